@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A bounded queue of records of any size between two threads, without locks: one producer, one
+ * consumer.
+ *
+ * Theory of operation. One array of bytes, used as a circle; @head and @tail count bytes ever
+ * written and ever consumed. A record is an 8-byte length and its bytes, padded to 8, never
+ * wrapped: where it would cross the end, a length of SPSC_SKIP sends the consumer to the start. The
+ * producer fills a record in place and publishes it by storing @head with release order; the
+ * consumer loads @head with acquire order, uses the record in place and gives the room back by
+ * storing @tail with release order, which the producer loads with acquire order. The array is
+ * mapped, not touched: an unused queue costs no memory.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+struct spsc {
+	uint8_t *bytes;
+	size_t size;					    /* power of two */
+	uint64_t head __attribute__((aligned(CACHE_LINE))); /* producer's */
+	uint64_t reserved; /* producer: start of the record being filled */
+	uint64_t tail __attribute__((aligned(CACHE_LINE))); /* consumer's */
+};
+
+/* @size bytes, a power of two >= 4096. Returns 0 or -ENOMEM. */
+int spsc_init(struct spsc *q, size_t size);
+void spsc_destroy(struct spsc *q);
+
+/* Producer: room for a record of @len bytes, 8-byte aligned, or NULL when there is none. The record
+ * does not exist for the consumer until spsc_commit().
+ */
+void *spsc_reserve(struct spsc *q, size_t len);
+
+/* Producer: publishes the record just reserved, @len bytes of it (at most what was reserved). */
+void spsc_commit(struct spsc *q, size_t len);
+
+/* Consumer: the oldest record and its length, or NULL. Stays valid until spsc_pop(). */
+void *spsc_peek(struct spsc *q, size_t *len);
+
+/* Consumer: gives back the record that spsc_peek() returned. */
+void spsc_pop(struct spsc *q);

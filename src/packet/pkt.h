@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A packet on its way through a worker, and the batch it came in.
+ *
+ * A packet is a private copy of its first bytes (everything that is parsed or edited) and a list of
+ * fragments that point at the rest where the source holds it, usually guest memory that changes
+ * under us. Verdicts are reached on the private copy and the private copy is what is sent. A packet
+ * is valid until its batch is given back to the queue it came from. Only the worker that took the
+ * batch touches it.
+ */
+#pragma once
+
+#include <linux/virtio_net.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/compiler.h"
+#include "packet/ethernet.h"
+
+#define BATCH_MAX 32	 /* packets in a batch */
+#define PKT_HEAD_MAX 128 /* bytes of the private copy */
+#define PKT_HEADROOM 64	 /* room before them, for tags and tunnel headers */
+
+/* Fragments of a whole batch. One chain may be as long as the largest ring (virtio 1.2, 2.7.5.3.1)
+ * and each of its buffers may straddle memory regions.
+ */
+#define BATCH_FRAGS_MAX (32768 + 1024)
+
+struct pkt {
+	uint8_t *head;	     /* first byte of the frame, inside buf */
+	uint32_t len;	     /* bytes of the whole frame, head and fragments */
+	uint16_t head_len;   /* bytes at head: min(len, PKT_HEAD_MAX) when received */
+	uint16_t n_frags;    /* <= 32768 */
+	struct iovec *frags; /* in the batch's array; sum of lengths is len - head_len */
+	uint32_t hash;	     /* of the flow, set by parse */
+	uint16_t ethertype;  /* host order, behind the tag; set by parse */
+	uint16_t tci;	     /* of the outermost 802.1Q tag when tagged */
+	bool tagged;	     /* the frame at head carries an 802.1Q tag */
+	struct virtio_net_hdr
+		offload; /* checksum and segmentation state (virtio 1.2, 5.1.6); 0: plain */
+	uint8_t buf[PKT_HEADROOM + PKT_HEAD_MAX] __attribute__((aligned(CACHE_LINE)));
+};
+
+/* @n packets and the arena their fragments are in. About 10 KiB and a large array that stays
+ * untouched (no memory used) unless a guest makes such chains: allocate with batch_create().
+ */
+struct batch {
+	unsigned n;
+	unsigned n_frags; /* used in frags */
+	struct pkt pkts[BATCH_MAX];
+	struct iovec frags[BATCH_FRAGS_MAX];
+};
+
+/* NULL when memory is short. Free with batch_destroy(); NULL is fine. */
+struct batch *batch_create(void);
+void batch_destroy(struct batch *batch);
+
+static inline void batch_clear(struct batch *batch)
+{
+	batch->n = 0;
+	batch->n_frags = 0;
+}
+
+/* Makes @pkt from a frame that lies in @iov (@n fragments, @len bytes in all, at most
+ * FRAME_LEN_MAX): copies the first PKT_HEAD_MAX bytes and lets frags be the rest of @iov, which is
+ * changed in place and must live as long as the packet. Offload state is cleared.
+ */
+void pkt_init(struct pkt *pkt, struct iovec *iov, unsigned n, uint32_t len);
+
+/* The same for a frame in one piece. @frag is one free element in the batch's arena. */
+void pkt_init_linear(struct pkt *pkt, const void *frame, uint32_t len, struct iovec *frag);
+
+/* Makes the frame's outermost 802.1Q tag be @tci, or removes it (@tagged false). Moves only the
+ * private copy's addresses; offsets in the offload state are moved along. Does nothing when it is
+ * so already.
+ */
+void pkt_set_tag(struct pkt *pkt, bool tagged, uint16_t tci);
+
+/* Copies the whole frame to @to, which has room for pkt->len bytes. */
+void pkt_copy(const struct pkt *pkt, void *to);

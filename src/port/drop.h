@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Why packets are dropped: every drop increments exactly one of these counters, of one port. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/counter.h"
+
+/* clang-format off */
+/*          name                 counted at   in words                                                      */
+#define DROP_REASONS(X)                                                                                      \
+	X(too_short,               "received",   "frame shorter than an Ethernet header (14 bytes)")          \
+	X(too_long,                "received",   "frame longer than the port's MTU")                          \
+	X(net_header,              "received",   "virtio-net header missing, or asks for what was not negotiated") \
+	X(truncated,               "received",   "frame cut off by its source (pcap snapshot length)")        \
+	X(queue_disabled,          "received",   "sent by the guest on a queue that it has not enabled")      \
+	X(reserved_mac,            "received",   "link-local destination (01:80:c2:00:00:0x), never forwarded") \
+	X(source_mac,              "received",   "source MAC address not allowed on this port")               \
+	X(vlan,                    "received",   "VLAN not allowed on this port")                             \
+	X(broadcast_limit,         "received",   "over the port's broadcast rate limit")                      \
+	X(unknown_limit,           "received",   "over the port's unknown-unicast rate limit")                \
+	X(same_port,               "received",   "destination is on the port that the frame came from")       \
+	X(no_output,               "received",   "no other port may get this frame")                          \
+	X(patch_loop,              "received",   "crossed too many patch ports: the bridges form a loop")     \
+	X(tx_link_down,            "sent",       "nobody is connected to the port")                           \
+	X(tx_no_queue,             "sent",       "the guest has no receive queue enabled")                    \
+	X(tx_too_long,             "sent",       "frame longer than the port's MTU")                          \
+	X(tx_ring_full,            "sent",       "the guest has no receive buffers left")                     \
+	X(tx_buffer_small,         "sent",       "frame does not fit into the guest's receive buffers")       \
+	X(tx_ring_broken,          "sent",       "the guest's receive queue is broken")                       \
+	X(tx_handoff_full,         "sent",       "the worker that serves this port did not keep up")          \
+	X(tx_would_block,          "sent",       "the kernel's queue behind the port is full")                \
+	X(tx_error,                "sent",       "the kernel refused the frame")
+/* clang-format on */
+
+enum drop_reason {
+#define X(name, where, words) DROP_##name,
+	DROP_REASONS(X)
+#undef X
+		DROP_N_REASONS
+};
+
+/* What one worker has counted for one port. @rx is from the port to the switch, @tx from the switch
+ * to the port. */
+struct port_counters {
+	uint64_t rx_packets, rx_bytes; /* taken by the switch, dropped ones included */
+	uint64_t tx_packets, tx_bytes; /* really delivered */
+	uint64_t copied_bytes;	       /* payload bytes copied to deliver tx_bytes */
+	uint64_t drops[DROP_N_REASONS];
+} __attribute__((aligned(64)));
+
+/* "tx_ring_full"; and the same in words. Any thread. */
+const char *drop_name(enum drop_reason reason);
+const char *drop_text(enum drop_reason reason);
+
+/* Counts @n drops; the worker that owns @c. */
+static inline void drop_count(struct port_counters *c, enum drop_reason reason, unsigned n)
+{
+	counter_add(&c->drops[reason], n);
+}

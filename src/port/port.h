@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The contract between the switch and a kind of port.
+ *
+ * Life cycle. create() gets options that were checked against the kind's table, validates what a
+ * table cannot say, acquires what the port needs (a socket, a tap) and may fail, with a text for
+ * the user; after that, nothing that a peer does makes the port fail: it goes down and comes back.
+ * From then on the port tells the switch through its env which queues can be used. destroy() is
+ * called when no worker uses any queue of the port any more; it cannot fail. set() changes options
+ * of a living port, all or nothing.
+ *
+ * Queues. The port keeps the arrays rxqs and txqs: the queues that workers may use now. It changes
+ * them only while no worker has them: it calls env->quiesce(), the switch takes all of the port's
+ * queues away from the workers and calls quiesced() when none can touch them; the port changes what
+ * it must, and calls env->changed(), upon which the switch hands the queues out again. A port whose
+ * queues nobody ever had may skip the first half. Each queue is used by one worker at a time.
+ *
+ * Worker side. rx() fills a batch; the packets stay valid until rx_done() for the same queue, which
+ * comes before the next rx(). tx() sends packets in order and copies what it needs before it
+ * returns: it never keeps a packet. Neither blocks, allocates or logs. Each packet that tx() does
+ * not send it counts as a drop in the counters it is given; rx() counts rx_packets, rx_bytes and
+ * the drops of what it does not hand on. arm() and disarm() bracket the worker's sleep: after arm()
+ * returned false, wake_fd becomes readable (or gets a new event, as seen by an edge-triggered
+ * epoll) when there is something to receive.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/option.h"
+#include "packet/pkt.h"
+#include "port/drop.h"
+
+#define PORT_NAME_MAX 63    /* bytes, without the end */
+#define PORT_QUEUES_MAX 128 /* in each direction */
+
+struct port;
+
+/* First member of a kind's receive queue (what the switch receives from). */
+struct rxq {
+	struct port *port;
+	unsigned index; /* queue pair, 0.. */
+	int wake_fd;	/* for epoll; -1: can only be polled */
+};
+
+/* First member of a kind's transmit queue. */
+struct txq {
+	struct port *port;
+	unsigned index;
+};
+
+/* What a port may ask of the switch; given to create(), valid as long as the port. Control thread.
+ */
+struct port_env {
+	struct event_base *base; /* the control thread's loop */
+
+	/* Takes all queues of the port away from the workers, then calls ops->quiesced(), always
+	 * from the loop, never from inside this call. Queues stay away until changed(). Asking
+	 * again before quiesced() is one request.
+	 */
+	void (*quiesce)(struct port *port);
+	/* rxqs, txqs, link or mtu differ from before: publish them. */
+	void (*changed)(struct port *port);
+	/* The guest behind the port has moved here: make the other ports learn it (vhost-user
+	 * SEND_RARP). */
+	void (*announce)(struct port *port, mac_t mac);
+};
+
+struct port_ops {
+	const char *kind;	      /* "vhost-user" */
+	const char *summary;	      /* one line for help */
+	const struct option *options; /* of this kind, beside the switch's own for all ports */
+
+	/* Control thread. */
+	int (*create)(struct port **out, const char *name, const json_t *options,
+		      const struct port_env *env, void *owner, struct error *err);
+	void (*destroy)(struct port *port);
+	int (*set)(struct port *port, const json_t *options, const json_t *changes,
+		   struct error *err);
+	void (*quiesced)(struct port *port);
+	/* Adds what the kind knows to @out: peer, socket, features, rings, ... Numbers with names,
+	 * never bare hex alone. */
+	void (*show)(const struct port *port, json_t *out);
+
+	/* Worker thread. */
+	void (*rx)(struct rxq *q, struct batch *batch, struct port_counters *c);
+	void (*rx_done)(struct rxq *q, struct batch *batch);
+	bool (*arm)(struct rxq *q);
+	void (*disarm)(struct rxq *q);
+	void (*tx)(struct txq *q, struct pkt *const *pkts, unsigned n, struct port_counters *c);
+};
+
+/* A running port. The kind allocates it, first member of its own structure, with port_init(). */
+struct port {
+	const struct port_ops *ops;
+	const struct port_env *env;
+	void *owner; /* the switch's own record of this port; the kind does not look */
+	char name[PORT_NAME_MAX + 1];
+	bool link;     /* somebody is there: a front-end with started rings, a tap that is up */
+	unsigned mtu;  /* of the payload behind the Ethernet header and tags; set by the switch
+			  before create() returns to others */
+	int numa_node; /* of the peer's memory, -1: unknown */
+	unsigned n_rxqs, n_txqs;
+	struct rxq *rxqs[PORT_QUEUES_MAX];
+	struct txq *txqs[PORT_QUEUES_MAX];
+};
+
+/* Fills in a new port: name, ops, env, owner, mtu 1500, numa_node -1; all else zero. */
+void port_init(struct port *port, const struct port_ops *ops, const char *name,
+	       const struct port_env *env, void *owner);
+
+/* The kinds, an array that NULL ends. */
+extern const struct port_ops *const port_kinds[];
+
+/* The kind of this name, or NULL. */
+const struct port_ops *port_kind_find(const char *kind);
+
+/* Checks a port name: 1..PORT_NAME_MAX letters, digits, '.', '-', '_', not starting with '-' or
+ * '.'. 0 or -EINVAL. */
+int port_name_check(const char *name, struct error *err);

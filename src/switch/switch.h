@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The switch: bridges and ports, what is wanted (configuration, passive data) and what runs.
+ * Control thread.
+ *
+ * Objects are named by people and described by options, a JSON object that option tables check
+ * (base/option.h). Every function that changes something either does it wholly and returns 0, or
+ * changes nothing and returns -errno with a text: -ENOENT (no such object), -EEXIST, -EINVAL, or
+ * what the system said.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "base/error.h"
+#include "base/option.h"
+
+struct swtch; /* "switch" is a keyword */
+
+#define SWITCH_DEFAULT_BRIDGE "br0"
+
+/* Starts @n_workers worker threads (1..64). @cpus: list of CPUs to pin them to ("2,4-5"), or NULL.
+ */
+int switch_create(struct swtch **out, struct event_base *base, unsigned n_workers, const char *cpus,
+		  struct error *err);
+
+/* Ends the workers, tells the guests (closes their connections), frees all. NULL is fine. */
+void switch_destroy(struct swtch *sw);
+
+/* @params: {"name": ..., options}. Values may be words as typed; unknown options are refused by
+ * name. The caller keeps its reference. For port_add "type" names the kind and "bridge" defaults to
+ * br0.
+ */
+int switch_bridge_add(struct swtch *sw, const json_t *params, struct error *err);
+int switch_bridge_del(struct swtch *sw, const char *name, struct error *err);
+int switch_bridge_set(struct swtch *sw, const json_t *params, struct error *err);
+int switch_port_add(struct swtch *sw, const json_t *params, struct error *err);
+int switch_port_del(struct swtch *sw, const char *name, struct error *err);
+int switch_port_set(struct swtch *sw, const json_t *params, struct error *err);
+
+/* {"mac", "port", "vlan" (0), }: static entries, on the port's bridge. del takes {"mac", "vlan",
+ * "bridge"}. */
+int switch_mac_add(struct swtch *sw, const json_t *params, struct error *err);
+int switch_mac_del(struct swtch *sw, const json_t *params, struct error *err);
+/* {"bridge" (all), "port" (all)}: forgets what was learned; static entries stay. */
+int switch_mac_flush(struct swtch *sw, const json_t *params, struct error *err);
+
+/* {"port": name, "queue": number, "worker": number or "auto"}: pins a receive queue to a worker. */
+int switch_worker_set(struct swtch *sw, const json_t *params, struct error *err);
+
+/* New references. @name NULL: all, as an array; else an array of one, or NULL and a text. */
+json_t *switch_bridge_show(struct swtch *sw, const char *name, struct error *err);
+json_t *switch_port_show(struct swtch *sw, const char *name, struct error *err);
+json_t *switch_mac_show(struct swtch *sw, const char *bridge, struct error *err);
+json_t *switch_worker_show(struct swtch *sw);
+json_t *switch_stats_show(struct swtch *sw);
+
+/* What exists: {"bridge": [options], "port": {"common": [options], "kinds": {kind: {"summary",
+ * "options"}}}}. */
+json_t *switch_describe(void);
+
+/* The configuration that would make this switch again, and the way back (switch/config.h has the
+ * form). Check changes nothing. Apply computes the difference: what is not in @config goes, what is
+ * new comes, what differs is set, or made anew where an option cannot be changed; what is the same
+ * is not touched. When a step fails it goes on with the others and returns the first error.
+ */
+json_t *switch_config(const struct swtch *sw);
+int switch_config_check(const json_t *config, struct error *err);
+int switch_config_apply(struct swtch *sw, const json_t *config, struct error *err);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Guest memory as a device sees it: the only place where a guest address becomes a pointer.
+ *
+ * A guestmem is an immutable list of mapped regions. The control thread makes a new one from the
+ * old one and a change, publishes it, and frees the old one after a grace period; a region stays
+ * mapped as long as any guestmem holds it. Workers read it. Lookups never trust an address or a
+ * length: they tell how many bytes from there are valid.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "base/rcu.h"
+
+#define GUESTMEM_REGIONS_MAX 509 /* as QEMU's largest number of memory slots */
+
+/* A region as the front-end describes it (vhost-user, "Memory region description"). */
+struct guestmem_region_config {
+	uint64_t guest_addr;  /* guest-physical address */
+	uint64_t user_addr;   /* where the front-end has it in its own address space */
+	uint64_t size;	      /* bytes, > 0 */
+	uint64_t mmap_offset; /* of the region in the fd, bytes */
+};
+
+struct guestmem_region; /* a mapping, shared by the guestmems that hold it */
+
+/* Sorted by guest address, for lookups. */
+struct guestmem_range {
+	uint64_t guest_addr;
+	uint64_t user_addr;
+	uint64_t size;
+	uint8_t *host; /* where guest_addr is mapped here */
+	struct guestmem_region *region;
+};
+
+struct guestmem {
+	struct rcu_free rcu;
+	unsigned n_ranges;
+	struct guestmem_range ranges[]; /* sorted by guest_addr, none overlaps another */
+};
+
+/* Control thread. All return 0 and a new guestmem in @out, or -errno and a text; @old is left as it
+ * is. The fds are borrowed: mapping does not need them afterwards, the caller closes them.
+ */
+
+/* A guestmem of no region. NULL when memory is short. */
+struct guestmem *guestmem_create(void);
+
+/* @old and one more region, mapped from @fd. Refused: size 0, wrapping or overlapping addresses, an
+ * offset that is not covered by the file (the file is asked for its size), more than
+ * GUESTMEM_REGIONS_MAX.
+ */
+int guestmem_add(const struct guestmem *old, const struct guestmem_region_config *config, int fd,
+		 struct guestmem **out, struct error *err);
+
+/* @old without the region that has this guest address, user address and size (vhost-user,
+ * REM_MEM_REG). */
+int guestmem_remove(const struct guestmem *old, const struct guestmem_region_config *config,
+		    struct guestmem **out, struct error *err);
+
+/* Frees now; regions that no other guestmem holds are unmapped. NULL is fine. No worker may use it.
+ */
+void guestmem_destroy(struct guestmem *mem);
+
+/* Frees after a grace period. NULL is fine. */
+void guestmem_destroy_later(struct guestmem *mem);
+
+/* NUMA node of the guest's memory (of the first page that is there), or -1 when unknown. Control
+ * thread. */
+int guestmem_numa_node(const struct guestmem *mem);
+
+/* Bytes mapped in all. */
+uint64_t guestmem_size(const struct guestmem *mem);
+
+/* Worker threads. The pointer for guest-physical @addr, and in @len the number of bytes that are
+ * valid from there on (to the region's end; never 0). NULL when @addr is in no region. A buffer
+ * that goes on behind the end of a region may do so in the next one, if that starts there: look up
+ * again.
+ */
+void *guestmem_lookup(const struct guestmem *mem, uint64_t addr, uint64_t *len);
+
+/* The pointer for @len contiguous bytes (> 0) at front-end address @user_addr, or NULL unless one
+ * region holds them all. Ring addresses are given so (vhost-user, "Ring states"). Control thread.
+ */
+void *guestmem_user(const struct guestmem *mem, uint64_t user_addr, uint64_t len);
+
+/* The same for a guest-physical address. */
+void *guestmem_guest(const struct guestmem *mem, uint64_t guest_addr, uint64_t len);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A virtqueue, device side: one interface for the split and (to come) the packed layout
+ * (virtio 1.2, 2.7 and 2.8).
+ *
+ * Layout is chosen once, when the ring is started, by the operations table; every operation handles
+ * a batch, so there is no decision for each packet. Used by one thread at a time: the worker that
+ * owns the queue, or the control thread while no worker has it.
+ *
+ * take() hands out chains in ring order and remembers them; complete() returns them to the driver
+ * in the same order. What is taken and not wanted after all goes back with untake(). A chain is
+ * read once, into memory of ours, and checked there: nothing that the guest changes later changes
+ * what was decided.
+ *
+ * A guest that breaks the rules gets its ring marked broken, with the reason; a broken ring gives
+ * and takes nothing.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/error.h"
+#include "virtio/guestmem.h"
+
+#define RING_SIZE_MAX 32768
+#define RING_TAKE_MAX 128 /* chains taken and not completed, at most */
+
+/* Why a ring was given up. */
+enum ring_fault {
+	RING_OK,
+	RING_FAULT_AVAIL_INDEX,	     /* more chains available than the ring has entries */
+	RING_FAULT_DESC_INDEX,	     /* a head or next index beyond the table */
+	RING_FAULT_LOOP,	     /* a chain longer than the ring: it never ends */
+	RING_FAULT_ADDRESS,	     /* a buffer outside of guest memory */
+	RING_FAULT_CHAIN_LENGTH,     /* a chain of 4 GiB or more (2.7.5) */
+	RING_FAULT_DIRECTION,	     /* a readable buffer behind a writable one (2.7.4.2) */
+	RING_FAULT_INDIRECT_FEATURE, /* an indirect table that was not negotiated */
+	RING_FAULT_INDIRECT_NESTED,  /* an indirect table in an indirect table */
+	RING_FAULT_INDIRECT_NEXT,    /* INDIRECT and NEXT in one descriptor */
+	RING_FAULT_INDIRECT_SIZE,    /* a table of 0 bytes, of no multiple of 16, or too long */
+	RING_FAULT_NO_WRITABLE,	     /* a receive buffer that cannot be written */
+	RING_FAULT_UNMAPPED,	     /* the ring's own memory was taken away */
+	RING_N_FAULTS,
+};
+
+/* "descriptor index beyond the table", ...; "ok" for RING_OK. */
+const char *ring_fault_text(enum ring_fault fault);
+
+/* Where a ring lies and how it is to be used. Host pointers, from guestmem_user(). */
+struct ring_config {
+	uint64_t features;   /* negotiated: INDIRECT_DESC, EVENT_IDX, VERSION_1, ... as bit masks */
+	uint32_t size;	     /* entries: 1..RING_SIZE_MAX, a power of two for split rings */
+	void *desc;	     /* 16-byte aligned, 16 * size bytes */
+	void *driver;	     /* available ring, 2-byte aligned, 6 + 2 * size bytes */
+	void *device;	     /* used ring, 4-byte aligned, 6 + 8 * size bytes */
+	uint16_t next_avail; /* SET_VRING_BASE: index of the first chain to take */
+};
+
+/* A chain of buffers, as take() found it. The fragments point into guest memory and are readable or
+ * writable as the counts say; the readable ones come first. Zero-length buffers are left out.
+ */
+struct ring_chain {
+	struct iovec *iov; /* n_out + n_in elements in the caller's arena */
+	uint32_t out_len;  /* bytes in the readable ones */
+	uint32_t in_len;   /* bytes in the writable ones */
+	uint16_t n_out, n_in;
+	uint16_t id; /* for the ring itself */
+};
+
+struct ring;
+
+/* One for each layout. Called through the functions below. */
+struct ring_ops {
+	const char *name; /* "split", "packed" */
+	unsigned (*take)(struct ring *, const struct guestmem *, struct ring_chain *, unsigned max,
+			 struct iovec *arena, unsigned arena_len);
+	void (*untake)(struct ring *, unsigned n);
+	void (*complete)(struct ring *, const uint32_t *lens, unsigned n);
+	bool (*wants_notify)(struct ring *);
+	bool (*enable_kick)(struct ring *);
+	void (*disable_kick)(struct ring *);
+};
+
+/* Embedded in a port's queue. Layout-private positions are in here too, since they must be quick to
+ * reach. */
+struct ring {
+	const struct ring_ops *ops; /* NULL: not started */
+	struct ring_config config;
+	uint16_t next_avail; /* first chain not taken */
+	uint16_t next_used;  /* used index: chains completed, modulo 2^16 */
+	uint16_t n_taken;    /* between the two: taken, not completed */
+	uint16_t avail_seen; /* driver's index when it was last read */
+	uint16_t notified;   /* used index of the last notification (EVENT_IDX) */
+	bool notified_valid;
+	enum ring_fault
+		fault; /* other than RING_OK: broken; written by the owner, read by any thread */
+	uint64_t n_chains;	       /* completed, counted */
+	uint64_t n_notified;	       /* notifications that were wanted */
+	uint16_t taken[RING_TAKE_MAX]; /* head index of each chain in flight, circular */
+};
+
+/* Starts a ring. Checks size, alignment and layout. Returns 0 or -EINVAL and a text. The ring holds
+ * no resource: to stop it, stop calling it.
+ */
+int ring_start(struct ring *ring, const struct ring_config *config, struct error *err);
+
+/* What GET_VRING_BASE answers: the index of the first chain not completed. */
+uint16_t ring_base(const struct ring *ring);
+
+/* Marks the ring broken, once: the first reason stays. */
+void ring_break(struct ring *ring, enum ring_fault fault);
+
+static inline bool ring_broken(const struct ring *ring)
+{
+	return __atomic_load_n(&ring->fault, __ATOMIC_RELAXED) != RING_OK;
+}
+
+/* Takes up to @max chains (at most RING_TAKE_MAX minus what is in flight). @arena takes their
+ * fragments; a chain that does not fit in what is left of it is not taken, unless the arena is
+ * empty and shorter than any legal chain (RING_SIZE_MAX + GUESTMEM_REGIONS_MAX). Returns how many;
+ * 0 also when the ring is or becomes broken, but chains before the bad one are handed out first.
+ */
+static inline unsigned ring_take(struct ring *ring, const struct guestmem *mem,
+				 struct ring_chain *chains, unsigned max, struct iovec *arena,
+				 unsigned arena_len)
+{
+	return ring->ops->take(ring, mem, chains, max, arena, arena_len);
+}
+
+/* Gives back the last @n chains taken, unused. */
+static inline void ring_untake(struct ring *ring, unsigned n)
+{
+	ring->ops->untake(ring, n);
+}
+
+/* Returns the oldest @n chains taken to the driver, with the number of bytes written to each
+ * (@lens[i]; NULL: 0), and makes them visible at once.
+ */
+static inline void ring_complete(struct ring *ring, const uint32_t *lens, unsigned n)
+{
+	ring->ops->complete(ring, lens, n);
+}
+
+/* Whether the driver wants to be told of what was completed since the last time this said so. */
+static inline bool ring_wants_notify(struct ring *ring)
+{
+	return ring->ops->wants_notify(ring);
+}
+
+/* Asks the driver to kick when it adds a chain. True when there are chains already: do not sleep.
+ */
+static inline bool ring_enable_kick(struct ring *ring)
+{
+	return ring->ops->enable_kick(ring);
+}
+
+/* Tells the driver not to kick: somebody is looking. */
+static inline void ring_disable_kick(struct ring *ring)
+{
+	ring->ops->disable_kick(ring);
+}
