@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A virtqueue, driver side: one interface for the split and (to come) the packed layout
+ * (virtio 1.2, 2.7 and 2.8).
+ *
+ * It serves the load generator, the guest in tests, and ports that drive devices themselves
+ * (vhost-net, vDPA, virtio-pci). The layout is chosen once, by driver_ring_init(). Used by one
+ * thread at a time.
+ *
+ * add() describes buffers to the device, publish() makes all that was added visible at once, and
+ * when wants_kick() says so the device must be kicked. get() hands back what the device has used.
+ * To sleep: enable_call(); if it returns false wait for the call eventfd, else go on with get().
+ *
+ * The device may be hostile too: whatever is needed to get the buffers back is kept in private
+ * memory, never read from the ring, and a device that returns what it was not given makes the ring
+ * broken (get() and add() fail from then on).
+ */
+#pragma once
+
+#include <linux/virtio_ring.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/error.h"
+
+/* A piece of memory that the device can reach: where it is here, and what the device calls it. */
+struct driver_region {
+	uint8_t *host;	     /* where it is mapped in this process */
+	uint64_t size;	     /* bytes */
+	uint64_t guest_addr; /* what goes into descriptors: guest-physical address, or IOVA */
+	uint64_t user_addr;  /* what vhost-user calls it in ring addresses; often (uintptr_t)host */
+	int fd;		     /* of a memfd or file, for the memory table; -1: none. Borrowed. */
+	uint64_t fd_offset;  /* of the region in it, bytes */
+};
+
+/* All of them. Owned by the caller, must outlive the rings that use it; does not change while
+ * they do. */
+struct driver_memory {
+	unsigned n_regions;
+	const struct driver_region *regions;
+};
+
+/* The region that holds @len (> 0) bytes at @host, all of them, or NULL. */
+const struct driver_region *driver_memory_find(const struct driver_memory *mem, const void *host,
+					       uint64_t len);
+
+/* Address of @host for descriptors. @host must be in some region. */
+uint64_t driver_memory_guest_addr(const struct driver_memory *mem, const void *host);
+
+/* Address of @host for vhost-user ring addresses. @host must be in some region. */
+uint64_t driver_memory_user_addr(const struct driver_memory *mem, const void *host);
+
+/* Where the three parts of a ring go, as offsets into one piece of memory that is aligned to
+ * @align. */
+struct driver_layout {
+	size_t desc;   /* descriptor table */
+	size_t driver; /* available ring (packed: driver event suppression) */
+	size_t device; /* used ring (packed: device event suppression) */
+	size_t size;   /* bytes in all */
+	size_t align; /* of the whole; a page, so that rings of different queues do not share one */
+};
+
+/* Layout of a ring of @size entries. Returns 0, or -EINVAL for a size that virtio does not allow
+ * (1..32768, a power of two for split rings) or a layout that is not there yet (RING_PACKED). */
+int driver_layout(uint64_t features, uint32_t size, struct driver_layout *layout);
+
+struct driver_config {
+	uint64_t features; /* negotiated, as bit masks; RING_PACKED chooses the layout */
+	uint32_t size;	   /* entries */
+	const struct driver_memory *memory;
+	void *ring; /* driver_layout().size bytes in @memory; cleared by driver_ring_init() */
+
+	/* Indirect descriptor tables, used when INDIRECT_DESC was negotiated: @size tables of
+	 * @indirect_len descriptors (16 * size * indirect_len bytes, 16-byte aligned, in @memory).
+	 * NULL: none. Chains of at least @indirect_min and at most @indirect_len buffers go into
+	 * a table, others become direct chains. */
+	struct vring_desc *indirect;
+	uint16_t indirect_len;
+	uint16_t indirect_min;
+
+	uint16_t start; /* index of the first chain (split: SET_VRING_BASE), usually 0 */
+};
+
+struct driver_ring;
+
+/* One for each layout. Called through the functions below. */
+struct driver_ring_ops {
+	const char *name; /* "split", "packed" */
+	int (*add)(struct driver_ring *, const struct iovec *out, unsigned n_out,
+		   const struct iovec *in, unsigned n_in, void *cookie);
+	void (*publish)(struct driver_ring *);
+	bool (*wants_kick)(struct driver_ring *);
+	unsigned (*get)(struct driver_ring *, void **cookies, uint32_t *lens, unsigned max);
+	bool (*enable_call)(struct driver_ring *);
+	void (*disable_call)(struct driver_ring *);
+};
+
+/* What the driver remembers of a descriptor, by its index. Private memory. */
+struct driver_desc {
+	void *cookie;  /* of the chain that starts here; NULL: none does */
+	uint16_t next; /* in the chain, or in the list of free ones */
+	uint16_t n;    /* descriptors of the chain that starts here */
+};
+
+struct driver_ring {
+	const struct driver_ring_ops *ops;
+	struct driver_config config;
+
+	/* The ring's memory, shared with the device. Open to everybody, so that tests can write
+	 * there what no driver should. Split: struct vring_desc[], struct vring_avail, struct
+	 * vring_used. */
+	void *desc;
+	void *driver;
+	void *device;
+
+	struct driver_desc *state;	    /* config.size elements */
+	const struct driver_region *region; /* where the last buffer was found */
+	uint16_t next_avail;		    /* index of the next chain to add */
+	uint16_t published;		    /* what the device has been told of next_avail */
+	uint16_t kicked;		    /* published, at the time of the last wants_kick() */
+	uint16_t next_used;		    /* index of the next used element to read */
+	uint16_t used_seen;		    /* device's index when it was last read */
+	uint16_t free_head; /* first free descriptor; meaningless when n_free is 0 */
+	uint32_t n_free;    /* free descriptors */
+	bool broken;	    /* the device returned what it was not given */
+	uint64_t n_added;   /* chains, counted */
+	uint64_t n_kicks;   /* kicks that were wanted */
+};
+
+/* Lays a ring out in config->ring, clears it and allocates the private state. @config is copied.
+ * Returns 0, -ENOMEM, or -EINVAL and a text. */
+int driver_ring_init(struct driver_ring *ring, const struct driver_config *config,
+		     struct error *err);
+
+/* Frees the private state; the ring's memory is the caller's. Cookies not yet got are forgotten,
+ * see driver_ring_detach(). A zeroed ring is fine. */
+void driver_ring_destroy(struct driver_ring *ring);
+
+/* The cookie of a chain that the device has not given back, which is forgotten by this; NULL when
+ * there is none. For clearing up after the device was stopped; the ring cannot be used afterwards
+ * except for driver_ring_destroy(). */
+void *driver_ring_detach(struct driver_ring *ring);
+
+/* Index of the first chain that the device has not completed, by its own word: what SET_VRING_BASE
+ * says to a device that takes over a running ring. */
+uint16_t driver_ring_base(const struct driver_ring *ring);
+
+/* Descriptors that are free: a direct chain takes one for each buffer, an indirect one takes one.
+ */
+static inline unsigned driver_ring_free(const struct driver_ring *ring)
+{
+	return ring->n_free;
+}
+
+/* Chains added and not got back, direct or indirect, is ring->n_added minus those got. True when
+ * nothing is out. */
+static inline bool driver_ring_idle(const struct driver_ring *ring)
+{
+	return ring->n_free == ring->config.size;
+}
+
+/* Adds a chain: @n_out buffers that the device reads, then @n_in that it writes, at least one in
+ * all. Each must lie within one region of the memory; lengths may be 0. @cookie (not NULL) comes
+ * back from get(). The device sees the chain after publish(). Returns 0, -ENOSPC when too few
+ * descriptors are free, -EFAULT for a buffer outside the memory, -EINVAL for no buffer or more than
+ * the ring can ever hold, -EIO when the ring is broken. */
+static inline int driver_ring_add(struct driver_ring *ring, const struct iovec *out, unsigned n_out,
+				  const struct iovec *in, unsigned n_in, void *cookie)
+{
+	return ring->ops->add(ring, out, n_out, in, n_in, cookie);
+}
+
+/* Makes all chains added so far visible to the device. */
+static inline void driver_ring_publish(struct driver_ring *ring)
+{
+	ring->ops->publish(ring);
+}
+
+/* Whether the device wants to be kicked for what was published since this was last called. Call it
+ * after each publish() (or batch of them), and kick when true. */
+static inline bool driver_ring_wants_kick(struct driver_ring *ring)
+{
+	return ring->ops->wants_kick(ring);
+}
+
+/* Takes up to @max used chains: their cookies and how many bytes the device says it wrote to each
+ * (not checked: it may lie). Returns how many; 0 also when the ring is or becomes broken. */
+static inline unsigned driver_ring_get_batch(struct driver_ring *ring, void **cookies,
+					     uint32_t *lens, unsigned max)
+{
+	return ring->ops->get(ring, cookies, lens, max);
+}
+
+/* The same for one chain: its cookie, or NULL. */
+static inline void *driver_ring_get(struct driver_ring *ring, uint32_t *len)
+{
+	void *cookie;
+
+	return ring->ops->get(ring, &cookie, len, 1) ? cookie : NULL;
+}
+
+/* Asks the device to call (interrupt) when it uses the next chain. True when there are used chains
+ * already: do not sleep. */
+static inline bool driver_ring_enable_call(struct driver_ring *ring)
+{
+	return ring->ops->enable_call(ring);
+}
+
+/* Tells the device not to call: somebody is looking. A hint, calls may still come. */
+static inline void driver_ring_disable_call(struct driver_ring *ring)
+{
+	ring->ops->disable_call(ring);
+}
