@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Header parsing: Ethernet, one 802.1Q tag, IPv4 (RFC 791), IPv6 with its extension headers
+// (RFC 8200, RFC 4302) and the ports of TCP, UDP, UDP-Lite, DCCP and SCTP, for the flow's hash.
+#include <netinet/in.h>
+
+#include "base/hash.h"
+#include "packet/parse.h"
+
+#define IPV4_HEADER_MIN 20
+#define IPV4_FRAGMENT 0x3fff /* "more fragments" and the offset */
+#define IPV6_HEADER_LEN 40
+#define IPV6_EXTENSIONS_MAX 8 /* walked; a longer chain hashes by addresses alone */
+
+/* The hash of a flow while it grows. Both factors of each mix are keyed: neither can be chosen by a
+ * guest such that the product is 0.
+ */
+struct flow_hash {
+	uint64_t value, key;
+};
+
+static inline uint16_t be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t load32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint64_t load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline void add(struct flow_hash *h, uint64_t a, uint64_t b)
+{
+	h->value = hash_mix(h->value ^ a, h->key ^ b);
+}
+
+/* The protocol and, where it has them, the ports that start at @p. */
+static inline void add_transport(struct flow_hash *h, uint8_t protocol, const uint8_t *p,
+				 const uint8_t *end)
+{
+	uint64_t ports = 0;
+
+	switch (protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_SCTP:
+	case IPPROTO_DCCP:
+		if (end - p >= 4)
+			ports = load32(p);
+		break;
+	default:
+		break;
+	}
+	add(h, ports, protocol);
+}
+
+static inline void parse_ipv4(struct flow_hash *h, const uint8_t *p, const uint8_t *end)
+{
+	unsigned header_len;
+
+	if (end - p < IPV4_HEADER_MIN || p[0] >> 4 != 4)
+		return;
+	add(h, load64(p + 12), ETH_P_IP);
+	header_len = (p[0] & 0xfu) * 4;
+	if (header_len < IPV4_HEADER_MIN || header_len > end - p || be16(p + 6) & IPV4_FRAGMENT)
+		return;
+	add_transport(h, p[9], p + header_len, end);
+}
+
+static void parse_ipv6(struct flow_hash *h, const uint8_t *p, const uint8_t *end)
+{
+	uint8_t next;
+
+	if (end - p < IPV6_HEADER_LEN || p[0] >> 4 != 6)
+		return;
+	add(h, load64(p + 8), load64(p + 16));
+	add(h, load64(p + 24), load64(p + 32));
+	next = p[6];
+	p += IPV6_HEADER_LEN;
+	for (unsigned i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
+		unsigned len;
+
+		switch (next) {
+		case IPPROTO_HOPOPTS:
+		case IPPROTO_ROUTING:
+		case IPPROTO_DSTOPTS:
+		case IPPROTO_AH:
+			if (end - p < 8)
+				return;
+			/* AH counts words of 4 bytes, the others of 8 (RFC 4302 2.2). */
+			len = next == IPPROTO_AH ? (p[1] + 2u) * 4 : (p[1] + 1u) * 8;
+			if (len > end - p)
+				return;
+			next = p[0];
+			p += len;
+			break;
+		case IPPROTO_FRAGMENT:
+			return;
+		default:
+			add_transport(h, next, p, end);
+			return;
+		}
+	}
+}
+
+void pkt_parse(struct pkt *pkt)
+{
+	const uint8_t *p = pkt->head, *end = p + pkt->head_len;
+	uint64_t secret = hash_secret();
+	struct flow_hash h = { .value = secret, .key = secret << 32 | secret >> 32 };
+	uint64_t addresses = load64(p);
+	uint32_t rest = load32(p + 8);
+
+	p += 2 * ETH_ALEN;
+	pkt->ethertype = be16(p);
+	pkt->tagged = false;
+	pkt->tci = 0;
+	p += 2;
+	if (pkt->ethertype == ETH_P_8021Q && end - p >= VLAN_TAG_LEN) {
+		pkt->tagged = true;
+		pkt->tci = be16(p);
+		pkt->ethertype = be16(p + 2);
+		p += VLAN_TAG_LEN;
+	}
+	add(&h, addresses, (uint64_t)(pkt->tci & VLAN_VID_MASK) << 32 | rest);
+	if (pkt->ethertype == ETH_P_IP)
+		parse_ipv4(&h, p, end);
+	else if (pkt->ethertype == ETH_P_IPV6)
+		parse_ipv6(&h, p, end);
+	else
+		add(&h, 0, pkt->ethertype);
+	pkt->hash = (uint32_t)(h.value ^ h.value >> 32);
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packets: the private copy of a frame's first bytes, its fragments, and the 802.1Q tag.
+#include <assert.h>
+#include <stdlib.h>
+
+#include "packet/pkt.h"
+
+struct batch *batch_create(void)
+{
+	struct batch *batch = aligned_alloc(CACHE_LINE, sizeof(*batch));
+
+	if (batch)
+		batch_clear(batch);
+	return batch;
+}
+
+void batch_destroy(struct batch *batch)
+{
+	free(batch);
+}
+
+/* Copies @len <= PKT_HEAD_MAX bytes. Two fixed-size copies that overlap in the middle cost less
+ * than a call of memcpy() with a length that the branch predictor has not seen.
+ */
+static inline void copy_head(uint8_t *to, const uint8_t *from, uint32_t len)
+{
+	if (len == PKT_HEAD_MAX) {
+		memcpy(to, from, PKT_HEAD_MAX);
+	} else if (len >= PKT_HEAD_MAX / 2) {
+		memcpy(to, from, PKT_HEAD_MAX / 2);
+		memcpy(to + len - PKT_HEAD_MAX / 2, from + len - PKT_HEAD_MAX / 2,
+		       PKT_HEAD_MAX / 2);
+	} else if (len >= 32) {
+		memcpy(to, from, 32);
+		memcpy(to + len - 32, from + len - 32, 32);
+	} else if (len) {
+		memcpy(to, from, len);
+	}
+}
+
+static inline void start(struct pkt *pkt, uint32_t len)
+{
+	assert(len <= FRAME_LEN_MAX);
+	pkt->head = pkt->buf + PKT_HEADROOM;
+	pkt->len = len;
+	pkt->head_len = (uint16_t)min(len, (uint32_t)PKT_HEAD_MAX);
+	pkt->offload = (struct virtio_net_hdr){ 0 };
+}
+
+/* The head comes from more than one fragment. */
+static void gather(struct pkt *pkt, struct iovec *iov, unsigned n)
+{
+	uint32_t copied = 0;
+
+	while (copied < pkt->head_len) {
+		uint32_t part;
+
+		assert(n);
+		part = (uint32_t)min(iov->iov_len, (size_t)(pkt->head_len - copied));
+		copy_head(pkt->head + copied, iov->iov_base, part);
+		copied += part;
+		iov->iov_base = (uint8_t *)iov->iov_base + part;
+		iov->iov_len -= part;
+		if (iov->iov_len)
+			break;
+		iov++;
+		n--;
+	}
+	pkt->frags = iov;
+	pkt->n_frags = (uint16_t)n;
+}
+
+void pkt_init(struct pkt *pkt, struct iovec *iov, unsigned n, uint32_t len)
+{
+	uint32_t head_len;
+
+	start(pkt, len);
+	head_len = pkt->head_len;
+	if (unlikely(!n || iov->iov_len < head_len)) {
+		gather(pkt, iov, n);
+		return;
+	}
+	copy_head(pkt->head, iov->iov_base, head_len);
+	iov->iov_base = (uint8_t *)iov->iov_base + head_len;
+	iov->iov_len -= head_len;
+	if (!iov->iov_len) {
+		iov++;
+		n--;
+	}
+	pkt->frags = iov;
+	pkt->n_frags = (uint16_t)n;
+}
+
+void pkt_init_linear(struct pkt *pkt, const void *frame, uint32_t len, struct iovec *frag)
+{
+	start(pkt, len);
+	copy_head(pkt->head, frame, pkt->head_len);
+	frag->iov_base = (uint8_t *)(uintptr_t)frame + pkt->head_len;
+	frag->iov_len = len - pkt->head_len;
+	pkt->frags = frag;
+	pkt->n_frags = frag->iov_len > 0;
+}
+
+/* Says to the offload state that all offsets behind the addresses grew by @delta. */
+static void shift_offload(struct pkt *pkt, int delta)
+{
+	if (pkt->offload.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		pkt->offload.csum_start = (uint16_t)(pkt->offload.csum_start + delta);
+	if (pkt->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		pkt->offload.hdr_len = (uint16_t)(pkt->offload.hdr_len + delta);
+}
+
+/* Moves the addresses by @delta bytes (-VLAN_TAG_LEN: makes room; VLAN_TAG_LEN: closes the gap). */
+static void move_addresses(struct pkt *pkt, int delta)
+{
+	uint8_t addresses[2 * ETH_ALEN];
+
+	memcpy(addresses, pkt->head, sizeof(addresses));
+	pkt->head += delta;
+	memcpy(pkt->head, addresses, sizeof(addresses));
+	pkt->head_len = (uint16_t)(pkt->head_len - delta);
+	pkt->len = (uint32_t)((int)pkt->len - delta);
+	shift_offload(pkt, -delta);
+}
+
+static void put_be16(uint8_t *to, uint16_t value)
+{
+	to[0] = (uint8_t)(value >> 8);
+	to[1] = (uint8_t)value;
+}
+
+void pkt_set_tag(struct pkt *pkt, bool tagged, uint16_t tci)
+{
+	if (!tagged) {
+		if (pkt->tagged)
+			move_addresses(pkt, VLAN_TAG_LEN);
+		pkt->tagged = false;
+		return;
+	}
+	if (!pkt->tagged) {
+		assert(pkt->head >= pkt->buf + VLAN_TAG_LEN);
+		move_addresses(pkt, -VLAN_TAG_LEN);
+		put_be16(pkt->head + 2 * ETH_ALEN, ETH_P_8021Q);
+		pkt->tagged = true;
+	}
+	put_be16(pkt->head + 2 * ETH_ALEN + 2, tci);
+	pkt->tci = tci;
+}
+
+void pkt_copy(const struct pkt *pkt, void *to)
+{
+	uint8_t *at = to;
+
+	if (likely(pkt->head_len <= PKT_HEAD_MAX))
+		copy_head(at, pkt->head, pkt->head_len);
+	else
+		memcpy(at, pkt->head, pkt->head_len);
+	at += pkt->head_len;
+	for (unsigned i = 0; i < pkt->n_frags; i++) {
+		memcpy(at, pkt->frags[i].iov_base, pkt->frags[i].iov_len);
+		at += pkt->frags[i].iov_len;
+	}
+}
