@@ -71,15 +71,13 @@ void *spsc_peek(struct spsc *q, size_t *len)
 	uint64_t head = __atomic_load_n(&q->head, __ATOMIC_ACQUIRE);
 	uint64_t *header;
 
-	if (head == q->tail)
+	if (head == q->next)
 		return NULL;
-	header = header_at(q, q->tail);
+	header = header_at(q, q->next);
 	if (*header == SPSC_SKIP) {
 		/* skip and record were published together, so there is a record */
-		uint64_t start = q->tail + q->size - (q->tail & (q->size - 1));
-
-		__atomic_store_n(&q->tail, start, __ATOMIC_RELEASE);
-		header = header_at(q, start);
+		q->next += q->size - (q->next & (q->size - 1));
+		header = header_at(q, q->next);
 	}
 	*len = *header;
 	return header + 1;
@@ -87,6 +85,16 @@ void *spsc_peek(struct spsc *q, size_t *len)
 
 void spsc_pop(struct spsc *q)
 {
+	q->next += record_size(*header_at(q, q->next));
+}
+
+void spsc_release(struct spsc *q)
+{
 	/* pairs with the acquire load in spsc_reserve() */
-	__atomic_store_n(&q->tail, q->tail + record_size(*header_at(q, q->tail)), __ATOMIC_RELEASE);
+	__atomic_store_n(&q->tail, q->next, __ATOMIC_RELEASE);
+}
+
+bool spsc_empty(const struct spsc *q)
+{
+	return __atomic_load_n(&q->head, __ATOMIC_ACQUIRE) == q->next;
 }

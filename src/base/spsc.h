@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct spsc {
 	uint64_t head __attribute__((aligned(CACHE_LINE))); /* producer's */
 	uint64_t reserved; /* producer: start of the record being filled */
 	uint64_t tail __attribute__((aligned(CACHE_LINE))); /* consumer's */
+	uint64_t next;					    /* consumer: first record not popped */
 };
 
 /* @size bytes, a power of two >= 4096. Returns 0 or -ENOMEM. */
@@ -37,8 +39,15 @@ void *spsc_reserve(struct spsc *q, size_t len);
 /* Producer: publishes the record just reserved, @len bytes of it (at most what was reserved). */
 void spsc_commit(struct spsc *q, size_t len);
 
-/* Consumer: the oldest record and its length, or NULL. Stays valid until spsc_pop(). */
+/* Consumer: the oldest record not yet popped and its length, or NULL. */
 void *spsc_peek(struct spsc *q, size_t *len);
 
-/* Consumer: gives back the record that spsc_peek() returned. */
+/* Consumer: passes over the record that spsc_peek() returned; its bytes stay valid until
+ * spsc_release(). */
 void spsc_pop(struct spsc *q);
+
+/* Consumer: gives the room of all popped records back to the producer. */
+void spsc_release(struct spsc *q);
+
+/* Consumer, and any thread as a hint: nothing to peek at. */
+bool spsc_empty(const struct spsc *q);

@@ -66,6 +66,9 @@ struct port_env {
 	/* The guest behind the port has moved here: make the other ports learn it (vhost-user
 	 * SEND_RARP). */
 	void (*announce)(struct port *port, mac_t mac);
+	/* Worker threads too: calls ops->attend() from the loop soon; several calls may become one.
+	 */
+	void (*attention)(struct port *port);
 };
 
 struct port_ops {
@@ -80,6 +83,9 @@ struct port_ops {
 	int (*set)(struct port *port, const json_t *options, const json_t *changes,
 		   struct error *err);
 	void (*quiesced)(struct port *port);
+	/* Something in the port wants the control thread: a worker called env->attention(). May be
+	 * NULL. */
+	void (*attend)(struct port *port);
 	/* Adds what the kind knows to @out: peer, socket, features, rings, ... Numbers with names,
 	 * never bare hex alone. */
 	void (*show)(const struct port *port, json_t *out);

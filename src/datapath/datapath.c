@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Workers as a whole: starting them, giving them views, waiting until they have let go of old ones.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "datapath/datapath.h"
+#include "datapath/worker.h"
+
+LOG_MODULE("datapath");
+
+#define QUIESCE_POLL_US 100	     /* between looks at the workers */
+#define QUIESCE_LATE_NS NSEC_PER_SEC /* a worker that takes longer is worth a log line */
+
+struct waiter {
+	struct waiter *next;
+	uint64_t generation;
+	uint64_t since;
+	bool complained;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+struct datapath {
+	struct worker_shared shared;
+	struct event *poll;		       /* looks at the workers while somebody waits */
+	struct waiter *waiters, **last_waiter; /* in order of generation */
+};
+
+/* The next CPU of a list like "2,4-5", from *@at on; the list is circular. -EINVAL when it is no
+ * list of CPUs. */
+static int next_cpu(const char *cpus, const char **at, int *in_range)
+{
+	char *end;
+	long first, last;
+
+	if (!**at)
+		*at = cpus;
+	first = last = strtol(*at, &end, 10);
+	if (end == *at || first < 0)
+		return -EINVAL;
+	if (*end == '-') {
+		const char *text = end + 1;
+
+		last = strtol(text, &end, 10);
+		if (end == text || last < first)
+			return -EINVAL;
+	}
+	if ((*end && *end != ',') || last >= CPU_SETSIZE || (*end && !end[1]))
+		return -EINVAL;
+	first += *in_range;
+	if (first < last) {
+		++*in_range;
+	} else {
+		*in_range = 0;
+		*at = *end ? end + 1 : end;
+	}
+	return (int)first;
+}
+
+static int start_workers(struct datapath *dp, const char *cpus, struct error *err)
+{
+	struct worker_shared *shared = &dp->shared;
+	const char *at = cpus;
+	int in_range = 0;
+
+	for (unsigned i = 0; i < shared->n_workers; i++) {
+		int cpu = -1, r;
+
+		if (cpus) {
+			cpu = next_cpu(cpus, &at, &in_range);
+			if (cpu < 0)
+				return error_set(err, -EINVAL,
+						 "\"%s\" is no list of CPUs: write it like 2,4-5",
+						 cpus);
+		}
+		r = worker_start(&shared->workers[i], shared, i, cpu);
+		if (r == -EINVAL && cpu >= 0)
+			return error_set(
+				err, r, "cannot run a worker on CPU %d: there is no such CPU", cpu);
+		if (r < 0)
+			return error_set(err, r, "cannot start worker %u: %s", i, strerror(-r));
+	}
+	return 0;
+}
+
+static bool passed(const struct datapath *dp, uint64_t generation)
+{
+	for (unsigned i = 0; i < dp->shared.n_workers; i++)
+		/* pairs with the stores of @seen in worker.c; WORKER_IDLE is above all */
+		if (__atomic_load_n(&dp->shared.workers[i].seen, __ATOMIC_SEQ_CST) < generation)
+			return false;
+	return true;
+}
+
+static void complain(struct waiter *w)
+{
+	if (w->complained || clock_ns() - w->since < QUIESCE_LATE_NS)
+		return;
+	w->complained = true;
+	log_error("a worker has been stuck for a second; changes wait for it");
+}
+
+static void look_at_workers(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval tv = { .tv_usec = QUIESCE_POLL_US };
+	struct datapath *dp = arg;
+	struct waiter *w;
+
+	while ((w = dp->waiters) && passed(dp, w->generation)) {
+		dp->waiters = w->next;
+		if (!dp->waiters)
+			dp->last_waiter = &dp->waiters;
+		w->fn(w->arg);
+		free(w);
+	}
+	if (dp->waiters) {
+		complain(dp->waiters);
+		event_add(dp->poll, &tv);
+	}
+}
+
+static void stop_workers(struct datapath *dp)
+{
+	__atomic_store_n(&dp->shared.stop, true, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < dp->shared.n_workers; i++)
+		worker_join(&dp->shared.workers[i]);
+}
+
+static struct view *empty_view(unsigned n_workers)
+{
+	struct view *v = calloc(1, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	v->n_workers = n_workers;
+	v->workers = calloc(n_workers, sizeof(*v->workers));
+	v->memory = v->workers;
+	if (v->workers)
+		return v;
+	free(v);
+	return NULL;
+}
+
+int datapath_create(struct datapath **out, struct event_base *base, unsigned n_workers,
+		    const char *cpus, struct error *err)
+{
+	struct datapath *dp = calloc(1, sizeof(*dp));
+	int r = -ENOMEM;
+
+	if (!dp)
+		return error_set(err, r, "out of memory");
+	dp->last_waiter = &dp->waiters;
+	dp->shared.n_workers = n_workers;
+	dp->shared.workers = aligned_alloc(CACHE_LINE, n_workers * sizeof(struct worker));
+	dp->shared.view = empty_view(n_workers);
+	dp->poll = evtimer_new(base, look_at_workers, dp);
+	if (!dp->shared.workers || !dp->shared.view || !dp->poll ||
+	    inboxes_init(&dp->shared.inboxes, n_workers) < 0) {
+		error_set(err, r, "out of memory");
+		dp->shared.n_workers = 0;
+		goto fail;
+	}
+	for (unsigned i = 0; i < n_workers; i++)
+		dp->shared.workers[i] = (struct worker){ .epoll_fd = -1, .wake_fd = -1 };
+	r = start_workers(dp, cpus, err);
+	if (r < 0)
+		goto fail;
+	*out = dp;
+	return 0;
+fail:
+	datapath_destroy(dp);
+	return r;
+}
+
+static void view_free(struct rcu_free *item)
+{
+	struct view *view = container_of(item, struct view, rcu);
+
+	free(view->memory);
+	free(view);
+}
+
+void datapath_destroy(struct datapath *dp)
+{
+	struct waiter *w;
+
+	if (!dp)
+		return;
+	stop_workers(dp);
+	while ((w = dp->waiters)) {
+		dp->waiters = w->next;
+		w->fn(w->arg);
+		free(w);
+	}
+	if (dp->shared.view)
+		view_free(&dp->shared.view->rcu);
+	inboxes_destroy(&dp->shared.inboxes);
+	if (dp->poll)
+		event_free(dp->poll);
+	free(dp->shared.workers);
+	free(dp);
+}
+
+unsigned datapath_n_workers(const struct datapath *dp)
+{
+	return dp->shared.n_workers;
+}
+
+static bool view_polls(const struct view *view, unsigned worker, const struct rxq *q)
+{
+	const struct view_worker *w = &view->workers[worker];
+
+	for (unsigned i = 0; i < w->n_rxqs; i++)
+		if (w->rxqs[i].q == q)
+			return true;
+	return false;
+}
+
+static void watch(const struct worker *w, const struct rxq *q)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+
+	if (q->wake_fd >= 0 && epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, q->wake_fd, &event) < 0)
+		log_limited(LOG_WARNING, "%s queue %u cannot wake worker %u: %s", q->port->name,
+			    q->index, w->id, strerror(errno));
+}
+
+static void unwatch(const struct worker *w, const struct rxq *q)
+{
+	if (q->wake_fd >= 0)
+		epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, q->wake_fd, NULL);
+}
+
+/* Lets each worker wait for its queues in @new and no longer for those it had only in @old. */
+static void update_watches(struct datapath *dp, const struct view *old, const struct view *new)
+{
+	for (unsigned i = 0; i < dp->shared.n_workers; i++) {
+		const struct view_worker *had = &old->workers[i], *has = &new->workers[i];
+
+		for (unsigned q = 0; q < had->n_rxqs; q++)
+			if (!view_polls(new, i, had->rxqs[q].q))
+				unwatch(&dp->shared.workers[i], had->rxqs[q].q);
+		for (unsigned q = 0; q < has->n_rxqs; q++)
+			if (!view_polls(old, i, has->rxqs[q].q))
+				watch(&dp->shared.workers[i], has->rxqs[q].q);
+	}
+}
+
+static void wake_all(struct datapath *dp)
+{
+	for (unsigned i = 0; i < dp->shared.n_workers; i++)
+		worker_wake(&dp->shared.workers[i]);
+}
+
+void datapath_publish(struct datapath *dp, struct view *view)
+{
+	struct view *old = dp->shared.view;
+
+	view->generation = old->generation + 1;
+	update_watches(dp, old, view);
+	__atomic_store_n(&dp->shared.view, view, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&dp->shared.generation, view->generation, __ATOMIC_SEQ_CST);
+	rcu_free_later(&old->rcu, view_free);
+	wake_all(dp);
+}
+
+void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg)
+{
+	struct timeval now = { 0 };
+	struct waiter *w = malloc(sizeof(*w));
+
+	if (!w) {
+		/* nothing may be skipped: wait here, which takes a turn of a worker */
+		while (!passed(dp, dp->shared.generation))
+			sched_yield();
+		fn(arg);
+		return;
+	}
+	*w = (struct waiter){
+		.generation = dp->shared.generation, .since = clock_ns(), .fn = fn, .arg = arg
+	};
+	*dp->last_waiter = w;
+	dp->last_waiter = &w->next;
+	event_add(dp->poll, &now);
+}
+
+int datapath_inject(struct datapath *dp, uint32_t port, const void *frame, uint32_t len)
+{
+	struct spsc *queue = inboxes_queue(&dp->shared.inboxes, 0, dp->shared.n_workers);
+	int r = inbox_inject(queue, port, frame, len);
+
+	if (r == 0)
+		worker_wake(&dp->shared.workers[0]);
+	return r;
+}
+
+void datapath_worker_stats(const struct datapath *dp, unsigned worker,
+			   struct datapath_worker_stats *stats)
+{
+	const struct worker *w = &dp->shared.workers[worker];
+
+	*stats = (struct datapath_worker_stats){
+		.cpu = w->cpu,
+		.asleep = __atomic_load_n(&w->asleep, __ATOMIC_RELAXED),
+		.turns = counter_read(&w->turns),
+		.packets = counter_read(&w->packets),
+		.sleeps = counter_read(&w->sleeps),
+		.busy_ns = counter_read(&w->busy_ns),
+		.poll_ns = counter_read(&w->poll_ns),
+	};
+}
+
+void datapath_set_poll_always(struct datapath *dp, bool always)
+{
+	__atomic_store_n(&dp->shared.poll_always, always, __ATOMIC_RELAXED);
+	wake_all(dp);
+}
+
+bool datapath_poll_always(const struct datapath *dp)
+{
+	return dp->shared.poll_always;
+}

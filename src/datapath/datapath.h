@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The datapath as the control thread sees it: workers, the view they follow, and how to learn that
+ * they have let go of an old one. Control thread.
+ */
+#pragma once
+
+#include <event2/event.h>
+
+#include "flow/view.h"
+
+struct datapath;
+
+/* What a worker has done since the start. */
+struct datapath_worker_stats {
+	int cpu; /* -1: not pinned */
+	bool asleep;
+	uint64_t turns;	  /* rounds over its queues */
+	uint64_t packets; /* handled */
+	uint64_t sleeps;
+	uint64_t busy_ns; /* time in turns that had work */
+	uint64_t poll_ns; /* how long it polls at present before it sleeps */
+};
+
+/* Starts @n_workers (1..VIEW_WORKERS_MAX) threads. @cpus: CPUs to pin them to in turn, "2,4-5";
+ * NULL: not pinned. Returns 0, or -errno and a text.
+ */
+int datapath_create(struct datapath **out, struct event_base *base, unsigned n_workers,
+		    const char *cpus, struct error *err);
+
+/* Ends the threads; the last view is freed, what was to be called after a quiesce is called. NULL
+ * is fine. */
+void datapath_destroy(struct datapath *dp);
+
+unsigned datapath_n_workers(const struct datapath *dp);
+
+/* Makes @view the one that workers follow from their next batch on; takes it over and frees the old
+ * one after a grace period. Registers and removes the wake-up fds of receive queues as they come
+ * and go.
+ */
+void datapath_publish(struct datapath *dp, struct view *view);
+
+/* Calls @fn(@arg), from the loop, once no worker uses a view older than the newest now. */
+void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg);
+
+/* Lets a worker handle @frame (at least ETH_HLEN bytes) as if it had been received on port @port. 0
+ * or -ENOBUFS. */
+int datapath_inject(struct datapath *dp, uint32_t port, const void *frame, uint32_t len);
+
+void datapath_worker_stats(const struct datapath *dp, unsigned worker,
+			   struct datapath_worker_stats *stats);
+
+/* Workers never sleep (@always), or when there is nothing to do. */
+void datapath_set_poll_always(struct datapath *dp, bool always);
+bool datapath_poll_always(const struct datapath *dp);

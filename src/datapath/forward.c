@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From a batch of received packets to batches on transmit queues. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "datapath/forward.h"
+#include "flow/normal.h"
+#include "packet/parse.h"
+
+#define INBOX_SIZE (1u << 20)	  /* bytes; untouched ones cost nothing */
+#define INBOX_RUN (BATCH_MAX - 1) /* records handled before their room is given back */
+
+/* Packets that go out by one port, in order. */
+struct outbox {
+	const struct view_port *port;
+	unsigned n;
+	struct pkt *pkts[BATCH_MAX];
+	struct normal_tag tags[BATCH_MAX];
+};
+
+struct forwarder {
+	unsigned worker;
+	struct inboxes *inboxes;
+	const struct view *view;
+	uint64_t now;
+	uint64_t handed;
+	unsigned n_touched;
+	uint32_t touched[VIEW_PORTS_MAX];	/* ids of outboxes that hold packets */
+	struct outbox outboxes[VIEW_PORTS_MAX]; /* by port id */
+	struct batch batch;			/* for what comes out of inboxes */
+};
+
+enum record_kind { RECORD_TRANSMIT, RECORD_RECEIVE };
+
+/* A packet in an inbox; the frame follows. */
+struct record {
+	uint32_t port;
+	uint32_t len;
+	uint32_t hash;
+	uint16_t tci;
+	bool tagged;
+	uint8_t kind;
+	struct virtio_net_hdr offload;
+};
+
+int inboxes_init(struct inboxes *in, unsigned n_workers)
+{
+	unsigned n = n_workers * (n_workers + 1);
+
+	in->n_workers = n_workers;
+	in->queues = aligned_alloc(CACHE_LINE, n * sizeof(*in->queues));
+	if (!in->queues)
+		return -ENOMEM;
+	memset(in->queues, 0, n * sizeof(*in->queues));
+	for (unsigned i = 0; i < n; i++)
+		if (spsc_init(&in->queues[i], INBOX_SIZE) < 0) {
+			inboxes_destroy(in);
+			return -ENOMEM;
+		}
+	return 0;
+}
+
+void inboxes_destroy(struct inboxes *in)
+{
+	if (!in->queues)
+		return;
+	for (unsigned i = 0; i < in->n_workers * (in->n_workers + 1); i++)
+		spsc_destroy(&in->queues[i]);
+	free(in->queues);
+	in->queues = NULL;
+}
+
+struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes)
+{
+	/* mapped, not allocated: outboxes of ports that do not exist are never touched */
+	struct forwarder *fw = mmap(NULL, sizeof(*fw), PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (fw == MAP_FAILED)
+		return NULL;
+	fw->worker = worker;
+	fw->inboxes = inboxes;
+	return fw;
+}
+
+void forwarder_destroy(struct forwarder *fw)
+{
+	if (fw)
+		munmap(fw, sizeof(*fw));
+}
+
+static struct port_counters *counters(const struct forwarder *fw, const struct view_port *port)
+{
+	return &port->state->counters[fw->worker];
+}
+
+int inbox_inject(struct spsc *queue, uint32_t port, const void *frame, uint32_t len)
+{
+	struct record *r = spsc_reserve(queue, sizeof(*r) + len);
+
+	if (!r)
+		return -ENOBUFS;
+	*r = (struct record){ .port = port, .len = len, .kind = RECORD_RECEIVE };
+	memcpy(r + 1, frame, len);
+	spsc_commit(queue, sizeof(*r) + len);
+	return 0;
+}
+
+/* Copies a packet into the inbox of the worker that owns its queue. */
+static void hand_off(struct forwarder *fw, const struct view_port *out, struct pkt *pkt,
+		     unsigned worker)
+{
+	struct spsc *queue = inboxes_queue(fw->inboxes, worker, fw->worker);
+	struct record *r = spsc_reserve(queue, sizeof(*r) + pkt->len);
+
+	if (!r) {
+		drop_count(counters(fw, out), DROP_tx_handoff_full, 1);
+		return;
+	}
+	*r = (struct record){
+		.port = out->id,
+		.len = pkt->len,
+		.hash = pkt->hash,
+		.tci = pkt->tci,
+		.tagged = pkt->tagged,
+		.kind = RECORD_TRANSMIT,
+		.offload = pkt->offload,
+	};
+	pkt_copy(pkt, r + 1);
+	spsc_commit(queue, sizeof(*r) + pkt->len);
+	fw->handed |= 1ull << worker;
+}
+
+/* Several queues are ours: a flow stays on one of them. */
+static void transmit_spread(struct forwarder *fw, const struct view_port *out,
+			    struct pkt *const *pkts, unsigned n)
+{
+	const struct view_txq_range *mine = &out->by_worker[fw->worker];
+	struct pkt *some[BATCH_MAX];
+
+	for (unsigned q = 0; q < mine->n; q++) {
+		struct txq *txq = out->txqs[mine->first + q].q;
+		unsigned k = 0;
+
+		for (unsigned i = 0; i < n; i++)
+			if (pkts[i]->hash % mine->n == q)
+				some[k++] = pkts[i];
+		if (k)
+			out->port->ops->tx(txq, some, k, counters(fw, out));
+	}
+}
+
+static void transmit(struct forwarder *fw, const struct view_port *out, struct pkt *const *pkts,
+		     unsigned n)
+{
+	const struct view_txq_range *mine;
+
+	if (unlikely(!out->n_txqs)) {
+		drop_count(counters(fw, out), out->link ? DROP_tx_no_queue : DROP_tx_link_down, n);
+		return;
+	}
+	mine = &out->by_worker[fw->worker];
+	if (unlikely(!mine->n || out->held)) {
+		for (unsigned i = 0; i < n; i++) {
+			unsigned owner = out->txqs[pkts[i]->hash % out->n_txqs].worker;
+
+			hand_off(fw, out, pkts[i], mine->n ? fw->worker : owner);
+		}
+		return;
+	}
+	if (likely(mine->n == 1))
+		out->port->ops->tx(out->txqs[mine->first].q, pkts, n, counters(fw, out));
+	else
+		transmit_spread(fw, out, pkts, n);
+}
+
+static void flush_outbox(struct forwarder *fw, struct outbox *box)
+{
+	for (unsigned i = 0; i < box->n; i++)
+		pkt_set_tag(box->pkts[i], box->tags[i].tagged, box->tags[i].tci);
+	transmit(fw, box->port, box->pkts, box->n);
+	box->n = 0;
+}
+
+static void flush_all(struct forwarder *fw)
+{
+	for (unsigned i = 0; i < fw->n_touched; i++) {
+		struct outbox *box = &fw->outboxes[fw->touched[i]];
+
+		if (box->n)
+			flush_outbox(fw, box);
+		box->port = NULL;
+	}
+	fw->n_touched = 0;
+}
+
+static void put_in_outbox(struct forwarder *fw, const struct view_port *out, struct pkt *pkt,
+			  struct normal_tag tag)
+{
+	struct outbox *box = &fw->outboxes[out->id];
+
+	if (!box->port) {
+		box->port = out;
+		fw->touched[fw->n_touched++] = out->id;
+	}
+	/* the same packet twice (two ways through patch ports) may want two tags */
+	if (unlikely(box->n == BATCH_MAX || (box->n && box->pkts[box->n - 1] == pkt)))
+		flush_outbox(fw, box);
+	box->pkts[box->n] = pkt;
+	box->tags[box->n++] = tag;
+}
+
+/* Bytes behind the Ethernet header and tags, which is what an MTU limits. */
+static uint32_t payload_len(const struct pkt *pkt)
+{
+	uint32_t headers = ETH_HLEN + (pkt->tagged ? VLAN_TAG_LEN : 0);
+
+	if (pkt->ethertype == ETH_P_8021Q || pkt->ethertype == ETH_P_8021AD)
+		headers += VLAN_TAG_LEN;
+	return pkt->len > headers ? pkt->len - headers : 0;
+}
+
+static void forward_frame(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
+			  struct normal_tag tag, unsigned hops);
+
+static void emit(struct forwarder *fw, const struct view_port *out, struct pkt *pkt,
+		 struct normal_tag tag, unsigned hops)
+{
+	if (unlikely(payload_len(pkt) > out->mtu)) {
+		drop_count(counters(fw, out), DROP_tx_too_long, 1);
+		return;
+	}
+	if (likely(!out->patch)) {
+		put_in_outbox(fw, out, pkt, tag);
+		return;
+	}
+	if (!out->patch_peer || !fw->view->ports[out->patch_peer]) {
+		drop_count(counters(fw, out), DROP_tx_link_down, 1);
+		return;
+	}
+	if (hops == VIEW_PATCH_HOPS_MAX) {
+		drop_count(counters(fw, out), DROP_patch_loop, 1);
+		return;
+	}
+	counter_add(&counters(fw, out)->tx_packets, 1);
+	counter_add(&counters(fw, out)->tx_bytes, pkt->len);
+	out = fw->view->ports[out->patch_peer];
+	counter_add(&counters(fw, out)->rx_packets, 1);
+	counter_add(&counters(fw, out)->rx_bytes, pkt->len);
+	forward_frame(fw, out, pkt, tag, hops + 1);
+}
+
+static void flood(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
+		  const struct normal_frame *frame, unsigned hops)
+{
+	const struct view_bridge *bridge = in->bridge;
+	bool sent = false;
+
+	for (unsigned i = 0; i < bridge->n_ports; i++) {
+		const struct view_port *out = bridge->ports[i];
+
+		if (!normal_may_send(in, out, frame->vid))
+			continue;
+		emit(fw, out, pkt, normal_out_tag(out, frame), hops);
+		sent = true;
+	}
+	if (!sent)
+		drop_count(counters(fw, in), DROP_no_output, 1);
+}
+
+/* A frame that carries @tag enters by @in; addresses are in the packet's private copy. */
+static void forward_frame(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
+			  struct normal_tag tag, unsigned hops)
+{
+	struct normal_frame frame;
+	struct normal_result result;
+	enum drop_reason why;
+
+	if (unlikely(!normal_receive(in, pkt->head, tag.tagged, tag.tci,
+				     (uint32_t)(fw->now / NSEC_PER_SEC), &frame, &why))) {
+		drop_count(counters(fw, in), why, 1);
+		return;
+	}
+	result = normal_decide(fw->view, in, &frame, fw->now);
+	switch (result.verdict) {
+	case NORMAL_UNICAST:
+		emit(fw, result.out, pkt, normal_out_tag(result.out, &frame), hops);
+		break;
+	case NORMAL_FLOOD:
+		flood(fw, in, pkt, &frame, hops);
+		break;
+	case NORMAL_DROP:
+		drop_count(counters(fw, in), result.drop, 1);
+		break;
+	}
+}
+
+static void forward_received(struct forwarder *fw, const struct view_port *in, struct pkt *pkt)
+{
+	if (unlikely(pkt->len < ETH_HLEN)) {
+		drop_count(counters(fw, in), DROP_too_short, 1);
+		return;
+	}
+	pkt_parse(pkt);
+	if (unlikely(payload_len(pkt) > in->mtu)) {
+		drop_count(counters(fw, in), DROP_too_long, 1);
+		return;
+	}
+	forward_frame(fw, in, pkt, (struct normal_tag){ pkt->tagged, pkt->tci }, 0);
+}
+
+static const struct view_port *find_port(const struct view *view, uint32_t id)
+{
+	return id < view->n_ports ? view->ports[id] : NULL;
+}
+
+void forward_batch(struct forwarder *fw, const struct view *view, uint32_t in_id,
+		   struct batch *batch, uint64_t now)
+{
+	const struct view_port *in = find_port(view, in_id);
+
+	if (unlikely(!in)) /* removed a moment ago */
+		return;
+	fw->view = view;
+	fw->now = now;
+	for (unsigned i = 0; i < batch->n; i++)
+		forward_received(fw, in, &batch->pkts[i]);
+	flush_all(fw);
+}
+
+/* Takes records until @queue is empty, a batch is full, or one must wait. */
+static unsigned forward_inbox(struct forwarder *fw, const struct view *view, struct spsc *queue)
+{
+	struct batch *batch = &fw->batch;
+	const struct view_port *port;
+	struct record *r;
+	unsigned n = 0;
+	size_t len;
+
+	while (n < INBOX_RUN && (r = spsc_peek(queue, &len))) {
+		struct pkt *pkt = &batch->pkts[n];
+
+		port = find_port(view, r->port);
+		if (port && port->held)
+			break;
+		spsc_pop(queue);
+		n++;
+		if (!port)
+			continue;
+		pkt_init_linear(pkt, r + 1, r->len, &batch->frags[n]);
+		if (r->kind == RECORD_RECEIVE) {
+			forward_received(fw, port, pkt);
+			continue;
+		}
+		pkt->hash = r->hash;
+		pkt->tagged = r->tagged;
+		pkt->tci = r->tci;
+		pkt->offload = r->offload;
+		put_in_outbox(fw, port, pkt, (struct normal_tag){ r->tagged, r->tci });
+	}
+	flush_all(fw);
+	spsc_release(queue);
+	return n;
+}
+
+unsigned forward_inboxes(struct forwarder *fw, const struct view *view, uint64_t now)
+{
+	unsigned total = 0;
+
+	fw->view = view;
+	fw->now = now;
+	for (unsigned from = 0; from <= fw->inboxes->n_workers; from++) {
+		struct spsc *queue = inboxes_queue(fw->inboxes, fw->worker, from);
+		unsigned runs = INBOX_SIZE / 64 / INBOX_RUN, n;
+
+		/* all of it, so that nothing received later overtakes it; bounded, as others fill
+		 * it meanwhile */
+		do {
+			n = forward_inbox(fw, view, queue);
+			total += n;
+		} while (n == INBOX_RUN && --runs);
+	}
+	return total;
+}
+
+bool forward_inboxes_empty(const struct forwarder *fw)
+{
+	for (unsigned from = 0; from <= fw->inboxes->n_workers; from++)
+		if (!spsc_empty(inboxes_queue(fw->inboxes, fw->worker, from)))
+			return false;
+	return true;
+}
+
+uint64_t forward_take_handed(struct forwarder *fw)
+{
+	uint64_t handed = fw->handed;
+
+	fw->handed = 0;
+	return handed;
+}

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Worker threads: turns and sleep (see worker.h for how it works). */
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "datapath/worker.h"
+
+LOG_MODULE("worker");
+
+#define POLL_NS_MIN (2 * NSEC_PER_USEC)
+#define POLL_NS_MAX (50 * NSEC_PER_USEC)
+#define POLLED_QUEUE_MS 1 /* longest sleep while a queue cannot wake us */
+
+static unsigned poll_queue(struct worker *w, const struct view *view, const struct view_rxq *rxq,
+			   uint64_t now)
+{
+	const struct port_ops *ops = rxq->q->port->ops;
+	struct batch *batch = w->batch;
+	struct port_counters *c = &view->ports[rxq->port]->state->counters[w->id];
+	const struct view *newest;
+
+	batch_clear(batch);
+	ops->rx(rxq->q, batch, c);
+	if (!batch->n)
+		return 0;
+	/* after the packets were taken: they meet the newest rules */
+	newest = rcu_read(&w->shared->view);
+	forward_batch(w->forwarder, newest, rxq->port, batch, now);
+	ops->rx_done(rxq->q, batch);
+	return batch->n;
+}
+
+static void wake_handed(struct worker *w)
+{
+	uint64_t handed = forward_take_handed(w->forwarder);
+
+	for (; handed; handed &= handed - 1) {
+		unsigned to = (unsigned)__builtin_ctzll(handed);
+
+		if (to != w->id)
+			worker_wake(&w->shared->workers[to]);
+	}
+}
+
+static void disarm(const struct view_worker *mine, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		mine->rxqs[i].q->port->ops->disarm(mine->rxqs[i].q);
+}
+
+/* One round over everything that may have work. Returns how many packets there were. */
+static unsigned turn(struct worker *w, const struct view *view, uint64_t now)
+{
+	const struct view_worker *mine = &view->workers[w->id];
+	unsigned n = forward_inboxes(w->forwarder, view, now);
+
+	if (w->armed) {
+		disarm(mine, mine->n_rxqs);
+		w->armed = false;
+	}
+	for (unsigned i = 0; i < mine->n_rxqs; i++)
+		n += poll_queue(w, view, &mine->rxqs[i], now);
+	wake_handed(w);
+	return n;
+}
+
+/* Asks all queues to wake us. False, with nothing armed, when one of them has work already. */
+static bool arm(const struct view_worker *mine, bool *all_wake)
+{
+	for (unsigned i = 0; i < mine->n_rxqs; i++) {
+		struct rxq *q = mine->rxqs[i].q;
+
+		if (q->wake_fd < 0)
+			*all_wake = false;
+		if (q->port->ops->arm(q)) {
+			disarm(mine, i + 1);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Whether a packet that must wait keeps the inbox from being empty: then the next view wakes us. */
+static bool only_held_left(struct worker *w, const struct view *view)
+{
+	return forward_inboxes(w->forwarder, view, clock_ns()) == 0;
+}
+
+/* Sleeps until something happens, unless something already has. */
+static void sleep_until_work(struct worker *w, const struct view *view)
+{
+	const struct view_worker *mine = &view->workers[w->id];
+	struct epoll_event events[16];
+	uint64_t generation = view->generation;
+	bool all_wake = true;
+
+	if (!arm(mine, &all_wake))
+		return;
+	/* pairs with worker_wake(): work made visible before it saw us awake is seen below */
+	(void)__atomic_exchange_n(&w->asleep, true, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&w->shared->generation, __ATOMIC_SEQ_CST) == generation &&
+	    !__atomic_load_n(&w->shared->stop, __ATOMIC_SEQ_CST) &&
+	    (forward_inboxes_empty(w->forwarder) || only_held_left(w, view))) {
+		counter_add(&w->sleeps, 1);
+		rcu_reader_offline();
+		__atomic_store_n(&w->seen, WORKER_IDLE, __ATOMIC_SEQ_CST);
+		epoll_wait(w->epoll_fd, events, ARRAY_SIZE(events),
+			   all_wake ? -1 : POLLED_QUEUE_MS);
+		/* the view may be gone: it is not touched again, and queues are disarmed in the
+		 * next turn */
+		__atomic_store_n(&w->seen,
+				 __atomic_load_n(&w->shared->generation, __ATOMIC_SEQ_CST),
+				 __ATOMIC_SEQ_CST);
+		rcu_reader_online();
+		__atomic_store_n(&w->asleep, false, __ATOMIC_RELAXED);
+		w->armed = true;
+		return;
+	}
+	__atomic_store_n(&w->asleep, false, __ATOMIC_RELAXED);
+	disarm(mine, mine->n_rxqs);
+}
+
+/* Polling pays when work comes soon after the last: learn how soon it comes. */
+static void learn_poll(struct worker *w, bool work_came_while_polling)
+{
+	uint64_t ns = work_came_while_polling ? w->poll_ns * 2 : w->poll_ns / 2;
+
+	ns = max(ns, POLL_NS_MIN);
+	w->poll_ns = min(ns, POLL_NS_MAX);
+}
+
+static void run(struct worker *w)
+{
+	struct worker_shared *shared = w->shared;
+	uint64_t idle_since = 0, before = clock_ns();
+	bool was_busy = false;
+
+	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
+		const struct view *view;
+		uint64_t now;
+		unsigned n;
+
+		/* pairs with the load of @seen in datapath_quiesce() */
+		__atomic_store_n(&w->seen, __atomic_load_n(&shared->generation, __ATOMIC_ACQUIRE),
+				 __ATOMIC_RELEASE);
+		view = __atomic_load_n(&shared->view, __ATOMIC_SEQ_CST);
+		now = clock_ns();
+		if (was_busy)
+			counter_add(&w->busy_ns, now - before);
+		before = now;
+		n = turn(w, view, now);
+		counter_add(&w->turns, 1);
+		was_busy = n > 0;
+		if (n) {
+			counter_add(&w->packets, n);
+			if (idle_since && now - idle_since < POLL_NS_MAX)
+				learn_poll(w, true);
+			idle_since = 0;
+		} else if (!idle_since) {
+			idle_since = now;
+		} else if (now - idle_since > w->poll_ns &&
+			   !__atomic_load_n(&shared->poll_always, __ATOMIC_RELAXED)) {
+			learn_poll(w, false);
+			sleep_until_work(w, view);
+		}
+		rcu_reader_quiescent();
+	}
+}
+
+static void *main_of_thread(void *arg)
+{
+	struct worker *w = arg;
+
+	rcu_reader_register();
+	run(w);
+	__atomic_store_n(&w->seen, WORKER_IDLE, __ATOMIC_SEQ_CST);
+	rcu_reader_unregister();
+	return NULL;
+}
+
+static int start_thread(struct worker *w)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	char name[16];
+	cpu_set_t cpus;
+	int r;
+
+	pthread_attr_init(&attr);
+	if (w->cpu >= 0) {
+		CPU_ZERO(&cpus);
+		CPU_SET(w->cpu, &cpus);
+		pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
+	}
+	/* signals are the control thread's */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&w->thread, &attr, main_of_thread, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	if (r)
+		return -r;
+	w->running = true;
+	snprintf(name, sizeof(name), "vireo-worker%u", w->id);
+	pthread_setname_np(w->thread, name);
+	return 0;
+}
+
+int worker_start(struct worker *w, struct worker_shared *shared, unsigned id, int cpu)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+
+	*w = (struct worker){ .shared = shared, .id = id, .cpu = cpu, .seen = WORKER_IDLE };
+	w->poll_ns = POLL_NS_MIN;
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->epoll_fd < 0 || w->wake_fd < 0 ||
+	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &event) < 0)
+		return -errno;
+	w->forwarder = forwarder_create(id, &shared->inboxes);
+	w->batch = batch_create();
+	if (!w->forwarder || !w->batch)
+		return -ENOMEM;
+	return start_thread(w);
+}
+
+void worker_join(struct worker *w)
+{
+	if (w->running) {
+		worker_wake(w);
+		pthread_join(w->thread, NULL);
+		w->running = false;
+	}
+	batch_destroy(w->batch);
+	forwarder_destroy(w->forwarder);
+	if (w->epoll_fd >= 0)
+		close(w->epoll_fd);
+	if (w->wake_fd >= 0)
+		close(w->wake_fd);
+}
+
+void worker_wake(struct worker *w)
+{
+	uint64_t one = 1;
+
+	/* pairs with the exchange in sleep_until_work(): the later of the two sees what came before
+	 * the other */
+	if (__atomic_exchange_n(&w->asleep, false, __ATOMIC_SEQ_CST) &&
+	    write(w->wake_fd, &one, sizeof(one)) < 0)
+		log_limited(LOG_WARNING, "waking worker %u: %s", w->id, strerror(errno));
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker thread: polls its receive queues, runs every packet to completion, sleeps when there is
+ * nothing to do.
+ *
+ * Theory of operation (views and sleep). The control thread stores the view, then its generation. A
+ * worker starts a turn by announcing the generation it has seen in @seen, and then loads the view,
+ * which is that one or a newer one; at the start of the next turn it holds nothing of the last one.
+ * Before it sleeps it announces WORKER_IDLE. So once @seen is at least G or idle, the worker uses
+ * nothing that a view before G showed. A worker that wakes up stores @seen, and only then loads the
+ * view; the control thread stores the view, and only then loads @seen; all four are sequentially
+ * consistent, so either the control thread sees that the worker is awake, or the worker sees the
+ * new view.
+ *
+ * Whoever gives work to a worker (a view, a record in an inbox) makes it visible first and then
+ * takes @asleep away; the worker sets
+ * @asleep first and then looks for work. Both exchange the flag: whoever comes second sees what the
+ * first did before.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "datapath/forward.h"
+
+#define WORKER_IDLE UINT64_MAX
+
+/* What workers share, owned by the datapath. */
+struct worker_shared {
+	struct view *view;   /* the newest; RCU */
+	uint64_t generation; /* of it; stored after it */
+	bool stop;
+	bool poll_always; /* never sleep */
+	struct inboxes inboxes;
+	unsigned n_workers;
+	struct worker *workers;
+};
+
+struct worker {
+	struct worker_shared *shared;
+	unsigned id;
+	int cpu; /* -1: not pinned */
+	int epoll_fd;
+	int wake_fd; /* eventfd */
+	pthread_t thread;
+	bool running;
+	struct forwarder *forwarder;
+	struct batch *batch;
+
+	/* written by the worker */
+	uint64_t seen __attribute__((aligned(CACHE_LINE)));
+	bool asleep;
+	bool armed; /* queues were asked to wake us */
+	uint64_t turns, busy_ns, sleeps, packets;
+	uint64_t poll_ns; /* how long it polls before it sleeps, learnt */
+} __attribute__((aligned(CACHE_LINE)));
+
+/* Prepares @w, number @id, and starts its thread, pinned to @cpu unless that is -1. 0 or -errno. */
+int worker_start(struct worker *w, struct worker_shared *shared, unsigned id, int cpu);
+
+/* After shared->stop was set: wakes the thread, waits for its end, frees. Also after a failed
+ * start. */
+void worker_join(struct worker *w);
+
+/* Wakes the worker if it sleeps. Call after the work was made visible. Any thread. */
+void worker_wake(struct worker *w);

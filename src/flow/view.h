@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The view: an immutable picture of all bridges and ports, made by the control thread and read by
+ * workers.
+ *
+ * Anything in the configuration that changes makes a new view, published by RCU. A view points at
+ * things that live longer than it: running ports, their queues, MAC tables, counters. These are
+ * taken apart only after no worker uses a view that shows them.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/rcu.h"
+#include "port/port.h"
+#include "state/mac.h"
+
+#define VIEW_PORTS_MAX MAC_PORTS_MAX
+#define VIEW_WORKERS_MAX 64
+
+/* Port numbers are indices into arrays; not those of OpenFlow. 0 is never used. */
+
+/* A limit shared by workers without a lock: the time at which the next packet would conform
+ * (generic cell rate algorithm). */
+struct view_limit {
+	uint64_t interval_ns; /* between packets at the limit; 0: no limit */
+	uint64_t burst_ns;    /* how far the next packet may be ahead of its time */
+};
+
+/* The parts of a port that workers write; lives as long as the port. */
+struct view_port_state {
+	uint64_t broadcast_due, unknown_due; /* for the limits, ns */
+	struct port_counters counters[];     /* one for each worker */
+};
+
+/* A transmit queue and the one worker that may use it. */
+struct view_txq {
+	struct txq *q;
+	uint16_t worker;
+};
+
+struct view_bridge;
+
+struct view_port {
+	uint32_t id;
+	struct port *port;
+	struct view_port_state *state;
+	const struct view_bridge *bridge;
+	uint32_t patch_peer; /* id of the other end of a patch; 0: no patch, or no other end */
+	bool patch;
+	bool link;
+	bool held; /* queues change hands: what is sent waits (see datapath/worker.h) */
+
+	/* VLANs, as in Open vSwitch's Port table */
+	bool access;		/* untagged outside, @tag inside */
+	bool native_tagged;	/* the native VLAN leaves with its tag */
+	uint16_t tag;		/* access VLAN, or VLAN of untagged frames on a trunk; 0: none */
+	const uint64_t *trunks; /* bitmap of 4096 VLANs that a trunk carries; NULL: all */
+	bool is_protected;	/* exchanges nothing with other protected ports */
+
+	unsigned mtu;
+	unsigned mac_limit;
+	unsigned n_macs; /* allowed sources, 0: any */
+	const mac_t *macs;
+	struct view_limit broadcast_limit, unknown_limit;
+
+	unsigned n_txqs;
+	struct view_txq *txqs; /* sorted by worker */
+	struct view_txq_range {
+		uint16_t first, n;
+	} * by_worker; /* which of txqs a worker may use */
+};
+
+struct view_bridge {
+	struct mac_table *macs;
+	unsigned n_ports;
+	const struct view_port **ports;
+};
+
+/* A receive queue that a worker is to poll. */
+struct view_rxq {
+	struct rxq *q;
+	uint32_t port;
+};
+
+struct view_worker {
+	unsigned n_rxqs;
+	struct view_rxq *rxqs;
+};
+
+struct view {
+	struct rcu_free rcu;
+	uint64_t generation;
+	unsigned n_ports;		/* ports has elements 0..n_ports-1 */
+	const struct view_port **ports; /* by id; NULL: no such port */
+	unsigned n_workers;
+	struct view_worker *workers;
+	void *memory; /* all arrays above, freed together */
+};
+
+/* Packets that crossed more patch ports than this are in a loop. */
+#define VIEW_PATCH_HOPS_MAX 8
+
+/* Takes one packet from a limit at @now (ns); false when it is over the limit. Any worker. */
+static inline bool view_limit_take(const struct view_limit *limit, uint64_t *due, uint64_t now)
+{
+	uint64_t old = __atomic_load_n(due, __ATOMIC_RELAXED), next;
+
+	if (!limit->interval_ns)
+		return true;
+	do {
+		uint64_t start = old > now ? old : now;
+
+		if (start - now > limit->burst_ns)
+			return false;
+		next = start + limit->interval_ns;
+	} while (!__atomic_compare_exchange_n(due, &old, next, false, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+	return true;
+}

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+/* MAC table (see mac.h for how it works). */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "base/compiler.h"
+#include "base/counter.h"
+#include "base/hash.h"
+#include "state/mac.h"
+
+#define WAYS 4
+#define KEY_PRESENT (1ull << 60)
+#define VALUE_STATIC (1ull << 63)
+#define NO_ENTRY UINT64_MAX
+
+struct entry {
+	uint64_t key;	/* KEY_PRESENT | vid << 48 | mac; 0: free */
+	uint64_t value; /* VALUE_STATIC | port << 32 | seconds */
+};
+
+struct set {
+	struct entry ways[WAYS];
+} __attribute__((aligned(CACHE_LINE)));
+
+struct mac_table {
+	struct set *sets;
+	uint64_t mask; /* sets - 1 */
+	unsigned max;  /* entries */
+	int locked;    /* the lock of all that follows, and of which keys exist */
+	unsigned n;
+	uint64_t refused, moves;
+	unsigned by_port[MAC_PORTS_MAX];
+};
+
+static uint64_t make_key(mac_t mac, uint16_t vid)
+{
+	return KEY_PRESENT | (uint64_t)vid << 48 | mac;
+}
+
+static uint64_t make_value(uint32_t port, uint32_t now)
+{
+	return (uint64_t)port << 32 | now;
+}
+
+static uint32_t value_port(uint64_t value)
+{
+	return (uint32_t)(value >> 32) & (MAC_PORTS_MAX - 1);
+}
+
+struct mac_table *mac_table_create(unsigned size)
+{
+	struct mac_table *t = calloc(1, sizeof(*t));
+	uint64_t n_sets = 1;
+
+	if (!t)
+		return NULL;
+	/* half full at most, so that two sets of four hardly ever overflow */
+	while (n_sets * WAYS < (uint64_t)size * 2)
+		n_sets *= 2;
+	t->sets = aligned_alloc(CACHE_LINE, n_sets * sizeof(*t->sets));
+	if (!t->sets) {
+		free(t);
+		return NULL;
+	}
+	memset(t->sets, 0, n_sets * sizeof(*t->sets));
+	t->mask = n_sets - 1;
+	t->max = size;
+	return t;
+}
+
+void mac_table_destroy(struct mac_table *t)
+{
+	if (!t)
+		return;
+	free(t->sets);
+	free(t);
+}
+
+/* Under the lock too: time stamps change without it. */
+static uint64_t load_value(const struct entry *e)
+{
+	return __atomic_load_n(&e->value, __ATOMIC_RELAXED);
+}
+
+static bool try_lock(struct mac_table *t)
+{
+	/* pairs with the release store in unlock() */
+	return !__atomic_exchange_n(&t->locked, 1, __ATOMIC_ACQUIRE);
+}
+
+static void lock(struct mac_table *t)
+{
+	while (!try_lock(t))
+		sched_yield();
+}
+
+static void unlock(struct mac_table *t)
+{
+	__atomic_store_n(&t->locked, 0, __ATOMIC_RELEASE);
+}
+
+/* The two sets where a key may be. */
+static void find_sets(const struct mac_table *t, uint64_t key, struct set *out[2])
+{
+	uint64_t h = hash_mix(key, hash_secret());
+
+	out[0] = &t->sets[h & t->mask];
+	out[1] = &t->sets[(h >> 32) & t->mask];
+}
+
+static struct entry *find_entry(const struct mac_table *t, uint64_t key)
+{
+	struct set *sets[2];
+
+	find_sets(t, key, sets);
+	for (int s = 0; s < 2; s++)
+		for (int w = 0; w < WAYS; w++)
+			if (__atomic_load_n(&sets[s]->ways[w].key, __ATOMIC_ACQUIRE) == key)
+				return &sets[s]->ways[w];
+	return NULL;
+}
+
+/* The value under @key, or NO_ENTRY. Loads pair with the stores in write_entry(). */
+static uint64_t read_value(const struct entry *e, uint64_t key)
+{
+	uint64_t value = __atomic_load_n(&e->value, __ATOMIC_ACQUIRE);
+
+	return __atomic_load_n(&e->key, __ATOMIC_RELAXED) == key ? value : NO_ENTRY;
+}
+
+uint32_t mac_table_lookup(const struct mac_table *t, mac_t mac, uint16_t vid)
+{
+	uint64_t key = make_key(mac, vid), value;
+	struct entry *e = find_entry(t, key);
+
+	if (!e)
+		return MAC_NO_PORT;
+	value = read_value(e, key);
+	return value == NO_ENTRY ? MAC_NO_PORT : value_port(value);
+}
+
+/* The rest runs under the lock. */
+
+static void count_entry(struct mac_table *t, uint64_t value, int by)
+{
+	unsigned *port = &t->by_port[value_port(value)];
+
+	__atomic_store_n(port, *port + by, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->n, t->n + by, __ATOMIC_RELAXED);
+}
+
+static void clear_entry(struct mac_table *t, struct entry *e)
+{
+	count_entry(t, load_value(e), -1);
+	__atomic_store_n(&e->key, 0, __ATOMIC_RELEASE);
+}
+
+static void write_entry(struct mac_table *t, struct entry *e, uint64_t key, uint64_t value)
+{
+	if (e->key)
+		clear_entry(t, e);
+	/* whoever loads this value sees the key cleared, or the new one */
+	__atomic_store_n(&e->value, value, __ATOMIC_RELEASE);
+	__atomic_store_n(&e->key, key, __ATOMIC_RELEASE);
+	count_entry(t, value, 1);
+}
+
+/* A free entry for @key, or the oldest learned one of the port that holds the most; NULL: only
+ * static ones. */
+static struct entry *find_place(struct mac_table *t, uint64_t key, bool may_use_free)
+{
+	struct entry *best = NULL;
+	struct set *sets[2];
+
+	find_sets(t, key, sets);
+	for (int i = 0; i < 2 * WAYS; i++) {
+		struct entry *e = &sets[i / WAYS]->ways[i % WAYS];
+		uint64_t value = load_value(e);
+		unsigned held, most;
+
+		if (!e->key) {
+			if (may_use_free)
+				return e;
+			continue;
+		}
+		if (value & VALUE_STATIC)
+			continue;
+		held = t->by_port[value_port(value)];
+		most = best ? t->by_port[value_port(load_value(best))] : 0;
+		if (!best || held > most ||
+		    (held == most && (uint32_t)value < (uint32_t)load_value(best)))
+			best = e;
+	}
+	return best;
+}
+
+static void learn_locked(struct mac_table *t, uint64_t key, uint32_t port, uint32_t now,
+			 unsigned limit)
+{
+	struct entry *e = find_entry(t, key);
+
+	if (e) {
+		if (load_value(e) & VALUE_STATIC)
+			return;
+		if (value_port(load_value(e)) != port)
+			counter_add(&t->moves, 1);
+		write_entry(t, e, key, make_value(port, now));
+		return;
+	}
+	if (!limit || t->by_port[port] < limit) {
+		e = find_place(t, key, t->n < t->max);
+		/* nobody loses its place to a port that holds more */
+		if (e && (!e->key || t->by_port[value_port(load_value(e))] >= t->by_port[port])) {
+			write_entry(t, e, key, make_value(port, now));
+			return;
+		}
+	}
+	counter_add(&t->refused, 1);
+}
+
+void mac_table_learn(struct mac_table *t, mac_t mac, uint16_t vid, uint32_t port, uint32_t now,
+		     unsigned limit)
+{
+	uint64_t key = make_key(mac, vid), value = NO_ENTRY;
+	struct entry *e = find_entry(t, key);
+
+	if (e)
+		value = read_value(e, key);
+	if (likely(value != NO_ENTRY && (value & VALUE_STATIC || value_port(value) == port))) {
+		if (!(value & VALUE_STATIC) && (uint32_t)value != now)
+			__atomic_compare_exchange_n(&e->value, &value, make_value(port, now), false,
+						    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+		return;
+	}
+	if (mac_is_multicast(mac) || !mac || !try_lock(t))
+		return;
+	learn_locked(t, key, port, now, limit);
+	unlock(t);
+}
+
+int mac_table_add_static(struct mac_table *t, mac_t mac, uint16_t vid, uint32_t port)
+{
+	uint64_t key = make_key(mac, vid);
+	struct entry *e;
+
+	lock(t);
+	e = find_entry(t, key);
+	if (!e)
+		e = find_place(t, key, true);
+	if (e)
+		write_entry(t, e, key, VALUE_STATIC | make_value(port, 0));
+	unlock(t);
+	return e ? 0 : -ENOSPC;
+}
+
+bool mac_table_remove(struct mac_table *t, mac_t mac, uint16_t vid)
+{
+	struct entry *e;
+
+	lock(t);
+	e = find_entry(t, make_key(mac, vid));
+	if (e)
+		clear_entry(t, e);
+	unlock(t);
+	return e;
+}
+
+/* Removes the entries that @matches picks. Gives way to the workers between the sets. */
+static unsigned remove_if(struct mac_table *t, bool (*matches)(uint64_t value, const void *arg),
+			  const void *arg)
+{
+	unsigned n = 0;
+
+	for (uint64_t s = 0; s <= t->mask && __atomic_load_n(&t->n, __ATOMIC_RELAXED); s++) {
+		lock(t);
+		for (int w = 0; w < WAYS; w++) {
+			struct entry *e = &t->sets[s].ways[w];
+
+			if (e->key && matches(load_value(e), arg)) {
+				clear_entry(t, e);
+				n++;
+			}
+		}
+		unlock(t);
+	}
+	return n;
+}
+
+struct flush {
+	uint32_t port;
+	bool also_static;
+};
+
+static bool flush_matches(uint64_t value, const void *arg)
+{
+	const struct flush *f = arg;
+
+	return (f->port == MAC_NO_PORT || f->port == value_port(value)) &&
+	       (f->also_static || !(value & VALUE_STATIC));
+}
+
+unsigned mac_table_flush(struct mac_table *t, uint32_t port, bool also_static)
+{
+	struct flush f = { port, also_static };
+
+	return remove_if(t, flush_matches, &f);
+}
+
+static bool age_matches(uint64_t value, const void *arg)
+{
+	/* a stamp from a moment ahead of us makes a negative age, which is young */
+	return !(value & VALUE_STATIC) && (int32_t)(*(const uint32_t *)arg - (uint32_t)value) >= 0;
+}
+
+unsigned mac_table_age(struct mac_table *t, uint32_t now, uint32_t aging)
+{
+	uint32_t oldest = now - aging;
+
+	return remove_if(t, age_matches, &oldest);
+}
+
+void mac_table_each(const struct mac_table *t, uint32_t now,
+		    void (*fn)(const struct mac_entry *entry, void *arg), void *arg)
+{
+	for (uint64_t s = 0; s <= t->mask; s++) {
+		for (int w = 0; w < WAYS; w++) {
+			const struct entry *e = &t->sets[s].ways[w];
+			uint64_t key = __atomic_load_n(&e->key, __ATOMIC_ACQUIRE);
+			uint64_t value = read_value(e, key);
+			struct mac_entry out;
+
+			if (!key || value == NO_ENTRY)
+				continue;
+			out.mac = key & 0xffffffffffffull;
+			out.vid = key >> 48 & VLAN_VID_MASK;
+			out.port = value_port(value);
+			out.is_static = value & VALUE_STATIC;
+			out.age = out.is_static || (int32_t)(now - (uint32_t)value) < 0
+					  ? 0
+					  : now - (uint32_t)value;
+			fn(&out, arg);
+		}
+	}
+}
+
+unsigned mac_table_count(const struct mac_table *t, uint32_t port)
+{
+	const unsigned *n = port == MAC_NO_PORT ? &t->n : &t->by_port[port];
+
+	return __atomic_load_n(n, __ATOMIC_RELAXED);
+}
+
+uint64_t mac_table_refused(const struct mac_table *t)
+{
+	return counter_read(&t->refused);
+}
+
+uint64_t mac_table_moves(const struct mac_table *t)
+{
+	return counter_read(&t->moves);
+}
