@@ -41,6 +41,15 @@ struct driver_memory {
 	const struct driver_region *regions;
 };
 
+/* Whether all of @len (> 0) bytes at @host are in @region. */
+static inline bool driver_region_holds(const struct driver_region *region, const void *host,
+				       uint64_t len)
+{
+	uint64_t offset = (uintptr_t)host - (uintptr_t)region->host;
+
+	return offset < region->size && len <= region->size - offset;
+}
+
 /* The region that holds @len (> 0) bytes at @host, all of them, or NULL. */
 const struct driver_region *driver_memory_find(const struct driver_memory *mem, const void *host,
 					       uint64_t len);
@@ -87,6 +96,7 @@ struct driver_ring;
 /* One for each layout. Called through the functions below. */
 struct driver_ring_ops {
 	const char *name; /* "split", "packed" */
+	void (*start)(struct driver_ring *);
 	int (*add)(struct driver_ring *, const struct iovec *out, unsigned n_out,
 		   const struct iovec *in, unsigned n_in, void *cookie);
 	void (*publish)(struct driver_ring *);
@@ -94,7 +104,11 @@ struct driver_ring_ops {
 	unsigned (*get)(struct driver_ring *, void **cookies, uint32_t *lens, unsigned max);
 	bool (*enable_call)(struct driver_ring *);
 	void (*disable_call)(struct driver_ring *);
+	uint16_t (*base)(const struct driver_ring *);
 };
+
+/* The layouts that there are. */
+extern const struct driver_ring_ops driver_split_ops;
 
 /* What the driver remembers of a descriptor, by its index. Private memory. */
 struct driver_desc {
@@ -124,6 +138,7 @@ struct driver_ring {
 	uint16_t free_head; /* first free descriptor; meaningless when n_free is 0 */
 	uint32_t n_free;    /* free descriptors */
 	bool broken;	    /* the device returned what it was not given */
+	bool detaching;	    /* driver_ring_detach() was called */
 	uint64_t n_added;   /* chains, counted */
 	uint64_t n_kicks;   /* kicks that were wanted */
 };
@@ -144,7 +159,10 @@ void *driver_ring_detach(struct driver_ring *ring);
 
 /* Index of the first chain that the device has not completed, by its own word: what SET_VRING_BASE
  * says to a device that takes over a running ring. */
-uint16_t driver_ring_base(const struct driver_ring *ring);
+static inline uint16_t driver_ring_base(const struct driver_ring *ring)
+{
+	return ring->ops->base(ring);
+}
 
 /* Descriptors that are free: a direct chain takes one for each buffer, an indirect one takes one.
  */
@@ -153,8 +171,7 @@ static inline unsigned driver_ring_free(const struct driver_ring *ring)
 	return ring->n_free;
 }
 
-/* Chains added and not got back, direct or indirect, is ring->n_added minus those got. True when
- * nothing is out. */
+/* Whether the device has given back everything that was added. */
 static inline bool driver_ring_idle(const struct driver_ring *ring)
 {
 	return ring->n_free == ring->config.size;

@@ -49,9 +49,10 @@ struct guestmem {
 /* A guestmem of no region. NULL when memory is short. */
 struct guestmem *guestmem_create(void);
 
-/* @old and one more region, mapped from @fd. Refused: size 0, wrapping or overlapping addresses, an
- * offset that is not covered by the file (the file is asked for its size), more than
- * GUESTMEM_REGIONS_MAX.
+/* @old and one more region, mapped from @fd. Refused: size 0, wrapping addresses, guest addresses
+ * that overlap another region's, an offset that is not covered by the file (the file is asked for
+ * its size), more than GUESTMEM_REGIONS_MAX. Front-end addresses may overlap, as a front-end that
+ * shows the same memory twice does; lookups by them take the region with the lowest guest address.
  */
 int guestmem_add(const struct guestmem *old, const struct guestmem_region_config *config, int fd,
 		 struct guestmem **out, struct error *err);
@@ -74,6 +75,18 @@ int guestmem_numa_node(const struct guestmem *mem);
 
 /* Bytes mapped in all. */
 uint64_t guestmem_size(const struct guestmem *mem);
+
+/* Whether @len (> 0) bytes at guest-physical @addr all lie in @range. Worker threads. */
+static inline bool guestmem_range_holds(const struct guestmem_range *range, uint64_t addr,
+					uint64_t len)
+{
+	uint64_t offset = addr - range->guest_addr;
+
+	return offset < range->size && len <= range->size - offset;
+}
+
+/* The range that @addr is in, or NULL. Worker threads. */
+const struct guestmem_range *guestmem_find(const struct guestmem *mem, uint64_t addr);
 
 /* Worker threads. The pointer for guest-physical @addr, and in @len the number of bytes that are
  * valid from there on (to the region's end; never 0). NULL when @addr is in no region. A buffer

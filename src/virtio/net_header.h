@@ -11,19 +11,38 @@
 
 #define NET_HEADER_LEN_MAX 12
 
+/* UDP segmentation (virtio 1.3), for kernel headers that do not have it yet. */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+#ifndef VIRTIO_NET_F_HOST_USO
+#define VIRTIO_NET_F_GUEST_USO4 54
+#define VIRTIO_NET_F_GUEST_USO6 55
+#define VIRTIO_NET_F_HOST_USO 56
+#endif
+
 /* 12 or 10, by the negotiated features. */
 unsigned net_header_len(uint64_t features);
 
 /* Takes the header off the front of a chain, wherever its bytes are split: copies @len bytes to
- * @header and changes
- * @iov (@n elements) to what follows. Returns the elements left, from the front of the array
- * onwards in @iov (elements are moved or shortened in place; *@iov is advanced), or -EINVAL when
- * the chain is shorter than the header.
+ * @header and changes @iov (@n elements) to what follows. Elements used up are left behind by
+ * moving
+ * *@iov on, one that is used in part is shortened in place. Returns the number of elements left, or
+ * -EINVAL when the chain is shorter than the header (@iov is then of no use).
  */
 int net_header_pull(struct iovec **iov, unsigned n, void *header, unsigned len);
 
 /* Checks a guest's offload request against the features it negotiated and the frame's length
- * (without header). False: the packet must be dropped. An unknown gso_type, offsets beyond the
- * frame, gso_size 0 and whatever was not negotiated are refused. All zero is always right.
+ * (without header). False: the packet must be dropped. All zero is always right. Refused are
+ * checksum and segmentation that were not negotiated, an unknown gso_type, segmentation without
+ * checksum, of size 0 or with a checksum field that is not the protocol's, a checksum outside of
+ * the frame or inside the Ethernet header, and, with segmentation, a hdr_len beyond the frame.
+ *
+ * What the specification tells a device to ignore is let through and means nothing: flags other
+ * than NEEDS_CSUM, hdr_len without segmentation, num_buffers, csum_start and csum_offset without
+ * NEEDS_CSUM. net_header_clean() clears it.
  */
 bool net_header_valid(const struct virtio_net_hdr *header, uint64_t features, uint32_t frame_len);
+
+/* Clears in a valid header what means nothing, so that it can be passed on. */
+void net_header_clean(struct virtio_net_hdr *header);

@@ -24,7 +24,10 @@
 #include "virtio/guestmem.h"
 
 #define RING_SIZE_MAX 32768
-#define RING_TAKE_MAX 128 /* chains taken and not completed, at most */
+#define RING_TAKE_MAX 128 /* chains taken and not completed, at most; a power of two */
+
+/* Fragments of the longest chain: each descriptor one, and one more at each border of regions. */
+#define RING_ARENA_LEN (RING_SIZE_MAX + GUESTMEM_REGIONS_MAX)
 
 /* Why a ring was given up. */
 enum ring_fault {
@@ -33,7 +36,7 @@ enum ring_fault {
 	RING_FAULT_DESC_INDEX,	     /* a head or next index beyond the table */
 	RING_FAULT_LOOP,	     /* a chain longer than the ring: it never ends */
 	RING_FAULT_ADDRESS,	     /* a buffer outside of guest memory */
-	RING_FAULT_CHAIN_LENGTH,     /* a chain of 4 GiB or more (2.7.5) */
+	RING_FAULT_CHAIN_LENGTH,     /* a chain of 4 GiB or more (2.7.5), or in too many pieces */
 	RING_FAULT_DIRECTION,	     /* a readable buffer behind a writable one (2.7.4.2) */
 	RING_FAULT_INDIRECT_FEATURE, /* an indirect table that was not negotiated */
 	RING_FAULT_INDIRECT_NESTED,  /* an indirect table in an indirect table */
@@ -73,6 +76,7 @@ struct ring;
 /* One for each layout. Called through the functions below. */
 struct ring_ops {
 	const char *name; /* "split", "packed" */
+	int (*start)(struct ring *, struct error *);
 	unsigned (*take)(struct ring *, const struct guestmem *, struct ring_chain *, unsigned max,
 			 struct iovec *arena, unsigned arena_len);
 	void (*untake)(struct ring *, unsigned n);
@@ -100,8 +104,15 @@ struct ring {
 	uint16_t taken[RING_TAKE_MAX]; /* head index of each chain in flight, circular */
 };
 
+/* The layouts that there are. */
+extern const struct ring_ops ring_split_ops;
+
 /* Starts a ring. Checks size, alignment and layout. Returns 0 or -EINVAL and a text. The ring holds
  * no resource: to stop it, stop calling it.
+ *
+ * A split ring goes on where its used index is, if that differs from config->next_avail: chains are
+ * completed in order here, so what is not in the used ring was not done, and the driver must not
+ * see used entries that nobody wrote. Front-ends that reconnect to a new back-end may say 0.
  */
 int ring_start(struct ring *ring, const struct ring_config *config, struct error *err);
 
@@ -117,9 +128,11 @@ static inline bool ring_broken(const struct ring *ring)
 }
 
 /* Takes up to @max chains (at most RING_TAKE_MAX minus what is in flight). @arena takes their
- * fragments; a chain that does not fit in what is left of it is not taken, unless the arena is
- * empty and shorter than any legal chain (RING_SIZE_MAX + GUESTMEM_REGIONS_MAX). Returns how many;
- * 0 also when the ring is or becomes broken, but chains before the bad one are handed out first.
+ * fragments; a chain that does not fit in what is left of it is not taken now. An arena of
+ * RING_ARENA_LEN is large enough for any chain; one that does not fit in so many is a fault. Fewer
+ * than @max may come although there are more, so that one call does not take too long. Returns how
+ * many; 0 also when the ring is or becomes broken, but chains before the bad one are handed out
+ * first.
  */
 static inline unsigned ring_take(struct ring *ring, const struct guestmem *mem,
 				 struct ring_chain *chains, unsigned max, struct iovec *arena,

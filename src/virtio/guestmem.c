@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Guest memory: regions mapped from the front-end's file descriptors, and the lookups. */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "virtio/guestmem.h"
+
+#define LINEAR_MAX 8	   /* ranges up to which a linear search is quicker than a binary one */
+#define NUMA_PROBES_MAX 64 /* pages looked at in each range */
+
+struct guestmem_region {
+	unsigned refs; /* guestmems that hold it; atomic, the last may be dropped by any thread */
+	void *map;     /* what mmap() gave, from the file's offset aligned down */
+	size_t map_len;
+	size_t page_size; /* of the file */
+};
+
+static void put_region(struct guestmem_region *region)
+{
+	/* Release: this user's accesses come before the end; acquire: so do those of the others. */
+	if (__atomic_sub_fetch(&region->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	munmap(region->map, region->map_len);
+	free(region);
+}
+
+/* Mappings of hugetlbfs files start and end at their own page size. */
+static int file_page_size(int fd, size_t *size)
+{
+	struct statfs fs;
+
+	*size = (size_t)sysconf(_SC_PAGESIZE);
+	if (fstatfs(fd, &fs) < 0)
+		return -errno;
+	if (fs.f_type == HUGETLBFS_MAGIC && fs.f_bsize > 0 && (size_t)fs.f_bsize > *size)
+		*size = (size_t)fs.f_bsize;
+	return 0;
+}
+
+/* Accesses behind the end of a file raise SIGBUS. Devices have no size and check for themselves. */
+static int check_file(int fd, const struct guestmem_region_config *c, struct error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return error_set(err, -errno, "memory region's file: %s", strerror(errno));
+	if (S_ISCHR(st.st_mode))
+		return 0;
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, -EINVAL, "memory region: its descriptor is not of a file");
+	if (st.st_size < 0 || c->mmap_offset + c->size > (uint64_t)st.st_size)
+		return error_set(err, -EINVAL,
+				 "memory region of 0x%" PRIx64 " bytes at offset 0x%" PRIx64
+				 " ends behind its file of 0x%" PRIx64 " bytes",
+				 c->size, c->mmap_offset, (uint64_t)st.st_size);
+	return 0;
+}
+
+static int map_region(const struct guestmem_region_config *c, int fd,
+		      struct guestmem_region **region_out, uint8_t **host, struct error *err)
+{
+	struct guestmem_region *region;
+	uint64_t start, len;
+	size_t page;
+	int rc;
+
+	rc = check_file(fd, c, err);
+	if (rc < 0)
+		return rc;
+	rc = file_page_size(fd, &page);
+	if (rc < 0)
+		return error_set(err, rc, "memory region's file: %s", strerror(-rc));
+	start = c->mmap_offset & ~(uint64_t)(page - 1);
+	len = c->mmap_offset + c->size - start;
+	if (__builtin_add_overflow(len, page - 1, &len) || len > SIZE_MAX / 2)
+		return error_set(err, -EINVAL, "memory region is too large");
+	len &= ~(uint64_t)(page - 1);
+
+	region = calloc(1, sizeof(*region));
+	if (!region)
+		return error_set(err, -ENOMEM, "memory region: out of memory");
+	region->refs = 1;
+	region->map_len = len;
+	region->page_size = page;
+	region->map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
+			   (off_t)start);
+	if (region->map == MAP_FAILED) {
+		rc = error_set(err, -errno, "memory region of 0x%" PRIx64 " bytes: mmap: %s",
+			       c->size, strerror(errno));
+		free(region);
+		return rc;
+	}
+	/* Both are wishes: a core dump without the guest's memory, and fewer TLB misses. */
+	madvise(region->map, len, MADV_DONTDUMP);
+	madvise(region->map, len, MADV_HUGEPAGE);
+	*region_out = region;
+	*host = (uint8_t *)region->map + (c->mmap_offset - start);
+	return 0;
+}
+
+static struct guestmem *alloc_mem(unsigned n_ranges)
+{
+	struct guestmem *mem;
+
+	mem = calloc(1, sizeof(*mem) + n_ranges * sizeof(mem->ranges[0]));
+	if (mem)
+		mem->n_ranges = n_ranges;
+	return mem;
+}
+
+struct guestmem *guestmem_create(void)
+{
+	return alloc_mem(0);
+}
+
+static void hold_ranges(struct guestmem_range *to, const struct guestmem_range *from, unsigned n)
+{
+	memcpy(to, from, n * sizeof(*from));
+	for (unsigned i = 0; i < n; i++)
+		__atomic_add_fetch(&from[i].region->refs, 1, __ATOMIC_RELAXED);
+}
+
+static int check_addresses(const struct guestmem_region_config *c, struct error *err)
+{
+	uint64_t end;
+
+	if (!c->size)
+		return error_set(err, -EINVAL, "memory region of 0 bytes");
+	if (__builtin_add_overflow(c->guest_addr, c->size, &end))
+		return error_set(err, -EINVAL,
+				 "memory region's guest addresses wrap: 0x%" PRIx64 " + 0x%" PRIx64,
+				 c->guest_addr, c->size);
+	if (__builtin_add_overflow(c->user_addr, c->size, &end))
+		return error_set(err, -EINVAL,
+				 "memory region's user addresses wrap: 0x%" PRIx64 " + 0x%" PRIx64,
+				 c->user_addr, c->size);
+	if (__builtin_add_overflow(c->mmap_offset, c->size, &end) || end > INT64_MAX)
+		return error_set(err, -EINVAL,
+				 "memory region's file offset wraps: 0x%" PRIx64 " + 0x%" PRIx64,
+				 c->mmap_offset, c->size);
+	return 0;
+}
+
+/* Where in the sorted list the region belongs, or -EINVAL. */
+static int find_place(const struct guestmem *mem, const struct guestmem_region_config *c,
+		      struct error *err)
+{
+	unsigned i;
+
+	if (mem->n_ranges >= GUESTMEM_REGIONS_MAX)
+		return error_set(err, -EINVAL, "more than %d memory regions", GUESTMEM_REGIONS_MAX);
+	for (i = 0; i < mem->n_ranges; i++) {
+		const struct guestmem_range *r = &mem->ranges[i];
+
+		if (r->guest_addr + r->size <= c->guest_addr)
+			continue;
+		if (c->guest_addr + c->size <= r->guest_addr)
+			break;
+		return error_set(err, -EINVAL,
+				 "memory regions overlap: 0x%" PRIx64 " + 0x%" PRIx64
+				 " and 0x%" PRIx64 " + 0x%" PRIx64,
+				 r->guest_addr, r->size, c->guest_addr, c->size);
+	}
+	return (int)i;
+}
+
+int guestmem_add(const struct guestmem *old, const struct guestmem_region_config *config, int fd,
+		 struct guestmem **out, struct error *err)
+{
+	struct guestmem_region *region = NULL;
+	struct guestmem *mem;
+	uint8_t *host = NULL;
+	int place, rc;
+
+	rc = check_addresses(config, err);
+	if (rc < 0)
+		return rc;
+	place = find_place(old, config, err);
+	if (place < 0)
+		return place;
+	mem = alloc_mem(old->n_ranges + 1);
+	if (!mem)
+		return error_set(err, -ENOMEM, "memory region: out of memory");
+	rc = map_region(config, fd, &region, &host, err);
+	if (rc < 0) {
+		free(mem);
+		return rc;
+	}
+	hold_ranges(mem->ranges, old->ranges, (unsigned)place);
+	hold_ranges(mem->ranges + place + 1, old->ranges + place, old->n_ranges - (unsigned)place);
+	mem->ranges[place] = (struct guestmem_range){ .guest_addr = config->guest_addr,
+						      .user_addr = config->user_addr,
+						      .size = config->size,
+						      .host = host,
+						      .region = region };
+	*out = mem;
+	return 0;
+}
+
+int guestmem_remove(const struct guestmem *old, const struct guestmem_region_config *config,
+		    struct guestmem **out, struct error *err)
+{
+	struct guestmem *mem;
+	unsigned i;
+
+	for (i = 0; i < old->n_ranges; i++) {
+		const struct guestmem_range *r = &old->ranges[i];
+
+		if (r->guest_addr == config->guest_addr && r->user_addr == config->user_addr &&
+		    r->size == config->size)
+			break;
+	}
+	if (i == old->n_ranges)
+		return error_set(err, -EINVAL,
+				 "no memory region of 0x%" PRIx64 " bytes at 0x%" PRIx64,
+				 config->size, config->guest_addr);
+	mem = alloc_mem(old->n_ranges - 1);
+	if (!mem)
+		return error_set(err, -ENOMEM, "memory region: out of memory");
+	hold_ranges(mem->ranges, old->ranges, i);
+	hold_ranges(mem->ranges + i, old->ranges + i + 1, old->n_ranges - i - 1);
+	*out = mem;
+	return 0;
+}
+
+void guestmem_destroy(struct guestmem *mem)
+{
+	if (!mem)
+		return;
+	for (unsigned i = 0; i < mem->n_ranges; i++)
+		put_region(mem->ranges[i].region);
+	free(mem);
+}
+
+static void destroy_rcu(struct rcu_free *item)
+{
+	guestmem_destroy(container_of(item, struct guestmem, rcu));
+}
+
+void guestmem_destroy_later(struct guestmem *mem)
+{
+	if (mem)
+		rcu_free_later(&mem->rcu, destroy_rcu);
+}
+
+/* The node of the page at @host, or -1. Asks for a page that is there already, so that no memory
+ * comes into being by the question; but a page of the file is not in our page table before it was
+ * read. The read is left to the kernel: it fails, without SIGBUS, where the file was cut off.
+ */
+static int page_node(uint8_t *host, size_t page)
+{
+	void *addr = (void *)((uintptr_t)host & ~(uintptr_t)(page - 1));
+	unsigned char there;
+	int node = -1;
+
+	if (page == (size_t)sysconf(_SC_PAGESIZE) &&
+	    (mincore(addr, page, &there) < 0 || !(there & 1)))
+		return -1;
+#ifdef MADV_POPULATE_READ
+	if (madvise(addr, page, MADV_POPULATE_READ) < 0)
+		return -1;
+#endif
+	if (syscall(SYS_move_pages, 0, 1ul, &addr, NULL, &node, 0) < 0)
+		return -1;
+	return node >= 0 ? node : -1;
+}
+
+int guestmem_numa_node(const struct guestmem *mem)
+{
+	for (unsigned i = 0; i < mem->n_ranges; i++) {
+		const struct guestmem_range *r = &mem->ranges[i];
+		uint64_t step = max(r->size / NUMA_PROBES_MAX, (uint64_t)r->region->page_size);
+
+		for (uint64_t at = 0; at < r->size; at += step) {
+			int node = page_node(r->host + at, r->region->page_size);
+
+			if (node >= 0)
+				return node;
+		}
+	}
+	return -1;
+}
+
+uint64_t guestmem_size(const struct guestmem *mem)
+{
+	uint64_t size = 0;
+
+	for (unsigned i = 0; i < mem->n_ranges; i++)
+		size += mem->ranges[i].size;
+	return size;
+}
+
+const struct guestmem_range *guestmem_find(const struct guestmem *mem, uint64_t addr)
+{
+	unsigned low = 0, high = mem->n_ranges;
+
+	if (high <= LINEAR_MAX) {
+		/* From the top: most of a guest's memory lies high, and so do most buffers. */
+		while (high--)
+			if (guestmem_range_holds(&mem->ranges[high], addr, 1))
+				return &mem->ranges[high];
+		return NULL;
+	}
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+
+		if (addr < mem->ranges[mid].guest_addr)
+			high = mid;
+		else if (addr - mem->ranges[mid].guest_addr >= mem->ranges[mid].size)
+			low = mid + 1;
+		else
+			return &mem->ranges[mid];
+	}
+	return NULL;
+}
+
+void *guestmem_lookup(const struct guestmem *mem, uint64_t addr, uint64_t *len)
+{
+	const struct guestmem_range *r = guestmem_find(mem, addr);
+
+	if (!r)
+		return NULL;
+	*len = r->size - (addr - r->guest_addr);
+	return r->host + (addr - r->guest_addr);
+}
+
+void *guestmem_user(const struct guestmem *mem, uint64_t user_addr, uint64_t len)
+{
+	for (unsigned i = 0; len && i < mem->n_ranges; i++) {
+		const struct guestmem_range *r = &mem->ranges[i];
+		uint64_t offset = user_addr - r->user_addr;
+
+		if (offset < r->size && len <= r->size - offset)
+			return r->host + offset;
+	}
+	return NULL;
+}
+
+void *guestmem_guest(const struct guestmem *mem, uint64_t guest_addr, uint64_t len)
+{
+	const struct guestmem_range *r = guestmem_find(mem, guest_addr);
+
+	if (!r || !len || !guestmem_range_holds(r, guest_addr, len))
+		return NULL;
+	return r->host + (guest_addr - r->guest_addr);
+}

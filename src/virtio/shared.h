@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How both sides of a virtqueue touch the memory that they share. The other side may write it at
+ * any moment, so each value is read once, by an access that the compiler can neither split nor
+ * repeat, and used from the copy. Any thread.
+ */
+#pragma once
+
+#include <assert.h>
+#include <linux/virtio_ring.h>
+#include <stdint.h>
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	      "virtio 1.2 is little-endian (1.4) and no conversion is done here");
+static_assert(sizeof(struct vring_desc) == 16 && sizeof(struct vring_used_elem) == 8,
+	      "virtio 1.2, 2.7.5 and 2.7.8");
+
+/* Reads or writes a naturally aligned integer, in no order with anything else. */
+#define shared_load(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define shared_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+
+/* Reads an index: what the other side wrote before it is visible behind this. Pairs with
+ * shared_store_release() of the same index. */
+#define shared_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define shared_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+
+/* Orders the stores before it against the loads behind it, on both sides of a "tell, then look
+ * once more" protocol. ThreadSanitizer does not know fences, an exchange does the same.
+ */
+static inline void shared_fence(void)
+{
+#if defined(__SANITIZE_THREAD__)
+#define SHARED_FENCE_BY_EXCHANGE
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SHARED_FENCE_BY_EXCHANGE
+#endif
+#endif
+#ifdef SHARED_FENCE_BY_EXCHANGE
+	int here = 0;
+
+	(void)__atomic_exchange_n(&here, 1, __ATOMIC_SEQ_CST);
+#else
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
+/* A private copy of a descriptor, read in two words. @from is 8-byte aligned. */
+static inline struct vring_desc shared_load_desc(const void *from)
+{
+	const uint64_t *words = from;
+	uint64_t addr = shared_load(&words[0]), rest = shared_load(&words[1]);
+
+	return (struct vring_desc){ .addr = addr,
+				    .len = (uint32_t)rest,
+				    .flags = (uint16_t)(rest >> 32),
+				    .next = (uint16_t)(rest >> 48) };
+}
+
+/* Writes a descriptor, in two words. @to is 8-byte aligned. */
+static inline void shared_store_desc(void *to, uint64_t addr, uint32_t len, uint16_t flags,
+				     uint16_t next)
+{
+	uint64_t *words = to;
+
+	shared_store(&words[0], addr);
+	shared_store(&words[1], len | (uint64_t)flags << 32 | (uint64_t)next << 48);
+}

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Split virtqueue, device side (virtio 1.2, 2.7).
+ *
+ * Theory of operation. The driver writes descriptors, then the available ring, then its index with
+ * release order; take() loads the index with acquire order and copies each head and each descriptor
+ * once. complete() writes used elements, then our index with release order. Whoever goes to sleep
+ * tells the other side first and then looks once more; each side has a full fence between the two,
+ * so that at least one of them sees what the other has done.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/counter.h"
+#include "virtio/ring.h"
+#include "virtio/shared.h"
+
+#define FEATURE_INDIRECT (1ull << VIRTIO_RING_F_INDIRECT_DESC)
+#define FEATURE_EVENT_IDX (1ull << VIRTIO_RING_F_EVENT_IDX)
+
+#define TAKEN_MASK (RING_TAKE_MAX - 1)
+
+/* Descriptors looked at in one call of take(), about: the next chain after that waits. */
+#define WALK_MAX RING_SIZE_MAX
+
+static_assert((RING_TAKE_MAX & TAKEN_MASK) == 0, "indexed by a mask");
+
+/* A chain as it is read. */
+struct walk {
+	const struct ring *ring;
+	const struct guestmem *mem;
+	const struct guestmem_range *range; /* where the last buffer was; NULL: none yet */
+	struct iovec *iov;		    /* fragments so far, then room */
+	unsigned n_iov, max_iov;
+	unsigned n_out;		  /* of n_iov: readable */
+	uint64_t out_len, in_len; /* bytes so far */
+	unsigned n_desc;	  /* descriptors of this chain so far */
+	bool writable;		  /* a writable one was among them */
+	bool full;		  /* ended early: more fragments than max_iov */
+};
+
+/* Part of an indirect table that is mapped in one piece. */
+struct table {
+	uint64_t addr;	     /* guest address of the table */
+	uint64_t part_addr;  /* of the piece at hand; */
+	uint64_t part_len;   /* its length; 0: none yet */
+	const uint8_t *part; /* where it is mapped */
+};
+
+static struct vring_avail *avail_ring(const struct ring *ring)
+{
+	return ring->config.driver;
+}
+
+static struct vring_used *used_ring(const struct ring *ring)
+{
+	return ring->config.device;
+}
+
+/* Both events lie behind the last entry of the ring that the other side reads (2.7.6, 2.7.8). */
+static uint16_t *used_event(const struct ring *ring)
+{
+	return &avail_ring(ring)->ring[ring->config.size];
+}
+
+static uint16_t *avail_event(const struct ring *ring)
+{
+	return (uint16_t *)((uint8_t *)used_ring(ring) + sizeof(struct vring_used) +
+			    ring->config.size * sizeof(struct vring_used_elem));
+}
+
+static const struct guestmem_range *find_range(struct walk *w, uint64_t addr)
+{
+	if (!w->range || !guestmem_range_holds(w->range, addr, 1))
+		w->range = guestmem_find(w->mem, addr);
+	return w->range;
+}
+
+/* Adds the memory of one descriptor to the chain. */
+static enum ring_fault add_buffer(struct walk *w, const struct vring_desc *d)
+{
+	uint64_t addr = d->addr, len = d->len;
+	bool writable = d->flags & VRING_DESC_F_WRITE;
+
+	if (writable) {
+		w->writable = true;
+		w->in_len += len;
+	} else if (w->writable) {
+		return RING_FAULT_DIRECTION;
+	} else {
+		w->out_len += len;
+	}
+	if (w->out_len + w->in_len > UINT32_MAX)
+		return RING_FAULT_CHAIN_LENGTH;
+	while (len) {
+		const struct guestmem_range *r = find_range(w, addr);
+		uint64_t offset, part;
+
+		if (!r)
+			return RING_FAULT_ADDRESS;
+		if (w->n_iov == w->max_iov) {
+			w->full = true;
+			return RING_FAULT_CHAIN_LENGTH;
+		}
+		offset = addr - r->guest_addr;
+		part = min(len, r->size - offset);
+		w->iov[w->n_iov++] =
+			(struct iovec){ .iov_base = r->host + offset, .iov_len = part };
+		w->n_out += !writable;
+		addr += part; /* at most the range's end, which does not wrap */
+		len -= part;
+	}
+	return RING_OK;
+}
+
+/* Reads an indirect descriptor byte by byte: it crosses a border of regions, or is not aligned,
+ * which virtio does not forbid. */
+static bool load_scattered(struct walk *w, uint64_t addr, struct vring_desc *d)
+{
+	uint8_t bytes[sizeof(*d)];
+	unsigned i = 0;
+
+	while (i < sizeof(bytes)) {
+		uint64_t valid;
+		const uint8_t *p = guestmem_lookup(w->mem, addr + i, &valid);
+
+		if (!p)
+			return false;
+		while (valid-- && i < sizeof(bytes))
+			bytes[i++] = shared_load(p++);
+	}
+	memcpy(d, bytes, sizeof(bytes));
+	return true;
+}
+
+static bool load_indirect(struct walk *w, struct table *t, unsigned i, struct vring_desc *d)
+{
+	uint64_t addr = t->addr + (uint64_t)i * sizeof(*d), offset = addr - t->part_addr;
+
+	if (unlikely(offset >= t->part_len)) {
+		t->part = guestmem_lookup(w->mem, addr, &t->part_len);
+		if (!t->part) {
+			t->part_len = 0;
+			return false;
+		}
+		t->part_addr = addr;
+		offset = 0;
+	}
+	if (unlikely(t->part_len - offset < sizeof(*d) || (uintptr_t)(t->part + offset) % 8))
+		return load_scattered(w, addr, d);
+	*d = shared_load_desc(t->part + offset);
+	return true;
+}
+
+/* Goes through the indirect table that @head refers to. The specification forbids chains longer
+ * than the ring also here (2.7.5.3.1), but drivers exceed it with small rings (Linux does); what
+ * bounds the work is the table's own length, and the arena the number of fragments: no chain may
+ * be longer than that of the largest ring there can be.
+ */
+static enum ring_fault walk_indirect(struct walk *w, const struct vring_desc *head)
+{
+	struct table t = { .addr = head->addr };
+	unsigned n = head->len / sizeof(struct vring_desc), left = n, i = 0;
+	enum ring_fault fault;
+	struct vring_desc d;
+	uint64_t end;
+
+	if (!(w->ring->config.features & FEATURE_INDIRECT))
+		return RING_FAULT_INDIRECT_FEATURE;
+	if (head->flags & VRING_DESC_F_NEXT)
+		return RING_FAULT_INDIRECT_NEXT;
+	if (!n || head->len % sizeof(struct vring_desc) || n > RING_SIZE_MAX)
+		return RING_FAULT_INDIRECT_SIZE;
+	if (__builtin_add_overflow(t.addr, head->len, &end))
+		return RING_FAULT_ADDRESS;
+	for (;;) {
+		if (i >= n)
+			return RING_FAULT_DESC_INDEX;
+		if (!left-- || ++w->n_desc > RING_SIZE_MAX)
+			return RING_FAULT_LOOP;
+		if (!load_indirect(w, &t, i, &d))
+			return RING_FAULT_ADDRESS;
+		if (d.flags & VRING_DESC_F_INDIRECT)
+			return RING_FAULT_INDIRECT_NESTED;
+		fault = add_buffer(w, &d);
+		if (fault || !(d.flags & VRING_DESC_F_NEXT))
+			return fault;
+		i = d.next;
+	}
+}
+
+/* Goes through the chain whose first descriptor is @d, a copy. */
+static enum ring_fault walk_chain(struct walk *w, struct vring_desc d)
+{
+	const struct vring_desc *descs = w->ring->config.desc;
+	enum ring_fault fault;
+
+	for (;;) {
+		if (++w->n_desc > w->ring->config.size)
+			return RING_FAULT_LOOP;
+		if (d.flags & VRING_DESC_F_INDIRECT) {
+			w->n_desc--; /* stands for the table's, holds no buffer itself */
+			return walk_indirect(w, &d);
+		}
+		fault = add_buffer(w, &d);
+		if (fault || !(d.flags & VRING_DESC_F_NEXT))
+			return fault;
+		if (d.next >= w->ring->config.size)
+			return RING_FAULT_DESC_INDEX;
+		d = shared_load_desc(&descs[d.next]);
+	}
+}
+
+/* Reads one chain into @chain and what is left of the arena. */
+static enum ring_fault take_chain(struct walk *w, uint16_t head, struct ring_chain *chain)
+{
+	const struct vring_desc *descs = w->ring->config.desc;
+	enum ring_fault fault;
+	struct vring_desc d;
+
+	if (unlikely(head >= w->ring->config.size))
+		return RING_FAULT_DESC_INDEX;
+	d = shared_load_desc(&descs[head]);
+	w->n_iov = w->n_out = w->n_desc = 0;
+	w->out_len = w->in_len = 0;
+	w->writable = w->full = false;
+	chain->iov = w->iov;
+	chain->id = head;
+	if (likely(!(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)) && w->range &&
+		   w->max_iov && d.len && guestmem_range_holds(w->range, d.addr, d.len))) {
+		/* The common case: one buffer, where the last one was. */
+		bool in = d.flags & VRING_DESC_F_WRITE;
+
+		w->iov[0] = (struct iovec){
+			.iov_base = w->range->host + (d.addr - w->range->guest_addr),
+			.iov_len = d.len,
+		};
+		w->n_iov = w->n_desc = 1;
+		chain->out_len = in ? 0 : d.len;
+		chain->in_len = in ? d.len : 0;
+		chain->n_out = !in;
+		chain->n_in = in;
+	} else {
+		fault = walk_chain(w, d);
+		if (fault)
+			return fault;
+		chain->out_len = (uint32_t)w->out_len;
+		chain->in_len = (uint32_t)w->in_len;
+		chain->n_out = (uint16_t)w->n_out;
+		chain->n_in = (uint16_t)(w->n_iov - w->n_out);
+	}
+	if (w->n_iov)
+		__builtin_prefetch(w->iov[0].iov_base);
+	w->iov += w->n_iov;
+	w->max_iov -= w->n_iov;
+	return RING_OK;
+}
+
+/* How many chains can be taken, at most @max. The driver's index is read again only when what it
+ * said last is not enough. */
+static unsigned count_available(struct ring *ring, unsigned max)
+{
+	uint16_t n = (uint16_t)(ring->avail_seen - ring->next_avail), fresh, idx;
+
+	if (n >= max)
+		return max;
+	/* Pairs with the driver's release of its index: heads and descriptors are there. */
+	idx = shared_load_acquire(&avail_ring(ring)->idx);
+	fresh = (uint16_t)(idx - ring->next_avail);
+	if (unlikely(fresh > ring->config.size - ring->n_taken)) {
+		if (!n) /* what was announced before comes first */
+			ring_break(ring, RING_FAULT_AVAIL_INDEX);
+		return n;
+	}
+	ring->avail_seen = idx;
+	return min((unsigned)fresh, max);
+}
+
+/* Copies the heads of the next @n chains to taken[] and gets their descriptors on the way. */
+static void fetch_heads(struct ring *ring, unsigned n)
+{
+	const struct vring_avail *avail = avail_ring(ring);
+	const struct vring_desc *descs = ring->config.desc;
+	unsigned mask = ring->config.size - 1;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t at = (uint16_t)(ring->next_avail + i);
+		uint16_t head = shared_load(&avail->ring[at & mask]);
+
+		ring->taken[at & TAKEN_MASK] = head;
+		__builtin_prefetch(&descs[head & mask]);
+	}
+}
+
+static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct ring_chain *chains,
+			   unsigned max, struct iovec *arena, unsigned arena_len)
+{
+	struct walk w = { .ring = ring, .mem = mem, .iov = arena };
+	unsigned n, i, n_walked = 0;
+
+	if (unlikely(ring_broken(ring)))
+		return 0;
+	/* n_out and n_in have 16 bits, and no legal chain needs more. */
+	w.max_iov = min(arena_len, (unsigned)UINT16_MAX);
+	n = count_available(ring, min(max, RING_TAKE_MAX - (unsigned)ring->n_taken));
+	if (!n)
+		return 0;
+	fetch_heads(ring, n);
+	w.range = mem->n_ranges ? &mem->ranges[mem->n_ranges - 1] : NULL;
+	for (i = 0; i < n && n_walked < WALK_MAX; i++) {
+		uint16_t head = ring->taken[(ring->next_avail + i) & TAKEN_MASK];
+		enum ring_fault fault = take_chain(&w, head, &chains[i]);
+
+		if (unlikely(fault)) {
+			/* The next call will find it first, unless the arena was too short. */
+			if (i == 0 && (!w.full || arena_len >= RING_ARENA_LEN))
+				ring_break(ring, fault);
+			break;
+		}
+		n_walked += w.n_desc;
+	}
+	ring->next_avail = (uint16_t)(ring->next_avail + i);
+	ring->n_taken = (uint16_t)(ring->n_taken + i);
+	return i;
+}
+
+static void split_untake(struct ring *ring, unsigned n)
+{
+	assert(n <= ring->n_taken);
+	ring->next_avail = (uint16_t)(ring->next_avail - n);
+	ring->n_taken = (uint16_t)(ring->n_taken - n);
+}
+
+static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
+{
+	struct vring_used *used = used_ring(ring);
+	unsigned mask = ring->config.size - 1;
+	uint16_t at = ring->next_used;
+
+	assert(n <= ring->n_taken);
+	ring->n_taken = (uint16_t)(ring->n_taken - n);
+	ring->next_used = (uint16_t)(at + n);
+	if (unlikely(ring_broken(ring)) || !n)
+		return;
+	for (unsigned i = 0; i < n; i++, at++) {
+		struct vring_used_elem *e = &used->ring[at & mask];
+
+		shared_store(&e->id, (uint32_t)ring->taken[at & TAKEN_MASK]);
+		shared_store(&e->len, lens ? lens[i] : 0);
+	}
+	/* Pairs with the driver's acquire of this index: elements and buffers are written. */
+	shared_store_release(&used->idx, at);
+	counter_add(&ring->n_chains, n);
+}
+
+static bool split_wants_notify(struct ring *ring)
+{
+	uint16_t old = ring->notified, now = ring->next_used;
+	bool first = !ring->notified_valid, wanted;
+
+	if (unlikely(ring_broken(ring)) || (now == old && !first))
+		return false;
+	/* Our index is visible before we look whether the driver waits for it. Pairs with the
+	 * driver's fence between asking for a call and looking at our index again. */
+	shared_fence();
+	ring->notified = now;
+	ring->notified_valid = true;
+	if (ring->config.features & FEATURE_EVENT_IDX)
+		/* The first time we do not know what was told before us. */
+		wanted = first || vring_need_event(shared_load(used_event(ring)), now, old);
+	else
+		wanted = !(shared_load(&avail_ring(ring)->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+	if (wanted)
+		counter_add(&ring->n_notified, 1);
+	return wanted;
+}
+
+static bool split_enable_kick(struct ring *ring)
+{
+	if (unlikely(ring_broken(ring)))
+		return false;
+	if (ring->config.features & FEATURE_EVENT_IDX)
+		shared_store(avail_event(ring), ring->next_avail);
+	else
+		shared_store(&used_ring(ring)->flags, 0);
+	/* What we ask for is visible before we look once more. Pairs with the driver's fence
+	 * between its index and looking whether we want a kick. */
+	shared_fence();
+	return shared_load_acquire(&avail_ring(ring)->idx) != ring->next_avail;
+}
+
+static void split_disable_kick(struct ring *ring)
+{
+	/* With EVENT_IDX the driver has one event to kick for, and does so once at most. */
+	if (!(ring->config.features & FEATURE_EVENT_IDX) && likely(!ring_broken(ring)))
+		shared_store(&used_ring(ring)->flags, VRING_USED_F_NO_NOTIFY);
+}
+
+static int split_start(struct ring *ring, struct error *err)
+{
+	const struct ring_config *c = &ring->config;
+
+	if (c->size & (c->size - 1))
+		return error_set(err, -EINVAL, "split ring of %u entries: must be a power of two",
+				 c->size);
+	if ((uintptr_t)c->desc % VRING_DESC_ALIGN_SIZE ||
+	    (uintptr_t)c->driver % VRING_AVAIL_ALIGN_SIZE ||
+	    (uintptr_t)c->device % VRING_USED_ALIGN_SIZE)
+		return error_set(err, -EINVAL, "parts of the ring are not aligned");
+	ring->next_used = shared_load(&used_ring(ring)->idx);
+	ring->next_avail = ring->avail_seen = ring->next_used;
+	return 0;
+}
+
+const struct ring_ops ring_split_ops = {
+	.name = "split",
+	.start = split_start,
+	.take = split_take,
+	.untake = split_untake,
+	.complete = split_complete,
+	.wants_notify = split_wants_notify,
+	.enable_kick = split_enable_kick,
+	.disable_kick = split_disable_kick,
+};
