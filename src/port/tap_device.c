@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+// TAP devices: opening, MTU and state. What has to happen inside a network namespace runs on a
+// short-lived thread, so that no error can leave the control thread in the wrong one.
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "port/tap_device.h"
+
+#define NETNS_DIR "/run/netns"
+#define MONITOR_READS_MAX 64 /* messages taken at once; the rest wakes us again */
+
+int tap_interface_check(const char *interface, struct error *err)
+{
+	size_t len = strlen(interface);
+
+	if (!len || len >= IFNAMSIZ)
+		return error_set(err, -EINVAL,
+				 "a kernel device's name has 1 to %d bytes, \"%.32s\" has %zu",
+				 IFNAMSIZ - 1, interface, len);
+	if (!strcmp(interface, ".") || !strcmp(interface, ".."))
+		return error_set(err, -EINVAL, "\"%s\" cannot name a kernel device", interface);
+	for (const char *c = interface; *c; c++) {
+		if (!isgraph((unsigned char)*c) || strchr("/:%", *c))
+			return error_set(err, -EINVAL, "'%c' cannot be in a kernel device's name",
+					 *c);
+	}
+	return 0;
+}
+
+/* " in network namespace blue", or nothing. */
+static const char *where(const struct tap_spec *spec, char *text, size_t size)
+{
+	snprintf(text, size, spec->netns ? " in network namespace %s" : "%s",
+		 spec->netns ? spec->netns : "");
+	return text;
+}
+
+static int explain(const struct tap_spec *spec, int error, struct error *err)
+{
+	char in[64];
+
+	where(spec, in, sizeof(in));
+	switch (error) {
+	case EPERM:
+	case EACCES:
+		return error_set(err, -error,
+				 "no permission to use tap device %s%s: vireod needs CAP_NET_ADMIN",
+				 spec->interface, in);
+	case EBUSY:
+		if (!spec->existing)
+			return error_set(err, -error,
+					 "device %s exists already%s: choose another interface, "
+					 "or say existing on to use it",
+					 spec->interface, in);
+		return error_set(err, -error, "tap device %s is in use by another program%s",
+				 spec->interface, in);
+	case EINVAL:
+		return error_set(err, -error,
+				 "device %s%s is no tap device, or has no room for %u queues "
+				 "(multi_queue)",
+				 spec->interface, in, spec->n_queues);
+	default:
+		return error_set(err, -error, "cannot open tap device %s%s: %s", spec->interface,
+				 in, strerror(error));
+	}
+}
+
+/* Attaches one queue. @flags: beside what all queues have. Returns its descriptor or -errno. */
+static int open_queue(const struct tap_spec *spec, int flags)
+{
+	struct ifreq ifr = { .ifr_flags = (short)(IFF_TAP | IFF_NO_PI | flags) };
+	int header_len = sizeof(struct virtio_net_hdr);
+	int fd, e;
+
+	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	strcpy(ifr.ifr_name, spec->interface);
+	if (spec->net_header)
+		ifr.ifr_flags |= IFF_VNET_HDR;
+	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
+		goto fail;
+	if (spec->net_header && ioctl(fd, TUNSETVNETHDRSZ, &header_len) < 0)
+		goto fail;
+	if (ioctl(fd, TUNSETOFFLOAD, 0) < 0)
+		goto fail;
+	return fd;
+fail:
+	e = errno;
+	close(fd);
+	return -e;
+}
+
+/* A persistent device may have been made with or without multi_queue; all its queues must say the
+ * same. */
+static int open_existing(struct tap_device *dev, const struct tap_spec *spec, struct error *err)
+{
+	int flags = IFF_MULTI_QUEUE;
+	int fd = open_queue(spec, flags);
+
+	if (fd == -EINVAL && spec->n_queues == 1)
+		fd = open_queue(spec, flags = 0);
+	while (fd >= 0) {
+		dev->queues[dev->n_queues++] = fd;
+		if (dev->n_queues == spec->n_queues)
+			return 0;
+		fd = open_queue(spec, flags);
+	}
+	return explain(spec, -fd, err);
+}
+
+static int open_new(struct tap_device *dev, const struct tap_spec *spec, struct error *err)
+{
+	int fd = open_queue(spec, IFF_MULTI_QUEUE | IFF_TUN_EXCL);
+
+	while (fd >= 0) {
+		dev->queues[dev->n_queues++] = fd;
+		if (dev->n_queues == spec->n_queues)
+			return 0;
+		fd = open_queue(spec, IFF_MULTI_QUEUE);
+	}
+	if (fd == -ENOENT || fd == -ENODEV || fd == -ENXIO)
+		return error_set(err, fd, "this kernel has no TAP devices (/dev/net/tun: %s)",
+				 strerror(-fd));
+	return explain(spec, -fd, err);
+}
+
+static int open_monitor(void)
+{
+	struct sockaddr_nl local = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	int e;
+
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&local, sizeof(local)) == 0)
+		return fd;
+	e = errno;
+	if (fd >= 0)
+		close(fd);
+	return -e;
+}
+
+/* Names change; the index does not. */
+static int find_name(const struct tap_device *dev, struct ifreq *ifr)
+{
+	*ifr = (struct ifreq){ .ifr_ifindex = dev->ifindex };
+	return ioctl(dev->control, SIOCGIFNAME, ifr) < 0 ? -errno : 0;
+}
+
+int tap_device_set_mtu(const struct tap_device *dev, unsigned mtu, struct error *err)
+{
+	struct ifreq ifr;
+	int r = find_name(dev, &ifr);
+
+	if (!r) {
+		ifr.ifr_mtu = (int)mtu;
+		if (ioctl(dev->control, SIOCSIFMTU, &ifr) < 0)
+			r = -errno;
+	}
+	return r ? error_set(err, r, "cannot set the device's MTU to %u: %s", mtu, strerror(-r))
+		 : 0;
+}
+
+static int bring_up(const struct tap_device *dev, struct error *err)
+{
+	struct ifreq ifr;
+	int r = find_name(dev, &ifr);
+
+	if (!r && ioctl(dev->control, SIOCGIFFLAGS, &ifr) < 0)
+		r = -errno;
+	if (!r && !(ifr.ifr_flags & IFF_UP)) {
+		ifr.ifr_flags |= IFF_UP;
+		if (ioctl(dev->control, SIOCSIFFLAGS, &ifr) < 0)
+			r = -errno;
+	}
+	return r ? error_set(err, r, "cannot bring the device up: %s", strerror(-r)) : 0;
+}
+
+/* Runs inside the device's namespace. */
+static int open_here(struct tap_device *dev, const struct tap_spec *spec, struct error *err)
+{
+	struct ifreq ifr = { .ifr_ifindex = 0 };
+	char in[64];
+	int r;
+
+	dev->control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (dev->control < 0)
+		return error_set(err, -errno, "cannot open a socket: %s", strerror(errno));
+	strcpy(ifr.ifr_name, spec->interface);
+	if (spec->existing && ioctl(dev->control, SIOCGIFINDEX, &ifr) < 0)
+		return error_set(err, -ENOENT,
+				 "there is no device %s%s: make one with \"ip tuntap add\", or "
+				 "leave out existing on",
+				 spec->interface, where(spec, in, sizeof(in)));
+	r = spec->existing ? open_existing(dev, spec, err) : open_new(dev, spec, err);
+	if (r < 0)
+		return r;
+	if (ioctl(dev->control, SIOCGIFINDEX, &ifr) < 0)
+		return error_set(err, -errno, "device %s vanished", spec->interface);
+	dev->ifindex = ifr.ifr_ifindex;
+	dev->monitor = open_monitor();
+	if (dev->monitor < 0)
+		return error_set(err, dev->monitor, "cannot watch links: %s",
+				 strerror(-dev->monitor));
+	if (spec->mtu) {
+		r = tap_device_set_mtu(dev, spec->mtu, err);
+		if (r < 0)
+			return r;
+	}
+	return bring_up(dev, err);
+}
+
+struct visit {
+	struct tap_device *dev;
+	const struct tap_spec *spec;
+	struct error *err;
+	int netns, result;
+};
+
+static void *visit_namespace(void *arg)
+{
+	struct visit *v = arg;
+
+	if (setns(v->netns, CLONE_NEWNET) < 0)
+		v->result = error_set(v->err, -errno, "cannot enter network namespace %s: %s",
+				      v->spec->netns, strerror(errno));
+	else
+		v->result = open_here(v->dev, v->spec, v->err);
+	return NULL;
+}
+
+static int open_in_namespace(struct tap_device *dev, const struct tap_spec *spec, struct error *err)
+{
+	struct visit visit = { .dev = dev, .spec = spec, .err = err };
+	char path[sizeof(NETNS_DIR) + NAME_MAX + 2];
+	pthread_t thread;
+	int r;
+
+	if (strlen(spec->netns) > NAME_MAX || strchr(spec->netns, '/') || spec->netns[0] == '.')
+		return error_set(err, -EINVAL,
+				 "\"%.64s\" cannot name a network namespace: say one that \"ip "
+				 "netns\" lists",
+				 spec->netns);
+	snprintf(path, sizeof(path), NETNS_DIR "/%s", spec->netns);
+	visit.netns = open(path, O_RDONLY | O_CLOEXEC);
+	if (visit.netns < 0)
+		return error_set(err, -errno,
+				 "cannot open network namespace %s (%s): %s; \"ip netns\" lists "
+				 "what there is",
+				 spec->netns, path, strerror(errno));
+	r = pthread_create(&thread, NULL, visit_namespace, &visit);
+	if (!r)
+		pthread_join(thread, NULL);
+	close(visit.netns);
+	return r ? error_set(err, -r, "cannot start a thread: %s", strerror(r)) : visit.result;
+}
+
+int tap_device_open(struct tap_device *dev, const struct tap_spec *spec, struct error *err)
+{
+	int r = tap_interface_check(spec->interface, err);
+
+	*dev = (struct tap_device){ .control = -1, .monitor = -1 };
+	if (!r)
+		r = spec->netns ? open_in_namespace(dev, spec, err) : open_here(dev, spec, err);
+	if (r < 0)
+		tap_device_close(dev);
+	return r;
+}
+
+void tap_device_close(struct tap_device *dev)
+{
+	for (unsigned i = 0; i < dev->n_queues; i++)
+		close(dev->queues[i]);
+	if (dev->monitor >= 0)
+		close(dev->monitor);
+	if (dev->control >= 0)
+		close(dev->control);
+	*dev = (struct tap_device){ .control = -1, .monitor = -1 };
+}
+
+enum tap_state tap_device_state(const struct tap_device *dev)
+{
+	struct ifreq ifr;
+	char message[64]; /* that something changed is all we want to know: the rest is cut off */
+
+	for (unsigned i = 0; i < MONITOR_READS_MAX; i++) {
+		if (recv(dev->monitor, message, sizeof(message), 0) < 0 && errno == EAGAIN)
+			break;
+	}
+	if (find_name(dev, &ifr) < 0 || ioctl(dev->control, SIOCGIFFLAGS, &ifr) < 0)
+		return TAP_GONE;
+	if (!(ifr.ifr_flags & IFF_UP))
+		return TAP_DOWN;
+	return ifr.ifr_flags & IFF_RUNNING ? TAP_UP : TAP_NO_CARRIER;
+}
+
+const char *tap_state_name(enum tap_state state)
+{
+	static const char *const names[] = {
+		[TAP_UP] = "up",
+		[TAP_NO_CARRIER] = "no carrier",
+		[TAP_DOWN] = "down",
+		[TAP_GONE] = "removed",
+	};
+
+	return names[state];
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A TAP device of the kernel: made or attached to, in this network namespace or a named one.
+ * Control thread; only the queues' descriptors are for workers.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+#define TAP_QUEUES_MAX 128
+
+/* What is wanted. */
+struct tap_spec {
+	const char *interface; /* 1..15 bytes */
+	const char *netns;     /* NULL: ours */
+	bool existing;	       /* attach to a device that is there, else make one */
+	bool net_header;       /* each frame travels behind a struct virtio_net_hdr */
+	unsigned n_queues;     /* 1..TAP_QUEUES_MAX */
+	unsigned mtu;	       /* 0: leave it */
+};
+
+/* What is there. Closing takes a device that we made with it. */
+struct tap_device {
+	unsigned n_queues;
+	int queues[TAP_QUEUES_MAX]; /* non-blocking: a frame with each read and write */
+	int control;		    /* a socket in the device's namespace, for its ioctls */
+	int monitor; /* rtnetlink, non-blocking: readable when some link in there changed */
+	int ifindex;
+};
+
+enum tap_state { TAP_UP, TAP_NO_CARRIER, TAP_DOWN, TAP_GONE };
+
+/* 0 or -EINVAL and a text: whether the kernel can name a device so. */
+int tap_interface_check(const char *interface, struct error *err);
+
+/* Opens all queues, sets the MTU and brings the device up. Returns 0, or -errno and a text, having
+ * undone what it did to the kernel (an existing device may be left up).
+ */
+int tap_device_open(struct tap_device *dev, const struct tap_spec *spec, struct error *err);
+void tap_device_close(struct tap_device *dev);
+
+/* 0 or -errno and a text. */
+int tap_device_set_mtu(const struct tap_device *dev, unsigned mtu, struct error *err);
+
+/* The state now; reads (and forgets) what made monitor readable first. */
+enum tap_state tap_device_state(const struct tap_device *dev);
+
+/* "up", "no carrier", "down", "removed". */
+const char *tap_state_name(enum tap_state state);
