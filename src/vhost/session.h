@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The part of a device that messages read and change; device.c owns it, the message handlers work
+ * on it. Control thread.
+ */
+#pragma once
+
+#include <linux/virtio_net.h>
+
+#include "vhost/state.h"
+
+struct vhost_session {
+	const char *name; /* for log lines; borrowed from the device */
+	struct vhost_device_state state;
+	struct guestmem *mem;	/* what state.mem points to */
+	struct guestmem *empty; /* of no region; in use whenever there is no memory */
+
+	/* Offered to this front-end; fixed when it connects. */
+	uint64_t features, protocol_features;
+	struct virtio_net_config config;
+
+	int backend_req_fd; /* -1: none */
+	unsigned n_vrings;
+	struct vhost_vring *vrings;
+	bool changed; /* set by handlers: the owner must look again */
+
+	const struct vhost_device_ops *ops;
+	void *owner;
+};
+
+/* Whether a worker may be using a ring. */
+static inline bool vhost_session_live(const struct vhost_session *session)
+{
+	for (unsigned i = 0; i < session->n_vrings; i++)
+		if (session->vrings[i].live)
+			return true;
+	return false;
+}

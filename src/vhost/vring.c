@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Rings of a vhost-user device: what messages say about them, and when they run. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/virtio_config.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "vhost/vring.h"
+
+LOG_MODULE("vhost");
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void vhost_vring_init(struct vhost_vring *vring)
+{
+	memset(vring, 0, sizeof(*vring));
+	vring->kick_fd = vring->call_fd = vring->err_fd = -1;
+}
+
+/* Lets go of the ring's memory; remembers where it was, so that it can go on from there. */
+static void pause_ring(struct vhost_session *s, struct vhost_vring *v)
+{
+	if (!v->live)
+		return;
+	v->base = ring_base(&v->ring);
+	v->live = false;
+	v->ring.ops = NULL;
+	s->changed = true;
+}
+
+static void stop_ring(struct vhost_session *s, struct vhost_vring *v)
+{
+	pause_ring(s, v);
+	close_fd(&v->kick_fd);
+	v->started = false;
+}
+
+static bool translate(const struct vhost_session *s, const struct vhost_vring *v,
+		      struct ring_config *config)
+{
+	bool packed = s->state.features >> VIRTIO_F_RING_PACKED & 1;
+	uint64_t driver_len = packed ? 4 : 6 + 2ull * v->size;
+	uint64_t device_len = packed ? 4 : 6 + 8ull * v->size;
+
+	*config = (struct ring_config){
+		.features = s->state.features,
+		.size = v->size,
+		.desc = guestmem_user(s->mem, v->desc_addr, 16ull * v->size),
+		.driver = guestmem_user(s->mem, v->driver_addr, driver_len),
+		.device = guestmem_user(s->mem, v->device_addr, device_len),
+		.next_avail = v->base,
+	};
+	return config->desc && config->driver && config->device;
+}
+
+/* Makes a started ring live if everything is there. What is known of it from before (why it broke,
+ * how much it carried) stays. Returns 0 also when the ring must wait, or -EINVAL and a text when it
+ * can never be right as it is.
+ */
+static int run_ring(struct vhost_session *s, struct vhost_vring *v, struct error *err)
+{
+	unsigned index = (unsigned)(v - s->vrings);
+	enum ring_fault fault = v->ring.fault;
+	uint64_t n_chains = v->ring.n_chains, n_notified = v->ring.n_notified;
+	struct ring_config config;
+	int rc;
+
+	if (v->live || !v->started || !v->size || !v->has_addr)
+		return 0;
+	if (!translate(s, v, &config)) {
+		log_limited(LOG_WARNING,
+			    "%s: ring %u waits: its addresses are in none of %u memory regions",
+			    s->name, index, s->mem->n_ranges);
+		return 0;
+	}
+	rc = ring_start(&v->ring, &config, err);
+	if (rc) {
+		v->ring.ops = NULL;
+		v->ring.fault = fault;
+		error_prefix(err, "ring %u", index);
+		return rc;
+	}
+	v->ring.n_chains = n_chains;
+	v->ring.n_notified = n_notified;
+	if (fault != RING_OK)
+		ring_break(&v->ring, fault);
+	v->live = true;
+	s->changed = true;
+	log_debug("%s: ring %u runs, %u entries from index %u", s->name, index, v->size, v->base);
+	return 0;
+}
+
+void vhost_vrings_revive(struct vhost_session *session)
+{
+	struct error err;
+
+	for (unsigned i = 0; i < session->n_vrings; i++)
+		if (run_ring(session, &session->vrings[i], &err))
+			log_limited(LOG_WARNING, "%s: %s", session->name, err.text);
+}
+
+void vhost_vrings_update(struct vhost_session *session)
+{
+	for (unsigned i = 0; i < session->n_vrings; i++)
+		pause_ring(session, &session->vrings[i]);
+	vhost_vrings_revive(session);
+}
+
+void vhost_vrings_reset(struct vhost_session *session, bool fds)
+{
+	for (unsigned i = 0; i < session->n_vrings; i++) {
+		struct vhost_vring *v = &session->vrings[i];
+		int call_fd, err_fd;
+
+		stop_ring(session, v);
+		if (fds) {
+			close_fd(&v->call_fd);
+			close_fd(&v->err_fd);
+		}
+		call_fd = v->call_fd;
+		err_fd = v->err_fd;
+		vhost_vring_init(v);
+		v->call_fd = call_fd;
+		v->err_fd = err_fd;
+	}
+}
+
+int vhost_set_vring_num(struct vhost_session *s, struct vhost_message *m, struct error *err)
+{
+	struct vhost_vring *v = &s->vrings[m->payload.state.index];
+	uint32_t num = m->payload.state.num;
+
+	if (num == 0 || num > RING_SIZE_MAX)
+		return error_set(err, -EINVAL, "ring size %u is not in 1..%u", num, RING_SIZE_MAX);
+	if (v->live)
+		stop_ring(s, v);
+	v->size = num;
+	return run_ring(s, v, err);
+}
+
+int vhost_set_vring_addr(struct vhost_session *s, struct vhost_message *m, struct error *err)
+{
+	const struct vhost_user_vring_addr *a = &m->payload.addr;
+	struct vhost_vring *v = &s->vrings[a->index];
+
+	pause_ring(s, v);
+	v->desc_addr = a->desc;
+	v->driver_addr = a->avail;
+	v->device_addr = a->used;
+	v->has_addr = true;
+	return run_ring(s, v, err);
+}
+
+int vhost_set_vring_base(struct vhost_session *s, struct vhost_message *m, struct error *err)
+{
+	struct vhost_vring *v = &s->vrings[m->payload.state.index];
+	uint32_t num = m->payload.state.num;
+
+	if (num > UINT16_MAX)
+		return error_set(err, -EINVAL, "ring index %u is not in 0..65535", num);
+	if (v->live)
+		stop_ring(s, v);
+	v->base = (uint16_t)num;
+	return 0;
+}
+
+int vhost_get_vring_base(struct vhost_session *s, struct vhost_message *m, struct error *err)
+{
+	struct vhost_vring *v = &s->vrings[m->payload.state.index];
+
+	stop_ring(s, v);
+	m->payload.state.num = v->base;
+	return 0;
+}
+
+/* An fd that we will write to or wait on: nothing of a file system, where a FUSE server could block
+ * us. Only anonymous inodes (eventfd), pipes and sockets are left.
+ */
+static bool is_event_fd(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return false;
+	return (st.st_mode & S_IFMT) == 0 || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
+}
+
+/* Takes the fd of SET_VRING_KICK, _CALL or _ERR out of the message; -1 when it says that none
+ * comes. */
+static int take_fd(struct vhost_message *m, int *fd, struct error *err)
+{
+	bool none = m->payload.u64 & VHOST_USER_VRING_NOFD;
+
+	if (none && m->n_fds)
+		return error_set(err, -EINVAL,
+				 "a file descriptor came with the flag that none comes");
+	if (!none && !m->n_fds)
+		return error_set(err, -EINVAL, "no file descriptor came");
+	*fd = -1;
+	if (none)
+		return 0;
+	if (!is_event_fd(m->fds[0]))
+		return error_set(err, -EINVAL, "the file descriptor is no eventfd, pipe or socket");
+	fcntl(m->fds[0], F_SETFL, fcntl(m->fds[0], F_GETFL) | O_NONBLOCK);
+	*fd = m->fds[0];
+	m->fds[0] = -1;
+	return 0;
+}
+
+static struct vhost_vring *fd_vring(struct vhost_session *s, const struct vhost_message *m)
+{
+	return &s->vrings[m->payload.u64 & VHOST_USER_VRING_INDEX_MASK];
+}
+
+int vhost_set_vring_kick(struct vhost_session *s, struct vhost_message *m, struct error *err)
+{
+	struct vhost_vring *v = fd_vring(s, m);
+	int fd, rc;
+
+	rc = take_fd(m, &fd, err);
+	if (rc)
+		return rc;
+	close_fd(&v->kick_fd);
+	v->kick_fd = fd;
+	s->changed |= v->live;
+	if (v->started)
+		return run_ring(s, v, err);
+	v->started = true;
+	memset(&v->ring, 0, sizeof(v->ring));
+	rc = run_ring(s, v, err);
+	if (rc)
+		stop_ring(s, v);
+	return rc;
+}
+
+int vhost_set_vring_call(struct vhost_session *s, struct vhost_message *m, struct error *err)
+{
+	struct vhost_vring *v = fd_vring(s, m);
+	int fd, rc;
+
+	rc = take_fd(m, &fd, err);
+	if (rc)
+		return rc;
+	close_fd(&v->call_fd);
+	v->call_fd = fd;
+	s->changed |= v->live;
+	return 0;
+}
+
+int vhost_set_vring_err(struct vhost_session *s, struct vhost_message *m, struct error *err)
+{
+	struct vhost_vring *v = fd_vring(s, m);
+	int fd, rc;
+
+	rc = take_fd(m, &fd, err);
+	if (rc)
+		return rc;
+	close_fd(&v->err_fd);
+	v->err_fd = fd;
+	return 0;
+}
+
+int vhost_set_vring_enable(struct vhost_session *s, struct vhost_message *m, struct error *err)
+{
+	struct vhost_vring *v = &s->vrings[m->payload.state.index];
+	uint32_t num = m->payload.state.num;
+
+	if (num > 1)
+		return error_set(err, -EINVAL, "%u is neither 0 (disable) nor 1 (enable)", num);
+	if (v->enabled != num)
+		s->changed |= v->live;
+	v->enabled = num;
+	return 0;
+}
+
+int vhost_reset_owner(struct vhost_session *s, struct vhost_message *m, struct error *err)
+{
+	for (unsigned i = 0; i < s->n_vrings; i++) {
+		s->changed |= s->vrings[i].live && s->vrings[i].enabled;
+		s->vrings[i].enabled = false;
+	}
+	return 0;
+}
