@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The configuration file, and what the daemon has beside the switch's own: the log's levels. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "rpc/config_file.h"
+#include "switch/config.h"
+
+#define HEADER "# Written by \"vireo config save\"; \"vireo config reload\" reads it.\n"
+
+/* Reads to the end of a regular file. */
+static int read_all(int fd, char **text, size_t *len, struct error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st))
+		return error_set(err, -errno, "%s", strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return error_set(err, -EINVAL, "not a regular file");
+	if (st.st_size > CONFIG_TEXT_MAX)
+		return error_set(err, -EFBIG, "longer than %u MiB", CONFIG_TEXT_MAX >> 20);
+	*text = malloc((size_t)st.st_size + 1);
+	if (!*text)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (*len = 0; *len < (size_t)st.st_size;) {
+		ssize_t n = read(fd, *text + *len, (size_t)st.st_size - *len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			int ret = error_set(err, -errno, "%s", strerror(errno));
+
+			free(*text);
+			return ret;
+		}
+		if (!n)
+			break;
+		*len += (size_t)n;
+	}
+	return 0;
+}
+
+int config_file_load(const char *path, json_t **config, struct error *err)
+{
+	/* a FIFO in its place must not block the loop */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret;
+	char *text = NULL;
+	size_t len = 0;
+
+	if (fd < 0)
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	ret = read_all(fd, &text, &len, err);
+	close(fd);
+	if (!ret) {
+		*config = config_parse(text, len, err);
+		free(text);
+		ret = *config ? 0 : -EINVAL;
+	}
+	if (ret)
+		error_prefix(err, "%s", path);
+	return ret;
+}
+
+static int write_all(int fd, const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left) {
+		ssize_t n = write(fd, text, left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		left -= (size_t)n;
+	}
+	return 0;
+}
+
+/* The new file has the old one's mode and owner, as far as this process may give them. */
+static int copy_owner(int fd, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return fchmod(fd, 0644) ? -errno : 0;
+	if (fchown(fd, st.st_uid, st.st_gid) && errno != EPERM)
+		return -errno;
+	return fchmod(fd, st.st_mode & 07777) ? -errno : 0;
+}
+
+/* The rename itself must be on disk, too. */
+static int sync_directory(char *path)
+{
+	int fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = fsync(fd) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/* Puts a new file with @text in the place of @path, which it may change. */
+static int replace_file(char *path, const char *text)
+{
+	char *temp;
+	int fd, ret;
+
+	if (asprintf(&temp, "%s.XXXXXX", path) < 0)
+		return -ENOMEM;
+	fd = mkostemp(temp, O_CLOEXEC);
+	if (fd < 0) {
+		ret = -errno;
+		goto out;
+	}
+	ret = copy_owner(fd, path);
+	if (!ret)
+		ret = write_all(fd, HEADER);
+	if (!ret)
+		ret = write_all(fd, text);
+	if (!ret && fsync(fd))
+		ret = -errno;
+	if (close(fd) && !ret)
+		ret = -errno;
+	if (!ret && rename(temp, path))
+		ret = -errno;
+	if (ret)
+		unlink(temp);
+	else
+		ret = sync_directory(path);
+out:
+	free(temp);
+	return ret;
+}
+
+int config_file_save(const char *path, const json_t *config, struct error *err)
+{
+	char *text = config_format(config), *target = realpath(path, NULL);
+	int ret;
+
+	if (!target && errno == ENOENT)
+		target = strdup(path);
+	if (!text)
+		ret = error_set(err, -ENOMEM, "out of memory");
+	else if (!target)
+		ret = error_set(err, -errno, "%s: %s", path, strerror(errno));
+	else
+		ret = replace_file(target, text);
+	if (ret && text && target)
+		error_set(err, ret, "cannot write %s: %s", path, strerror(-ret));
+	free(target);
+	free(text);
+	return ret;
+}
+
+json_t *config_running(const struct swtch *sw)
+{
+	json_t *config = switch_config(sw), *log = json_object();
+
+	for (const struct log_module *m = log_modules(); m; m = m->next) {
+		enum log_level level = __atomic_load_n(&m->level, __ATOMIC_RELAXED);
+
+		if (level != LOG_INFO)
+			json_object_set_new(log, m->name, json_string(log_level_name(level)));
+	}
+	if (json_object_set_new(config, "log", log)) {
+		json_decref(config);
+		return NULL;
+	}
+	return config;
+}
+
+static bool module_exists(const char *name)
+{
+	if (!strcmp(name, "all"))
+		return true;
+	for (const struct log_module *m = log_modules(); m; m = m->next)
+		if (!strcmp(m->name, name))
+			return true;
+	return false;
+}
+
+static bool level_exists(const char *level)
+{
+	for (int l = LOG_ERROR; l <= LOG_DEBUG; l++)
+		if (level && !strcmp(level, log_level_name((enum log_level)l)))
+			return true;
+	return false;
+}
+
+static int check_log(const json_t *log, struct error *err)
+{
+	const json_t *level;
+	const char *name;
+
+	json_object_foreach((json_t *)log, name, level)
+	{
+		if (!module_exists(name))
+			return error_set(err, -EINVAL,
+					 "log: no module \"%s\" (\"vireo log show\" lists them)",
+					 name);
+		if (!level_exists(json_string_value(level)))
+			return error_set(err, -EINVAL,
+					 "log %s: the level is error, warning, info or debug",
+					 name);
+	}
+	return 0;
+}
+
+int config_running_check(const json_t *config, struct error *err)
+{
+	int ret = check_log(json_object_get(config, "log"), err);
+
+	return ret ? ret : switch_config_check(config, err);
+}
+
+/* "all" is a default: it goes first, wherever it stands. */
+static void apply_log(const json_t *log)
+{
+	const char *all = json_string_value(json_object_get(log, "all"));
+	const json_t *level;
+	const char *name;
+
+	log_set_level("all", all ? all : log_level_name(LOG_INFO), NULL);
+	json_object_foreach((json_t *)log, name, level) if (strcmp(name, "all"))
+		log_set_level(name, json_string_value(level), NULL);
+}
+
+int config_running_apply(struct swtch *sw, const json_t *config, struct error *err)
+{
+	int ret = config_running_check(config, err);
+
+	if (ret)
+		return ret;
+	apply_log(json_object_get(config, "log"));
+	return switch_config_apply(sw, config, err);
+}

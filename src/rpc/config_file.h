@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration as a file, and as the state of the whole daemon: what switch_config() knows,
+ * and the log's levels. Control thread.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/error.h"
+#include "switch/switch.h"
+
+/* Reads and parses the file @path: *@config is a new reference, in the form of switch/config.h.
+ * -errno or -EINVAL and a text that begins with the path.
+ */
+int config_file_load(const char *path, json_t **config, struct error *err);
+
+/* Writes @config to @path: either wholly, and safe on disk, or not at all. An existing file's mode
+ * and owner are kept, a symbolic link is followed; comments are lost. -errno and a text.
+ */
+int config_file_save(const char *path, const json_t *config, struct error *err);
+
+/* What would make this daemon's state again; a new reference, NULL when memory is short. */
+json_t *config_running(const struct swtch *sw);
+
+/* Whether @config could be applied: 0, or -EINVAL and a text. Changes nothing. */
+int config_running_check(const json_t *config, struct error *err);
+
+/* Makes the daemon's state what @config says, as switch_config_apply() does. Modules that it does
+ * not name log at level info.
+ */
+int config_running_apply(struct swtch *sw, const json_t *config, struct error *err);

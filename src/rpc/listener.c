@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The control socket's file and its lock. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "rpc/listener.h"
+
+#define BACKLOG 64
+
+/* "/run/vireo/vireod.sock" -> "/run/vireo/vireod.lock" */
+static char *lock_path_of(const char *path)
+{
+	size_t len = strlen(path);
+	char *lock;
+
+	if (len > 5 && !strcmp(path + len - 5, ".sock"))
+		len -= 5;
+	return asprintf(&lock, "%.*s.lock", (int)len, path) < 0 ? NULL : lock;
+}
+
+static int refuse_second(int lock_fd, const char *path, struct error *err)
+{
+	char pid[16];
+	ssize_t n = pread(lock_fd, pid, sizeof(pid) - 1, 0);
+
+	if (n < 0)
+		n = 0;
+	pid[n] = '\0';
+	pid[strspn(pid, "0123456789")] = '\0';
+	return error_set(err, -EBUSY,
+			 "another vireod (process %s) serves %s: use another --run-dir",
+			 *pid ? pid : "unknown", path);
+}
+
+/* Takes the lock; returns its fd. Who ends removes the file, so the file that is locked in the end
+ * must be the one that has the name.
+ */
+static int take_lock(const struct listener *l, struct error *err)
+{
+	struct stat opened, named;
+	int fd, ret;
+
+	for (;;) {
+		fd = open(l->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0) {
+			ret = -errno;
+			return error_set(err, ret, "cannot open %s: %s", l->lock_path,
+					 strerror(-ret));
+		}
+		if (flock(fd, LOCK_EX | LOCK_NB)) {
+			ret = errno == EWOULDBLOCK
+				      ? refuse_second(fd, l->path, err)
+				      : error_set(err, -errno, "cannot lock %s", l->lock_path);
+			break;
+		}
+		if (!fstat(fd, &opened) && !lstat(l->lock_path, &named) &&
+		    opened.st_ino == named.st_ino && opened.st_dev == named.st_dev) {
+			if (ftruncate(fd, 0) || dprintf(fd, "%d\n", getpid()) < 0) {
+				/* the number is for people; the lock holds without it */
+			}
+			return fd;
+		}
+		close(fd);
+	}
+	close(fd);
+	return ret;
+}
+
+/* Removes a dead daemon's socket; refuses to remove anything else. */
+static int remove_stale(const char *path, struct error *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st))
+		return 0;
+	if (!S_ISSOCK(st.st_mode))
+		return error_set(err, -EEXIST, "%s is there and is no socket: remove it", path);
+	if (unlink(path) && errno != ENOENT)
+		return error_set(err, -errno, "cannot remove the old %s: %s", path,
+				 strerror(errno));
+	return 0;
+}
+
+static int bind_socket(struct listener *l, const struct peer_policy *policy, struct error *err)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int ret;
+
+	memcpy(addr.sun_path, l->path, strlen(l->path));
+	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* the file gets the socket's own mode, whatever the umask leaves of it */
+	if (l->fd < 0 || fchmod(l->fd, 0600)) {
+		ret = -errno;
+		return error_set(err, ret, "cannot make a socket: %s", strerror(-ret));
+	}
+	if (bind(l->fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		ret = -errno;
+		return error_set(err, ret, "cannot make %s: %s", l->path, strerror(-ret));
+	}
+	if ((policy->has_group &&
+	     (lchown(l->path, (uid_t)-1, policy->group) || chmod(l->path, 0660))) ||
+	    listen(l->fd, BACKLOG)) {
+		ret = -errno;
+		unlink(l->path);
+		return error_set(err, ret, "cannot open %s to group %u: %s", l->path, policy->group,
+				 strerror(-ret));
+	}
+	return 0;
+}
+
+int listener_open(struct listener *l, const char *path, const struct peer_policy *policy,
+		  struct error *err)
+{
+	int ret = -ENOMEM;
+
+	*l = (struct listener){ .fd = -1, .lock_fd = -1 };
+	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return error_set(err, -ENAMETOOLONG,
+				 "the socket's path %s is longer than the 107 bytes that are "
+				 "possible: use another --run-dir",
+				 path);
+	l->path = strdup(path);
+	l->lock_path = lock_path_of(path);
+	if (!l->path || !l->lock_path) {
+		error_set(err, ret, "out of memory");
+		goto fail;
+	}
+	ret = take_lock(l, err);
+	if (ret < 0)
+		goto fail;
+	l->lock_fd = ret;
+	ret = remove_stale(path, err);
+	if (!ret)
+		ret = bind_socket(l, policy, err);
+	if (ret)
+		goto fail_lock;
+	return 0;
+fail_lock:
+	if (l->fd >= 0)
+		close(l->fd);
+	unlink(l->lock_path);
+	close(l->lock_fd);
+fail:
+	free(l->lock_path);
+	free(l->path);
+	*l = (struct listener){ .fd = -1, .lock_fd = -1 };
+	return ret;
+}
+
+void listener_close(struct listener *l)
+{
+	if (l->fd < 0)
+		return;
+	unlink(l->path);
+	close(l->fd);
+	unlink(l->lock_path);
+	close(l->lock_fd);
+	free(l->path);
+	free(l->lock_path);
+	*l = (struct listener){ .fd = -1, .lock_fd = -1 };
+}

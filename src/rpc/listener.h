@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The control socket's file: one daemon for each path, no other's file is ever replaced. Control
+ * thread.
+ *
+ * A lock file beside the socket ("vireod.sock" -> "vireod.lock", locked by flock(2), holds the
+ * daemon's process id) says whether a daemon lives; with the lock held, a socket file that is there
+ * was left by a dead one.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "rpc/peer.h"
+
+struct listener {
+	int fd, lock_fd;
+	char *path, *lock_path;
+};
+
+/* Makes the socket at @path, non-blocking, mode 0600, or 0660 and owned by the group when the
+ * policy has one; at no moment more open than that. -EBUSY and a text when another daemon lives
+ * there.
+ */
+int listener_open(struct listener *l, const char *path, const struct peer_policy *policy,
+		  struct error *err);
+
+/* Removes both files. */
+void listener_close(struct listener *l);

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The methods of the control socket. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "rpc/config_file.h"
+#include "rpc/methods.h"
+#include "switch/config.h"
+
+/* Checks that @params has no other members than the texts @names (of which there are @n), and all
+ * of the first @n_required.
+ */
+static int check_params(const json_t *params, const char *const *names, size_t n, size_t n_required,
+			struct error *err)
+{
+	const json_t *value;
+	const char *name;
+
+	json_object_foreach((json_t *)params, name, value)
+	{
+		size_t i = 0;
+
+		while (i < n && strcmp(names[i], name))
+			i++;
+		if (i < n && json_is_string(value))
+			continue;
+		if (i < n)
+			return error_set(err, RPC_INVALID_PARAMS, "\"%s\" must be a text", name);
+		return error_set(err, RPC_INVALID_PARAMS, "unknown parameter \"%.64s\"", name);
+	}
+	for (size_t i = 0; i < n_required; i++)
+		if (!json_object_get(params, names[i]))
+			return error_set(err, RPC_INVALID_PARAMS, "\"%s\" is missing", names[i]);
+	return 0;
+}
+
+static int check_none(const json_t *params, struct error *err)
+{
+	return check_params(params, NULL, 0, 0, err);
+}
+
+static const char *text_of(const json_t *params, const char *name)
+{
+	return json_string_value(json_object_get(params, name));
+}
+
+/* Options are the switch's to check; a name must be there for it to begin. */
+static int check_name(const json_t *params, struct error *err)
+{
+	if (text_of(params, "name"))
+		return 0;
+	return error_set(err, RPC_INVALID_PARAMS, "\"name\" is missing, or no text");
+}
+
+/* Hands out @json, or says that there was no memory for it. */
+static int give(json_t *json, json_t **result, struct error *err)
+{
+	*result = json;
+	return json ? 0 : error_set(err, -ENOMEM, "out of memory");
+}
+
+typedef int change_function(struct swtch *sw, const json_t *params, struct error *err);
+typedef int del_function(struct swtch *sw, const char *name, struct error *err);
+typedef json_t *show_function(struct swtch *sw, const char *name, struct error *err);
+
+static int change(void *ctx, json_t *params, struct error *err, change_function *fn)
+{
+	const struct methods_context *m = ctx;
+	int ret = check_name(params, err);
+
+	return ret ? ret : fn(m->sw, params, err);
+}
+
+static int del(void *ctx, json_t *params, struct error *err, del_function *fn)
+{
+	static const char *const names[] = { "name" };
+	const struct methods_context *m = ctx;
+	int ret = check_params(params, names, 1, 1, err);
+
+	return ret ? ret : fn(m->sw, text_of(params, "name"), err);
+}
+
+static int show(void *ctx, json_t *params, json_t **result, struct error *err, const char *filter,
+		show_function *fn)
+{
+	const struct methods_context *m = ctx;
+	int ret = check_params(params, &filter, 1, 0, err);
+
+	if (ret)
+		return ret;
+	error_set(err, 0, "out of memory");
+	*result = fn(m->sw, text_of(params, filter), err);
+	if (*result)
+		return 0;
+	return text_of(params, filter) ? -ENOENT : -ENOMEM;
+}
+
+static int version(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		   struct error *err)
+{
+	const struct methods_context *m = ctx;
+	int ret = check_none(params, err);
+
+	if (ret)
+		return ret;
+	return give(json_pack("{s:s, s:i, s:I}", "version", VIREO_VERSION, "pid", (int)getpid(),
+			      "uptime", (json_int_t)((clock_ns() - m->started_ns) / NSEC_PER_SEC)),
+		    result, err);
+}
+
+static int bridge_add(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		      struct error *err)
+{
+	return change(ctx, params, err, switch_bridge_add);
+}
+
+static int bridge_del(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		      struct error *err)
+{
+	return del(ctx, params, err, switch_bridge_del);
+}
+
+static int bridge_set(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		      struct error *err)
+{
+	return change(ctx, params, err, switch_bridge_set);
+}
+
+static int bridge_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		       struct error *err)
+{
+	return show(ctx, params, result, err, "name", switch_bridge_show);
+}
+
+/* change(), with the file descriptor in the place of its index. */
+static int change_port(void *ctx, json_t *params, struct rpc_fds *fds, struct error *err,
+		       change_function *fn)
+{
+	const json_t *index = json_object_get(params, "fd");
+	json_int_t i = json_integer_value(index);
+	int ret;
+
+	if (!index)
+		return change(ctx, params, err, fn);
+	if (!json_is_integer(index) || i < 0 || i >= fds->n)
+		return error_set(err, RPC_INVALID_PARAMS,
+				 "\"fd\" must be the index of a file sent with the request");
+	if (json_object_set_new(params, "fd", json_integer(fds->fd[i])))
+		return error_set(err, -ENOMEM, "out of memory");
+	ret = change(ctx, params, err, fn);
+	if (!ret)
+		fds->fd[i] = -1;
+	return ret;
+}
+
+static int port_add(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		    struct error *err)
+{
+	return change_port(ctx, params, fds, err, switch_port_add);
+}
+
+static int port_del(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		    struct error *err)
+{
+	return del(ctx, params, err, switch_port_del);
+}
+
+static int port_set(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		    struct error *err)
+{
+	return change_port(ctx, params, fds, err, switch_port_set);
+}
+
+static int port_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		     struct error *err)
+{
+	return show(ctx, params, result, err, "name", switch_port_show);
+}
+
+static int mac_add(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		   struct error *err)
+{
+	const struct methods_context *m = ctx;
+
+	return switch_mac_add(m->sw, params, err);
+}
+
+static int mac_del(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		   struct error *err)
+{
+	const struct methods_context *m = ctx;
+
+	return switch_mac_del(m->sw, params, err);
+}
+
+static int mac_flush(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		     struct error *err)
+{
+	const struct methods_context *m = ctx;
+
+	return switch_mac_flush(m->sw, params, err);
+}
+
+static int mac_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		    struct error *err)
+{
+	return show(ctx, params, result, err, "bridge", switch_mac_show);
+}
+
+static int worker_set(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		      struct error *err)
+{
+	const struct methods_context *m = ctx;
+
+	return switch_worker_set(m->sw, params, err);
+}
+
+static int worker_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		       struct error *err)
+{
+	const struct methods_context *m = ctx;
+	int ret = check_none(params, err);
+
+	return ret ? ret : give(switch_worker_show(m->sw), result, err);
+}
+
+static int stats_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		      struct error *err)
+{
+	const struct methods_context *m = ctx;
+	int ret = check_none(params, err);
+
+	return ret ? ret : give(switch_stats_show(m->sw), result, err);
+}
+
+static int describe(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		    struct error *err)
+{
+	int ret = check_none(params, err);
+
+	return ret ? ret : give(switch_describe(), result, err);
+}
+
+static int log_set(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		   struct error *err)
+{
+	static const char *const names[] = { "module", "level" };
+	int ret = check_params(params, names, 2, 2, err);
+
+	return ret ? ret : log_set_level(text_of(params, "module"), text_of(params, "level"), err);
+}
+
+static int log_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		    struct error *err)
+{
+	int ret = check_none(params, err);
+	json_t *levels;
+
+	if (ret)
+		return ret;
+	levels = json_object();
+	for (const struct log_module *m = log_modules(); m; m = m->next)
+		json_object_set_new(
+			levels, m->name,
+			json_string(log_level_name(__atomic_load_n(&m->level, __ATOMIC_RELAXED))));
+	return give(levels, result, err);
+}
+
+static int config_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		       struct error *err)
+{
+	const struct methods_context *m = ctx;
+	int ret = check_none(params, err);
+	json_t *config;
+	char *text;
+
+	if (ret)
+		return ret;
+	config = config_running(m->sw);
+	text = config_format(config);
+	ret = give(json_pack("{s:s?, s:O?, s:s?}", "path", m->config_path, "config", config, "text",
+			     text),
+		   result, err);
+	json_decref(config);
+	free(text);
+	return ret;
+}
+
+/* Says how much there is of what. */
+static json_t *count_objects(const json_t *config)
+{
+	json_t *counts = json_object();
+	const json_t *section;
+	const char *name;
+
+	json_object_foreach((json_t *)config, name, section) json_object_set_new(
+		counts, name,
+		json_integer((json_int_t)(json_object_size(section) + json_array_size(section))));
+	return counts;
+}
+
+static int need_path(const struct methods_context *m, struct error *err)
+{
+	if (m->config_path)
+		return 0;
+	return error_set(err, -ENOENT, "vireod was started without --config: it has no file");
+}
+
+static int config_check(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+			struct error *err)
+{
+	static const char *const names[] = { "text" };
+	const struct methods_context *m = ctx;
+	const json_t *text = json_object_get(params, "text");
+	json_t *config = NULL;
+	int ret = check_params(params, names, 1, 0, err);
+
+	if (ret)
+		return ret;
+	if (text) {
+		config = config_parse(json_string_value(text), json_string_length(text), err);
+		ret = config ? 0 : -EINVAL;
+	} else {
+		ret = need_path(m, err);
+		if (!ret)
+			ret = config_file_load(m->config_path, &config, err);
+	}
+	if (ret)
+		return ret;
+	ret = config_running_check(config, err);
+	if (!ret)
+		ret = give(count_objects(config), result, err);
+	json_decref(config);
+	return ret;
+}
+
+static int config_save(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		       struct error *err)
+{
+	const struct methods_context *m = ctx;
+	int ret = check_none(params, err);
+	json_t *config;
+
+	if (!ret)
+		ret = need_path(m, err);
+	if (ret)
+		return ret;
+	config = config_running(m->sw);
+	if (!config)
+		return error_set(err, -ENOMEM, "out of memory");
+	ret = config_file_save(m->config_path, config, err);
+	json_decref(config);
+	return ret ? ret : give(json_pack("{s:s}", "path", m->config_path), result, err);
+}
+
+static int config_reload(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+			 struct error *err)
+{
+	const struct methods_context *m = ctx;
+	int ret = check_none(params, err);
+	json_t *config;
+
+	if (!ret)
+		ret = need_path(m, err);
+	if (!ret)
+		ret = config_file_load(m->config_path, &config, err);
+	if (ret)
+		return ret;
+	ret = config_running_apply(m->sw, config, err);
+	json_decref(config);
+	return ret ? ret : give(json_pack("{s:s}", "path", m->config_path), result, err);
+}
+
+const struct rpc_method methods[] = {
+	{ "version", version },
+	{ "describe", describe },
+	{ "bridge.add", bridge_add },
+	{ "bridge.del", bridge_del },
+	{ "bridge.set", bridge_set },
+	{ "bridge.show", bridge_show },
+	{ "port.add", port_add },
+	{ "port.del", port_del },
+	{ "port.set", port_set },
+	{ "port.show", port_show },
+	{ "mac.add", mac_add },
+	{ "mac.del", mac_del },
+	{ "mac.flush", mac_flush },
+	{ "mac.show", mac_show },
+	{ "worker.set", worker_set },
+	{ "worker.show", worker_show },
+	{ "stats.show", stats_show },
+	{ "log.set", log_set },
+	{ "log.show", log_show },
+	{ "config.show", config_show },
+	{ "config.check", config_check },
+	{ "config.save", config_save },
+	{ "config.reload", config_reload },
+	{ NULL, NULL },
+};

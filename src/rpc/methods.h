@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What clients may call: the switch's functions, by name. Control thread.
+ *
+ *	version                                  {"version", "pid", "uptime" (seconds)}
+ *	bridge.add|set {"name", options}         true
+ *	bridge.del     {"name"}                  true
+ *	bridge.show    {["name"]}                array of objects
+ *	port.add|set   {"name", options, ["fd"]} true
+ *	port.del, port.show                      as for bridges
+ *	mac.add        {"mac", "port", ["vlan"]} true
+ *	mac.del        {"mac", ["vlan"], ["bridge"]}
+ *	mac.flush      {["bridge"], ["port"]}    true
+ *	mac.show       {["bridge"]}              array of objects
+ *	worker.set     {"port", "queue", "worker"}
+ *	worker.show, stats.show, describe        as switch.h has them
+ *	log.set        {"module", "level"}       true
+ *	log.show                                 {module: level}
+ *	config.show                              {"path" or null, "config", "text"}
+ *	config.check   {["text"]}                {section: number of objects}; without text: the
+ *	                                         daemon's own file
+ *	config.save, config.reload               {"path"}
+ *
+ * The member "fd" of port.add and port.set is the index of a file that came with the request; the
+ * switch sees the file descriptor in its place, and owns it when it returns success.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "rpc/jsonrpc.h"
+#include "switch/switch.h"
+
+/* The methods' ctx. */
+struct methods_context {
+	struct swtch *sw;
+	const char *config_path; /* what --config named; NULL: nothing */
+	uint64_t started_ns;	 /* clock_ns() when the daemon started */
+};
+
+/* Ended by a NULL name. */
+extern const struct rpc_method methods[];
