@@ -14,6 +14,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -43,8 +44,8 @@ def scaled(count):
     return max(1, int(count * SCALE))
 
 
-def wait_for(condition, seconds, text):
-    """Until @condition returns something true, which is returned."""
+def wait_for(condition, seconds, text, step=0.02):
+    """Until @condition, tried every @step seconds, returns something true, which is returned."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -52,7 +53,7 @@ def wait_for(condition, seconds, text):
             return value
         if time.monotonic() > end:
             raise Failure(f"waited {seconds} s for {text}")
-        time.sleep(0.02)
+        time.sleep(step)
 
 
 def run(*argv, check=True, timeout=60):
@@ -76,7 +77,7 @@ def connect(path, seconds, process):
         except OSError:
             sock.close()
             return None
-    return wait_for(attempt, seconds, f"somebody to listen on {path}")
+    return wait_for(attempt, seconds, f"somebody to listen on {path}", 0.002)
 
 
 class Lab:
@@ -145,6 +146,7 @@ class Switch:
         self.lab, self.build = lab, pathlib.Path(build or BUILD)
         self.run_dir = lab.dir / lab.unique("run")
         self.run_dir.mkdir()
+        self.fast = b"__sanitizer" not in (self.build / "vireod").read_bytes()
         self.argv = [*wrap, self.build / "vireod", "--run-dir", self.run_dir,
                      "--workers", workers, *args]
         self.start()
@@ -199,9 +201,12 @@ class Switch:
         return sum(sum(p["drops"].values()) for p in self.ports().values())
 
     def rss_kib(self):
-        """Resident memory without what is shared with guests (and files)."""
+        """Resident memory, programs and libraries included, without the guests' (shared) memory."""
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"RssAnon:\s+(\d+)", status).group(1))
+        return sum(int(kib) for kib in re.findall(r"Rss(?:Anon|File):\s+(\d+)", status))
+
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def cpu_ns(self):
         """Run time of all threads."""
@@ -239,6 +244,54 @@ class Netns:
 
     def status(self, *argv, timeout=60):
         return run("ip", "netns", "exec", self.name, *argv, check=False, timeout=timeout)[0]
+
+
+CLONE_NEWNET = 0x40000000
+SOL_PACKET, PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 263, 8, 0x10
+
+
+class RawSocket:
+    """Sends and receives whole frames on an interface in a namespace, VLAN tags included."""
+
+    def __init__(self, lab, netns, interface):
+        own = os.open("/proc/self/ns/net", os.O_RDONLY)
+        other = os.open(f"/run/netns/{netns.name}", os.O_RDONLY)
+        try:
+            expect(libc.setns(other, CLONE_NEWNET) == 0, "setns failed")
+            try:
+                self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+                self.sock.bind((interface, 3))
+                self.sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+                self.mac = self.sock.getsockname()[4]
+            finally:
+                expect(libc.setns(own, CLONE_NEWNET) == 0, "setns back failed")
+        finally:
+            os.close(own)
+            os.close(other)
+        lab.stack.callback(self.sock.close)
+
+    def send(self, dst, payload, ethertype=0x88B5, vlan=None):
+        """Local experimental EtherType, unless told; padded to 60 bytes."""
+        tag = struct.pack("!HH", 0x8100, vlan) if vlan is not None else b""
+        frame = dst + self.mac + tag + struct.pack("!H", ethertype) + payload
+        self.sock.send(frame.ljust(60, b"\0"))
+
+    def receive(self, payload, seconds=1.0):
+        """Waits for a frame that holds @payload; returns (VLAN or None, frame), or None."""
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.sock], [], [], left)[0]:
+                return None
+            frame, ancillary, _, address = self.sock.recvmsg(65536, 256)
+            if address[2] == socket.PACKET_OUTGOING or payload not in frame:
+                continue
+            vlan = None
+            for _, _, data in ancillary:
+                status, _, _, _, _, tci, _ = struct.unpack("=IIIHHHH", data[:20])
+                if status & TP_STATUS_VLAN_VALID:  # the kernel has taken the tag off
+                    vlan = tci & 0xFFF
+            return vlan, frame
 
 
 def accelerator():

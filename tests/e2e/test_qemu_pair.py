@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+Real Linux guests, with the kernel's own virtio driver.
+
+    QEMU guest a  10.7.0.1 --- a.sock ---.
+    QEMU guest b  10.7.0.2 --- b.sock ---+--- vireod
+    namespace h   10.7.0.3 --- tap h ----'
+"""
+from lab import Guest, Netns, Switch, expect, iperf_mbits, main, ping_result, say, scaled, wait_for
+
+IP = {"a": "10.7.0.1", "b": "10.7.0.2", "h": "10.7.0.3"}
+MAC = {"a": "52:54:00:00:00:0a", "b": "52:54:00:00:00:0b"}
+
+
+def guest(lab, name, net):
+    return Guest(lab, name, net, ip=IP[name] + "/24", mac=MAC[name])
+
+
+def pings(ping, count, to):
+    sent, received, ms = ping_result(ping(f"ping -A -q -c {count} {to}"))
+    expect(sent == received == count, f"{received} of {sent} pings to {to} came back")
+    return ms
+
+
+def measure(client, server_command, to):
+    """TCP from the client to @to and back; Mbit/s each."""
+    results = []
+    for more in ("", " -R"):
+        server_command("iperf3 -s -1 -D >/dev/null 2>&1")
+        for _ in range(5):
+            status, text = client.status(f"iperf3 -c {to} -J -t 2{more}", 60)
+            if status == 0:
+                break
+            client("sleep 0.2")
+        results.append(iperf_mbits(text))
+    return results
+
+
+def pair_and_host(lab):
+    switch = Switch(lab)
+    a = guest(lab, "a", switch.vhost("a"))
+    b = guest(lab, "b", switch.vhost("b"))
+    host = Netns(lab, "h")
+    switch("port", "add", "h", "type", "tap", "netns", host.name)
+    host("ip", "link", "set", "h", "up")
+    host("ip", "addr", "add", IP["h"] + "/24", "dev", "h")
+    a.wait_ready()
+    b.wait_ready()
+    switch.wait_link("a", "b", "h")
+
+    say(f"  {scaled(1000)} pings, no loss: {pings(a, scaled(1000), IP['b'])} ms between guests, "
+        f"{pings(a, 100, IP['h'])} ms guest and host")
+    there, back = measure(a, b, IP["b"])
+    say(f"  TCP between guests {there:.0f} and {back:.0f} Mbit/s")
+    there, back = measure(a, lambda command: host("sh", "-c", command), IP["h"])
+    say(f"  TCP guest and host {there:.0f} and {back:.0f} Mbit/s")
+    expect(a("ping -q -c 3 -s 1472 " + IP["b"]), "full-sized frames do not pass")
+
+    ports = switch.ports()
+    expect(ports["a"]["rx_packets"] > 1000 and ports["b"]["tx_packets"] > 1000, "nothing counted")
+    text = switch("port", "show", "a")
+    for word in ("VERSION_1", "MRG_RXBUF", "split"):
+        expect(word.lower() in text.lower(), f"port show does not tell {word}:\n{text}")
+    switch.stop()
+
+
+def vlans(lab):
+    """a on an access port of VLAN 10, b on a trunk with the tag set by its own kernel."""
+    switch = Switch(lab)
+    paths = {"a": switch.vhost("a", "tag", 10), "b": switch.vhost("b", "trunks", "10,20")}
+    a, b = guest(lab, "a", paths["a"]).wait_ready(), guest(lab, "b", paths["b"]).wait_ready()
+    switch.wait_link("a", "b")
+    expect(b.status(f"ping -q -c 2 -W 1 {IP['a']}")[0] != 0, "untagged frames reach VLAN 10")
+    b("ip addr flush dev eth0")
+    for vlan, address in ((10, IP["b"] + "/24"), (20, "10.8.0.2/24")):
+        b(f"ip link add link eth0 name v{vlan} type vlan id {vlan} && ip addr add {address} dev v{vlan}"
+          f" && ip link set v{vlan} up")
+    say(f"  access to trunk: {pings(a, 100, IP['b'])} ms")
+    a("ip addr add 10.8.0.1/24 dev eth0")
+    expect(a.status("ping -q -c 2 -W 1 10.8.0.2")[0] != 0, "VLAN 20 reaches VLAN 10")
+    switch("port", "set", "a", "tag", 20)
+    expect(a.status("ping -q -c 5 10.8.0.2")[0] == 0, "a does not reach VLAN 20 after the change")
+    switch.stop()
+
+
+def qemu_listens_and_switch_restarts(lab):
+    """The switch connects to QEMU; when the switch is restarted, guests find each other again."""
+    switch = Switch(lab)
+    paths = {name: lab.dir / f"q{name}.sock" for name in "ab"}
+    add = [("port", "add", n, "type", "vhost-user", "path", paths[n], "mode", "connect")
+           for n in "ab"]
+    guests = [guest(lab, n, ("server", paths[n])) for n in "ab"]
+    for words in add:
+        switch(*words)
+    for g in guests:
+        g.wait_ready()
+    pings(guests[0], 50, IP["b"])
+    switch.stop()
+    switch.start()
+    for words in add:
+        switch(*words)
+    switch.wait_link("a", "b")
+    wait_for(lambda: guests[0].status(f"ping -q -c 1 -W 1 {IP['b']}")[0] == 0, 20,
+             "guests to find each other again")
+    pings(guests[0], 50, IP["b"])
+    switch.stop()
+
+
+main(pair_and_host, vlans, qemu_listens_and_switch_restarts, title=__doc__)
