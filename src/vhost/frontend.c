@@ -11,11 +11,11 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
 #include "vhost/channel.h"
+#include "vhost/socket.h"
 
 #define RETRY_FIRST_MS 50
 #define RETRY_MAX_MS 1000
@@ -66,8 +66,9 @@ struct frontend {
 	const struct frontend_ops *ops;
 	void *owner;
 	struct event_base *base;
-	struct sockaddr_un addr;
-	int listen_fd;
+	char *path;
+	int listen_fd; /* -1: connects */
+	struct vhost_socket_file file;
 	struct event *accept_event, *retry_event, *read_event, *write_event;
 	unsigned retry_ms;
 	struct vhost_channel channel;
@@ -319,7 +320,7 @@ static int say_barrier(struct frontend *fe)
 	fe->n_barriers++;
 	if (has_protocol(fe, VHOST_USER_PROTOCOL_F_STATUS))
 		rc = say_u64(fe, VHOST_USER_SET_STATUS, status);
-	return rc == 0 ? say_u64(fe, VHOST_USER_GET_FEATURES, 0) : rc;
+	return rc == 0 ? say(fe, VHOST_USER_GET_FEATURES, NULL, 0, NULL, 0) : rc;
 }
 
 static int ask(struct frontend *fe, uint32_t request)
@@ -523,15 +524,12 @@ static void up(struct frontend *fe, int fd)
 static void on_retry(evutil_socket_t unused, short what, void *arg)
 {
 	struct frontend *fe = arg;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = vhost_socket_connect(fe->path, NULL);
 
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&fe->addr, sizeof(fe->addr)) == 0) {
-		up(fe, fd);
-		return;
-	}
 	if (fd >= 0)
-		close(fd);
-	retry_later(fe);
+		up(fe, fd);
+	else
+		retry_later(fe);
 }
 
 static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
@@ -547,41 +545,16 @@ static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
 		close(fd); /* one back-end at a time */
 }
 
-/* Removes a socket file that nobody listens on. */
-static int remove_stale(const struct sockaddr_un *addr, struct error *err)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int rc = fd < 0 ? -errno : 0;
-
-	if (rc == 0 && connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0)
-		rc = error_set(err, -EADDRINUSE, "%s: somebody listens there already",
-			       addr->sun_path);
-	else if (rc == 0 && errno == ECONNREFUSED)
-		unlink(addr->sun_path);
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
 static int start_listening(struct frontend *fe, struct error *err)
 {
-	int rc = remove_stale(&fe->addr, err);
+	const struct vhost_socket_rights rights = { .uid = -1, .gid = -1, .mode = -1 };
 
-	if (rc != 0)
-		return rc;
-	fe->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fe->listen_fd < 0 ||
-	    bind(fe->listen_fd, (struct sockaddr *)&fe->addr, sizeof(fe->addr)) != 0) {
-		rc = error_set(err, -errno, "%s: %s", fe->addr.sun_path, strerror(errno));
-		if (fe->listen_fd >= 0)
-			close(fe->listen_fd);
-		fe->listen_fd = -1;
-		return rc;
-	}
+	fe->listen_fd = vhost_socket_listen(fe->path, &rights, &fe->file, err);
+	if (fe->listen_fd < 0)
+		return fe->listen_fd;
 	fe->accept_event = event_new(fe->base, fe->listen_fd, EV_READ | EV_PERSIST, on_accept, fe);
-	if (listen(fe->listen_fd, 1) != 0 || fe->accept_event == NULL)
-		return error_set(err, -errno, "%s: %s", fe->addr.sun_path, strerror(errno));
-	event_add(fe->accept_event, NULL);
+	if (fe->accept_event == NULL || event_add(fe->accept_event, NULL) != 0)
+		return error_set(err, -ENOMEM, "out of memory");
 	return 0;
 }
 
@@ -644,11 +617,10 @@ int frontend_create(struct frontend **out, const struct frontend_config *config,
 		    struct error *err)
 {
 	struct frontend *fe;
-	int rc = 0;
+	int rc = vhost_socket_check_path(config->path, err);
 
-	if (strlen(config->path) >= sizeof(fe->addr.sun_path))
-		return error_set(err, -ENAMETOOLONG, "%s: a socket's path has at most %zu bytes",
-				 config->path, sizeof(fe->addr.sun_path) - 1);
+	if (rc != 0)
+		return rc;
 	fe = calloc(1, sizeof(*fe));
 	if (fe == NULL)
 		return error_set(err, -ENOMEM, "out of memory");
@@ -658,8 +630,7 @@ int frontend_create(struct frontend **out, const struct frontend_config *config,
 	fe->ops = ops;
 	fe->owner = owner;
 	fe->base = base;
-	fe->addr.sun_family = AF_UNIX;
-	strcpy(fe->addr.sun_path, config->path);
+	fe->path = strdup(config->path);
 	fe->listen_fd = -1;
 	fe->retry_ms = RETRY_FIRST_MS;
 	fe->n_pairs = 1;
@@ -667,7 +638,7 @@ int frontend_create(struct frontend **out, const struct frontend_config *config,
 	for (unsigned i = 0; i < FRONTEND_VRINGS_MAX; i++)
 		fe->vrings[i].kick_fd = fe->vrings[i].call_fd = fe->vrings[i].err_fd = -1;
 	fe->retry_event = evtimer_new(base, on_retry, fe);
-	if (fe->retry_event == NULL)
+	if (fe->path == NULL || fe->retry_event == NULL)
 		rc = error_set(err, -ENOMEM, "out of memory");
 	else if (config->listen)
 		rc = start_listening(fe, err);
@@ -689,7 +660,7 @@ void frontend_destroy(struct frontend *fe)
 	free_event(&fe->accept_event);
 	if (fe->listen_fd >= 0) {
 		close(fe->listen_fd);
-		unlink(fe->addr.sun_path);
+		vhost_socket_remove(fe->path, &fe->file);
 	}
 	for (unsigned i = 0; i < fe->n_vrings; i++) {
 		struct script *vring = &fe->vrings[i];
@@ -699,6 +670,7 @@ void frontend_destroy(struct frontend *fe)
 			if (fds[j] >= 0)
 				close(fds[j]);
 	}
+	free(fe->path);
 	free(fe);
 }
 
