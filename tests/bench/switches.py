@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The switches that are compared: each serves two vhost-user sockets, a and b, on one core."""
+import os
+import pathlib
+import re
+import time
+
+import lab as lab_module
+from lab import Failure, Lab, Switch, Testpmd, run, wait_for
+
+OVS_DAEMON = pathlib.Path("/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk")
+OVS_SCHEMA = pathlib.Path("/usr/share/openvswitch/vswitch.ovsschema")
+EAL_HUGE = ["--in-memory", "--single-file-segments"]
+EAL_SMALL = ["--no-huge"]
+
+
+class Bench:
+    """A running switch. Sets pid, sockets (a, b) and ready_ms."""
+
+    def __init__(self, lab, cpu, huge):
+        self.lab, self.cpu, self.huge = lab, cpu, huge
+        begin = time.monotonic()
+        self.sockets = self.start()
+        for path in self.sockets:
+            wait_for(path.exists, 30, str(path), 0.002)
+        self.ready_ms = (time.monotonic() - begin) * 1000
+
+    def eal(self):
+        return EAL_HUGE if self.huge else EAL_SMALL
+
+    def memory_mib(self):
+        """Resident, huge pages included; before any guest is connected, so it is its own."""
+        text = pathlib.Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        kib = sum(int(n) for n in re.findall(r"^(?:Rss|\w+_Hugetlb):\s+(\d+)", text, re.M))
+        return kib / 1024
+
+
+class TestpmdIo(Bench):
+    """DPDK's own back-end, moving packets between two ports without looking at them."""
+    name = "testpmd io"
+
+    def start(self):
+        sockets = [self.lab.dir / self.lab.unique(n) for n in "ab"]
+        vdevs = [f"net_vhost{i},iface={path},queues=1" for i, path in enumerate(sockets)]
+        self.pmd = Testpmd(self.lab, vdevs, ["--forward-mode=io", "--burst=32"], self.eal(), 128,
+                           self.cpu)
+        self.pid = self.pmd.process.pid
+        self.pmd("start")
+        return sockets
+
+    def stop(self):
+        self.pmd.quit()
+
+
+class OvsNormal(Bench):
+    """Open vSwitch with DPDK: one PMD thread, the NORMAL action (MAC learning)."""
+    name = "OVS NORMAL"
+
+    def start(self):
+        self.dir = self.lab.dir / self.lab.unique("ovs")
+        self.dir.mkdir()
+        os.environ.update(dict.fromkeys(
+            ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"), str(self.dir)))
+        self.db = f"unix:{self.dir}/db.sock"
+        run("ovsdb-tool", "create", self.dir / "conf.db", OVS_SCHEMA)
+        self.database = self.lab.spawn("ovsdb", [
+            "ovsdb-server", self.dir / "conf.db", f"--remote=p{self.db}",
+            f"--unixctl={self.dir}/db.ctl", "--no-chdir"])
+        wait_for((self.dir / "db.sock").exists, 10, "ovsdb-server")
+        mask = hex(1 << self.cpu)
+        self.vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".",
+                   "other_config:dpdk-init=true", f"other_config:dpdk-lcore-mask={mask}",
+                   f"other_config:pmd-cpu-mask={mask}", "other_config:dpdk-socket-mem=512",
+                   f'other_config:dpdk-extra="--no-pci {" ".join(EAL_HUGE)}"')
+        # A network namespace of its own: its taps have fixed names.
+        self.process = self.lab.spawn("ovs-vswitchd", [
+            "taskset", "-c", self.cpu, "unshare", "-n", OVS_DAEMON, self.db,
+            f"--unixctl={self.dir}/vs.ctl", "--no-chdir"])
+        self.pid = self.process.pid
+        self.vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev",
+                   *(word for n in "ab" for word in
+                     ("--", "add-port", "br0", n, "--", "set", "Interface", n,
+                      "type=dpdkvhostuser")))
+        return [self.dir / n for n in "ab"]
+
+    def vsctl(self, *words):
+        run("ovs-vsctl", "--timeout=30", f"--db={self.db}", *words)
+
+    def stop(self):
+        Lab.stop(self.process)
+        Lab.stop(self.database)
+
+
+class Vireo(Bench):
+    """This switch, one worker, MAC learning."""
+    name = "vireo"
+
+    def start(self):
+        self.switch = Switch(self.lab, args=("--worker-cpus", self.cpu),
+                             wrap=("taskset", "-c", self.cpu))
+        self.pid = self.switch.pid
+        return [self.switch.vhost(n) for n in "ab"]
+
+    def stop(self):
+        self.switch.stop()
+
+
+def missing():
+    """What a comparison needs and is not there, or None."""
+    if not OVS_DAEMON.exists():
+        return str(OVS_DAEMON)
+    if not (lab_module.BUILD / "vireod").exists():
+        return "build/vireod"
+    return None
+
+
+SWITCHES = {"testpmd": TestpmdIo, "ovs": OvsNormal, "vireo": Vireo}
+__all__ = ["SWITCHES", "EAL_HUGE", "EAL_SMALL", "Failure", "missing"]
