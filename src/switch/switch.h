@@ -11,6 +11,7 @@
 
 #include <event2/event.h>
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 #include "base/option.h"
@@ -59,11 +60,22 @@ json_t *switch_stats_show(struct swtch *sw);
  * "options"}}}}. */
 json_t *switch_describe(void);
 
+/* False while a port that was deleted is still being let go of by the workers (far less than a
+ * millisecond, usually), or switch_config_apply() is not through. The result of what was asked is
+ * final once it is true.
+ */
+bool switch_settled(const struct swtch *sw);
+
 /* The configuration that would make this switch again, and the way back (switch/config.h has the
- * form). Check changes nothing. Apply computes the difference: what is not in @config goes, what is
- * new comes, what differs is set, or made anew where an option cannot be changed; what is the same
- * is not touched. When a step fails it goes on with the others and returns the first error.
+ * form). Check changes nothing. Apply computes the difference: what is not in @config goes (but br0
+ * stays), what is new comes, what differs is set, or made anew where an option cannot be changed;
+ * what is the same is not touched. A @config that check refuses changes nothing. When a step fails
+ * later, the others are done all the same; what went wrong is logged, and switch_config_result()
+ * tells it when the switch has settled.
  */
 json_t *switch_config(const struct swtch *sw);
 int switch_config_check(const json_t *config, struct error *err);
 int switch_config_apply(struct swtch *sw, const json_t *config, struct error *err);
+
+/* How the last switch_config_apply() ended: 0, or -errno and the first error's text. */
+int switch_config_result(const struct swtch *sw, struct error *err);

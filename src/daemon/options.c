@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The command line of vireod. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/options.h"
+
+static const char help[] =
+	"vireod - a virtual switch for virtual machines\n"
+	"\n"
+	"Usage: vireod [OPTION]...\n"
+	"\n"
+	"Runs in the foreground and logs to standard error. \"vireo\" controls it.\n"
+	"\n"
+	"  --config FILE       configuration to start with, and for \"vireo config save\"\n"
+	"  --run-dir DIR       where the control socket is made (" DAEMON_RUN_DIR ")\n"
+	"  --group GROUP       group that may use the control socket, beside root\n"
+	"  --workers N         threads that move packets, 1 to 64 (1)\n"
+	"  --worker-cpus LIST  CPUs to pin them to, in turn, like 2,4-5\n"
+	"  --log-level LEVEL   error, warning, info or debug (info)\n"
+	"  --version           print the version\n"
+	"  --help              print this\n"
+	"\n"
+	"Example:\n"
+	"  vireod &\n"
+	"  vireo port add vm1 type vhost-user path /run/vireo/vm1.sock\n"
+	"  vireo port add lan type tap\n"
+	"  vireo port show\n"
+	"\n"
+	"See vireod(8), vireo(1) and vireo.conf(5).\n";
+
+static const struct option longs[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "run-dir", required_argument, NULL, 'r' },
+	{ "group", required_argument, NULL, 'g' },
+	{ "workers", required_argument, NULL, 'w' },
+	{ "worker-cpus", required_argument, NULL, 'p' },
+	{ "log-level", required_argument, NULL, 'l' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static enum options_verdict wrong(const char *what, const char *value)
+{
+	fprintf(stderr, "vireod: %s \"%s\" (\"vireod --help\" explains)\n", what, value);
+	return OPTIONS_WRONG;
+}
+
+static enum options_verdict read_workers(struct daemon_options *o)
+{
+	char *end;
+	unsigned long n = strtoul(optarg, &end, 10);
+
+	if (!*optarg || *end || n < 1 || n > DAEMON_WORKERS_MAX)
+		return wrong("--workers takes a number from 1 to 64, not", optarg);
+	o->workers = (unsigned)n;
+	return OPTIONS_RUN;
+}
+
+static enum options_verdict take(struct daemon_options *o, int letter, const char *word)
+{
+	switch (letter) {
+	case 'c':
+		o->config = optarg;
+		return OPTIONS_RUN;
+	case 'r':
+		o->run_dir = optarg;
+		return OPTIONS_RUN;
+	case 'g':
+		o->group = optarg;
+		return OPTIONS_RUN;
+	case 'w':
+		return read_workers(o);
+	case 'p':
+		o->worker_cpus = optarg;
+		return OPTIONS_RUN;
+	case 'l':
+		o->log_level = optarg;
+		return OPTIONS_RUN;
+	case 'V':
+		puts("vireod " VIREO_VERSION);
+		return OPTIONS_DONE;
+	case 'h':
+		fputs(help, stdout);
+		return OPTIONS_DONE;
+	case ':':
+		return wrong("a value is missing after", word);
+	default:
+		return wrong("unknown option", word);
+	}
+}
+
+enum options_verdict daemon_options_parse(struct daemon_options *o, int argc, char **argv)
+{
+	enum options_verdict verdict;
+	int letter;
+
+	*o = (struct daemon_options){ .run_dir = DAEMON_RUN_DIR,
+				      .workers = 1,
+				      .log_level = "info" };
+	opterr = 0;
+	optind = 0;
+	while ((letter = getopt_long(argc, argv, ":", longs, NULL)) != -1) {
+		verdict = take(o, letter, argv[optind - 1]);
+		if (verdict != OPTIONS_RUN)
+			return verdict;
+	}
+	if (optind < argc)
+		return wrong("unknown argument", argv[optind]);
+	return OPTIONS_RUN;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line of vireod. */
+#pragma once
+
+#define DAEMON_RUN_DIR "/run/vireo"
+#define DAEMON_WORKERS_MAX 64
+
+/* What the command line said; strings are borrowed from argv. */
+struct daemon_options {
+	const char *run_dir;	 /* DAEMON_RUN_DIR */
+	const char *config;	 /* NULL: none */
+	const char *group;	 /* that may use the control socket; NULL: root alone */
+	const char *worker_cpus; /* NULL: not pinned */
+	unsigned workers;	 /* 1 */
+	const char *log_level;	 /* "info" */
+};
+
+enum options_verdict { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_WRONG };
+
+/* Reads the command line. OPTIONS_DONE: help or version was printed. OPTIONS_WRONG: one line on
+ * stderr says what is wrong.
+ */
+enum options_verdict daemon_options_parse(struct daemon_options *options, int argc, char **argv);

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Which worker serves which queue pair: the one with the fewest, preferably near the guest's
+ * memory. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "switch/private.h"
+
+/* NUMA node of a CPU, -1 when unknown. */
+static int cpu_node(int cpu)
+{
+	char path[64];
+
+	for (int node = 0; cpu >= 0 && node < 64; node++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/node%d", cpu, node);
+		if (access(path, F_OK) == 0)
+			return node;
+	}
+	return -1;
+}
+
+static unsigned n_queues_of(const struct swtch *sw, unsigned worker)
+{
+	unsigned n = 0;
+
+	for (const struct sw_port *p = sw->ports; p; p = p->next)
+		for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+			n += p->assigned[q] && p->worker[q] == worker;
+	return n;
+}
+
+static unsigned choose_worker(const struct sw_port *p)
+{
+	unsigned n_workers = datapath_n_workers(p->sw->dp), best = 0, best_cost = UINT32_MAX;
+
+	if (n_workers == 1)
+		return 0;
+	for (unsigned w = 0; w < n_workers; w++) {
+		struct datapath_worker_stats stats;
+		unsigned cost = n_queues_of(p->sw, w);
+		int node;
+
+		datapath_worker_stats(p->sw->dp, w, &stats);
+		node = cpu_node(stats.cpu);
+		/* memory of another node costs more than a shared worker */
+		if (node >= 0 && p->port->numa_node >= 0 && node != p->port->numa_node)
+			cost += 1u << 16;
+		if (cost < best_cost) {
+			best_cost = cost;
+			best = w;
+		}
+	}
+	return best;
+}
+
+static void assign_pair(struct sw_port *p, unsigned pair)
+{
+	if (p->assigned[pair])
+		return;
+	p->worker[pair] = (uint8_t)choose_worker(p);
+	p->assigned[pair] = true;
+}
+
+void switch_assign(struct sw_port *p)
+{
+	for (unsigned q = 0; q < p->port->n_rxqs; q++)
+		assign_pair(p, p->port->rxqs[q]->index);
+	for (unsigned q = 0; q < p->port->n_txqs; q++)
+		assign_pair(p, p->port->txqs[q]->index);
+}
+
+/* The queue's last packets have left the old worker: the new one may begin. */
+static void moved(void *arg)
+{
+	struct sw_port *p = arg;
+
+	p->n_moving--;
+	if (!p->removing && !p->sw->destroying)
+		switch_publish_soon(p->sw);
+}
+
+static int move_pair(struct sw_port *p, unsigned pair, unsigned worker)
+{
+	if (p->assigned[pair] && p->worker[pair] == worker)
+		return 0;
+	p->worker[pair] = (uint8_t)worker;
+	p->assigned[pair] = true;
+	p->n_moving++;
+	switch_publish(p->sw);
+	datapath_quiesce(p->sw->dp, moved, p);
+	return 0;
+}
+
+static int set_queue(struct swtch *sw, const json_t *params, struct error *err)
+{
+	static const struct option table[] = {
+		{ .name = "port", .type = OPTION_STRING, .flags = OPTION_REQUIRED },
+		{ .name = "queue",
+		  .type = OPTION_UINT,
+		  .flags = OPTION_REQUIRED,
+		  .max = PORT_QUEUES_MAX - 1 },
+		{ .name = "worker", .type = OPTION_STRING, .flags = OPTION_REQUIRED },
+		{ 0 },
+	};
+	static const struct option *const tables[] = { table, NULL };
+	json_t *checked = json_deep_copy(params);
+	unsigned pair, worker;
+	struct sw_port *p;
+	const char *word;
+	char end;
+	int r;
+
+	r = options_check(tables, checked, true, err);
+	if (r < 0)
+		goto out;
+	word = option_string(checked, "port", "");
+	p = switch_find_port(sw, word);
+	if (!p) {
+		r = switch_no_such_port(sw, word, err);
+		goto out;
+	}
+	pair = (unsigned)option_uint(checked, "queue", 0);
+	word = option_string(checked, "worker", "");
+	p->pinned[pair] = false;
+	if (!strcmp(word, "auto")) {
+		p->assigned[pair] = false;
+		r = move_pair(p, pair, choose_worker(p));
+	} else if (sscanf(word, "%u%c", &worker, &end) != 1 ||
+		   worker >= datapath_n_workers(sw->dp)) {
+		r = error_set(err, -EINVAL, "no worker \"%s\": use 0 to %u, or auto", word,
+			      datapath_n_workers(sw->dp) - 1);
+	} else {
+		r = move_pair(p, pair, worker);
+		p->pinned[pair] = true;
+	}
+out:
+	json_decref(checked);
+	return r;
+}
+
+static int set_poll(struct swtch *sw, const json_t *params, struct error *err)
+{
+	static const char *const ways[] = { "adaptive", "always", NULL };
+	static const struct option table[] = {
+		{ .name = "poll",
+		  .type = OPTION_CHOICE,
+		  .flags = OPTION_REQUIRED,
+		  .choices = ways },
+		{ 0 },
+	};
+	static const struct option *const tables[] = { table, NULL };
+	json_t *checked = json_deep_copy(params);
+	int r = options_check(tables, checked, true, err);
+
+	if (r == 0)
+		datapath_set_poll_always(sw->dp,
+					 !strcmp(option_string(checked, "poll", ""), "always"));
+	json_decref(checked);
+	return r;
+}
+
+int switch_worker_set(struct swtch *sw, const json_t *params, struct error *err)
+{
+	return json_object_get(params, "poll") ? set_poll(sw, params, err)
+					       : set_queue(sw, params, err);
+}
+
+static json_t *queues_of(const struct swtch *sw, unsigned worker)
+{
+	json_t *list = json_array();
+
+	for (const struct sw_port *p = sw->ports; p; p = p->next)
+		for (unsigned q = 0; p->port && q < p->port->n_rxqs; q++) {
+			unsigned pair = p->port->rxqs[q]->index;
+
+			if (p->worker[pair] == worker)
+				json_array_append_new(list, json_pack("{s:s, s:i, s:b}", "port",
+								      p->name, "queue", pair,
+								      "pinned", p->pinned[pair]));
+		}
+	return list;
+}
+
+/* Share of the time since the last call that the worker was busy. */
+static double busy_percent(struct swtch *sw, unsigned w, uint64_t busy)
+{
+	uint64_t now = clock_ns(), passed = now - sw->busy_at[w];
+	double percent = passed ? 100.0 * (double)(busy - sw->busy_ns[w]) / (double)passed : 0;
+
+	sw->busy_ns[w] = busy;
+	sw->busy_at[w] = now;
+	return min(percent, 100.0);
+}
+
+json_t *switch_worker_show(struct swtch *sw)
+{
+	json_t *list = json_array();
+
+	for (unsigned w = 0; w < datapath_n_workers(sw->dp); w++) {
+		struct datapath_worker_stats s;
+		json_t *o;
+
+		datapath_worker_stats(sw->dp, w, &s);
+		o = json_pack("{s:i, s:s, s:f, s:I, s:I, s:I, s:f, s:s, s:o}", "worker", w, "state",
+			      s.asleep ? "asleep" : "polling", "busy_percent",
+			      busy_percent(sw, w, s.busy_ns), "packets", (json_int_t)s.packets,
+			      "turns", (json_int_t)s.turns, "sleeps", (json_int_t)s.sleeps,
+			      "poll_us", (double)s.poll_ns / NSEC_PER_USEC, "poll",
+			      datapath_poll_always(sw->dp) ? "always" : "adaptive", "queues",
+			      queues_of(sw, w));
+		if (s.cpu >= 0)
+			json_object_set_new(o, "cpu", json_integer(s.cpu));
+		json_array_append_new(list, o);
+	}
+	return list;
+}

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Bridges and their MAC tables. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "switch/private.h"
+
+struct sw_bridge *switch_find_bridge(const struct swtch *sw, const char *name)
+{
+	struct sw_bridge *b = sw->bridges;
+
+	while (b && strcmp(b->name, name))
+		b = b->next;
+	return b;
+}
+
+static int no_such_bridge(const struct swtch *sw, const char *name, struct error *err)
+{
+	const char *words[64], *near;
+	size_t n = 0;
+
+	for (const struct sw_bridge *b = sw->bridges; b && n < ARRAY_SIZE(words); b = b->next)
+		words[n++] = b->name;
+	near = nearest_word(name, words, n);
+	return error_set(err, -ENOENT,
+			 near ? "no bridge \"%s\": did you mean \"%s\"?" : "no bridge \"%s\"", name,
+			 near);
+}
+
+/* Takes "name" out of a copy of @params and checks the rest. */
+static int take_params(const json_t *params, bool creating, json_t **options, char *name,
+		       struct error *err)
+{
+	const char *given = json_string_value(json_object_get(params, "name"));
+	int r;
+
+	if (!given)
+		return error_set(err, -EINVAL, "which bridge? give its name");
+	r = port_name_check(given, err);
+	if (r < 0)
+		return r;
+	strcpy(name, given);
+	*options = json_deep_copy(params);
+	json_object_del(*options, "name");
+	r = options_check(switch_bridge_tables(), *options, creating, err);
+	if (r < 0)
+		json_decref(*options);
+	return r;
+}
+
+int switch_bridge_add(struct swtch *sw, const json_t *params, struct error *err)
+{
+	struct sw_bridge *b = calloc(1, sizeof(*b)), **last = &sw->bridges;
+	int r;
+
+	if (!b)
+		return error_set(err, -ENOMEM, "out of memory");
+	r = take_params(params, true, &b->options, b->name, err);
+	if (r < 0) {
+		free(b);
+		return r;
+	}
+	if (switch_find_bridge(sw, b->name)) {
+		r = error_set(err, -EEXIST, "there is a bridge \"%s\" already", b->name);
+		goto fail;
+	}
+	b->aging = (uint32_t)option_uint(b->options, "mac-aging-time", MAC_AGING_DEFAULT);
+	b->macs = mac_table_create(
+		(unsigned)option_uint(b->options, "mac-table-size", MAC_TABLE_SIZE_DEFAULT));
+	if (!b->macs) {
+		r = error_set(err, -ENOMEM, "out of memory");
+		goto fail;
+	}
+	while (*last)
+		last = &(*last)->next;
+	*last = b;
+	return 0;
+fail:
+	bridge_free(b);
+	return r;
+}
+
+void bridge_free(struct sw_bridge *b)
+{
+	json_decref(b->options);
+	mac_table_destroy(b->macs);
+	free(b);
+}
+
+/* Workers of an older view may still use its MAC table. */
+static void free_unlinked(void *arg)
+{
+	bridge_free(arg);
+}
+
+int switch_bridge_del(struct swtch *sw, const char *name, struct error *err)
+{
+	struct sw_bridge *b = switch_find_bridge(sw, name), **at = &sw->bridges;
+
+	if (!b)
+		return no_such_bridge(sw, name, err);
+	for (const struct sw_port *p = sw->ports; p; p = p->next)
+		if (p->bridge == b)
+			return error_set(
+				err, -EBUSY,
+				"bridge \"%s\" has ports (\"%s\" is one): delete them first", name,
+				p->name);
+	while (*at != b)
+		at = &(*at)->next;
+	*at = b->next;
+	switch_publish(sw);
+	datapath_quiesce(sw->dp, free_unlinked, b);
+	return 0;
+}
+
+/* Merges @params into the options of a bridge, or lets them be all of its options. */
+static int change_bridge(struct swtch *sw, const json_t *params, bool merge, struct error *err)
+{
+	char name[PORT_NAME_MAX + 1];
+	struct sw_bridge *b;
+	json_t *changes;
+	int r = take_params(params, false, &changes, name, err);
+
+	if (r < 0)
+		return r;
+	b = switch_find_bridge(sw, name);
+	if (b) {
+		if (!merge)
+			json_object_clear(b->options);
+		json_object_update(b->options, changes);
+		b->aging = (uint32_t)option_uint(b->options, "mac-aging-time", MAC_AGING_DEFAULT);
+	} else {
+		r = no_such_bridge(sw, name, err);
+	}
+	json_decref(changes);
+	return r;
+}
+
+int switch_bridge_set(struct swtch *sw, const json_t *params, struct error *err)
+{
+	return change_bridge(sw, params, true, err);
+}
+
+int switch_bridge_apply(struct swtch *sw, const json_t *params, struct error *err)
+{
+	const char *name = json_string_value(json_object_get(params, "name"));
+	const struct sw_bridge *b = switch_find_bridge(sw, name);
+	json_t *changes, *size;
+	int r;
+
+	size = b ? json_object_get(b->options, "mac-table-size") : NULL;
+	if (b && option_uint(b->options, "mac-table-size", MAC_TABLE_SIZE_DEFAULT) !=
+			 option_uint(params, "mac-table-size", MAC_TABLE_SIZE_DEFAULT))
+		return error_set(err, -EINVAL,
+				 "mac-table-size cannot be changed while the bridge exists");
+	changes = json_deep_copy(params);
+	json_object_del(changes, "mac-table-size");
+	json_incref(size);
+	r = change_bridge(sw, changes, false, err);
+	if (r == 0 && size)
+		json_object_set(b->options, "mac-table-size", size);
+	json_decref(size);
+	json_decref(changes);
+	return r;
+}
+
+static json_t *describe_bridge(const struct swtch *sw, const struct sw_bridge *b)
+{
+	json_t *ports = json_array();
+
+	for (const struct sw_port *p = sw->ports; p; p = p->next)
+		if (p->bridge == b && !p->removing)
+			json_array_append_new(ports, json_string(p->name));
+	return json_pack("{s:s, s:o, s:O, s:I, s:I, s:I, s:I}", "name", b->name, "ports", ports,
+			 "options", b->options, "mac_aging_time", (json_int_t)b->aging, "macs",
+			 (json_int_t)mac_table_count(b->macs, MAC_NO_PORT), "mac_moves",
+			 (json_int_t)mac_table_moves(b->macs), "macs_refused",
+			 (json_int_t)mac_table_refused(b->macs));
+}
+
+json_t *switch_bridge_show(struct swtch *sw, const char *name, struct error *err)
+{
+	json_t *list;
+
+	if (name && !switch_find_bridge(sw, name)) {
+		no_such_bridge(sw, name, err);
+		return NULL;
+	}
+	list = json_array();
+	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
+		if (!name || !strcmp(b->name, name))
+			json_array_append_new(list, describe_bridge(sw, b));
+	return list;
+}
+
+static uint32_t now_seconds(void)
+{
+	return (uint32_t)(clock_ns() / NSEC_PER_SEC);
+}
+
+void switch_age_macs(struct swtch *sw)
+{
+	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
+		mac_table_age(b->macs, now_seconds(), b->aging);
+}
+
+static json_t *check_mac(const char *text, struct error *err)
+{
+	char canonical[MAC_TEXT_LEN];
+	mac_t mac;
+
+	if (mac_parse(text, &mac) && !mac_is_multicast(mac))
+		return json_string(mac_format(mac, canonical));
+	error_set(err, -EINVAL, "\"%s\" is no unicast MAC address: write it like 02:00:00:00:00:01",
+		  text);
+	return NULL;
+}
+
+static const struct option mac_options[] = {
+	{ .name = "mac", .type = OPTION_CUSTOM, .flags = OPTION_REQUIRED, .check = check_mac },
+	{ .name = "vlan", .type = OPTION_UINT, .max = VLAN_VID_MAX },
+	{ .name = "port", .type = OPTION_STRING },
+	{ .name = "bridge", .type = OPTION_STRING },
+	{ 0 },
+};
+
+static const struct option *const mac_tables[] = { mac_options, NULL };
+
+/* Checks {"mac", "vlan", ...}; a new reference, or NULL and a text. */
+static json_t *mac_params(const json_t *params, mac_t *mac, uint16_t *vid, struct error *err)
+{
+	json_t *checked = json_deep_copy(params);
+
+	if (options_check(mac_tables, checked, true, err) < 0) {
+		json_decref(checked);
+		return NULL;
+	}
+	mac_parse(option_string(checked, "mac", ""), mac);
+	*vid = (uint16_t)option_uint(checked, "vlan", 0);
+	return checked;
+}
+
+int switch_mac_add(struct swtch *sw, const json_t *params, struct error *err)
+{
+	struct sw_port *p;
+	const char *name;
+	json_t *checked;
+	uint16_t vid;
+	mac_t mac;
+	int r;
+
+	checked = mac_params(params, &mac, &vid, err);
+	if (!checked)
+		return -EINVAL;
+	name = option_string(checked, "port", NULL);
+	p = name ? switch_find_port(sw, name) : NULL;
+	if (!name) {
+		r = error_set(err, -EINVAL, "on which port? add \"port NAME\"");
+	} else if (!p || p->removing) {
+		r = switch_no_such_port(sw, name, err);
+	} else {
+		r = mac_table_add_static(p->bridge->macs, mac, vid, p->id);
+		if (r < 0)
+			error_set(err, r, "bridge \"%s\" has no room for this static address",
+				  p->bridge->name);
+	}
+	json_decref(checked);
+	return r;
+}
+
+int switch_mac_del(struct swtch *sw, const json_t *params, struct error *err)
+{
+	struct sw_bridge *b;
+	const char *name;
+	json_t *checked;
+	uint16_t vid;
+	mac_t mac;
+	int r = 0;
+
+	checked = mac_params(params, &mac, &vid, err);
+	if (!checked)
+		return -EINVAL;
+	name = option_string(checked, "bridge", SWITCH_DEFAULT_BRIDGE);
+	b = switch_find_bridge(sw, name);
+	if (!b)
+		r = no_such_bridge(sw, name, err);
+	else if (!mac_table_remove(b->macs, mac, vid))
+		r = error_set(err, -ENOENT, "bridge \"%s\" has no address %s on VLAN %u", name,
+			      option_string(checked, "mac", ""), vid);
+	json_decref(checked);
+	return r;
+}
+
+int switch_mac_flush(struct swtch *sw, const json_t *params, struct error *err)
+{
+	const char *bridge = json_string_value(json_object_get(params, "bridge"));
+	const char *port = json_string_value(json_object_get(params, "port"));
+	uint32_t id = MAC_NO_PORT;
+
+	if (bridge && !switch_find_bridge(sw, bridge))
+		return no_such_bridge(sw, bridge, err);
+	if (port) {
+		const struct sw_port *p = switch_find_port(sw, port);
+
+		if (!p)
+			return switch_no_such_port(sw, port, err);
+		id = p->id;
+	}
+	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
+		if (!bridge || !strcmp(b->name, bridge))
+			mac_table_flush(b->macs, id, false);
+	return 0;
+}
+
+struct mac_list {
+	const struct swtch *sw;
+	const char *bridge;
+	json_t *list;
+};
+
+static void list_mac(const struct mac_entry *entry, void *arg)
+{
+	struct mac_list *l = arg;
+	const struct sw_port *p = switch_port_by_id(l->sw, entry->port);
+	char text[MAC_TEXT_LEN];
+
+	if (p)
+		json_array_append_new(l->list, json_pack("{s:s, s:i, s:s, s:s, s:I, s:b}", "bridge",
+							 l->bridge, "vlan", entry->vid, "mac",
+							 mac_format(entry->mac, text), "port",
+							 p->name, "age", (json_int_t)entry->age,
+							 "static", entry->is_static));
+}
+
+json_t *switch_mac_show(struct swtch *sw, const char *bridge, struct error *err)
+{
+	struct mac_list l = { .sw = sw };
+
+	if (bridge && !switch_find_bridge(sw, bridge)) {
+		no_such_bridge(sw, bridge, err);
+		return NULL;
+	}
+	l.list = json_array();
+	for (const struct sw_bridge *b = sw->bridges; b; b = b->next) {
+		if (bridge && strcmp(b->name, bridge))
+			continue;
+		l.bridge = b->name;
+		mac_table_each(b->macs, now_seconds(), list_mac, &l);
+	}
+	return l.list;
+}

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Ports: adding, changing, removing, and what they ask of the switch. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "packet/build.h"
+#include "switch/private.h"
+
+LOG_MODULE("switch");
+
+struct sw_port *switch_find_port(const struct swtch *sw, const char *name)
+{
+	struct sw_port *p = sw->ports;
+
+	while (p && strcmp(p->name, name))
+		p = p->next;
+	return p;
+}
+
+struct sw_port *switch_port_by_id(const struct swtch *sw, uint32_t id)
+{
+	struct sw_port *p = sw->ports;
+
+	while (p && p->id != id)
+		p = p->next;
+	return p;
+}
+
+int switch_no_such_port(const struct swtch *sw, const char *name, struct error *err)
+{
+	const char *words[256], *near;
+	size_t n = 0;
+
+	for (const struct sw_port *p = sw->ports; p && n < ARRAY_SIZE(words); p = p->next)
+		words[n++] = p->name;
+	near = nearest_word(name, words, n);
+	return error_set(err, -ENOENT,
+			 near ? "no port \"%s\": did you mean \"%s\"?" : "no port \"%s\"", name,
+			 near);
+}
+
+/* What ports ask of the switch. */
+
+static void quiesced(void *arg)
+{
+	struct sw_port *p = arg;
+
+	/* a port that is being removed is destroyed next; it changes nothing any more */
+	if (!p->removing)
+		p->port->ops->quiesced(p->port);
+}
+
+static void env_quiesce(struct port *port)
+{
+	struct sw_port *p = port->owner;
+
+	if (p->changing)
+		return;
+	p->changing = true;
+	if (p->sw->destroying)
+		return;
+	if (p->port) /* else create() has not finished: no view shows it yet */
+		switch_publish(p->sw);
+	datapath_quiesce(p->sw->dp, quiesced, p);
+}
+
+static void env_changed(struct port *port)
+{
+	struct sw_port *p = port->owner;
+
+	p->changing = false;
+	if (!p->sw->destroying)
+		switch_publish_soon(p->sw);
+}
+
+static void env_announce(struct port *port, mac_t mac)
+{
+	struct sw_port *p = port->owner;
+	uint8_t frame[ETH_ZLEN];
+
+	if (!p->port || p->sw->destroying)
+		return;
+	build_rarp(frame, mac);
+	datapath_inject(p->sw->dp, p->id, frame, sizeof(frame));
+}
+
+static void env_attention(struct port *port)
+{
+	struct sw_port *p = port->owner;
+	uint64_t one = 1;
+
+	if (!__atomic_exchange_n(&p->attention, true, __ATOMIC_SEQ_CST) &&
+	    write(p->sw->attention_fd, &one, sizeof(one)) < 0)
+		log_limited(LOG_WARNING, "cannot call the control thread: %s", strerror(errno));
+}
+
+void switch_env_init(struct port_env *env, struct event_base *base)
+{
+	*env = (struct port_env){
+		.base = base,
+		.quiesce = env_quiesce,
+		.changed = env_changed,
+		.announce = env_announce,
+		.attention = env_attention,
+	};
+}
+
+/* Adding. */
+
+static const struct port_ops *find_kind(const json_t *options, struct error *err)
+{
+	const char *type = json_string_value(json_object_get(options, "type")), *near;
+	const char *words[16];
+	const struct port_ops *kind;
+	size_t n = 0;
+
+	for (const struct port_ops *const *k = port_kinds; *k && n < ARRAY_SIZE(words); k++)
+		words[n++] = (*k)->kind;
+	kind = type ? port_kind_find(type) : NULL;
+	if (kind)
+		return kind;
+	near = type ? nearest_word(type, words, n) : NULL;
+	if (near)
+		error_set(err, -EINVAL, "no kind of port \"%s\": did you mean \"%s\"?", type, near);
+	else
+		error_set(err, -EINVAL,
+			  "a port needs a type: vhost-user, tap, pcap, patch or dummy");
+	return NULL;
+}
+
+static uint32_t free_id(const struct swtch *sw)
+{
+	uint32_t id = 1;
+
+	while (id < VIEW_PORTS_MAX && switch_port_by_id(sw, id))
+		id++;
+	return id < VIEW_PORTS_MAX ? id : 0;
+}
+
+static struct view_port_state *make_state(unsigned n_workers)
+{
+	size_t size = sizeof(struct view_port_state) + n_workers * sizeof(struct port_counters);
+	struct view_port_state *state;
+
+	size = (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+	state = aligned_alloc(CACHE_LINE, size);
+	if (state)
+		memset(state, 0, size);
+	return state;
+}
+
+int port_canonical(const json_t *params, json_t **options, const struct port_ops **kind,
+		   struct port_settings *settings, struct error *err)
+{
+	json_t *o = json_deep_copy(params);
+	int r = -EINVAL;
+
+	json_object_del(o, "name");
+	if (!json_object_get(o, "bridge"))
+		json_object_set_new(o, "bridge", json_string(SWITCH_DEFAULT_BRIDGE));
+	*kind = find_kind(o, err);
+	if (*kind)
+		r = options_check(switch_port_tables(*kind), o, true, err);
+	if (r == 0)
+		r = settings_read(settings, o, err);
+	if (r < 0)
+		json_decref(o);
+	else
+		*options = o;
+	return r;
+}
+
+/* Everything about a port that can be checked without touching the system. */
+static int prepare(struct swtch *sw, struct sw_port *p, const json_t *params,
+		   const struct port_ops **kind, struct error *err)
+{
+	const char *name = json_string_value(json_object_get(params, "name")), *bridge;
+	struct sw_port *old;
+	int r;
+
+	if (!name)
+		return error_set(err, -EINVAL, "a port needs a name");
+	r = port_name_check(name, err);
+	if (r < 0)
+		return r;
+	strcpy(p->name, name);
+	r = port_canonical(params, &p->options, kind, &p->settings, err);
+	if (r < 0)
+		return r;
+	old = switch_find_port(sw, p->name);
+	if (old)
+		return error_set(err, old->removing ? -EBUSY : -EEXIST,
+				 old->removing ? "port \"%s\" is still being removed"
+					       : "there is a port \"%s\" already",
+				 p->name);
+	bridge = option_string(p->options, "bridge", "");
+	p->bridge = switch_find_bridge(sw, bridge);
+	if (!p->bridge)
+		return error_set(err, -ENOENT,
+				 "no bridge \"%s\": add it with \"vireo bridge add %s\"", bridge,
+				 bridge);
+	p->id = free_id(sw);
+	return p->id ? 0 : error_set(err, -ENOSPC, "no more than %u ports", VIEW_PORTS_MAX - 1);
+}
+
+int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
+{
+	struct sw_port *p = calloc(1, sizeof(*p)), **last = &sw->ports;
+	const struct port_ops *kind;
+	struct port *port;
+	int r;
+
+	if (!p)
+		return error_set(err, -ENOMEM, "out of memory");
+	p->sw = sw;
+	r = prepare(sw, p, params, &kind, err);
+	if (r < 0)
+		goto fail;
+	p->state = make_state(datapath_n_workers(sw->dp));
+	if (!p->state) {
+		r = error_set(err, -ENOMEM, "out of memory");
+		goto fail;
+	}
+	r = kind->create(&port, p->name, p->options, &sw->env, p, err);
+	if (r < 0)
+		goto fail;
+	p->port = port;
+	json_object_del(p->options, "fd"); /* the kind's now */
+	while (*last)
+		last = &(*last)->next;
+	*last = p;
+	log_info("port %s added: %s on bridge %s", p->name, kind->kind, p->bridge->name);
+	switch_publish(sw);
+	return 0;
+fail:
+	switch_port_free(p);
+	return r;
+}
+
+void switch_port_free(struct sw_port *p)
+{
+	if (p->port)
+		p->port->ops->destroy(p->port);
+	settings_free(&p->settings);
+	json_decref(p->options);
+	free(p->state);
+	free(p);
+}
+
+/* No worker uses it, and none learns addresses on it any more. */
+static void removed(void *arg)
+{
+	struct sw_port *p = arg, **at;
+	struct swtch *sw = p->sw;
+
+	for (at = &sw->ports; *at != p; at = &(*at)->next)
+		;
+	*at = p->next;
+	mac_table_flush(p->bridge->macs, p->id, true);
+	log_info("port %s removed", p->name);
+	switch_port_free(p);
+	sw->n_removing--;
+	if (!sw->n_removing && !sw->destroying)
+		switch_removal_done(sw);
+}
+
+int switch_port_del(struct swtch *sw, const char *name, struct error *err)
+{
+	struct sw_port *p = switch_find_port(sw, name);
+
+	if (!p || p->removing)
+		return switch_no_such_port(sw, name, err);
+	p->removing = true;
+	sw->n_removing++;
+	switch_publish(sw);
+	datapath_quiesce(sw->dp, removed, p);
+	return 0;
+}
+
+/* Options given as "default" are set back. */
+static json_t *merge(const json_t *options, const json_t *changes, json_t **plain)
+{
+	json_t *merged = json_deep_copy(options), *value;
+	const char *key;
+
+	*plain = json_object();
+	json_object_foreach((json_t *)changes, key, value)
+	{
+		const char *word = json_string_value(value);
+
+		if (!strcmp(key, "name"))
+			continue;
+		if (word && !strcmp(word, "default")) {
+			json_object_del(merged, key);
+			continue;
+		}
+		json_object_set(*plain, key, value);
+		json_object_set(merged, key, value);
+	}
+	return merged;
+}
+
+static int set_checked(struct sw_port *p, json_t *merged, json_t *changes, struct error *err)
+{
+	const struct port_ops *kind = p->port->ops;
+	struct port_settings settings;
+	int r = options_check(switch_port_tables(kind), changes, false, err);
+
+	if (r == 0)
+		r = options_check(switch_port_tables(kind), merged, true, err);
+	if (r < 0)
+		return r;
+	r = settings_read(&settings, merged, err);
+	if (r == 0)
+		r = kind->set(p->port, merged, changes, err);
+	if (r < 0) {
+		settings_free(&settings);
+		return r;
+	}
+	settings_free(&p->settings);
+	p->settings = settings;
+	p->port->mtu = settings.mtu;
+	json_decref(p->options);
+	p->options = json_incref(merged);
+	switch_publish(p->sw);
+	return 0;
+}
+
+int switch_port_set(struct swtch *sw, const json_t *params, struct error *err)
+{
+	const char *name = json_string_value(json_object_get(params, "name"));
+	struct sw_port *p = name ? switch_find_port(sw, name) : NULL;
+	json_t *changes, *merged;
+	int r;
+
+	if (!name)
+		return error_set(err, -EINVAL, "which port? give its name");
+	if (!p || p->removing)
+		return switch_no_such_port(sw, name, err);
+	merged = merge(p->options, params, &changes);
+	r = set_checked(p, merged, changes, err);
+	json_decref(changes);
+	json_decref(merged);
+	return r;
+}
+
+/* Showing. */
+
+static void add_counters(struct port_counters *sum, const struct port_counters *c)
+{
+	const uint64_t *from = (const uint64_t *)c;
+	uint64_t *to = (uint64_t *)sum;
+
+	for (size_t i = 0; i < offsetof(struct port_counters, drops) / 8 + DROP_N_REASONS; i++)
+		to[i] += counter_read(&from[i]);
+}
+
+static void show_counters(const struct sw_port *p, json_t *out)
+{
+	struct port_counters sum = { 0 };
+	json_t *drops = json_object();
+
+	for (unsigned w = 0; w < datapath_n_workers(p->sw->dp); w++)
+		add_counters(&sum, &p->state->counters[w]);
+	json_object_set_new(out, "rx_packets", json_integer((json_int_t)sum.rx_packets));
+	json_object_set_new(out, "rx_bytes", json_integer((json_int_t)sum.rx_bytes));
+	json_object_set_new(out, "tx_packets", json_integer((json_int_t)sum.tx_packets));
+	json_object_set_new(out, "tx_bytes", json_integer((json_int_t)sum.tx_bytes));
+	json_object_set_new(out, "copied_bytes", json_integer((json_int_t)sum.copied_bytes));
+	for (unsigned i = 0; i < DROP_N_REASONS; i++)
+		if (sum.drops[i])
+			json_object_set_new(drops, drop_name(i),
+					    json_integer((json_int_t)sum.drops[i]));
+	json_object_set_new(out, "drops", drops);
+}
+
+/* The kind lists its queues; the switch knows who serves them. */
+static void show_workers(const struct sw_port *p, json_t *queues)
+{
+	json_t *q;
+	size_t i;
+
+	json_array_foreach(queues, i, q)
+	{
+		json_int_t pair = json_integer_value(json_object_get(q, "index"));
+
+		if (pair >= 0 && pair < PORT_QUEUES_MAX && p->assigned[pair])
+			json_object_set_new(q, "worker", json_integer(p->worker[pair]));
+	}
+}
+
+static json_t *describe_port(const struct sw_port *p)
+{
+	json_t *o = json_pack("{s:s, s:s, s:s, s:b, s:i, s:O}", "name", p->name, "type",
+			      p->port->ops->kind, "bridge", p->bridge->name, "link", p->port->link,
+			      "mtu", p->settings.mtu, "options", p->options);
+
+	show_counters(p, o);
+	json_object_set_new(o, "macs", json_integer(mac_table_count(p->bridge->macs, p->id)));
+	if (p->port->numa_node >= 0)
+		json_object_set_new(o, "numa_node", json_integer(p->port->numa_node));
+	p->port->ops->show(p->port, o);
+	show_workers(p, json_object_get(o, "queues"));
+	return o;
+}
+
+json_t *switch_port_show(struct swtch *sw, const char *name, struct error *err)
+{
+	json_t *list = json_array();
+
+	for (const struct sw_port *p = sw->ports; p; p = p->next)
+		if (p->port && !p->removing && (!name || !strcmp(p->name, name)))
+			json_array_append_new(list, describe_port(p));
+	if (name && !json_array_size(list)) {
+		switch_no_such_port(sw, name, err);
+		json_decref(list);
+		return NULL;
+	}
+	return list;
+}

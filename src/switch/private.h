@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The running objects of the switch, shared by the files of this directory and nobody else. Control
+ * thread.
+ *
+ * Life of a port: created (its kind's create() acquired what it needs), shown in views, and, when
+ * it is deleted, taken out of the view and destroyed when no worker can use it. Its queues are
+ * *held* while they change hands: views then list no receive queue of it, and what is sent to it
+ * waits. A port is held while its kind changes its queues (from env->quiesce() to env->changed())
+ * and while a queue moves from one worker to another.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "datapath/datapath.h"
+#include "switch/switch.h"
+
+struct sw_bridge {
+	struct sw_bridge *next;
+	char name[PORT_NAME_MAX + 1];
+	json_t *options; /* canonical */
+	struct mac_table *macs;
+	uint32_t aging; /* seconds */
+};
+
+/* Options that all ports have, as the datapath wants them. */
+struct port_settings {
+	unsigned mtu;
+	bool access, native_tagged, has_trunks, is_protected;
+	uint16_t tag;
+	uint64_t trunks[4096 / 64];
+	unsigned mac_limit;
+	unsigned n_macs;
+	mac_t *macs; /* owned */
+	struct view_limit broadcast_limit, unknown_limit;
+};
+
+struct sw_port {
+	struct sw_port *next;
+	struct swtch *sw;
+	char name[PORT_NAME_MAX + 1];
+	json_t *options; /* canonical, with "type" and "bridge" */
+	uint32_t id;
+	struct sw_bridge *bridge;
+	struct port *port; /* NULL while create() runs */
+	struct port_settings settings;
+	struct view_port_state *state;
+	bool changing;	   /* the kind asked for a quiesce and has not said changed() yet */
+	unsigned n_moving; /* quiesces under way for queues that move */
+	bool removing;
+	bool attention; /* set by workers */
+	bool pinned[PORT_QUEUES_MAX];
+	bool assigned[PORT_QUEUES_MAX];
+	uint8_t worker[PORT_QUEUES_MAX]; /* of each queue pair, when assigned */
+};
+
+struct swtch {
+	struct event_base *base;
+	struct datapath *dp;
+	struct sw_bridge *bridges; /* in the order they were added */
+	struct sw_port *ports;
+	unsigned n_removing;
+	bool destroying;
+	struct port_env env;
+	struct event *publish_event; /* a new view is wanted */
+	struct event *age_event;
+	struct event *attention_event;
+	int attention_fd;	     /* eventfd, written by workers */
+	json_t *to_apply;	     /* configuration whose additions wait for removals */
+	int apply_result; /* of the last configuration applied */
+	struct error apply_error;
+	uint64_t *busy_ns, *busy_at; /* of each worker at the last look */
+};
+
+/* options.c */
+
+/* Tables for options_check(). */
+const struct option *const *switch_bridge_tables(void);
+const struct option *const *switch_port_tables(const struct port_ops *kind);
+
+/* Reads the common options of a checked object. Returns 0, or -EINVAL and a text when they
+ * contradict each other. */
+int settings_read(struct port_settings *out, const json_t *options, struct error *err);
+void settings_free(struct port_settings *settings);
+
+/* bridge.c */
+struct sw_bridge *switch_find_bridge(const struct swtch *sw, const char *name);
+void bridge_free(struct sw_bridge *bridge);
+/* Like switch_bridge_set(), but what is not in @params is set back to its default. */
+int switch_bridge_apply(struct swtch *sw, const json_t *params, struct error *err);
+/* Forgets addresses that were not seen for long. */
+void switch_age_macs(struct swtch *sw);
+
+/* ports.c */
+struct sw_port *switch_find_port(const struct swtch *sw, const char *name);
+struct sw_port *switch_port_by_id(const struct swtch *sw, uint32_t id);
+/* Checks what a port is to be, all that needs no system call: canonical options (a new reference),
+ * kind and settings, which the caller frees. */
+int port_canonical(const json_t *params, json_t **options, const struct port_ops **kind,
+		   struct port_settings *settings, struct error *err);
+/* Frees a port that no worker uses. */
+void switch_port_free(struct sw_port *p);
+/* Fills in the upcalls. */
+void switch_env_init(struct port_env *env, struct event_base *base);
+/* "no port "vm2": did you mean "vm1"?" */
+int switch_no_such_port(const struct swtch *sw, const char *name, struct error *err);
+
+/* assign.c */
+
+/* Gives each queue pair of @p that has none a worker. */
+void switch_assign(struct sw_port *p);
+
+/* publish.c */
+
+/* Makes a view of what is and publishes it now. */
+void switch_publish(struct swtch *sw);
+/* The same soon, from the loop; several requests become one. */
+void switch_publish_soon(struct swtch *sw);
+/* apply.c */
+
+/* What was waiting for the last removal can go on. */
+void switch_removal_done(struct swtch *sw);

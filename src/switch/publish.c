@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From running objects to the view that workers follow. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "switch/private.h"
+
+LOG_MODULE("switch");
+
+/* One block of memory, handed out from the front: a view's arrays live and die together. */
+struct arena {
+	char *memory;
+	size_t used, size;
+};
+
+static void *carve(struct arena *a, size_t n, size_t size)
+{
+	void *p = a->memory + a->used;
+
+	a->used += (n * size + 15) & ~(size_t)15;
+	return p;
+}
+
+static size_t padded(size_t n, size_t size)
+{
+	return (n * size + 15) & ~(size_t)15;
+}
+
+static bool held(const struct sw_port *p)
+{
+	return p->changing || p->n_moving;
+}
+
+/* Shown to workers: created, not going away. */
+static bool shown(const struct sw_port *p)
+{
+	return p->port && !p->removing;
+}
+
+static size_t port_memory(const struct sw_port *p, unsigned n_workers)
+{
+	return padded(1, sizeof(struct view_port)) +
+	       padded(p->port->n_txqs, sizeof(struct view_txq)) +
+	       padded(n_workers, sizeof(struct view_txq_range)) +
+	       padded(p->settings.n_macs, sizeof(mac_t)) + padded(4096 / 64, sizeof(uint64_t)) +
+	       padded(p->port->n_rxqs, sizeof(struct view_rxq));
+}
+
+static size_t view_memory(const struct swtch *sw, unsigned n_ports, unsigned n_workers)
+{
+	size_t size = padded(n_ports, sizeof(void *)) +
+		      padded(n_workers, sizeof(struct view_worker)) + n_workers * 16;
+
+	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
+		size += padded(1, sizeof(struct view_bridge)) + padded(n_ports, sizeof(void *));
+	for (const struct sw_port *p = sw->ports; p; p = p->next)
+		if (shown(p))
+			size += port_memory(p, n_workers);
+	return size;
+}
+
+/* Lists transmit queues worker by worker. */
+static void show_txqs(struct view_port *v, const struct sw_port *p, struct arena *a,
+		      unsigned n_workers)
+{
+	unsigned n = 0;
+
+	v->n_txqs = p->port->n_txqs;
+	v->txqs = carve(a, v->n_txqs, sizeof(*v->txqs));
+	v->by_worker = carve(a, n_workers, sizeof(*v->by_worker));
+	for (unsigned w = 0; w < n_workers; w++) {
+		v->by_worker[w].first = (uint16_t)n;
+		for (unsigned q = 0; q < v->n_txqs; q++) {
+			struct txq *txq = p->port->txqs[q];
+
+			if (p->worker[txq->index] == w)
+				v->txqs[n++] = (struct view_txq){ txq, (uint16_t)w };
+		}
+		v->by_worker[w].n = (uint16_t)(n - v->by_worker[w].first);
+	}
+}
+
+static void show_settings(struct view_port *v, const struct port_settings *s, struct arena *a)
+{
+	v->access = s->access;
+	v->native_tagged = s->native_tagged;
+	v->tag = s->tag;
+	v->is_protected = s->is_protected;
+	v->mtu = s->mtu;
+	v->mac_limit = s->mac_limit;
+	v->broadcast_limit = s->broadcast_limit;
+	v->unknown_limit = s->unknown_limit;
+	v->n_macs = s->n_macs;
+	if (s->n_macs) {
+		mac_t *macs = carve(a, s->n_macs, sizeof(*macs));
+
+		memcpy(macs, s->macs, s->n_macs * sizeof(*macs));
+		v->macs = macs;
+	}
+	if (s->has_trunks) {
+		uint64_t *trunks = carve(a, ARRAY_SIZE(s->trunks), sizeof(*trunks));
+
+		memcpy(trunks, s->trunks, sizeof(s->trunks));
+		v->trunks = trunks;
+	}
+}
+
+static struct view_port *show_port(const struct sw_port *p, const struct view_bridge *bridge,
+				   struct arena *a, unsigned n_workers)
+{
+	struct view_port *v = carve(a, 1, sizeof(*v));
+
+	v->id = p->id;
+	v->port = p->port;
+	v->state = p->state;
+	v->bridge = bridge;
+	v->link = p->port->link;
+	v->held = held(p);
+	show_settings(v, &p->settings, a);
+	show_txqs(v, p, a, n_workers);
+	return v;
+}
+
+static void show_bridge(struct swtch *sw, const struct sw_bridge *b, struct view *view,
+			struct arena *a)
+{
+	struct view_bridge *v = carve(a, 1, sizeof(*v));
+
+	v->macs = b->macs;
+	v->ports = carve(a, view->n_ports, sizeof(*v->ports));
+	for (const struct sw_port *p = sw->ports; p; p = p->next) {
+		if (!shown(p) || p->bridge != b)
+			continue;
+		view->ports[p->id] = show_port(p, v, a, view->n_workers);
+		v->ports[v->n_ports++] = view->ports[p->id];
+	}
+}
+
+/* Two patch ports that name each other are the ends of one cable. */
+static void join_patches(struct swtch *sw, const struct view *view)
+{
+	for (const struct sw_port *p = sw->ports; p; p = p->next) {
+		const struct sw_port *peer;
+		struct view_port *v;
+
+		if (!shown(p) || strcmp(p->port->ops->kind, "patch"))
+			continue;
+		v = (struct view_port *)view->ports[p->id];
+		v->patch = true;
+		peer = switch_find_port(sw, option_string(p->options, "peer", ""));
+		if (!peer || !shown(peer) || peer == p || strcmp(peer->port->ops->kind, "patch") ||
+		    strcmp(option_string(peer->options, "peer", ""), p->name))
+			peer = NULL;
+		v->patch_peer = peer ? peer->id : 0;
+		p->port->link = peer;
+		v->link = peer;
+	}
+}
+
+/* Gives each worker the list of receive queues it polls. */
+static void show_rxqs(struct swtch *sw, struct view *view, struct arena *a)
+{
+	for (unsigned w = 0; w < view->n_workers; w++) {
+		struct view_worker *worker = &view->workers[w];
+
+		worker->rxqs = carve(a, 0, sizeof(*worker->rxqs));
+		for (const struct sw_port *p = sw->ports; p; p = p->next) {
+			if (!shown(p) || held(p))
+				continue;
+			for (unsigned q = 0; q < p->port->n_rxqs; q++) {
+				struct rxq *rxq = p->port->rxqs[q];
+
+				if (p->worker[rxq->index] == w)
+					worker->rxqs[worker->n_rxqs++] =
+						(struct view_rxq){ rxq, p->id };
+			}
+		}
+		carve(a, worker->n_rxqs, sizeof(*worker->rxqs));
+	}
+}
+
+void switch_publish(struct swtch *sw)
+{
+	struct arena a = { 0 };
+	struct view *view = calloc(1, sizeof(*view));
+
+	event_del(sw->publish_event);
+	if (!view)
+		goto no_memory;
+	view->n_workers = datapath_n_workers(sw->dp);
+	for (struct sw_port *p = sw->ports; p; p = p->next) {
+		if (!shown(p))
+			continue;
+		switch_assign(p);
+		view->n_ports = max(view->n_ports, p->id + 1);
+	}
+	a.size = view_memory(sw, view->n_ports, view->n_workers);
+	a.memory = calloc(1, a.size);
+	if (!a.memory)
+		goto no_memory;
+	view->memory = a.memory;
+	view->ports = carve(&a, view->n_ports, sizeof(*view->ports));
+	view->workers = carve(&a, view->n_workers, sizeof(*view->workers));
+	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
+		show_bridge(sw, b, view, &a);
+	join_patches(sw, view);
+	show_rxqs(sw, view, &a);
+	datapath_publish(sw->dp, view);
+	return;
+no_memory:
+	free(view);
+	log_error("out of memory: the datapath goes on with the configuration it has");
+	switch_publish_soon(sw);
+}
+
+void switch_publish_soon(struct swtch *sw)
+{
+	struct timeval now = { 0 };
+
+	event_add(sw->publish_event, &now);
+}

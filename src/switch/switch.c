@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The switch as a whole: start, timers, end. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "switch/private.h"
+
+#define AGE_PERIOD_S 5 /* between looks for addresses to forget */
+
+static void on_publish(evutil_socket_t fd, short what, void *arg)
+{
+	switch_publish(arg);
+}
+
+static void on_age(evutil_socket_t fd, short what, void *arg)
+{
+	switch_age_macs(arg);
+}
+
+static void on_attention(evutil_socket_t fd, short what, void *arg)
+{
+	struct swtch *sw = arg;
+	uint64_t n;
+
+	while (read(fd, &n, sizeof(n)) > 0)
+		;
+	for (struct sw_port *p = sw->ports; p; p = p->next)
+		if (__atomic_exchange_n(&p->attention, false, __ATOMIC_SEQ_CST) && !p->removing &&
+		    p->port->ops->attend)
+			p->port->ops->attend(p->port);
+}
+
+static int make_events(struct swtch *sw)
+{
+	struct timeval period = { .tv_sec = AGE_PERIOD_S };
+
+	sw->attention_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (sw->attention_fd < 0)
+		return -errno;
+	sw->publish_event = evtimer_new(sw->base, on_publish, sw);
+	sw->age_event = event_new(sw->base, -1, EV_PERSIST, on_age, sw);
+	sw->attention_event =
+		event_new(sw->base, sw->attention_fd, EV_READ | EV_PERSIST, on_attention, sw);
+	if (!sw->publish_event || !sw->age_event || !sw->attention_event)
+		return -ENOMEM;
+	event_add(sw->age_event, &period);
+	event_add(sw->attention_event, NULL);
+	return 0;
+}
+
+int switch_create(struct swtch **out, struct event_base *base, unsigned n_workers, const char *cpus,
+		  struct error *err)
+{
+	struct swtch *sw = calloc(1, sizeof(*sw));
+	int r = -ENOMEM;
+
+	if (!sw)
+		return error_set(err, r, "out of memory");
+	sw->base = base;
+	sw->attention_fd = -1;
+	switch_env_init(&sw->env, base);
+	sw->busy_ns = calloc(n_workers, sizeof(*sw->busy_ns));
+	sw->busy_at = calloc(n_workers, sizeof(*sw->busy_at));
+	if (!sw->busy_ns || !sw->busy_at) {
+		error_set(err, r, "out of memory");
+		goto fail;
+	}
+	r = make_events(sw);
+	if (r < 0) {
+		error_set(err, r, "cannot set up events: %s", strerror(-r));
+		goto fail;
+	}
+	r = datapath_create(&sw->dp, base, n_workers, cpus, err);
+	if (r < 0)
+		goto fail;
+	*out = sw;
+	return 0;
+fail:
+	switch_destroy(sw);
+	return r;
+}
+
+static void free_event(struct event *e)
+{
+	if (e)
+		event_free(e);
+}
+
+void switch_destroy(struct swtch *sw)
+{
+	struct sw_bridge *b;
+	struct sw_port *p;
+
+	if (!sw)
+		return;
+	sw->destroying = true;
+	/* ends the workers, and calls whatever waited for them */
+	datapath_destroy(sw->dp);
+	while ((p = sw->ports)) {
+		sw->ports = p->next;
+		switch_port_free(p);
+	}
+	while ((b = sw->bridges)) {
+		sw->bridges = b->next;
+		bridge_free(b);
+	}
+	json_decref(sw->to_apply);
+	free_event(sw->publish_event);
+	free_event(sw->age_event);
+	free_event(sw->attention_event);
+	if (sw->attention_fd >= 0)
+		close(sw->attention_fd);
+	free(sw->busy_ns);
+	free(sw->busy_at);
+	free(sw);
+}
+
+static json_t *stats_of_pool(const struct swtch *sw)
+{
+	unsigned ports = 0, links = 0, queues = 0;
+
+	for (const struct sw_port *p = sw->ports; p; p = p->next) {
+		ports += !p->removing;
+		links += p->port && p->port->link;
+		queues += p->port ? p->port->n_rxqs : 0;
+	}
+	return json_pack("{s:i, s:i, s:i, s:i}", "ports", ports, "ports_max", VIEW_PORTS_MAX - 1,
+			 "links_up", links, "receive_queues", queues);
+}
+
+json_t *switch_stats_show(struct swtch *sw)
+{
+	static const char *const sums[] = { "rx_packets", "rx_bytes",	  "tx_packets",
+					    "tx_bytes",	  "copied_bytes", NULL };
+	json_t *total = json_object(), *drops = json_object(), *ports, *port, *value;
+	json_t *macs = json_object();
+	const char *key;
+	size_t i;
+
+	ports = switch_port_show(sw, NULL, NULL);
+	for (const char *const *s = sums; *s; s++) {
+		json_int_t n = 0;
+
+		json_array_foreach(ports, i, port) n +=
+			json_integer_value(json_object_get(port, *s));
+		json_object_set_new(total, *s, json_integer(n));
+	}
+	json_array_foreach(ports, i, port)
+	{
+		json_object_foreach(json_object_get(port, "drops"), key, value)
+		{
+			json_int_t n = json_integer_value(json_object_get(drops, key));
+
+			json_object_set_new(drops, key,
+					    json_integer(n + json_integer_value(value)));
+		}
+	}
+	json_decref(ports);
+	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
+		json_object_set_new(macs, b->name,
+				    json_pack("{s:I, s:I, s:I, s:I}", "entries",
+					      (json_int_t)mac_table_count(b->macs, MAC_NO_PORT),
+					      "entries_max",
+					      (json_int_t)option_uint(b->options, "mac-table-size",
+								      MAC_TABLE_SIZE_DEFAULT),
+					      "moves", (json_int_t)mac_table_moves(b->macs),
+					      "refused", (json_int_t)mac_table_refused(b->macs)));
+	return json_pack("{s:o, s:o, s:o, s:o}", "totals", total, "drops", drops, "mac_tables",
+			 macs, "objects", stats_of_pool(sw));
+}
