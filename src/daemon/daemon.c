@@ -128,6 +128,13 @@ static int configure(struct daemon *d, struct error *err)
 	return r;
 }
 
+static bool settled(void *ctx)
+{
+	const struct methods_context *context = ctx;
+
+	return !context->sw || switch_settled(context->sw);
+}
+
 static int make_run_dir(const char *dir, struct error *err)
 {
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
@@ -139,9 +146,11 @@ static int make_run_dir(const char *dir, struct error *err)
 static int start(struct daemon *d, const struct daemon_options *o, struct error *err)
 {
 	char path[4096];
-	struct rpc_config rpc = {
-		.path = path, .group = o->group, .methods = methods, .ctx = &d->context
-	};
+	struct rpc_config rpc = { .path = path,
+				  .group = o->group,
+				  .methods = methods,
+				  .ctx = &d->context,
+				  .settled = settled };
 	int r;
 
 	r = make_run_dir(o->run_dir, err);

@@ -16,6 +16,7 @@ LOG_MODULE("rpc");
 
 #define CHUNK 65536 /* bytes of one receive */
 #define SEND_VECTORS 16
+#define SETTLE_POLL_USEC 500 /* between looks whether a change has taken effect */
 
 /* A file that waits for the end of its request. */
 struct waiting_fd {
@@ -132,9 +133,15 @@ static const char *line_end(struct rpc_connection *c)
 	return nl;
 }
 
+static bool settled(const struct rpc_connection *c)
+{
+	return !c->env->settled || c->env->settled(c->env->ctx);
+}
+
 static bool may_answer(const struct rpc_connection *c)
 {
-	return !c->closing && !c->gone && evbuffer_get_length(c->out) <= RPC_QUEUE_MAX;
+	return !c->closing && !c->gone && settled(c) &&
+	       evbuffer_get_length(c->out) <= RPC_QUEUE_MAX;
 }
 
 /* Answers what waits in the buffer, within the budget. */
@@ -286,7 +293,14 @@ static void wait_for_more(struct rpc_connection *c)
 
 static void go_on(struct rpc_connection *c)
 {
+	static const struct timeval soon = { .tv_usec = SETTLE_POLL_USEC };
+
 	answer_waiting(c);
+	if (!c->gone && !settled(c)) {
+		event_del(c->readable);
+		event_add(c->more, &soon);
+		return;
+	}
 	transmit(c);
 	wait_for_more(c);
 }

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <event2/event.h>
+#include <stdbool.h>
 
 #include "rpc/jsonrpc.h"
 
@@ -27,6 +28,9 @@ struct rpc_env {
 	struct event_base *base;
 	const struct rpc_method *methods;
 	void *ctx; /* for the methods */
+	/* Whether what was asked has taken effect wholly; until then answers are held back and no
+	 * further request is carried out. NULL: always. */
+	bool (*settled)(void *ctx);
 	/* The client has gone or was cut off: the owner must destroy the connection. */
 	void (*closed)(void *owner, struct rpc_connection *conn);
 	void *owner;

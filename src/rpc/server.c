@@ -109,6 +109,7 @@ int rpc_server_create(struct rpc_server **out, const struct rpc_config *config, 
 	s->env = (struct rpc_env){ .base = config->base,
 				   .methods = config->methods,
 				   .ctx = config->ctx,
+				   .settled = config->settled,
 				   .closed = on_closed,
 				   .owner = s };
 	s->listener.fd = -1;

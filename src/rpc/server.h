@@ -19,6 +19,7 @@ struct rpc_config {
 	struct event_base *base;
 	const struct rpc_method *methods; /* ended by a NULL name; must outlive the server */
 	void *ctx;			  /* for the methods */
+	bool (*settled)(void *ctx);	  /* see rpc/connection.h; may be NULL */
 };
 
 /* Makes the socket and serves it from the loop. Fails with a text: the socket's file cannot be
