@@ -196,8 +196,8 @@ int vhost_message_check(const struct vhost_session *session, const struct vhost_
 		return error_set(err, -EPROTO, "%u file descriptors, not %u..%u", m->n_fds,
 				 rule->fds_min, rule->fds_max);
 	if (rule->index != VHOST_NO_INDEX && vring_index(rule, m) >= session->n_vrings)
-		return error_set(err, -EPROTO, "ring %u of %u", vring_index(rule, m),
-				 session->n_vrings);
+		return error_set(err, -EPROTO, "there is no ring %u, 0..%u are offered",
+				 vring_index(rule, m), session->n_vrings - 1);
 	return check_state(session, rule, err);
 }
 

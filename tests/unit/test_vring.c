@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Rings of a vhost-user device: when they run, stop, wait and go on. */
+#include "vhost_peer.h"
+
+#define USED_IDX(rig, i) \
+	((uint16_t *)((uint8_t *)(rig)->mem + (size_t)(i)*RING_STRIDE + 0x4002)) /* used->idx */
+
+static void test_starts_at_kick(void **state)
+{
+	struct rig *rig = *state;
+	int kick;
+
+	negotiate(rig);
+	send_memory(rig);
+	send_state(rig, VHOST_USER_SET_VRING_NUM, 0, RING_SIZE);
+	send_state(rig, VHOST_USER_SET_VRING_BASE, 0, 0);
+	send_addr(rig, 0);
+	rig_run(rig);
+	assert_false(vring(rig, 0)->started);
+	assert_false(vring(rig, 0)->live);
+	rig->n_changed = 0;
+	kick = send_eventfd(rig, VHOST_USER_SET_VRING_KICK, 0);
+	rig_run(rig);
+	assert_true(vring(rig, 0)->live);
+	assert_true(vring(rig, 0)->started);
+	assert_false(vring(rig, 0)->enabled); /* live all the same */
+	assert_non_null(vring(rig, 0)->ring.ops);
+	assert_true(vring(rig, 0)->kick_fd >= 0);
+	assert_true(fcntl(vring(rig, 0)->kick_fd, F_GETFL) & O_NONBLOCK);
+	assert_int_equal(vring(rig, 0)->ring.config.size, RING_SIZE);
+	assert_int_equal(rig->n_changed, 1);
+	assert_int_equal(rig->n_quiesce, 0); /* nobody could have been using it */
+	assert_false(vring(rig, 1)->live);
+	assert_int_equal(vhost_device_state(rig->device)->n_vrings_used, 1);
+	close(kick);
+}
+
+/* The four things may come in any of their 24 orders; the ring runs after the last. */
+static void test_any_order(void **state)
+{
+	struct rig *rig = *state;
+
+	negotiate(rig);
+	for (int order = 0; order < 24; order++) {
+		int left[4] = { 0, 1, 2, 3 }, code = order;
+
+		for (int n = 4; n > 0; n--) {
+			int at = code % n, what = left[at];
+
+			code /= n;
+			left[at] = left[n - 1];
+			assert_false(vring(rig, 3)->live);
+			if (what == 0)
+				send_state(rig, VHOST_USER_SET_VRING_NUM, 3, RING_SIZE);
+			else if (what == 1)
+				send_addr(rig, 3);
+			else if (what == 2)
+				send_memory(rig);
+			else
+				send_u64(rig, VHOST_USER_SET_VRING_KICK, 3 | VHOST_USER_VRING_NOFD);
+			rig_run(rig);
+		}
+		assert_true(vring(rig, 3)->live);
+		assert_int_equal(vring(rig, 3)->kick_fd, -1);
+		rig_disconnect(rig);
+		assert_false(vring(rig, 3)->live);
+		rig_connect(rig);
+		send_u64(rig, VHOST_USER_SET_FEATURES, F_V1 | F_EXTENDED);
+	}
+}
+
+static void test_enable(void **state)
+{
+	struct rig *rig = *state;
+
+	negotiate(rig);
+	send_memory(rig);
+	send_state(rig, VHOST_USER_SET_VRING_ENABLE, 2, 1); /* before it is started */
+	send_ring(rig, 2);
+	rig_run(rig);
+	assert_true(vring(rig, 2)->enabled);
+	assert_true(vring(rig, 2)->live);
+	assert_int_equal(rig->n_quiesce, 0);
+	assert_int_equal(ask_state(rig, VHOST_USER_SET_VRING_ENABLE, 2, 1), 0);
+	assert_int_equal(rig->n_quiesce, 0); /* nothing new */
+	assert_int_equal(ask_state(rig, VHOST_USER_SET_VRING_ENABLE, 2, 0), 0);
+	assert_int_equal(rig->n_quiesce, 1);
+	assert_false(vring(rig, 2)->enabled);
+	assert_true(vring(rig, 2)->live);
+	assert_int_equal(ask_state(rig, VHOST_USER_SET_VRING_ENABLE, 2, 2), 1);
+	assert_false(vring(rig, 2)->enabled);
+}
+
+static void test_features_without_bit_30_enable(void **state)
+{
+	struct rig *rig = *state;
+
+	send_u64(rig, VHOST_USER_SET_FEATURES, F_V1);
+	rig_run(rig);
+	for (unsigned i = 0; i < 8; i++)
+		assert_true(vring(rig, i)->enabled);
+	rig_disconnect(rig);
+	for (unsigned i = 0; i < 8; i++)
+		assert_false(vring(rig, i)->enabled);
+}
+
+static void test_reset_owner_disables(void **state)
+{
+	struct rig *rig = *state;
+
+	send_u64(rig, VHOST_USER_SET_FEATURES, F_V1);
+	send_memory(rig);
+	send_ring(rig, 0);
+	send_message(rig, VHOST_USER_RESET_OWNER, 0, NULL, 0, NULL, 0);
+	rig_run(rig);
+	assert_int_equal(rig->n_quiesce, 1);
+	assert_true(vring(rig, 0)->live);
+	assert_false(vring(rig, 0)->enabled);
+	assert_true(alive(rig));
+}
+
+/* GET_VRING_BASE stops the ring and tells where it was; it goes on from there. */
+static void test_get_vring_base(void **state)
+{
+	struct rig *rig = *state;
+	struct vhost_user_vring_state base = { 1, 0 };
+	union vhost_user_payload payload;
+	int call;
+
+	negotiate(rig);
+	send_memory(rig);
+	call = send_eventfd(rig, VHOST_USER_SET_VRING_CALL, 1);
+	send_state(rig, VHOST_USER_SET_VRING_BASE, 1, 77);
+	send_message(rig, VHOST_USER_GET_VRING_BASE, 0, &base, sizeof(base), NULL, 0);
+	assert_int_equal(receive(rig, VHOST_USER_GET_VRING_BASE, &payload), 8);
+	assert_int_equal(payload.state.index, 1);
+	assert_int_equal(payload.state.num, 77); /* never ran */
+	*USED_IDX(rig, 1) = 500;
+	send_state(rig, VHOST_USER_SET_VRING_BASE, 1, 500);
+	send_state(rig, VHOST_USER_SET_VRING_NUM, 1, RING_SIZE);
+	send_addr(rig, 1);
+	close(send_eventfd(rig, VHOST_USER_SET_VRING_KICK, 1));
+	rig_run(rig);
+	assert_true(vring(rig, 1)->live);
+	assert_int_equal(vring(rig, 1)->ring.next_avail, 500);
+	/* a worker completes seven chains */
+	vring(rig, 1)->ring.next_avail = vring(rig, 1)->ring.next_used = 507;
+	*USED_IDX(rig, 1) = 507;
+	send_message(rig, VHOST_USER_GET_VRING_BASE, 0, &base, sizeof(base), NULL, 0);
+	assert_int_equal(receive(rig, VHOST_USER_GET_VRING_BASE, &payload), 8);
+	assert_int_equal(payload.state.num, 507);
+	assert_int_equal(rig->n_quiesce, 1);
+	assert_false(vring(rig, 1)->live);
+	assert_false(vring(rig, 1)->started);
+	assert_int_equal(vring(rig, 1)->kick_fd, -1);
+	assert_true(vring(rig, 1)->call_fd >= 0); /* some send it once only */
+	send_u64(rig, VHOST_USER_SET_VRING_KICK, 1 | VHOST_USER_VRING_NOFD);
+	rig_run(rig);
+	assert_true(vring(rig, 1)->live);
+	assert_int_equal(vring(rig, 1)->ring.next_avail, 507);
+	close(call);
+}
+
+/* User-mode Linux sets up its rings again without having stopped them. */
+static void test_set_up_again(void **state)
+{
+	struct rig *rig = *state;
+
+	negotiate(rig);
+	send_memory(rig);
+	send_ring(rig, 0);
+	rig_run(rig);
+	assert_int_equal(ask_state(rig, VHOST_USER_SET_VRING_NUM, 0, 128), 0);
+	assert_int_equal(rig->n_quiesce, 1);
+	assert_false(vring(rig, 0)->live);
+	assert_false(vring(rig, 0)->started);
+	send_ring(rig, 0);
+	rig_run(rig);
+	assert_true(vring(rig, 0)->live);
+	assert_int_equal(ask_state(rig, VHOST_USER_SET_VRING_BASE, 0, 3), 0);
+	assert_false(vring(rig, 0)->live);
+	send_ring(rig, 0);
+	rig_run(rig);
+	/* new addresses for a running ring: it goes on at once */
+	send_addr(rig, 0);
+	rig_run(rig);
+	assert_true(vring(rig, 0)->live);
+	assert_int_equal(rig->n_quiesce, 3);
+}
+
+static void test_new_fds_for_live_ring(void **state)
+{
+	struct rig *rig = *state;
+	int kick, call, err, before;
+
+	negotiate(rig);
+	send_memory(rig);
+	send_ring(rig, 0);
+	rig_run(rig);
+	rig->n_changed = 0;
+	kick = send_eventfd(rig, VHOST_USER_SET_VRING_KICK, 0);
+	rig_run(rig);
+	assert_int_equal(rig->n_quiesce, 1);
+	assert_int_equal(rig->n_changed, 1);
+	assert_true(vring(rig, 0)->kick_fd >= 0);
+	call = send_eventfd(rig, VHOST_USER_SET_VRING_CALL, 0);
+	rig_run(rig);
+	assert_int_equal(rig->n_quiesce, 2);
+	assert_true(vring(rig, 0)->call_fd >= 0);
+	err = send_eventfd(rig, VHOST_USER_SET_VRING_ERR, 0);
+	rig_run(rig);
+	assert_int_equal(rig->n_quiesce, 2); /* no worker uses it */
+	assert_true(vring(rig, 0)->err_fd >= 0);
+	before = (int)count_fds();
+	send_u64(rig, VHOST_USER_SET_VRING_KICK, VHOST_USER_VRING_NOFD);
+	send_u64(rig, VHOST_USER_SET_VRING_CALL, VHOST_USER_VRING_NOFD);
+	send_u64(rig, VHOST_USER_SET_VRING_ERR, VHOST_USER_VRING_NOFD);
+	rig_run(rig);
+	assert_int_equal(count_fds(), before - 3);
+	assert_int_equal(vring(rig, 0)->kick_fd, -1);
+	assert_int_equal(vring(rig, 0)->call_fd, -1);
+	assert_int_equal(vring(rig, 0)->err_fd, -1);
+	assert_true(vring(rig, 0)->live);
+	close(kick);
+	close(call);
+	close(err);
+}
+
+static void test_bad_values(void **state)
+{
+	struct rig *rig = *state;
+	static const struct {
+		uint32_t request, index, num;
+	} bad[] = {
+		{ VHOST_USER_SET_VRING_NUM, 0, 0 },
+		{ VHOST_USER_SET_VRING_NUM, 0, 32769 },
+		{ VHOST_USER_SET_VRING_NUM, 8, 256 },
+		{ VHOST_USER_SET_VRING_NUM, UINT32_MAX, 256 },
+		{ VHOST_USER_SET_VRING_BASE, 0, 65536 },
+		{ VHOST_USER_SET_VRING_BASE, 8, 0 },
+		{ VHOST_USER_SET_VRING_ENABLE, 8, 1 },
+		{ VHOST_USER_SET_VRING_KICK, 8 | VHOST_USER_VRING_NOFD, 0 },
+		{ VHOST_USER_SET_VRING_CALL, 255 | VHOST_USER_VRING_NOFD, 0 },
+		{ VHOST_USER_SET_VRING_ERR, 255 | VHOST_USER_VRING_NOFD, 0 },
+		{ VHOST_USER_SET_VRING_KICK, 0, 0 }, /* no fd, and the flag does not say so */
+	};
+
+	negotiate(rig);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(ask_state(rig, bad[i].request, bad[i].index, bad[i].num), 1);
+	assert_true(alive(rig));
+	assert_int_equal(ask_state(rig, VHOST_USER_SET_VRING_NUM, 0, 32768), 0);
+	assert_int_equal(ask_state(rig, VHOST_USER_SET_VRING_NUM, 7, 1), 0);
+}
+
+/* Rings that can never run are refused when the last piece comes. */
+static void test_wrong_rings(void **state)
+{
+	struct rig *rig = *state;
+	struct vhost_user_vring_addr addr = { .index = 0,
+					      .desc = MEM_USER + 8,
+					      .avail = MEM_USER + 0x2000,
+					      .used = MEM_USER + 0x4000 };
+	uint64_t kick = VHOST_USER_VRING_NOFD;
+
+	negotiate(rig);
+	send_memory(rig);
+	send_state(rig, VHOST_USER_SET_VRING_NUM, 0, RING_SIZE);
+	assert_int_equal(ask(rig, VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0), 0);
+	assert_int_equal(ask(rig, VHOST_USER_SET_VRING_KICK, &kick, 8, NULL, 0), 1);
+	assert_false(vring(rig, 0)->started);
+	send_state(rig, VHOST_USER_SET_VRING_NUM, 1, 100); /* no power of two */
+	send_addr(rig, 1);
+	kick = 1 | VHOST_USER_VRING_NOFD;
+	assert_int_equal(ask(rig, VHOST_USER_SET_VRING_KICK, &kick, 8, NULL, 0), 1);
+	assert_false(vring(rig, 1)->live);
+	send_u64(rig, VHOST_USER_SET_VRING_KICK, kick);
+	assert_refused(rig, "VHOST_USER_SET_VRING_KICK: ring 1: ");
+}
+
+/* What could block us or cannot be waited on is no kick, call or error fd. */
+static void test_wrong_fds(void **state)
+{
+	struct rig *rig = *state;
+	char file[128];
+	uint64_t value = 0;
+	int bad[4], pipes[2], left;
+
+	negotiate(rig);
+	snprintf(file, sizeof(file), "%s/file", rig->dir);
+	bad[0] = open(file, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	unlink(file);
+	bad[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	bad[2] = open(rig->dir, O_RDONLY | O_CLOEXEC);
+	bad[3] = rig->mem_fd;
+	left = (int)count_fds();
+	for (uint32_t r = VHOST_USER_SET_VRING_KICK; r <= VHOST_USER_SET_VRING_ERR; r++)
+		for (int i = 0; i < 4; i++)
+			assert_int_equal(ask(rig, r, &value, 8, &bad[i], 1), 1);
+	assert_int_equal(count_fds(), left);
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	assert_int_equal(ask(rig, VHOST_USER_SET_VRING_KICK, &value, 8, &pipes[0], 1), 0);
+	assert_int_equal(ask(rig, VHOST_USER_SET_VRING_CALL, &value, 8, &pipes[1], 1), 0);
+	value = VHOST_USER_VRING_NOFD; /* and yet one comes */
+	assert_int_equal(ask(rig, VHOST_USER_SET_VRING_CALL, &value, 8, &pipes[1], 1), 1);
+	close(bad[0]);
+	close(bad[1]);
+	close(bad[2]);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+/* A broken ring is told through its error fd, stays broken over changes of memory, and is whole
+ * again when the front-end starts it anew. */
+static void test_broken_ring(void **state)
+{
+	struct rig *rig = *state;
+	uint64_t value = 0;
+	int err;
+
+	negotiate(rig);
+	send_memory(rig);
+	err = send_eventfd(rig, VHOST_USER_SET_VRING_ERR, 0);
+	send_ring(rig, 0);
+	rig_run(rig);
+	ring_break(&vring(rig, 0)->ring, RING_FAULT_LOOP);
+	vhost_device_ring_broken(rig->device, 0);
+	assert_int_equal(read(err, &value, 8), 8);
+	assert_int_equal(value, 1);
+	send_memory(rig);
+	rig_run(rig);
+	assert_true(vring(rig, 0)->live);
+	assert_int_equal(vring(rig, 0)->ring.fault, RING_FAULT_LOOP);
+	send_ring(rig, 0);
+	rig_run(rig);
+	assert_true(vring(rig, 0)->live);
+	assert_int_equal(vring(rig, 0)->ring.fault, RING_OK);
+	vhost_device_ring_broken(rig->device, 7); /* no error fd: fine */
+	close(err);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_TEST(test_starts_at_kick),
+		RIG_TEST(test_any_order),
+		RIG_TEST(test_enable),
+		RIG_TEST(test_features_without_bit_30_enable),
+		RIG_TEST(test_reset_owner_disables),
+		RIG_TEST(test_get_vring_base),
+		RIG_TEST(test_set_up_again),
+		RIG_TEST(test_new_fds_for_live_ring),
+		RIG_TEST(test_bad_values),
+		RIG_TEST(test_wrong_rings),
+		RIG_TEST(test_wrong_fds),
+		RIG_TEST(test_broken_ring),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
