@@ -142,7 +142,6 @@ static int change_port(void *ctx, json_t *params, struct rpc_fds *fds, struct er
 {
 	const json_t *index = json_object_get(params, "fd");
 	json_int_t i = json_integer_value(index);
-	int ret;
 
 	if (!index)
 		return change(ctx, params, err, fn);
@@ -151,10 +150,7 @@ static int change_port(void *ctx, json_t *params, struct rpc_fds *fds, struct er
 				 "\"fd\" must be the index of a file sent with the request");
 	if (json_object_set_new(params, "fd", json_integer(fds->fd[i])))
 		return error_set(err, -ENOMEM, "out of memory");
-	ret = change(ctx, params, err, fn);
-	if (!ret)
-		fds->fd[i] = -1;
-	return ret;
+	return change(ctx, params, err, fn);
 }
 
 static int port_add(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,

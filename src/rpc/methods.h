@@ -21,7 +21,7 @@
  *	config.save, config.reload               {"path"}
  *
  * The member "fd" of port.add and port.set is the index of a file that came with the request; the
- * switch sees the file descriptor in its place, and owns it when it returns success.
+ * switch sees the file descriptor in its place, and duplicates it to keep the file.
  */
 #pragma once
 

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Help. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/option.h"
+#include "cli/client.h"
+#include "cli/help.h"
+
+#define KINDS_MAX 64
+
+bool object_is_verb(const struct object *object)
+{
+	return !strcmp(object->verbs[0].name, object->name);
+}
+
+void help_program(void)
+{
+	puts("usage: vireo [--run-dir DIR] [-j] OBJECT VERB [WORD]...\n"
+	     "\n"
+	     "objects:");
+	for (const struct object *const *o = objects; *o; o++) {
+		printf("  %-9s %s", (*o)->name, (*o)->help);
+		if (!object_is_verb(*o)) {
+			fputs(": ", stdout);
+			for (const struct verb *v = (*o)->verbs; v->name; v++)
+				printf("%s%s", v == (*o)->verbs ? "" : "|", v->name);
+		}
+		putchar('\n');
+	}
+	puts("\n"
+	     "options:\n"
+	     "  --run-dir DIR  directory of the daemon's socket (" DEFAULT_RUN_DIR ")\n"
+	     "  -j, --json     print JSON\n"
+	     "  -h, --help     print this\n"
+	     "  -V, --version  print the version of vireo\n"
+	     "\n"
+	     "\"vireo OBJECT help\" and \"vireo OBJECT VERB help\" tell more; so does vireo(1).\n"
+	     "Without a verb, an object is shown. The daemon is vireod(8).");
+}
+
+void help_object(const struct object *object)
+{
+	if (object_is_verb(object)) {
+		printf("usage: vireo %s\n  %s\n", object->name, object->verbs[0].help);
+		return;
+	}
+	printf("%s: %s\n", object->name, object->help);
+	for (const struct verb *v = object->verbs; v->name; v++)
+		printf("\n  vireo %s %s%s%s\n      %s\n", object->name, v->name,
+		       *v->args ? " " : "", v->args, v->help);
+}
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+static void print_options(const char *title, const json_t *options)
+{
+	const json_t *option;
+	size_t i;
+
+	if (!json_array_size(options))
+		return;
+	printf("\n%s:\n", title);
+	json_array_foreach(options, i, option)
+	{
+		const json_t *max = json_object_get(option, "max");
+		char value[64];
+
+		if (max)
+			snprintf(value, sizeof(value), "%lld..%lld",
+				 (long long)json_integer_value(json_object_get(option, "min")),
+				 (long long)json_integer_value(max));
+		else
+			snprintf(value, sizeof(value), "%s", text_of(option, "type"));
+		printf("  %-18s %-14s %s", text_of(option, "name"), value, text_of(option, "help"));
+		if (json_is_true(json_object_get(option, "required")))
+			fputs("; must be given", stdout);
+		else if (json_is_true(json_object_get(option, "fixed")))
+			fputs("; cannot be changed later", stdout);
+		putchar('\n');
+	}
+}
+
+static enum status refuse_kind(const json_t *kinds, const char *kind)
+{
+	const char *names[KINDS_MAX], *name, *near;
+	const json_t *value;
+	size_t n = 0;
+
+	json_object_foreach((json_t *)kinds, name, value) if (n < KINDS_MAX) names[n++] = name;
+	near = nearest_word(kind, names, n);
+	if (near)
+		return fail(STATUS_USAGE, "no kind of port is called \"%s\": did you mean \"%s\"?",
+			    kind, near);
+	return fail(STATUS_USAGE,
+		    "no kind of port is called \"%s\" (\"vireo port add help\" lists them)", kind);
+}
+
+static enum status help_kinds(const json_t *described, const char *wanted)
+{
+	const json_t *kinds = json_object_get(json_object_get(described, "port"), "kinds");
+	const json_t *kind;
+	const char *name;
+	char title[128];
+
+	if (wanted && !json_object_get(kinds, wanted))
+		return refuse_kind(kinds, wanted);
+	if (!wanted)
+		puts("\nkinds:");
+	json_object_foreach((json_t *)kinds, name, kind)
+	{
+		if (!wanted) {
+			printf("  %-18s %s\n", name, text_of(kind, "summary"));
+			continue;
+		}
+		if (strcmp(name, wanted))
+			continue;
+		snprintf(title, sizeof(title), "options of type %s (%s)", name,
+			 text_of(kind, "summary"));
+		print_options(title, json_object_get(kind, "options"));
+	}
+	print_options("options of every port",
+		      json_object_get(json_object_get(described, "port"), "common"));
+	return STATUS_OK;
+}
+
+/* The word behind "type". */
+static const char *kind_in(int argc, char **argv)
+{
+	for (int i = 0; i + 1 < argc; i++)
+		if (!strcmp(argv[i], "type"))
+			return argv[i + 1];
+	return NULL;
+}
+
+enum status help_verb(const struct cli *cli, const struct object *object, const struct verb *verb,
+		      int argc, char **argv)
+{
+	json_t *described = NULL;
+	enum status status = STATUS_OK;
+	struct error err;
+
+	printf("usage: vireo %s %s%s%s\n  %s\n", object->name, verb->name, *verb->args ? " " : "",
+	       verb->args, verb->help);
+	if (verb->options == OPTIONS_NONE)
+		return STATUS_OK;
+	if (client_try(cli, "describe", NULL, NO_FILE, &described, &err)) {
+		puts("\nThe options are listed here when vireod runs, and in vireo(1).");
+		return STATUS_OK;
+	}
+	if (verb->options == OPTIONS_BRIDGE)
+		print_options("options", json_object_get(described, "bridge"));
+	else
+		status = help_kinds(described, kind_in(argc, argv));
+	json_decref(described);
+	return status;
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The objects there are, in the order of help. */
+#include "cli/cli.h"
+
+const struct object *const objects[] = {
+	&bridge_object, &port_object,	&mac_object, &worker_object,  &stats_object,
+	&log_object,	&config_object, &top_object, &version_object, NULL,
+};

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Ports for people: a line for each, or everything about one. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/output.h"
+#include "cli/port_show.h"
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "?";
+}
+
+static json_int_t number_of(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+static const char *link_of(const json_t *port)
+{
+	return json_is_true(json_object_get(port, "link")) ? "up" : "down";
+}
+
+static json_int_t sum_drops(const json_t *port)
+{
+	const json_t *count;
+	const char *reason;
+	json_int_t sum = 0;
+
+	json_object_foreach(json_object_get(port, "drops"), reason, count) sum +=
+		json_integer_value(count);
+	return sum;
+}
+
+void ports_print(const json_t *ports)
+{
+	static const char *const columns[] = { "name",	     "type",	 "bridge",     "link",
+					       "rx_packets", "rx_bytes", "tx_packets", "tx_bytes",
+					       "drops",	     NULL };
+	json_t *rows = json_array();
+	const json_t *port;
+	size_t i;
+
+	json_array_foreach(ports, i, port)
+	{
+		json_t *row = json_copy((json_t *)port);
+
+		json_object_set_new(row, "link", json_string(link_of(port)));
+		json_object_set_new(row, "drops", json_integer(sum_drops(port)));
+		json_array_append_new(rows, row);
+	}
+	print_table(rows, columns, true, 0);
+	json_decref(rows);
+}
+
+/* "12345 packets, 1.23 MB (1234567 bytes)" */
+static void print_traffic(const char *title, const json_t *port, const char *packets,
+			  const char *bytes)
+{
+	json_int_t n = number_of(port, bytes);
+	char human[16];
+
+	printf("  %-18s%" JSON_INTEGER_FORMAT " packets, %" JSON_INTEGER_FORMAT " bytes", title,
+	       number_of(port, packets), n);
+	if (n >= 1000)
+		printf(" (%sB)", human_number((double)n, human, sizeof(human)));
+	putchar('\n');
+}
+
+static void print_drops(const json_t *port, const json_t *texts)
+{
+	const json_t *drops = json_object_get(port, "drops"), *count;
+	const char *reason;
+
+	if (!sum_drops(port)) {
+		puts("  drops             none");
+		return;
+	}
+	puts("  drops");
+	json_object_foreach((json_t *)drops, reason, count)
+	{
+		const char *text = json_string_value(json_object_get(texts, reason));
+
+		if (!json_integer_value(count))
+			continue;
+		printf("    %-16s%" JSON_INTEGER_FORMAT "%s%s\n", reason, json_integer_value(count),
+		       text ? "  " : "", text ? text : "");
+	}
+}
+
+void port_print(const json_t *port, const json_t *drop_texts)
+{
+	static const char *const done[] = { "name",	  "type",     "bridge",	    "link",
+					    "rx_packets", "rx_bytes", "tx_packets", "tx_bytes",
+					    "drops",	  "queues",   NULL };
+	static const char *const columns[] = { "direction", "index", "worker", "state",
+					       "ring",	    "size",  NULL };
+	const json_t *queues = json_object_get(port, "queues");
+	char *name = value_text(json_object_get(port, "name"));
+
+	printf("%s: %s port on bridge %s, link %s\n", name, text_of(port, "type"),
+	       text_of(port, "bridge"), link_of(port));
+	free(name);
+	print_members(port, done, 2);
+	print_traffic("received", port, "rx_packets", "rx_bytes");
+	print_traffic("sent", port, "tx_packets", "tx_bytes");
+	print_drops(port, drop_texts);
+	if (!json_array_size(queues))
+		return;
+	puts("  queues");
+	print_table(queues, columns, false, 4);
+}
