@@ -59,7 +59,7 @@ static const struct option *find(const struct option *const *tables, const char 
 static int refuse_unknown(const struct option *const *tables, const char *name, struct error *err)
 {
 	const char *words[CANDIDATES_MAX], *near;
-	struct shown shown;
+	struct shown shown = { "" };
 	size_t n = 0;
 
 	for (; *tables; tables++) {
@@ -148,7 +148,7 @@ static json_t *make_octal(const struct option *o, const json_t *value, struct er
 static json_t *refuse_choice(const struct option *o, const char *text, struct error *err)
 {
 	char list[ERROR_TEXT_MAX] = "";
-	struct shown shown;
+	struct shown shown = { "" };
 	size_t n = 0, at = 0;
 	const char *near;
 

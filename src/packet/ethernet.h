@@ -9,10 +9,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#define VLAN_TAG_LEN 4
-#define VLAN_VID_MASK 0x0fff
-#define VLAN_PCP_SHIFT 13
-#define VLAN_VID_MAX 4094 /* 0 is "priority tag only", 4095 is reserved (802.1Q 9.6) */
+#define VLAN_TAG_LEN 4	     /* bytes: type 0x8100 and tag control information (802.1Q 9.5) */
+#define VLAN_VID_MASK 0x0fff /* of the control information: VLAN */
+#define VLAN_PCP_SHIFT 13    /* of the control information: priority */
+#define VLAN_VID_MAX 4094    /* 0 is "priority tag only", 4095 is reserved (802.1Q 9.6) */
 
 /* Longest frame that exists in the switch: a 64 KiB IP packet, Ethernet and two tags. */
 #define FRAME_LEN_MAX (65535 + ETH_HLEN + 2 * VLAN_TAG_LEN)
@@ -22,6 +22,7 @@
 /* A MAC address in the low 48 bits, first byte highest: 02:00:00:00:00:01 is 0x020000000001. */
 typedef uint64_t mac_t;
 
+/* The address at @bytes, which need not be aligned. */
 static inline mac_t mac_load(const uint8_t *bytes)
 {
 	uint32_t high, low = 0;
@@ -31,17 +32,20 @@ static inline mac_t mac_load(const uint8_t *bytes)
 	return (mac_t)__builtin_bswap32(high) << 16 | __builtin_bswap16((uint16_t)low);
 }
 
+/* Writes ETH_ALEN bytes. */
 static inline void mac_store(uint8_t *bytes, mac_t mac)
 {
 	for (int i = 0; i < ETH_ALEN; i++)
 		bytes[i] = (uint8_t)(mac >> (8 * (5 - i)));
 }
 
+/* The group bit; broadcast has it, too. */
 static inline bool mac_is_multicast(mac_t mac)
 {
 	return mac >> 40 & 1;
 }
 
+/* ff:ff:ff:ff:ff:ff. */
 static inline bool mac_is_broadcast(mac_t mac)
 {
 	return mac == 0xffffffffffffull;

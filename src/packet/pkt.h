@@ -54,6 +54,7 @@ struct batch {
 struct batch *batch_create(void);
 void batch_destroy(struct batch *batch);
 
+/* Empties a batch whose packets nobody uses any more. */
 static inline void batch_clear(struct batch *batch)
 {
 	batch->n = 0;

@@ -33,6 +33,7 @@
 	X(tx_error,                "sent",       "the kernel refused the frame")
 /* clang-format on */
 
+/* DROP_too_short, ...: index of a counter. */
 enum drop_reason {
 #define X(name, where, words) DROP_##name,
 	DROP_REASONS(X)

@@ -11,7 +11,7 @@
 
 #include "port/port.h"
 
-#define DUMMY_QUEUES_MAX 16
+#define DUMMY_QUEUES_MAX 16 /* in each direction */
 
 /* A frame that the switch sent. */
 struct dummy_frame {

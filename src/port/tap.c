@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ports of kind tap: a device of the kernel whose other side is the host's network stack, a
 // container, or a bridge. One system call for each frame.
+#include <assert.h>
 #include <errno.h>
 #include <net/if.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -109,6 +111,7 @@ static int add_queues(struct tap *tap)
 	unsigned n = tap->dev.n_queues;
 	unsigned header_len = tap->net_header ? sizeof(struct virtio_net_hdr) : 0;
 
+	assert(n);
 	tap->rxqs = calloc(n, sizeof(*tap->rxqs));
 	tap->txqs = calloc(n, sizeof(*tap->txqs));
 	if (!tap->rxqs || !tap->txqs)
@@ -176,7 +179,7 @@ static int open_device(struct tap *tap, const json_t *options, struct error *err
 	r = tap_device_open(&tap->dev, &spec, err);
 	if (r < 0)
 		return r;
-	strcpy(tap->interface, spec.interface);
+	snprintf(tap->interface, sizeof(tap->interface), "%s", spec.interface);
 	tap->existing = spec.existing;
 	tap->net_header = spec.net_header;
 	if (!spec.netns)

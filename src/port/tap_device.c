@@ -90,7 +90,7 @@ static int open_queue(const struct tap_spec *spec, int flags)
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	strcpy(ifr.ifr_name, spec->interface);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", spec->interface);
 	if (spec->net_header)
 		ifr.ifr_flags |= IFF_VNET_HDR;
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
@@ -200,7 +200,7 @@ static int open_here(struct tap_device *dev, const struct tap_spec *spec, struct
 	dev->control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (dev->control < 0)
 		return error_set(err, -errno, "cannot open a socket: %s", strerror(errno));
-	strcpy(ifr.ifr_name, spec->interface);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", spec->interface);
 	if (spec->existing && ioctl(dev->control, SIOCGIFINDEX, &ifr) < 0)
 		return error_set(err, -ENOENT,
 				 "there is no device %s%s: make one with \"ip tuntap add\", or "

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-#define TAP_QUEUES_MAX 128
+#define TAP_QUEUES_MAX 128 /* pairs */
 
 /* What is wanted. */
 struct tap_spec {
@@ -29,6 +29,7 @@ struct tap_device {
 	int ifindex;
 };
 
+/* What "ip link" would say: IFF_UP and IFF_RUNNING, or no such device any more. */
 enum tap_state { TAP_UP, TAP_NO_CARRIER, TAP_DOWN, TAP_GONE };
 
 /* 0 or -EINVAL and a text: whether the kernel can name a device so. */
