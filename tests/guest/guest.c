@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// A guest for tests: memory, a vhost-user front-end and a virtio-net driver, put together.
+
+#include "guest/guest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "vhost/proto.h"
+
+#define FIRST_ADDR 0x40000000ull
+
+static void fail(struct guest *guest, const char *why)
+{
+	guest->failed = true;
+	snprintf(guest->why, sizeof(guest->why), "%s", why);
+}
+
+static void negotiated(void *owner, uint64_t features, unsigned n_pairs)
+{
+	struct guest *guest = owner;
+	struct netdrv_config net = guest->config.net;
+	struct error err;
+
+	net.features = features;
+	if (net.n_pairs == 0)
+		net.n_pairs = 1;
+	if ((guest->drv == NULL && netdrv_create(&guest->drv, &net, &guest->mem, &err) != 0) ||
+	    netdrv_start(guest->drv, frontend_transport(guest->frontend), &err) != 0)
+		fail(guest, err.text);
+}
+
+static void down(void *owner, const char *why)
+{
+	struct guest *guest = owner;
+
+	guest->n_downs++;
+	snprintf(guest->why, sizeof(guest->why), "%s", why);
+}
+
+static void stopped(void *owner, unsigned index, uint16_t base)
+{
+	struct guest *guest = owner;
+
+	guest->n_stopped++;
+}
+
+static const struct frontend_ops frontend_ops = {
+	.negotiated = negotiated,
+	.stopped = stopped,
+	.down = down,
+};
+
+uint64_t guest_region_addr(const struct guest_config *config, unsigned i)
+{
+	uint64_t size = config->mem_size ?: 8 << 20;
+
+	return FIRST_ADDR + i * size + (i > 1 ? (i - 1) * size : 0);
+}
+
+int guest_open(struct guest *guest, const struct guest_config *config, struct error *err)
+{
+	struct frontend_config fc = {
+		.path = config->path,
+		.listen = config->listen,
+		.features = config->features,
+		.required = config->required,
+		.protocol_features = config->protocol_features ?: FRONTEND_PROTOCOL_FEATURES,
+		.memory = &guest->mem.memory,
+	};
+	int rc = 0;
+
+	memset(guest, 0, sizeof(*guest));
+	guest->config = *config;
+	if (!config->no_protocol)
+		fc.features |= 1ull << VHOST_USER_F_PROTOCOL_FEATURES;
+	guest->base = event_base_new();
+	if (guest->base == NULL)
+		return error_set(err, -ENOMEM, "out of memory");
+	for (unsigned i = 0; rc == 0 && i < (config->n_regions ?: 1); i++)
+		rc = sharedmem_add(&guest->mem, "guest", config->mem_size ?: 8 << 20,
+				   guest_region_addr(config, i), err);
+	if (rc == 0)
+		rc = frontend_create(&guest->frontend, &fc, &frontend_ops, guest, guest->base, err);
+	if (rc != 0)
+		guest_close(guest);
+	return rc;
+}
+
+void guest_close(struct guest *guest)
+{
+	frontend_destroy(guest->frontend);
+	netdrv_destroy(guest->drv);
+	sharedmem_destroy(&guest->mem);
+	if (guest->base != NULL)
+		event_base_free(guest->base);
+	memset(guest, 0, sizeof(*guest));
+}
+
+void guest_turn(struct guest *guest)
+{
+	event_base_loop(guest->base, EVLOOP_NONBLOCK);
+}
+
+int guest_wait(struct guest *guest, unsigned ms)
+{
+	uint64_t end = clock_ns() + ms * NSEC_PER_MSEC;
+	struct timeval tick = { 0, 10000 };
+
+	while (!frontend_ready(guest->frontend)) {
+		if (guest->failed)
+			return -EIO;
+		if (clock_ns() > end)
+			return -ETIMEDOUT;
+		event_base_loopexit(guest->base, &tick);
+		event_base_loop(guest->base, EVLOOP_ONCE);
+	}
+	return 0;
+}
+
+bool guest_send(struct guest *guest, const void *frame, uint32_t len)
+{
+	struct iovec iov = { (void *)frame, len };
+	struct netdrv_frame f = { .iov = &iov, .n_iov = 1, .len = len };
+
+	return netdrv_send(guest->drv, 0, &f, 1) == 1;
+}
+
+uint32_t guest_receive(struct guest *guest, void *frame)
+{
+	struct netdrv_frame f;
+	size_t at = 0;
+
+	if (netdrv_receive(guest->drv, 0, &f, 1) == 0)
+		return 0;
+	for (unsigned i = 0; i < f.n_iov; i++) {
+		size_t part = min(f.iov[i].iov_len, (size_t)GUEST_FRAME_MAX - at);
+
+		memcpy((uint8_t *)frame + at, f.iov[i].iov_base, part);
+		at += part;
+	}
+	netdrv_release(guest->drv, 0);
+	return f.len;
+}
+
+unsigned guest_ethernet(uint8_t *frame, uint8_t to, uint8_t from)
+{
+	memset(frame, to == 0xff ? 0xff : 0, 6);
+	memset(frame + 6, 0, 6);
+	if (to != 0xff)
+		frame[0] = 2;
+	frame[5] = to;
+	frame[6] = 2;
+	frame[11] = from;
+	frame[12] = 0x88;
+	frame[13] = 0xb5;
+	return 14;
+}
