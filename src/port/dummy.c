@@ -144,7 +144,7 @@ static int dummy_set(struct port *port, const json_t *options, const json_t *cha
 		     struct error *err)
 {
 	struct dummy *d = to_dummy(port);
-	unsigned n = (unsigned)option_uint(changes, "queues", d->n_wanted);
+	unsigned n = (unsigned)option_uint(options, "queues", 1);
 	int r = make_queues(d, n, err);
 
 	if (r < 0 || n == d->n_wanted)

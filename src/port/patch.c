@@ -75,10 +75,10 @@ static void patch_destroy(struct port *port)
 static int patch_set(struct port *port, const json_t *options, const json_t *changes,
 		     struct error *err)
 {
-	const char *peer = option_string(changes, "peer", NULL);
+	const char *peer = option_string(options, "peer", "");
 	int r;
 
-	if (!peer)
+	if (!strcmp(peer, patch_peer_name(port)))
 		return 0;
 	r = set_peer(container_of(port, struct patch, port), peer, err);
 	if (!r)

@@ -45,6 +45,7 @@ struct tap {
 	enum tap_state state;
 	struct event *changes; /* reads dev.monitor */
 	bool existing, net_header;
+	unsigned mtu; /* asked for; 0: whatever the device has */
 	char interface[IFNAMSIZ];
 	char *netns; /* NULL: ours */
 	struct tap_rxq *rxqs;
@@ -181,6 +182,7 @@ static int open_device(struct tap *tap, const json_t *options, struct error *err
 		return r;
 	snprintf(tap->interface, sizeof(tap->interface), "%s", spec.interface);
 	tap->existing = spec.existing;
+	tap->mtu = spec.mtu;
 	tap->net_header = spec.net_header;
 	if (!spec.netns)
 		return 0;
@@ -224,9 +226,17 @@ fail:
 static int tap_set(struct port *port, const json_t *options, const json_t *changes,
 		   struct error *err)
 {
-	unsigned mtu = (unsigned)option_uint(changes, "mtu", 0);
+	unsigned mtu = (unsigned)option_uint(options, "mtu", 0);
+	struct tap *tap = to_tap(port);
+	int r;
 
-	return mtu ? tap_device_set_mtu(&to_tap(port)->dev, mtu, err) : 0;
+	if (mtu == tap->mtu)
+		return 0;
+	/* Back to the default: what the switch then lets pass. */
+	r = tap_device_set_mtu(&tap->dev, mtu ? mtu : ETH_DATA_LEN, err);
+	if (!r)
+		tap->mtu = mtu;
+	return r;
 }
 
 static void tap_show(const struct port *port, json_t *out)

@@ -207,6 +207,15 @@ static void queues_change_when_quiet(void **state)
 	/* The same number again is no change. */
 	assert_int_equal(f->port->ops->set(f->port, changes, changes, &err), 0);
 	assert_int_equal(f->env.n_quiesce, 2);
+	/* Not given any more: back to the default. */
+	json_object_set_new(changes, "queues", json_integer(3));
+	assert_int_equal(f->port->ops->set(f->port, changes, changes, &err), 0);
+	f->port->ops->quiesced(f->port);
+	assert_int_equal(f->port->n_txqs, 3);
+	json_object_clear(changes);
+	assert_int_equal(f->port->ops->set(f->port, changes, changes, &err), 0);
+	f->port->ops->quiesced(f->port);
+	assert_int_equal(f->port->n_txqs, 1);
 	json_decref(changes);
 }
 

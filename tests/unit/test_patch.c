@@ -56,7 +56,8 @@ static void peer_can_be_changed(void **state)
 	assert_int_equal(env.n_changed, 1);
 	json_decref(changes);
 
-	changes = json_pack("{s:i}", "mtu", 9000);
+	/* Something else changed. */
+	changes = json_pack("{s:s, s:i}", "peer", "p2", "mtu", 9000);
 	assert_int_equal(port->ops->set(port, changes, changes, &err), 0);
 	assert_int_equal(env.n_changed, 1);
 	json_decref(changes);

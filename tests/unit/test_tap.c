@@ -497,15 +497,18 @@ static void several_queues(void **state)
 static void mtu_is_set(void **state)
 {
 	struct fixture *f = *state;
-	json_t *changes = json_pack("{s:i}", "mtu", 1400);
+	json_t *changes = json_pack("{s:i}", "mtu", 1400), *none = json_object();
 
 	make(f, json_pack("{s:s}", "mtu", "9000"));
 	assert_int_equal(device_mtu(f, "t0"), 9000);
 	assert_int_equal(f->port->ops->set(f->port, changes, changes, &f->err), 0);
 	assert_int_equal(device_mtu(f, "t0"), 1400);
+	assert_int_equal(f->port->ops->set(f->port, none, none, &f->err), 0);
+	assert_int_equal(device_mtu(f, "t0"), 1500);
 	delete_device("t0");
 	assert_int_equal(f->port->ops->set(f->port, changes, changes, &f->err), -ENODEV);
 	json_decref(changes);
+	json_decref(none);
 }
 
 static void named_namespace(void **state)
