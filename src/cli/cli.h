@@ -9,6 +9,7 @@
 
 #include "base/compiler.h"
 
+/* Where vireod's socket is unless --run-dir says otherwise. */
 #define DEFAULT_RUN_DIR "/run/vireo"
 
 /* How the program ends. */
@@ -60,6 +61,7 @@ struct object {
 /* All objects; NULL ends the array. */
 extern const struct object *const objects[];
 
+/* One for each file of a subcommand. */
 extern const struct object bridge_object, port_object, mac_object, worker_object, stats_object,
 	log_object, config_object, top_object, version_object;
 

@@ -201,7 +201,8 @@ void print_table(const json_t *rows, const char *const *first, bool only_first, 
 		for (unsigned c = 0; c < n; c++) {
 			char *text = value_text(json_object_get(row, columns[c].key));
 
-			print_padded(text, columns[c].width, columns[c].right, c + 1 == n);
+			print_padded(*text ? text : "-", columns[c].width, columns[c].right,
+				     c + 1 == n);
 			printf("%s", c + 1 == n ? "\n" : "  ");
 			free(text);
 		}

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/compiler.h"
 #include "cli/output.h"
 #include "cli/port_show.h"
 
@@ -92,14 +93,15 @@ static void print_drops(const json_t *port, const json_t *texts)
 
 void port_print(const json_t *port, const json_t *drop_texts)
 {
-	static const char *const done[] = { "name",	  "type",     "bridge",	    "link",
-					    "rx_packets", "rx_bytes", "tx_packets", "tx_bytes",
-					    "drops",	  "queues",   NULL };
+	const char *done[] = { "name",	     "type",	 "bridge", "link", "rx_packets", "rx_bytes",
+			       "tx_packets", "tx_bytes", "drops",  NULL,   NULL };
 	static const char *const columns[] = { "direction", "index", "worker", "state",
 					       "ring",	    "size",  NULL };
 	const json_t *queues = json_object_get(port, "queues");
 	char *name = value_text(json_object_get(port, "name"));
 
+	if (json_is_array(queues))
+		done[ARRAY_SIZE(done) - 2] = "queues"; /* a table, at the end */
 	printf("%s: %s port on bridge %s, link %s\n", name, text_of(port, "type"),
 	       text_of(port, "bridge"), link_of(port));
 	free(name);

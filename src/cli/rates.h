@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RATE_NAME_MAX 63
+#define RATE_NAME_MAX 63 /* bytes of a name that are kept */
 
 /* Per second. */
 struct port_rate {

@@ -75,7 +75,7 @@ static void on_reload(evutil_socket_t sig, short what, void *arg)
 		return;
 	}
 	if (config_file_load(d->context.config_path, &config, &err) < 0 ||
-	    config_running_apply(d->context.sw, config, &err) < 0)
+	    config_running_apply(d->context.sw, config, d->context.log_level, &err) < 0)
 		log_error("reload: %s; nothing was changed", err.text);
 	else
 		log_info("reloaded %s", d->context.config_path);
@@ -123,7 +123,7 @@ static int configure(struct daemon *d, struct error *err)
 	r = config_file_load(d->context.config_path, &config, err);
 	if (r < 0)
 		return r;
-	r = config_running_apply(d->context.sw, config, err);
+	r = config_running_apply(d->context.sw, config, d->context.log_level, err);
 	json_decref(config);
 	return r;
 }
@@ -191,7 +191,9 @@ static void stop(struct daemon *d)
 
 int daemon_run(const struct daemon_options *o, struct error *err)
 {
-	struct daemon d = { .context = { .config_path = o->config, .started_ns = clock_ns() } };
+	struct daemon d = { .context = { .config_path = o->config,
+					 .log_level = o->log_level,
+					 .started_ns = clock_ns() } };
 	int r;
 
 	raise_limits();

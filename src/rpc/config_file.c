@@ -163,15 +163,15 @@ int config_file_save(const char *path, const json_t *config, struct error *err)
 	return ret;
 }
 
-json_t *config_running(const struct swtch *sw)
+json_t *config_running(const struct swtch *sw, const char *level)
 {
 	json_t *config = switch_config(sw), *log = json_object();
 
 	for (const struct log_module *m = log_modules(); m; m = m->next) {
-		enum log_level level = __atomic_load_n(&m->level, __ATOMIC_RELAXED);
+		enum log_level has = __atomic_load_n(&m->level, __ATOMIC_RELAXED);
 
-		if (level != LOG_INFO)
-			json_object_set_new(log, m->name, json_string(log_level_name(level)));
+		if (strcmp(log_level_name(has), level))
+			json_object_set_new(log, m->name, json_string(log_level_name(has)));
 	}
 	if (json_object_set_new(config, "log", log)) {
 		json_decref(config);
@@ -225,23 +225,24 @@ int config_running_check(const json_t *config, struct error *err)
 }
 
 /* "all" is a default: it goes first, wherever it stands. */
-static void apply_log(const json_t *log)
+static void apply_log(const json_t *log, const char *standard)
 {
 	const char *all = json_string_value(json_object_get(log, "all"));
 	const json_t *level;
 	const char *name;
 
-	log_set_level("all", all ? all : log_level_name(LOG_INFO), NULL);
+	log_set_level("all", all ? all : standard, NULL);
 	json_object_foreach((json_t *)log, name, level) if (strcmp(name, "all"))
 		log_set_level(name, json_string_value(level), NULL);
 }
 
-int config_running_apply(struct swtch *sw, const json_t *config, struct error *err)
+int config_running_apply(struct swtch *sw, const json_t *config, const char *level,
+			 struct error *err)
 {
 	int ret = config_running_check(config, err);
 
 	if (ret)
 		return ret;
-	apply_log(json_object_get(config, "log"));
+	apply_log(json_object_get(config, "log"), level);
 	return switch_config_apply(sw, config, err);
 }

@@ -19,13 +19,16 @@ int config_file_load(const char *path, json_t **config, struct error *err);
  */
 int config_file_save(const char *path, const json_t *config, struct error *err);
 
-/* What would make this daemon's state again; a new reference, NULL when memory is short. */
-json_t *config_running(const struct swtch *sw);
+/* What would make the state of this daemon, whose own log level is @level, again; a new reference,
+ * NULL when memory is short.
+ */
+json_t *config_running(const struct swtch *sw, const char *level);
 
 /* Whether @config could be applied: 0, or -EINVAL and a text. Changes nothing. */
 int config_running_check(const json_t *config, struct error *err);
 
 /* Makes the daemon's state what @config says, as switch_config_apply() does. Modules that it does
- * not name log at level info.
+ * not name log at @level, the daemon's own.
  */
-int config_running_apply(struct swtch *sw, const json_t *config, struct error *err);
+int config_running_apply(struct swtch *sw, const json_t *config, const char *level,
+			 struct error *err);

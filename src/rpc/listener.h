@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "rpc/peer.h"
 
+/* An open control socket. Owned by the caller. */
 struct listener {
 	int fd, lock_fd;
 	char *path, *lock_path;

@@ -276,7 +276,7 @@ static int config_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **
 
 	if (ret)
 		return ret;
-	config = config_running(m->sw);
+	config = config_running(m->sw, m->log_level);
 	text = config_format(config);
 	ret = give(json_pack("{s:s?, s:O?, s:s?}", "path", m->config_path, "config", config, "text",
 			     text),
@@ -345,7 +345,7 @@ static int config_save(void *ctx, json_t *params, struct rpc_fds *fds, json_t **
 		ret = need_path(m, err);
 	if (ret)
 		return ret;
-	config = config_running(m->sw);
+	config = config_running(m->sw, m->log_level);
 	if (!config)
 		return error_set(err, -ENOMEM, "out of memory");
 	ret = config_file_save(m->config_path, config, err);
@@ -366,7 +366,7 @@ static int config_reload(void *ctx, json_t *params, struct rpc_fds *fds, json_t 
 		ret = config_file_load(m->config_path, &config, err);
 	if (ret)
 		return ret;
-	ret = config_running_apply(m->sw, config, err);
+	ret = config_running_apply(m->sw, config, m->log_level, err);
 	json_decref(config);
 	return ret ? ret : give(json_pack("{s:s}", "path", m->config_path), result, err);
 }

@@ -34,6 +34,7 @@
 struct methods_context {
 	struct swtch *sw;
 	const char *config_path; /* what --config named; NULL: nothing */
+	const char *log_level;	 /* what --log-level said: of modules that the file leaves out */
 	uint64_t started_ns;	 /* clock_ns() when the daemon started */
 };
 

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "rpc/jsonrpc.h"
 
-#define RPC_CLIENTS_MAX 64
+#define RPC_CLIENTS_MAX 64 /* at once; more are turned away */
 
 struct rpc_server;
 
