@@ -156,6 +156,7 @@ class Switch:
         self.process = self.lab.spawn("vireod", self.argv)
         self.pid = self.process.pid
         connect(self.run_dir / "vireod.sock", 30, self.process).close()
+        self("version")  # it listens before it has read its configuration
         self.ready_ms = (time.monotonic() - begin) * 1000
 
     def stop(self):

@@ -31,7 +31,8 @@ def ports_come_and_go(lab):
     for i in range(rounds):
         name = f"p{i}"
         switch.vhost(name)
-        switch("port", "add", f"t{i}", "type", "tap", "interface", f"vt{i % 1000}")
+        switch("port", "add", f"t{i}", "type", "tap", "interface", f"vt{i % 1000}",
+               "tag", 10)  # the kernel talks on a new tap: not to the pair
         switch("port", "add", f"d{i}", "type", "dummy", "tag", 10)
         switch("port", "add", f"c{i}", "type", "pcap", "file", lab.dir / f"{i}.pcap",
                "direction", "write", "protected", "on")

@@ -5,7 +5,7 @@ Real Linux guests, with the kernel's own virtio driver.
 
     QEMU guest a  10.7.0.1 --- a.sock ---.
     QEMU guest b  10.7.0.2 --- b.sock ---+--- vireod
-    namespace h   10.7.0.3 --- tap h ----'
+    namespace h   10.7.0.3 --- tap host -'
 """
 from lab import Guest, Netns, Switch, expect, iperf_mbits, main, ping_result, say, scaled, wait_for
 
@@ -42,12 +42,12 @@ def pair_and_host(lab):
     a = guest(lab, "a", switch.vhost("a"))
     b = guest(lab, "b", switch.vhost("b"))
     host = Netns(lab, "h")
-    switch("port", "add", "h", "type", "tap", "netns", host.name)
-    host("ip", "link", "set", "h", "up")
-    host("ip", "addr", "add", IP["h"] + "/24", "dev", "h")
+    switch("port", "add", "host", "type", "tap", "netns", host.name)
+    host("ip", "link", "set", "dev", "host", "up")
+    host("ip", "addr", "add", IP["h"] + "/24", "dev", "host")
     a.wait_ready()
     b.wait_ready()
-    switch.wait_link("a", "b", "h")
+    switch.wait_link("a", "b", "host")
 
     say(f"  {scaled(1000)} pings, no loss: {pings(a, scaled(1000), IP['b'])} ms between guests, "
         f"{pings(a, 100, IP['h'])} ms guest and host")
