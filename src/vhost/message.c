@@ -189,9 +189,10 @@ int vhost_message_check(const struct vhost_session *session, const struct vhost_
 				 rule->size_min, rule->size_min == rule->size_max ? "" : "..",
 				 rule->size_min == rule->size_max ? 0 : rule->size_max);
 	if (m->fds_lost)
-		return error_set(err, -EPROTO,
-				 "more file descriptors than can be received (at most %u)",
-				 VHOST_USER_FDS_MAX);
+		return error_set(
+			err, -EPROTO,
+			"more than %u file descriptors, or more than this process may open",
+			VHOST_USER_FDS_MAX);
 	if (m->n_fds < rule->fds_min || m->n_fds > rule->fds_max)
 		return error_set(err, -EPROTO, "%u file descriptors, not %u..%u", m->n_fds,
 				 rule->fds_min, rule->fds_max);
