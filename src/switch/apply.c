@@ -78,9 +78,16 @@ json_t *switch_config(const struct swtch *sw)
 
 	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
 		json_object_set_new(bridges, b->name, json_deep_copy(b->options));
-	for (const struct sw_port *p = sw->ports; p; p = p->next)
-		if (!p->removing)
-			json_object_set_new(ports, p->name, json_deep_copy(p->options));
+	for (const struct sw_port *p = sw->ports; p; p = p->next) {
+		json_t *options;
+
+		if (p->removing)
+			continue;
+		options = json_deep_copy(p->options);
+		if (!strcmp(p->bridge->name, SWITCH_DEFAULT_BRIDGE))
+			json_object_del(options, "bridge");
+		json_object_set_new(ports, p->name, options);
+	}
 	return json_pack("{s:o, s:o, s:o, s:o}", "bridges", bridges, "ports", ports, "macs",
 			 export_macs(sw), "workers", export_workers(sw));
 }

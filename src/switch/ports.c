@@ -227,6 +227,7 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 	r = kind->create(&port, p->name, p->options, &sw->env, p, err);
 	if (r < 0)
 		goto fail;
+	port->mtu = p->settings.mtu;
 	p->port = port;
 	json_object_del(p->options, "fd"); /* the kind's now */
 	while (*last)
@@ -280,6 +281,27 @@ int switch_port_del(struct swtch *sw, const char *name, struct error *err)
 	return 0;
 }
 
+static bool is_default(const json_t *value)
+{
+	return json_is_string(value) && !strcmp(json_string_value(value), "default");
+}
+
+/* What cannot be changed cannot be set back either. */
+static int check_defaults(const struct port_ops *kind, const json_t *changes, struct error *err)
+{
+	const struct option *const *tables = switch_port_tables(kind);
+
+	for (; *tables; tables++)
+		for (const struct option *o = *tables; o->name; o++)
+			if (o->flags & OPTION_FIXED &&
+			    is_default(json_object_get(changes, o->name)))
+				return error_set(
+					err, -EINVAL,
+					"option \"%s\" cannot be changed: delete the port and add it again",
+					o->name);
+	return 0;
+}
+
 /* Options given as "default" are set back. */
 static json_t *merge(const json_t *options, const json_t *changes, json_t **plain)
 {
@@ -289,11 +311,9 @@ static json_t *merge(const json_t *options, const json_t *changes, json_t **plai
 	*plain = json_object();
 	json_object_foreach((json_t *)changes, key, value)
 	{
-		const char *word = json_string_value(value);
-
 		if (!strcmp(key, "name"))
 			continue;
-		if (word && !strcmp(word, "default")) {
+		if (is_default(value)) {
 			json_object_del(merged, key);
 			continue;
 		}
@@ -340,6 +360,9 @@ int switch_port_set(struct swtch *sw, const json_t *params, struct error *err)
 		return error_set(err, -EINVAL, "which port? give its name");
 	if (!p || p->removing)
 		return switch_no_such_port(sw, name, err);
+	r = check_defaults(p->port->ops, params, err);
+	if (r < 0)
+		return r;
 	merged = merge(p->options, params, &changes);
 	r = set_checked(p, merged, changes, err);
 	json_decref(changes);

@@ -64,8 +64,8 @@ struct swtch {
 	struct event *publish_event; /* a new view is wanted */
 	struct event *age_event;
 	struct event *attention_event;
-	int attention_fd;	     /* eventfd, written by workers */
-	json_t *to_apply;	     /* configuration whose additions wait for removals */
+	int attention_fd; /* eventfd, written by workers */
+	json_t *to_apply; /* configuration whose additions wait for removals */
 	int apply_result; /* of the last configuration applied */
 	struct error apply_error;
 	uint64_t *busy_ns, *busy_at; /* of each worker at the last look */
