@@ -44,7 +44,7 @@ struct walk {
 /* Part of an indirect table that is mapped in one piece. */
 struct table {
 	uint64_t addr;	     /* guest address of the table */
-	uint64_t part_addr;  /* of the piece at hand; */
+	uint64_t part_addr;  /* guest address of the piece at hand */
 	uint64_t part_len;   /* its length; 0: none yet */
 	const uint8_t *part; /* where it is mapped */
 };
@@ -78,22 +78,9 @@ static const struct guestmem_range *find_range(struct walk *w, uint64_t addr)
 	return w->range;
 }
 
-/* Adds the memory of one descriptor to the chain. */
-static enum ring_fault add_buffer(struct walk *w, const struct vring_desc *d)
+/* Adds memory that lies anywhere, maybe in several ranges. */
+static enum ring_fault add_pieces(struct walk *w, uint64_t addr, uint64_t len)
 {
-	uint64_t addr = d->addr, len = d->len;
-	bool writable = d->flags & VRING_DESC_F_WRITE;
-
-	if (writable) {
-		w->writable = true;
-		w->in_len += len;
-	} else if (w->writable) {
-		return RING_FAULT_DIRECTION;
-	} else {
-		w->out_len += len;
-	}
-	if (w->out_len + w->in_len > UINT32_MAX)
-		return RING_FAULT_CHAIN_LENGTH;
 	while (len) {
 		const struct guestmem_range *r = find_range(w, addr);
 		uint64_t offset, part;
@@ -108,11 +95,38 @@ static enum ring_fault add_buffer(struct walk *w, const struct vring_desc *d)
 		part = min(len, r->size - offset);
 		w->iov[w->n_iov++] =
 			(struct iovec){ .iov_base = r->host + offset, .iov_len = part };
-		w->n_out += !writable;
 		addr += part; /* at most the range's end, which does not wrap */
 		len -= part;
 	}
 	return RING_OK;
+}
+
+/* Adds the memory of one descriptor to the chain. */
+static inline enum ring_fault add_buffer(struct walk *w, const struct vring_desc *d)
+{
+	const struct guestmem_range *r = w->range;
+	enum ring_fault fault = RING_OK;
+
+	if (d->flags & VRING_DESC_F_WRITE) {
+		w->writable = true;
+		w->in_len += d->len;
+	} else if (unlikely(w->writable)) {
+		return RING_FAULT_DIRECTION;
+	} else {
+		w->out_len += d->len;
+	}
+	if (unlikely(w->out_len + w->in_len > UINT32_MAX))
+		return RING_FAULT_CHAIN_LENGTH;
+	if (likely(r && d->len && w->n_iov < w->max_iov &&
+		   guestmem_range_holds(r, d->addr, d->len)))
+		w->iov[w->n_iov++] =
+			(struct iovec){ .iov_base = r->host + (d->addr - r->guest_addr),
+					.iov_len = d->len };
+	else
+		fault = add_pieces(w, d->addr, d->len);
+	if (!w->writable)
+		w->n_out = w->n_iov;
+	return fault;
 }
 
 /* Reads an indirect descriptor byte by byte: it crosses a border of regions, or is not aligned,
@@ -139,13 +153,17 @@ static bool load_indirect(struct walk *w, struct table *t, unsigned i, struct vr
 {
 	uint64_t addr = t->addr + (uint64_t)i * sizeof(*d), offset = addr - t->part_addr;
 
-	if (unlikely(offset >= t->part_len)) {
-		t->part = guestmem_lookup(w->mem, addr, &t->part_len);
-		if (!t->part) {
-			t->part_len = 0;
+	if (offset >= t->part_len) {
+		const struct guestmem_range *r = w->range;
+
+		/* The buffers' range is a good guess, and stays theirs. */
+		if (!r || !guestmem_range_holds(r, addr, 1))
+			r = guestmem_find(w->mem, addr);
+		if (!r)
 			return false;
-		}
 		t->part_addr = addr;
+		t->part_len = r->size - (addr - r->guest_addr);
+		t->part = r->host + (addr - r->guest_addr);
 		offset = 0;
 	}
 	if (unlikely(t->part_len - offset < sizeof(*d) || (uintptr_t)(t->part + offset) % 8))
