@@ -24,6 +24,8 @@ def check_pair(pmd, switch):
 def ports_come_and_go(lab):
     switch = Switch(lab, workers=2)
     pmd = start(lab, switch)
+    for name in PORTS:  # the kernel talks on a new tap: not to the pair
+        switch("port", "set", name, "tag", 10)
     pmd("set fwd io")
     pmd("start tx_first 2")
     rounds = scaled(40)
@@ -32,8 +34,8 @@ def ports_come_and_go(lab):
         name = f"p{i}"
         switch.vhost(name)
         switch("port", "add", f"t{i}", "type", "tap", "interface", f"vt{i % 1000}",
-               "tag", 10)  # the kernel talks on a new tap: not to the pair
-        switch("port", "add", f"d{i}", "type", "dummy", "tag", 10)
+               "tag", 20)
+        switch("port", "add", f"d{i}", "type", "dummy", "tag", 30)
         switch("port", "add", f"c{i}", "type", "pcap", "file", lab.dir / f"{i}.pcap",
                "direction", "write", "protected", "on")
         switch("port", "set", f"d{i}", "tag", 20)
