@@ -23,7 +23,9 @@ struct outbox {
 struct forwarder {
 	unsigned worker;
 	struct inboxes *inboxes;
-	const struct view *view;
+	const struct view *view; /* that decides: the newest when the batch was taken */
+	const struct view
+		*inboxes_view; /* that inboxes were emptied by in this turn, the same or older */
 	uint64_t now;
 	uint64_t handed;
 	unsigned n_touched;
@@ -152,6 +154,19 @@ static void transmit_spread(struct forwarder *fw, const struct view_port *out,
 	}
 }
 
+/* Whether what is sent to @out must wait in our inbox: its queues change hands, or they did when
+ * this turn began, so that packets that came before may still be waiting there.
+ */
+static bool must_wait(const struct forwarder *fw, const struct view_port *out)
+{
+	const struct view *before = fw->inboxes_view;
+
+	if (likely(!out->held && !before->any_held))
+		return false;
+	return out->held || (out->id < before->n_ports && before->ports[out->id] &&
+			     before->ports[out->id]->held);
+}
+
 static void transmit(struct forwarder *fw, const struct view_port *out, struct pkt *const *pkts,
 		     unsigned n)
 {
@@ -162,7 +177,7 @@ static void transmit(struct forwarder *fw, const struct view_port *out, struct p
 		return;
 	}
 	mine = &out->by_worker[fw->worker];
-	if (unlikely(!mine->n || out->held)) {
+	if (unlikely(!mine->n || must_wait(fw, out))) {
 		for (unsigned i = 0; i < n; i++) {
 			unsigned owner = out->txqs[pkts[i]->hash % out->n_txqs].worker;
 
@@ -369,7 +384,7 @@ unsigned forward_inboxes(struct forwarder *fw, const struct view *view, uint64_t
 {
 	unsigned total = 0;
 
-	fw->view = view;
+	fw->view = fw->inboxes_view = view;
 	fw->now = now;
 	for (unsigned from = 0; from <= fw->inboxes->n_workers; from++) {
 		struct spsc *queue = inboxes_queue(fw->inboxes, fw->worker, from);

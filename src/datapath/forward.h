@@ -46,7 +46,9 @@ void forwarder_destroy(struct forwarder *fw);
 void forward_batch(struct forwarder *fw, const struct view *view, uint32_t in, struct batch *batch,
 		   uint64_t now);
 
-/* Handles what has come in from other workers and the control thread. Returns how many packets. */
+/* Handles what has come in from other workers and the control thread. Returns how many packets.
+ * Comes before forward_batch() in every turn; @view stays valid for the turn.
+ */
 unsigned forward_inboxes(struct forwarder *fw, const struct view *view, uint64_t now);
 
 /* Whether every inbox is empty. */

@@ -91,6 +91,7 @@ struct view_worker {
 struct view {
 	struct rcu_free rcu;
 	uint64_t generation;
+	bool any_held;			/* of its ports */
 	unsigned n_ports;		/* ports has elements 0..n_ports-1 */
 	const struct view_port **ports; /* by id; NULL: no such port */
 	unsigned n_workers;

@@ -132,6 +132,7 @@ static void show_bridge(struct swtch *sw, const struct sw_bridge *b, struct view
 		if (!shown(p) || p->bridge != b)
 			continue;
 		view->ports[p->id] = show_port(p, v, a, view->n_workers);
+		view->any_held |= held(p);
 		v->ports[v->n_ports++] = view->ports[p->id];
 	}
 }
