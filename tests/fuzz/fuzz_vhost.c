@@ -152,7 +152,8 @@ static void disconnect_peer(void)
 	close(peer);
 	peer = -1;
 	hold = false;
-	for (int i = 0; i < 8; i++) {
+	/* what it has sent is served first, a turn of the loop for each message that is held */
+	for (int i = 0; i < 10000 && (asked || vhost_device_state(device)->connected); i++) {
 		event_base_loop(base, EVLOOP_NONBLOCK);
 		answer_quiesce();
 	}
