@@ -297,6 +297,27 @@ static inline void cursor_write(struct cursor *cur, const void *from, size_t len
 	}
 }
 
+/* The common case: one buffer that holds it all. False when it is not so. */
+static inline bool write_at_once(struct fill *f, const struct pkt *pkt,
+				 const struct virtio_net_hdr_mrg_rxbuf *header)
+{
+	const struct ring_chain *chain = &f->chains[f->used];
+	const struct iovec *iov = &chain->iov[chain->n_out];
+	uint32_t len = f->q->header_len + pkt->len;
+	uint8_t *at = iov->iov_base;
+
+	if (unlikely(iov->iov_len < len))
+		return false;
+	/* two lengths that the compiler knows, instead of a call */
+	if (likely(f->q->header_len == sizeof(*header)))
+		memcpy(at, header, sizeof(*header));
+	else
+		memcpy(at, &header->hdr, sizeof(header->hdr));
+	pkt_copy(pkt, at + f->q->header_len);
+	f->lens[f->used++] = len;
+	return true;
+}
+
 /* Copies header and packet into @n_chains chains that have room for it. */
 static void write_packet(struct fill *f, const struct pkt *pkt, unsigned n_chains)
 {
@@ -305,6 +326,8 @@ static void write_packet(struct fill *f, const struct pkt *pkt, unsigned n_chain
 	uint32_t left = f->q->header_len + pkt->len;
 	struct cursor cur;
 
+	if (likely(write_at_once(f, pkt, &header)))
+		return;
 	cursor_open(&cur, &f->chains[f->used]);
 	cursor_write(&cur, &header, f->q->header_len);
 	cursor_write(&cur, pkt->head, pkt->head_len);
