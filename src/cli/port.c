@@ -2,6 +2,8 @@
 /* vireo port add|del|set|show */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +34,19 @@ static enum status make_absolute(json_t *params, const char *name)
 	return ret ? fail(STATUS_USAGE, "cannot make %s an absolute path", path) : STATUS_OK;
 }
 
+/* The daemon wants the file's own path, whatever links led to it. */
+static int name_file(json_t *params, int fd)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path));
+	if (n < 0)
+		return -1;
+	return json_object_set_new(params, "file", json_stringn(path, (size_t)n));
+}
+
 /* Files are opened here, with the rights of who called: the daemon's are not lent. *@fd is the
  * file, or NO_FILE when none is needed.
  */
@@ -41,14 +56,17 @@ static enum status open_file(json_t *params, int *fd)
 	bool writes = is_word(params, "direction", "write");
 
 	*fd = NO_FILE;
-	if (!path || !is_word(params, "type", "pcap"))
+	if (!path)
 		return STATUS_OK;
+	if (!is_word(params, "type", "pcap"))
+		return fail(STATUS_USAGE,
+			    "\"file\" is an option of \"port add\" for type pcap alone");
 	*fd = open(path, (writes ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY) | O_CLOEXEC | O_NOCTTY,
 		   0666);
 	if (*fd < 0)
 		return fail(STATUS_REFUSED, "cannot open %s: %s", path, strerror(errno));
-	if (json_object_set_new(params, "fd", json_integer(0)))
-		return fail(STATUS_REFUSED, "out of memory");
+	if (name_file(params, *fd) || json_object_set_new(params, "fd", json_integer(0)))
+		return fail(STATUS_REFUSED, "cannot name %s to vireod", path);
 	return STATUS_OK;
 }
 
@@ -59,8 +77,6 @@ static enum status call_with_file(const struct cli *cli, const char *method, jso
 	int fd = NO_FILE;
 	enum status status = make_absolute(params, "path");
 
-	if (!status)
-		status = make_absolute(params, "file");
 	if (!status)
 		status = open_file(params, &fd);
 	if (status) {

@@ -151,7 +151,7 @@ int config_file_save(const char *path, const json_t *config, struct error *err)
 	if (!target && errno == ENOENT)
 		target = strdup(path);
 	if (!text)
-		ret = error_set(err, -ENOMEM, "out of memory");
+		ret = error_set(err, -EINVAL, "out of memory, or a value has control characters");
 	else if (!target)
 		ret = error_set(err, -errno, "%s: %s", path, strerror(errno));
 	else

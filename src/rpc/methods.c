@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The methods of the control socket. */
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -136,18 +138,39 @@ static int bridge_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **
 	return show(ctx, params, result, err, "name", switch_bridge_show);
 }
 
-/* change(), with the file descriptor in the place of its index. */
+/* Whether @fd is open on the file @path, by the kernel's word: no file system is asked. */
+static bool is_open_on(int fd, const char *path)
+{
+	char link[64], name[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, name, sizeof(name));
+	return n > 0 && (size_t)n < sizeof(name) && (size_t)n == strlen(path) &&
+	       !memcmp(name, path, (size_t)n);
+}
+
+/* change() for ports. A file that a client names it must have opened itself, so that it can do no
+ * more than its user may: not even by having the name saved, and the file opened at a reload.
+ */
 static int change_port(void *ctx, json_t *params, struct rpc_fds *fds, struct error *err,
 		       change_function *fn)
 {
-	const json_t *index = json_object_get(params, "fd");
+	const json_t *index = json_object_get(params, "fd"),
+		     *file = json_object_get(params, "file");
 	json_int_t i = json_integer_value(index);
 
+	if (file && !index)
+		return error_set(err, RPC_INVALID_PARAMS,
+				 "\"file\" must be opened by the client, and sent as \"fd\"");
 	if (!index)
 		return change(ctx, params, err, fn);
 	if (!json_is_integer(index) || i < 0 || i >= fds->n)
 		return error_set(err, RPC_INVALID_PARAMS,
 				 "\"fd\" must be the index of a file sent with the request");
+	if (!json_is_string(file) || !is_open_on(fds->fd[i], json_string_value(file)))
+		return error_set(err, RPC_INVALID_PARAMS,
+				 "\"file\" must be the whole path, without links, of \"fd\"");
 	if (json_object_set_new(params, "fd", json_integer(fds->fd[i])))
 		return error_set(err, -ENOMEM, "out of memory");
 	return change(ctx, params, err, fn);

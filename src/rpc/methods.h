@@ -20,8 +20,9 @@
  *	                                         daemon's own file
  *	config.save, config.reload               {"path"}
  *
- * The member "fd" of port.add and port.set is the index of a file that came with the request; the
- * switch sees the file descriptor in its place, and duplicates it to keep the file.
+ * A file that "file" of port.add names is opened by the client: "fd" is its index among the files
+ * that came with the request, and "file" its path as /proc/PID/fd tells it. The switch sees the
+ * file descriptor in the place of the index, and duplicates it to keep the file.
  */
 #pragma once
 
