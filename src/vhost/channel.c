@@ -112,6 +112,7 @@ static int read_part(struct vhost_channel *channel, void *to, size_t len, unsign
 			      .msg_controllen = sizeof(control.bytes) };
 	ssize_t n;
 
+	*n_fds = 0;
 	do {
 		n = recvmsg(channel->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);

@@ -38,6 +38,7 @@ void vhost_device_destroy(struct vhost_device *device);
 /* Answer to ops->quiesce(): workers have let go of every ring. */
 void vhost_device_quiesced(struct vhost_device *device);
 
+/* What is known now; valid as long as the device. */
 const struct vhost_device_state *vhost_device_state(const struct vhost_device *device);
 
 /* Vring @index, 0..2 * queue pairs - 1; 2 * i is what the guest receives from, 2 * i + 1 what it

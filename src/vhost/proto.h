@@ -6,7 +6,8 @@
 
 #include <stdint.h>
 
-#define VHOST_USER_VERSION 1u
+/* Of header.flags, and limits. */
+#define VHOST_USER_VERSION 1u	       /* in the lowest two bits */
 #define VHOST_USER_VERSION_MASK 3u     /* of header.flags */
 #define VHOST_USER_FLAG_REPLY 4u       /* on every reply */
 #define VHOST_USER_FLAG_NEED_REPLY 8u  /* asks for a reply; needs REPLY_ACK */
@@ -133,6 +134,7 @@ struct vhost_user_vring_addr {
 	uint64_t log;	/* guest address of the used ring, for the dirty log */
 };
 
+/* A memory region; all in bytes */
 struct vhost_user_region {
 	uint64_t guest_addr;
 	uint64_t size;
@@ -161,6 +163,7 @@ struct vhost_user_config {
 	uint8_t data[VHOST_USER_CONFIG_MAX];
 };
 
+/* What follows a header */
 union vhost_user_payload {
 	uint64_t u64;
 	struct vhost_user_vring_state state;

@@ -40,6 +40,7 @@ struct vhost_device_ops {
 	void (*announce)(void *owner, uint64_t mac);
 };
 
+/* Which side makes the socket. */
 enum vhost_mode { VHOST_LISTEN, VHOST_CONNECT };
 
 /* Who owns the socket file; -1 and 0: leave as created. */

@@ -199,12 +199,12 @@ static int take_fd(struct vhost_message *m, int *fd, struct error *err)
 {
 	bool none = m->payload.u64 & VHOST_USER_VRING_NOFD;
 
+	*fd = -1;
 	if (none && m->n_fds)
 		return error_set(err, -EINVAL,
 				 "a file descriptor came with the flag that none comes");
 	if (!none && !m->n_fds)
 		return error_set(err, -EINVAL, "no file descriptor came");
-	*fd = -1;
 	if (none)
 		return 0;
 	if (!is_event_fd(m->fds[0]))

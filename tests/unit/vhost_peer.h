@@ -29,24 +29,30 @@
 #include "vhost/channel.h"
 #include "vhost/device.h"
 
+/* A feature bit as a mask. */
 #define BIT(n) (1ull << (n))
+/* Not every test uses every function. */
 #define UNUSED_OK __attribute__((unused))
 
+/* Guest memory: one region, in which each ring has a place of its own. */
 #define MEM_SIZE (2u << 20)
-#define MEM_GUEST 0x40000000ull
-#define MEM_USER 0x7f1200000000ull
-#define RING_SIZE 256u
-#define RING_STRIDE 0x8000u /* ring i lies at i * this in memory */
+#define MEM_GUEST 0x40000000ull	   /* guest-physical */
+#define MEM_USER 0x7f1200000000ull /* in the front-end */
+#define RING_SIZE 256u		   /* entries */
+#define RING_STRIDE 0x8000u	   /* ring i lies at i * this in memory */
 
+/* Every protocol feature that the device knows. */
 #define ALL_PROTOCOL                                                                   \
 	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_RARP) |             \
 	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_NET_MTU) |   \
 	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT(VHOST_USER_PROTOCOL_F_CONFIG) |  \
 	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) | BIT(VHOST_USER_PROTOCOL_F_STATUS) | \
 	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
+/* Virtio features that most tests negotiate. */
 #define F_EXTENDED BIT(VHOST_USER_F_PROTOCOL_FEATURES)
-#define F_V1 BIT(VIRTIO_F_VERSION_1)
+#define F_V1 BIT(VIRTIO_F_VERSION_1) /* the modern device */
 
+/* A device, its owner and its front-end. */
 struct rig {
 	struct event_base *base;
 	struct vhost_device *device;
@@ -62,6 +68,7 @@ struct rig {
 	unsigned n_fds; /* open before all this */
 };
 
+/* File descriptors that this process has open. */
 UNUSED_OK static unsigned count_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -74,6 +81,7 @@ UNUSED_OK static unsigned count_fds(void)
 	return n;
 }
 
+/* The owner's side: counts, and checks that it is asked one thing at a time. */
 static void rig_quiesce(void *owner)
 {
 	struct rig *rig = owner;
@@ -83,19 +91,23 @@ static void rig_quiesce(void *owner)
 	rig->n_quiesce++;
 }
 
+/* Counts. */
 static void rig_changed(void *owner)
 {
 	((struct rig *)owner)->n_changed++;
 }
 
+/* Counts, and remembers who. */
 static void rig_announce(void *owner, uint64_t mac)
 {
 	((struct rig *)owner)->n_announce++;
 	((struct rig *)owner)->announced = mac;
 }
 
+/* The owner. */
 static const struct vhost_device_ops rig_ops = { rig_quiesce, rig_changed, rig_announce };
 
+/* Workers have let go. */
 UNUSED_OK static void rig_quiesced(struct rig *rig)
 {
 	rig->asked = false;
@@ -112,6 +124,7 @@ UNUSED_OK static void rig_run(struct rig *rig)
 	}
 }
 
+/* A connected socket, or -1. */
 UNUSED_OK static int connect_to(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -124,6 +137,7 @@ UNUSED_OK static int connect_to(const char *path)
 	return -1;
 }
 
+/* A front-end comes, and is served. */
 UNUSED_OK static void rig_connect(struct rig *rig)
 {
 	rig->peer = connect_to(rig->path);
@@ -132,6 +146,7 @@ UNUSED_OK static void rig_connect(struct rig *rig)
 	assert_true(vhost_device_state(rig->device)->connected);
 }
 
+/* It goes. */
 UNUSED_OK static void rig_disconnect(struct rig *rig)
 {
 	close(rig->peer);
@@ -166,6 +181,7 @@ UNUSED_OK static void rig_prepare(struct rig *rig)
 	};
 }
 
+/* Makes the device that rig->config describes. */
 UNUSED_OK static void rig_create(struct rig *rig)
 {
 	struct error err = { "" };
@@ -189,6 +205,7 @@ UNUSED_OK static void rig_finish(struct rig *rig)
 	assert_int_equal(count_fds(), rig->n_fds);
 }
 
+/* Of a test: a device with a front-end. */
 UNUSED_OK static int rig_setup(void **state)
 {
 	static struct rig rig;
@@ -200,6 +217,7 @@ UNUSED_OK static int rig_setup(void **state)
 	return 0;
 }
 
+/* The end of that test. */
 UNUSED_OK static int rig_teardown(void **state)
 {
 	rig_finish(*state);
@@ -208,6 +226,7 @@ UNUSED_OK static int rig_teardown(void **state)
 
 /* ---- what the front-end sends */
 
+/* Bytes and fds as they are. */
 UNUSED_OK static void send_bytes(int fd, const void *bytes, size_t len, const int *fds, unsigned n)
 {
 	union {
@@ -232,6 +251,7 @@ UNUSED_OK static void send_bytes(int fd, const void *bytes, size_t len, const in
 	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL), (ssize_t)len);
 }
 
+/* A message with a header that fits. */
 UNUSED_OK static void send_message(struct rig *rig, uint32_t request, uint32_t flags,
 				   const void *payload, size_t size, const int *fds, unsigned n)
 {
@@ -245,11 +265,13 @@ UNUSED_OK static void send_message(struct rig *rig, uint32_t request, uint32_t f
 	send_bytes(rig->peer, &m, sizeof(m.header) + size, fds, n);
 }
 
+/* A message of one number. */
 UNUSED_OK static void send_u64(struct rig *rig, uint32_t request, uint64_t value)
 {
 	send_message(rig, request, 0, &value, sizeof(value), NULL, 0);
 }
 
+/* A message of a ring's index and a number. */
 UNUSED_OK static void send_state(struct rig *rig, uint32_t request, uint32_t index, uint32_t num)
 {
 	struct vhost_user_vring_state state = { index, num };
@@ -267,11 +289,13 @@ UNUSED_OK static int send_eventfd(struct rig *rig, uint32_t request, uint32_t in
 	return fd;
 }
 
+/* All of guest memory. */
 UNUSED_OK static struct vhost_user_region whole_region(void)
 {
 	return (struct vhost_user_region){ MEM_GUEST, MEM_SIZE, MEM_USER, 0 };
 }
 
+/* SET_MEM_TABLE of that. */
 UNUSED_OK static void send_memory(struct rig *rig)
 {
 	struct vhost_user_memory memory = { .n_regions = 1, .regions = { whole_region() } };
@@ -279,6 +303,7 @@ UNUSED_OK static void send_memory(struct rig *rig)
 	send_message(rig, VHOST_USER_SET_MEM_TABLE, 0, &memory, 8 + 32, &rig->mem_fd, 1);
 }
 
+/* SET_VRING_ADDR of the ring's place. */
 UNUSED_OK static void send_addr(struct rig *rig, uint32_t index)
 {
 	uint64_t at = MEM_USER + (uint64_t)index * RING_STRIDE;
@@ -354,6 +379,7 @@ UNUSED_OK static int64_t ask(struct rig *rig, uint32_t request, const void *payl
 	return (int64_t)answer.u64;
 }
 
+/* The same for a ring's index and a number. */
 UNUSED_OK static int64_t ask_state(struct rig *rig, uint32_t request, uint32_t index, uint32_t num)
 {
 	struct vhost_user_vring_state state = { index, num };
@@ -361,6 +387,7 @@ UNUSED_OK static int64_t ask_state(struct rig *rig, uint32_t request, uint32_t i
 	return ask(rig, request, &state, sizeof(state), NULL, 0);
 }
 
+/* The same for a number. */
 UNUSED_OK static int64_t ask_u64(struct rig *rig, uint32_t request, uint64_t value)
 {
 	return ask(rig, request, &value, sizeof(value), NULL, 0);
@@ -390,9 +417,11 @@ UNUSED_OK static bool alive(struct rig *rig)
 		(rig)->peer = -1;                                                \
 	} while (0)
 
+/* The device's ring. */
 UNUSED_OK static struct vhost_vring *vring(struct rig *rig, unsigned index)
 {
 	return vhost_device_vring(rig->device, index);
 }
 
+/* A test that starts with a connected front-end. */
 #define RIG_TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
