@@ -16,57 +16,64 @@
 
 #define HEADER "# Written by \"vireo config save\"; \"vireo config reload\" reads it.\n"
 
-/* Reads to the end of a regular file. */
-static int read_all(int fd, char **text, size_t *len, struct error *err)
+/* The bytes of a regular file (malloc'd), or NULL and a text. */
+static char *read_all(int fd, size_t *len, struct error *err)
 {
 	struct stat st;
+	char *text;
 
-	if (fstat(fd, &st))
-		return error_set(err, -errno, "%s", strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, -EINVAL, "not a regular file");
-	if (st.st_size > CONFIG_TEXT_MAX)
-		return error_set(err, -EFBIG, "longer than %u MiB", CONFIG_TEXT_MAX >> 20);
-	*text = malloc((size_t)st.st_size + 1);
-	if (!*text)
-		return error_set(err, -ENOMEM, "out of memory");
-	for (*len = 0; *len < (size_t)st.st_size;) {
-		ssize_t n = read(fd, *text + *len, (size_t)st.st_size - *len);
+	if (fstat(fd, &st)) {
+		error_set(err, 0, "%s", strerror(errno));
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		error_set(err, 0, "not a regular file");
+		return NULL;
+	}
+	if (st.st_size > CONFIG_TEXT_MAX) {
+		error_set(err, 0, "longer than %u MiB", CONFIG_TEXT_MAX >> 20);
+		return NULL;
+	}
+	text = malloc((size_t)st.st_size + 1);
+	if (!text)
+		error_set(err, 0, "out of memory");
+	for (*len = 0; text && *len < (size_t)st.st_size;) {
+		ssize_t n = read(fd, text + *len, (size_t)st.st_size - *len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			int ret = error_set(err, -errno, "%s", strerror(errno));
-
-			free(*text);
-			return ret;
+			error_set(err, 0, "%s", strerror(errno));
+			free(text);
+			return NULL;
 		}
 		if (!n)
 			break;
 		*len += (size_t)n;
 	}
-	return 0;
+	return text;
 }
 
 int config_file_load(const char *path, json_t **config, struct error *err)
 {
 	/* a FIFO in its place must not block the loop */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), ret;
-	char *text = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	size_t len = 0;
+	char *text;
 
-	if (fd < 0)
-		return error_set(err, -errno, "%s: %s", path, strerror(errno));
-	ret = read_all(fd, &text, &len, err);
-	close(fd);
-	if (!ret) {
-		*config = config_parse(text, len, err);
-		free(text);
-		ret = *config ? 0 : -EINVAL;
+	if (fd < 0) {
+		int ret = -errno;
+
+		return error_set(err, ret, "%s: %s", path, strerror(-ret));
 	}
-	if (ret)
-		error_prefix(err, "%s", path);
-	return ret;
+	text = read_all(fd, &len, err);
+	close(fd);
+	*config = text ? config_parse(text, len, err) : NULL;
+	free(text);
+	if (*config)
+		return 0;
+	error_prefix(err, "%s", path);
+	return -EINVAL;
 }
 
 static int write_all(int fd, const char *text)

@@ -316,9 +316,13 @@ static json_t *count_objects(const json_t *config)
 	const json_t *section;
 	const char *name;
 
-	json_object_foreach((json_t *)config, name, section) json_object_set_new(
-		counts, name,
-		json_integer((json_int_t)(json_object_size(section) + json_array_size(section))));
+	json_object_foreach((json_t *)config, name, section)
+	{
+		size_t n = json_is_array(section) ? json_array_size(section)
+						  : json_object_size(section);
+
+		json_object_set_new(counts, name, json_integer((json_int_t)n));
+	}
 	return counts;
 }
 
