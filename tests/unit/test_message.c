@@ -360,13 +360,21 @@ static void test_unknown(void **state)
 static void test_too_many_fds(void **state)
 {
 	struct rig *rig = *state;
+	struct vhost_user_memory table = { .n_regions = 8 };
 	int fds[32];
 	unsigned n;
 
 	for (int i = 0; i < 32; i++)
 		fds[i] = rig->mem_fd;
 	negotiate(rig);
+	for (unsigned i = 0; i < 8; i++)
+		table.regions[i] = (struct vhost_user_region){ MEM_GUEST + i * 8192, 4096,
+							       MEM_USER + i * 8192, 0 };
 	n = count_fds();
+	for (unsigned k = 9; k <= 32; k++)
+		assert_int_equal(ask(rig, VHOST_USER_SET_MEM_TABLE, &table, sizeof(table), fds, k),
+				 1);
+	assert_int_equal(ask(rig, VHOST_USER_SET_MEM_TABLE, &table, sizeof(table), fds, 8), 0);
 	for (unsigned k = 9; k <= 32; k++) {
 		assert_int_equal(ask(rig, VHOST_USER_SET_OWNER, NULL, 0, fds, k), 1);
 		assert_int_equal(count_fds(), n);

@@ -191,6 +191,20 @@ UNUSED_OK static void rig_create(struct rig *rig)
 		fail_msg("%s", err.text);
 }
 
+/* How often guest memory is mapped. */
+UNUSED_OK static unsigned count_mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[512];
+	unsigned n = 0;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		n += strstr(line, "memfd:guest") != NULL;
+	fclose(maps);
+	return n;
+}
+
 /* Takes everything down and finds that nothing is left. */
 UNUSED_OK static void rig_finish(struct rig *rig)
 {
@@ -202,6 +216,7 @@ UNUSED_OK static void rig_finish(struct rig *rig)
 	close(rig->mem_fd);
 	assert_int_equal(rmdir(rig->dir), 0); /* the socket file is gone */
 	rcu_drain();
+	assert_int_equal(count_mappings(), 0);
 	assert_int_equal(count_fds(), rig->n_fds);
 }
 
