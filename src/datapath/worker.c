@@ -133,7 +133,7 @@ static void learn_poll(struct worker *w, bool work_came_while_polling)
 	uint64_t ns = work_came_while_polling ? w->poll_ns * 2 : w->poll_ns / 2;
 
 	ns = max(ns, POLL_NS_MIN);
-	w->poll_ns = min(ns, POLL_NS_MAX);
+	__atomic_store_n(&w->poll_ns, min(ns, POLL_NS_MAX), __ATOMIC_RELAXED); /* for statistics */
 }
 
 static void run(struct worker *w)
