@@ -305,7 +305,7 @@ static void step(struct input *in)
 		break;
 	default: /* no message at all */
 		n = next(in);
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n && i < sizeof(bytes); i++) /* gcc -O3 needs the second */
 			bytes[i] = next(in);
 		send_bytes(bytes, n, &kinds[next(in) % N_KINDS], next(in) & 1);
 	}
