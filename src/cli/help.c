@@ -81,7 +81,7 @@ static void print_options(const char *title, const json_t *options)
 		printf("  %-18s %-14s %s", text_of(option, "name"), value, text_of(option, "help"));
 		if (json_is_true(json_object_get(option, "required")))
 			fputs("; must be given", stdout);
-		else if (json_is_true(json_object_get(option, "fixed")))
+		if (json_is_true(json_object_get(option, "fixed")))
 			fputs("; cannot be changed later", stdout);
 		putchar('\n');
 	}
