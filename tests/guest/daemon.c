@@ -134,13 +134,15 @@ void daemon_start(struct daemon *daemon, unsigned workers)
 	}
 }
 
-void daemon_check_alive(const struct daemon *daemon)
+void daemon_check_alive(struct daemon *daemon)
 {
 	int status;
 
 	if (waitpid(daemon->pid, &status, WNOHANG) != 0) {
 		show_log(daemon);
-		((struct daemon *)daemon)->pid = 0;
+		daemon->pid = 0;
+		remove_dir(daemon);
+		daemon->dir[0] = '\0';
 		fail_msg("vireod ended, wait status %#x", status);
 	}
 }

@@ -47,7 +47,7 @@ unsigned daemon_fds(const struct daemon *daemon);
 unsigned daemon_memory(const struct daemon *daemon);
 
 /* Fails the test when the daemon has ended. */
-void daemon_check_alive(const struct daemon *daemon);
+void daemon_check_alive(struct daemon *daemon);
 
 /* @count times $TEST_SCALE (default 1), at least 1. */
 unsigned scaled(unsigned count);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "packet/ethernet.h"
 #include "vhost/proto.h"
 
 #define FIRST_ADDR 0x40000000ull
@@ -148,14 +149,9 @@ uint32_t guest_receive(struct guest *guest, void *frame)
 
 unsigned guest_ethernet(uint8_t *frame, uint8_t to, uint8_t from)
 {
-	memset(frame, to == 0xff ? 0xff : 0, 6);
-	memset(frame + 6, 0, 6);
-	if (to != 0xff)
-		frame[0] = 2;
-	frame[5] = to;
-	frame[6] = 2;
-	frame[11] = from;
+	mac_store(frame, to == 0xff ? 0xffffffffffffull : 0x020000000000ull | to);
+	mac_store(frame + ETH_ALEN, 0x020000000000ull | from);
 	frame[12] = 0x88;
 	frame[13] = 0xb5;
-	return 14;
+	return ETH_HLEN;
 }

@@ -582,31 +582,11 @@ static void test_noise(void **state)
 		world_check_growth(w);
 }
 
-static int setup(void **state)
-{
-	static struct world world;
-
-	*state = &world;
-	world_start(&world, 2);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct world *w = *state;
-
-	if (w->daemon.pid > 0 && w->traffic != NULL)
-		world_stop(w);
-	else
-		world_discard(w);
-	return 0;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_attacks, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_noise, setup, teardown),
+		WORLD_TEST(test_attacks),
+		WORLD_TEST(test_noise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 
 #define MODERN (1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF)
+#define WORKERS 2
 #define GROWTH_KIB 1024
 #define WAIT_NS (10 * NSEC_PER_SEC)
 
@@ -42,14 +43,14 @@ static void add_port(struct world *w, const char *name, const char *bridge)
 		     w->daemon.dir, name, bridge);
 }
 
-void world_start(struct world *w, unsigned workers)
+static void start(struct world *w)
 {
 	struct guest_config config = { .features = MODERN };
 	char a[128], b[128], peer[128];
 	struct error err = { "" };
 
 	memset(w, 0, sizeof(*w));
-	daemon_start(&w->daemon, workers);
+	daemon_start(&w->daemon, WORKERS);
 	w->sanitized = is_sanitized(&w->daemon);
 	daemon_vireo(&w->daemon, "bridge add br1");
 	add_port(w, "a", "br0");
@@ -110,7 +111,7 @@ void world_check_growth(struct world *w)
 		fail_msg("vireod had %u KiB before, and %u after", w->memory, memory);
 }
 
-void world_stop(struct world *w)
+static void stop(struct world *w)
 {
 	unsigned long before = traffic_count(w->traffic);
 	uint64_t end = clock_ns() + WAIT_NS;
@@ -121,19 +122,28 @@ void world_stop(struct world *w)
 	assert_true(traffic_count(w->traffic) >= before + 1000 || !traffic_ok(w->traffic));
 	world_check(w);
 	stop_traffic(w);
-	guest_close(&w->peer);
 	daemon_stop(&w->daemon);
 }
 
-void world_discard(struct world *w)
+int world_setup(void **state)
 {
-	struct error err;
+	static struct world world;
 
-	if (w->traffic != NULL)
-		traffic_stop(w->traffic, &err);
-	w->traffic = NULL;
+	*state = &world;
+	start(&world);
+	return 0;
+}
+
+int world_teardown(void **state)
+{
+	struct world *w = *state;
+
+	if (w->daemon.pid > 0 && w->traffic != NULL)
+		stop(w);
+	else
+		daemon_discard(&w->daemon); /* the test has found that it is gone */
 	guest_close(&w->peer);
-	daemon_discard(&w->daemon);
+	return 0;
 }
 
 unsigned world_peer_turn(struct world *w, unsigned n)

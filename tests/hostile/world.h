@@ -29,8 +29,11 @@ struct world {
 	unsigned long last_count; /* frames of the two, at the last world_check() */
 };
 
-/* Starts everything. */
-void world_start(struct world *world, unsigned workers);
+/* A test whose state is a struct world. Around it, everything is started; and ended, upon which
+ * every frame must have come and vireod must end well. */
+#define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+int world_setup(void **state);
+int world_teardown(void **state);
 
 /* Fails unless vireod lives and the two talk without loss. */
 void world_check(struct world *world);
@@ -41,12 +44,6 @@ void world_baseline(struct world *world);
 /* Fails when the daemon has more fds than at the baseline, or more than 1 MiB more memory. Nobody
  * may be connected to the evil port. */
 void world_check_growth(struct world *world);
-
-/* Ends everything: every frame must have come, vireod must end well. */
-void world_stop(struct world *world);
-
-/* For teardown after a failed test. */
-void world_discard(struct world *world);
 
 /* Lets the peer send @n broadcast frames, and take what it has got. Returns the frames it got. */
 unsigned world_peer_turn(struct world *world, unsigned n);

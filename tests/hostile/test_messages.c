@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A malicious front-end that does not speak the protocol: messages cut off, too long, of another
+ * version, with too many fds, in every state of the connection. The port is there for the next
+ * front-end, and nobody else notices.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "hostile/raw.h"
+#include "hostile/world.h"
+
+static void open_or_fail(struct raw *raw, struct world *w, enum raw_state state, const char *what)
+{
+	if (!raw_open(raw, w->path, state)) {
+		daemon_check_alive(&w->daemon);
+		fail_msg("%s: no front-end gets into state %u any more", what, state);
+	}
+}
+
+static const uint32_t odd_requests[] = { 0, 44, 45, 255, 0x10000, 0xffffffff };
+
+#define N_REQUESTS (43 + ARRAY_SIZE(odd_requests))
+
+static uint32_t right_size(uint32_t request)
+{
+	switch (request) {
+	case VHOST_USER_SET_MEM_TABLE:
+		return 8 + 32;
+	case VHOST_USER_SET_VRING_ADDR:
+	case VHOST_USER_ADD_MEM_REG:
+	case VHOST_USER_REM_MEM_REG:
+		return 40;
+	case VHOST_USER_GET_CONFIG:
+	case VHOST_USER_SET_CONFIG:
+		return 12 + 60;
+	case VHOST_USER_GET_FEATURES:
+	case VHOST_USER_SET_OWNER:
+	case VHOST_USER_RESET_OWNER:
+	case VHOST_USER_GET_PROTOCOL_FEATURES:
+	case VHOST_USER_GET_QUEUE_NUM:
+	case VHOST_USER_SET_BACKEND_REQ_FD:
+	case VHOST_USER_RESET_DEVICE:
+	case VHOST_USER_GET_MAX_MEM_SLOTS:
+	case VHOST_USER_GET_STATUS:
+		return 0;
+	default:
+		return 8;
+	}
+}
+
+enum variant {
+	RIGHT,
+	ZEROS,
+	ONES,
+	EMPTY,
+	ONE_LESS,
+	ONE_MORE,
+	LARGEST,
+	TOO_LARGE,
+	HUGE,
+	HALF, /* and closes */
+	HALF_HEADER,
+	ONE_FD,
+	EIGHT_FDS,
+	NINE_FDS,
+	MANY_FDS,
+	LATE_FD,
+	VERSION_0,
+	VERSION_2,
+	IS_REPLY,
+	WANTS_REPLY,
+	N_VARIANTS,
+};
+
+/* A payload that passes the first look of many handlers. */
+static void fill(uint8_t *payload, uint32_t request, enum variant variant)
+{
+	struct vhost_user_region region = raw_memory_region();
+	struct vhost_user_single_region single = { .region = region };
+
+	memset(payload, variant == ONES ? 0xff : 0, 4096);
+	if (variant == ZEROS || variant == ONES)
+		return;
+	region.guest_addr += 1ull << 32;
+	region.user_addr += 1ull << 32;
+	if (request == VHOST_USER_SET_MEM_TABLE) {
+		payload[0] = 1;
+		memcpy(payload + 8, &region, sizeof(region));
+	} else if (request == VHOST_USER_ADD_MEM_REG) {
+		single.region = region;
+		memcpy(payload, &single, sizeof(single));
+	} else if (request == VHOST_USER_REM_MEM_REG) {
+		memcpy(payload, &single, sizeof(single));
+	} else {
+		payload[0] = 1;
+		payload[4] = 1;
+	}
+}
+
+static void throw_message(struct raw *raw, uint32_t request, enum variant variant)
+{
+	uint32_t size = right_size(request), flags = VHOST_USER_VERSION;
+	uint8_t payload[4096];
+	int fds[RAW_FDS_MAX], late = raw->event_fds[0];
+	unsigned n_fds = 0;
+
+	for (unsigned i = 0; i < RAW_FDS_MAX; i++)
+		fds[i] = raw->mem_fd >= 0 && i % 2 ? raw->mem_fd : raw->event_fds[i % 2];
+	fill(payload, request, variant);
+	switch (variant) {
+	case EMPTY:
+		size = 0;
+		break;
+	case ONE_LESS:
+		size = size > 0 ? size - 1 : 1;
+		break;
+	case ONE_MORE:
+		size++;
+		break;
+	case LARGEST:
+		size = VHOST_USER_PAYLOAD_MAX;
+		break;
+	case TOO_LARGE:
+		size = VHOST_USER_PAYLOAD_MAX + 1;
+		break;
+	case HUGE:
+		size = 0xffffffff;
+		break;
+	case ONE_FD:
+		n_fds = 1;
+		break;
+	case EIGHT_FDS:
+		n_fds = 8;
+		break;
+	case NINE_FDS:
+		n_fds = 9;
+		break;
+	case MANY_FDS:
+		n_fds = RAW_FDS_MAX;
+		break;
+	case VERSION_0:
+		flags = 0;
+		break;
+	case VERSION_2:
+		flags = 2;
+		break;
+	case IS_REPLY:
+		flags |= VHOST_USER_FLAG_REPLY;
+		break;
+	case WANTS_REPLY:
+		flags |= VHOST_USER_FLAG_NEED_REPLY;
+		break;
+	default:
+		break;
+	}
+	if (variant == HALF_HEADER) {
+		raw_write(raw, payload, 5, fds, 1);
+	} else if (variant == LATE_FD) {
+		raw_send(raw, request, flags, size, NULL, 0, NULL, 0);
+		raw_write(raw, payload, size ?: 1, &late, 1);
+	} else {
+		raw_send(raw, request, flags, size, payload, variant == HALF ? size / 2 : size, fds,
+			 n_fds);
+	}
+}
+
+static void test_malformed(void **state)
+{
+	struct world *w = *state;
+	unsigned total = RAW_N_STATES * (unsigned)N_REQUESTS * N_VARIANTS;
+	unsigned n_rounds = scaled(500), half = n_rounds / 2;
+
+	for (unsigned n = 0; n < n_rounds; n++) {
+		unsigned i =
+			(unsigned)((uint64_t)n * 1009 % total); /* prime to total: all, in time */
+		enum variant variant = i % N_VARIANTS;
+		unsigned r = i / N_VARIANTS % N_REQUESTS;
+		enum raw_state at = i / N_VARIANTS / (unsigned)N_REQUESTS;
+		uint32_t request = r < 43 ? r + 1 : odd_requests[r - 43];
+		struct raw raw;
+
+		open_or_fail(&raw, w, at, "malformed message");
+		throw_message(&raw, request, variant);
+		if (variant != HALF && variant != HALF_HEADER && variant != HUGE && n % 2)
+			raw_sync(&raw);
+		raw_close(&raw);
+		if (n % 10 == 0)
+			world_peer_turn(w, 4);
+		if (n % 50 == 0)
+			world_check(w);
+		if (n == half) {
+			world_expect_service(w, "malformed messages");
+			world_baseline(w);
+		}
+	}
+	world_expect_service(w, "malformed messages");
+	world_check_growth(w);
+}
+
+/* Many that connect and say nothing. */
+static void test_crowd(void **state)
+{
+	struct world *w = *state;
+	struct raw raws[64];
+	unsigned n = 0;
+
+	world_expect_service(w, "before the crowd");
+	world_baseline(w);
+	for (unsigned i = 0; i < ARRAY_SIZE(raws); i++)
+		raws[i].fd = -1;
+	open_or_fail(&raws[0], w, RAW_RUNNING, "crowd");
+	for (unsigned round = 0; round < scaled(5); round++) {
+		for (unsigned i = 1; i < ARRAY_SIZE(raws); i++)
+			if (raws[i].fd < 0)
+				raws[i].fd = raw_connect(w->path);
+		for (unsigned i = 1; i < ARRAY_SIZE(raws); i++) {
+			n += raws[i].fd >= 0;
+			if (raws[i].fd >= 0)
+				close(raws[i].fd);
+			raws[i].fd = -1;
+		}
+		assert_true(raw_sync(&raws[0])); /* the first one stays */
+		world_check(w);
+	}
+	assert_true(n > 0);
+	raw_close(&raws[0]);
+	world_expect_service(w, "crowd");
+	world_check_growth(w);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		WORLD_TEST(test_malformed),
+		WORLD_TEST(test_crowd),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
