@@ -30,6 +30,8 @@ void error_prefix(struct error *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(err->text))
-		snprintf(err->text + n, sizeof(err->text) - n, ": %s", old);
+	if (n < 0 || (size_t)n >= sizeof(err->text))
+		return;
+	if (snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", old) < 0)
+		err->text[n] = 0;
 }
