@@ -203,8 +203,13 @@ static void learn_locked(struct mac_table *t, uint64_t key, uint32_t port, uint3
 	if (e) {
 		if (load_value(e) & VALUE_STATIC)
 			return;
-		if (value_port(load_value(e)) != port)
+		if (value_port(load_value(e)) != port) {
+			if (limit && t->by_port[port] >= limit) {
+				counter_add(&t->refused, 1);
+				return;
+			}
 			counter_add(&t->moves, 1);
+		}
 		write_entry(t, e, key, make_value(port, now));
 		return;
 	}

@@ -47,7 +47,8 @@ void mac_table_destroy(struct mac_table *table);
 uint32_t mac_table_lookup(const struct mac_table *table, mac_t mac, uint16_t vid);
 
 /* Workers. @mac was seen as a source on @port at @now seconds. @limit: most addresses of this port,
- * 0: no limit. Multicast sources are not learned, static entries do not move.
+ * 0: no limit; it holds for addresses that move here, too. Multicast sources and 00:00:00:00:00:00
+ * are not learned, static entries do not move.
  */
 void mac_table_learn(struct mac_table *table, mac_t mac, uint16_t vid, uint32_t port, uint32_t now,
 		     unsigned limit);
