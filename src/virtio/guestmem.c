@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "virtio/bus_guard.h"
 #include "virtio/guestmem.h"
 
 #define LINEAR_MAX 8	   /* ranges up to which a linear search is quicker than a binary one */
@@ -21,6 +22,7 @@ struct guestmem_region {
 	void *map;     /* what mmap() gave, from the file's offset aligned down */
 	size_t map_len;
 	size_t page_size; /* of the file */
+	struct bus_guard *guard;
 };
 
 static void put_region(struct guestmem_region *region)
@@ -28,6 +30,7 @@ static void put_region(struct guestmem_region *region)
 	/* Release: this user's accesses come before the end; acquire: so do those of the others. */
 	if (__atomic_sub_fetch(&region->refs, 1, __ATOMIC_ACQ_REL))
 		return;
+	bus_guard_remove(region->guard);
 	munmap(region->map, region->map_len);
 	free(region);
 }
@@ -95,8 +98,12 @@ static int map_region(const struct guestmem_region_config *c, int fd,
 	if (region->map == MAP_FAILED) {
 		rc = error_set(err, -errno, "memory region of 0x%" PRIx64 " bytes: mmap: %s",
 			       c->size, strerror(errno));
-		free(region);
-		return rc;
+		goto err_free;
+	}
+	region->guard = bus_guard_add(region->map, len);
+	if (!region->guard) {
+		rc = error_set(err, -ENOSPC, "too many memory regions of all guests");
+		goto err_unmap;
 	}
 	/* Both are wishes: a core dump without the guest's memory, and fewer TLB misses. */
 	madvise(region->map, len, MADV_DONTDUMP);
@@ -104,6 +111,12 @@ static int map_region(const struct guestmem_region_config *c, int fd,
 	*region_out = region;
 	*host = (uint8_t *)region->map + (c->mmap_offset - start);
 	return 0;
+
+err_unmap:
+	munmap(region->map, len);
+err_free:
+	free(region);
+	return rc;
 }
 
 static struct guestmem *alloc_mem(unsigned n_ranges)
@@ -268,7 +281,7 @@ static int page_node(uint8_t *host, size_t page)
 	if (madvise(addr, page, MADV_POPULATE_READ) < 0)
 		return -1;
 #endif
-	if (syscall(SYS_move_pages, 0, 1ul, &addr, NULL, &node, 0) < 0)
+	if (syscall(SYS_move_pages, 0, 1ul, &addr, 0ul, &node, 0) < 0)
 		return -1;
 	return node >= 0 ? node : -1;
 }
@@ -296,6 +309,14 @@ uint64_t guestmem_size(const struct guestmem *mem)
 	for (unsigned i = 0; i < mem->n_ranges; i++)
 		size += mem->ranges[i].size;
 	return size;
+}
+
+bool guestmem_lost_any(const struct guestmem *mem)
+{
+	for (unsigned i = 0; i < mem->n_ranges; i++)
+		if (mem->ranges[i].region && bus_guard_hit(mem->ranges[i].region->guard))
+			return true;
+	return false;
 }
 
 const struct guestmem_range *guestmem_find(const struct guestmem *mem, uint64_t addr)

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/rcu.h"
+#include "virtio/bus_guard.h"
 
 #define GUESTMEM_REGIONS_MAX 509 /* as QEMU's largest number of memory slots */
 
@@ -32,8 +33,8 @@ struct guestmem_range {
 	uint64_t guest_addr;
 	uint64_t user_addr;
 	uint64_t size;
-	uint8_t *host; /* where guest_addr is mapped here */
-	struct guestmem_region *region;
+	uint8_t *host;			/* where guest_addr is mapped here */
+	struct guestmem_region *region; /* NULL in tests that make ranges by hand */
 };
 
 struct guestmem {
@@ -75,6 +76,16 @@ int guestmem_numa_node(const struct guestmem *mem);
 
 /* Bytes mapped in all. */
 uint64_t guestmem_size(const struct guestmem *mem);
+
+/* Whether the front-end has cut off the file behind some region of @mem: reads there give zeros,
+ * what is written is lost, and the device must be given up. A ring finds out by itself and breaks
+ * (RING_FAULT_UNMAPPED). Any thread; quick unless there is such a device.
+ */
+bool guestmem_lost_any(const struct guestmem *mem);
+static inline bool guestmem_lost(const struct guestmem *mem)
+{
+	return bus_guard_any_hit() && guestmem_lost_any(mem);
+}
 
 /* Whether @len (> 0) bytes at guest-physical @addr all lie in @range. Worker threads. */
 static inline bool guestmem_range_holds(const struct guestmem_range *range, uint64_t addr,

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#define NET_HEADER_LEN_MAX 12
+#define NET_HEADER_LEN_MAX 12 /* bytes */
 
 /* UDP segmentation (virtio 1.3), for kernel headers that do not have it yet. */
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4

@@ -23,8 +23,8 @@
 #include "base/error.h"
 #include "virtio/guestmem.h"
 
-#define RING_SIZE_MAX 32768
-#define RING_TAKE_MAX 128 /* chains taken and not completed, at most; a power of two */
+#define RING_SIZE_MAX 32768 /* entries (2.7) */
+#define RING_TAKE_MAX 128   /* chains taken and not completed, at most; a power of two */
 
 /* Fragments of the longest chain: each descriptor one, and one more at each border of regions. */
 #define RING_ARENA_LEN (RING_SIZE_MAX + GUESTMEM_REGIONS_MAX)
@@ -122,6 +122,7 @@ uint16_t ring_base(const struct ring *ring);
 /* Marks the ring broken, once: the first reason stays. */
 void ring_break(struct ring *ring, enum ring_fault fault);
 
+/* Whether the ring was given up; ring->fault says why. Any thread. */
 static inline bool ring_broken(const struct ring *ring)
 {
 	return __atomic_load_n(&ring->fault, __ATOMIC_RELAXED) != RING_OK;

@@ -318,6 +318,8 @@ static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct
 	struct walk w = { .ring = ring, .mem = mem, .iov = arena };
 	unsigned n, i, n_walked = 0;
 
+	if (unlikely(guestmem_lost(mem)))
+		ring_break(ring, RING_FAULT_UNMAPPED);
 	if (unlikely(ring_broken(ring)))
 		return 0;
 	/* n_out and n_in have 16 bits, and no legal chain needs more. */

@@ -12,10 +12,12 @@
 #include "virtio/guestmem.h"
 #include "virtio/ring.h"
 
+/* Features. */
 #define BIT(n) (1ull << (n))
-#define INDIRECT BIT(VIRTIO_RING_F_INDIRECT_DESC)
-#define EVENT_IDX BIT(VIRTIO_RING_F_EVENT_IDX)
+#define INDIRECT BIT(VIRTIO_RING_F_INDIRECT_DESC) /* tables are allowed */
+#define EVENT_IDX BIT(VIRTIO_RING_F_EVENT_IDX)	  /* kicks and calls by index */
 
+/* Where the regions are for the device. */
 #define PAIR_REGIONS 3
 #define PAIR_RING_ADDR 0x10000ull   /* region 0: ring and indirect tables */
 #define PAIR_BUF_ADDR 0x80000000ull /* region 1: buffers */
@@ -32,6 +34,7 @@ struct ring_pair {
 	uint8_t *buf, *next; /* regions 1 and 2 */
 };
 
+/* @len zeroed bytes at a page. */
 static inline uint8_t *pair_alloc(size_t len)
 {
 	void *p = NULL;
@@ -42,6 +45,7 @@ static inline uint8_t *pair_alloc(size_t len)
 	return p;
 }
 
+/* What the device is told of the driver's ring. */
 static inline struct ring_config pair_device_config(const struct ring_pair *p)
 {
 	return (struct ring_config){ .features = p->driver.config.features,
@@ -96,6 +100,7 @@ static inline void pair_init(struct ring_pair *p, uint64_t features, uint32_t si
 		abort();
 }
 
+/* Frees everything that pair_init() made. */
 static inline void pair_destroy(struct ring_pair *p)
 {
 	driver_ring_destroy(&p->driver);
@@ -104,17 +109,19 @@ static inline void pair_destroy(struct ring_pair *p)
 	free(p->mem); /* made by hand: holds no mappings */
 }
 
-/* The ring as tests scribble on it. */
+/* The ring's descriptors, for tests to scribble on. */
 static inline struct vring_desc *pair_desc(struct ring_pair *p)
 {
 	return p->driver.desc;
 }
 
+/* Its available ring. */
 static inline struct vring_avail *pair_avail(struct ring_pair *p)
 {
 	return p->driver.driver;
 }
 
+/* Its used ring. */
 static inline struct vring_used *pair_used(struct ring_pair *p)
 {
 	return p->driver.device;

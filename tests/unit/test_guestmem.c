@@ -16,6 +16,7 @@
 
 #include "base/compiler.h"
 #include "virtio/guestmem.h"
+#include "virtio/ring.h"
 
 #define PAGE 4096ull
 
@@ -340,6 +341,55 @@ static void test_numa(void **state)
 	guestmem_destroy(mem);
 }
 
+/* The front-end cuts its file off while we use it: zeros instead of SIGBUS, and the device is lost,
+ * but no other one.
+ */
+static void test_cut_off(void **state)
+{
+	struct guestmem *mem = guestmem_create(), *other = guestmem_create();
+	uint64_t size = 64 * PAGE, len;
+	struct ring_chain chain;
+	struct ring_config config_ring = { .size = 4 };
+	struct iovec arena[4];
+	struct ring ring;
+	struct error err;
+	uint8_t *p;
+	int fd = make_fd(size), other_fd = make_fd(PAGE);
+
+	assert_int_equal(add(&mem, config(0, 0, size, 0), fd, &err), 0);
+	assert_int_equal(add(&other, config(0, 0, PAGE, 0), other_fd, &err), 0);
+	p = guestmem_lookup(mem, 0, &len);
+	memset(p, 0x55, size);
+	memset(guestmem_lookup(other, 0, &len), 0x66, PAGE);
+	memset(p, 0, PAGE);
+	config_ring.desc = p;
+	config_ring.driver = p + 128;
+	config_ring.device = p + 256;
+	assert_int_equal(ring_start(&ring, &config_ring, &err), 0);
+	assert_int_equal(ring_take(&ring, mem, &chain, 1, arena, 4), 0);
+	assert_false(ring_broken(&ring));
+	assert_false(guestmem_lost(mem));
+
+	bus_guard_install(); /* cmocka has its own */
+	assert_int_equal(ftruncate(fd, (off_t)PAGE), 0);
+	assert_int_equal(((volatile uint8_t *)p)[size - 1], 0);
+	p[size - 1] = 7;
+	assert_int_equal(p[size - 1], 7);
+	assert_true(guestmem_lost(mem));
+	assert_false(guestmem_lost(other));
+	assert_int_equal(*(uint8_t *)guestmem_lookup(other, 0, &len), 0x66);
+	assert_int_equal(ring_take(&ring, mem, &chain, 1, arena, 4), 0);
+	assert_int_equal(ring.fault, RING_FAULT_UNMAPPED);
+	assert_int_equal(guestmem_numa_node(mem), guestmem_numa_node(mem));
+
+	guestmem_destroy(mem);
+	assert_false(bus_guard_any_hit());
+	guestmem_destroy(other);
+	close(fd);
+	close(other_fd);
+	assert_int_equal(count_maps(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,7 +397,7 @@ int main(void)
 		cmocka_unit_test(test_unaligned), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_read_only), cmocka_unit_test(test_device_file),
 		cmocka_unit_test(test_remove),	  cmocka_unit_test(test_most_regions),
-		cmocka_unit_test(test_numa),
+		cmocka_unit_test(test_numa),	  cmocka_unit_test(test_cut_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -434,6 +434,24 @@ static void test_too_many_pieces(void **state)
 	pair_destroy(&p);
 }
 
+/* Chains that are long and hold nothing do not keep a worker for long. */
+static void test_long_work(void **state)
+{
+	struct ring_chain chains[32];
+	struct ring_pair p;
+
+	pair_init(&p, 0, 32768, 0, 0);
+	for (unsigned i = 0; i < 32768; i++)
+		pair_desc(&p)[i] =
+			(struct vring_desc){ 0, 0, i == 32767 ? 0 : NEXT, (uint16_t)(i + 1) };
+	for (unsigned i = 0; i < 32; i++)
+		pair_offer(&p, i < 2 ? 16384 : 0);
+	assert_int_equal(take(&p, chains, 32), 2);
+	assert_int_equal(take(&p, chains, 32), 1);
+	assert_false(ring_broken(&p.device));
+	pair_destroy(&p);
+}
+
 static void test_arena(void **state)
 {
 	struct ring_chain chains[8];
@@ -645,6 +663,7 @@ int main(void)
 		cmocka_unit_test(test_avail_index),
 		cmocka_unit_test(test_too_many_pieces),
 		cmocka_unit_test(test_arena),
+		cmocka_unit_test(test_long_work),
 		cmocka_unit_test(test_in_flight),
 		cmocka_unit_test(test_rewrite_after_take),
 		cmocka_unit_test(test_resume),
