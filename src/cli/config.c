@@ -111,8 +111,16 @@ static enum status save(const struct cli *cli, int argc, char **argv)
 static enum status reload(const struct cli *cli, int argc, char **argv)
 {
 	enum status status = check_words(argc, argv, 0, 0, "config reload");
+	json_t *result = NULL;
 
-	return status ? status : call_and_tell(cli, "config.reload", "now as in");
+	if (!status)
+		status = call_and_tell(cli, "config.reload", "now as in");
+	if (status)
+		return status;
+	/* what cannot be known before ports that go have let go of their sockets */
+	status = client_call(cli, "config.result", NULL, &result);
+	json_decref(result);
+	return status;
 }
 
 static const struct verb verbs[] = {

@@ -94,7 +94,7 @@ static int open_path(const struct pcap_port *p, const json_t *options, struct er
 		return error_set(err, -EINVAL, "%.128s was not opened to %s it", p->path,
 				 p->writes ? "write" : "read");
 	}
-	if (p->writes && passed < 0 && ftruncate(fd, 0) < 0) {
+	if (p->writes && ftruncate(fd, 0) < 0) {
 		int e = errno;
 
 		close(fd);

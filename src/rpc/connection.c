@@ -16,7 +16,8 @@ LOG_MODULE("rpc");
 
 #define CHUNK 65536 /* bytes of one receive */
 #define SEND_VECTORS 16
-#define SETTLE_POLL_USEC 500 /* between looks whether a change has taken effect */
+#define SETTLE_POLL_USEC 500  /* between looks whether a change has taken effect */
+#define SETTLE_LOOKS_MAX 4000 /* then it is answered anyway: a worker is stuck, the log says so */
 
 /* A file that waits for the end of its request. */
 struct waiting_fd {
@@ -35,9 +36,10 @@ struct rpc_connection {
 	unsigned n_fds;
 	struct waiting_fd fds[2 * RPC_FDS_MAX]; /* of an unfinished request, and of one receive */
 	struct evbuffer *out;
-	bool eof;     /* the client sends no more */
-	bool closing; /* nothing more is read: closed when the answers are out */
-	bool gone;    /* nothing more can be sent either */
+	unsigned n_looks; /* in a row that found the switch not settled */
+	bool eof;	  /* the client sends no more */
+	bool closing;	  /* nothing more is read: closed when the answers are out */
+	bool gone;	  /* nothing more can be sent either */
 };
 
 static void close_fds(struct rpc_fds *fds)
@@ -135,7 +137,7 @@ static const char *line_end(struct rpc_connection *c)
 
 static bool settled(const struct rpc_connection *c)
 {
-	return !c->env->settled || c->env->settled(c->env->ctx);
+	return !c->env->settled || c->n_looks >= SETTLE_LOOKS_MAX || c->env->settled(c->env->ctx);
 }
 
 static bool may_answer(const struct rpc_connection *c)
@@ -297,10 +299,12 @@ static void go_on(struct rpc_connection *c)
 
 	answer_waiting(c);
 	if (!c->gone && !settled(c)) {
+		c->n_looks++;
 		event_del(c->readable);
 		event_add(c->more, &soon);
 		return;
 	}
+	c->n_looks = 0;
 	transmit(c);
 	wait_for_more(c);
 }
@@ -324,7 +328,6 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 		log_limited(LOG_WARNING, "client closed: it does not read its answers");
 		c->gone = true;
 	}
-	transmit(c);
 	go_on(c);
 }
 

@@ -398,6 +398,15 @@ static int config_reload(void *ctx, json_t *params, struct rpc_fds *fds, json_t 
 	return ret ? ret : give(json_pack("{s:s}", "path", m->config_path), result, err);
 }
 
+static int config_result(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+			 struct error *err)
+{
+	const struct methods_context *m = ctx;
+	int ret = check_none(params, err);
+
+	return ret ? ret : switch_config_result(m->sw, err);
+}
+
 const struct rpc_method methods[] = {
 	{ "version", version },
 	{ "describe", describe },
@@ -422,5 +431,6 @@ const struct rpc_method methods[] = {
 	{ "config.check", config_check },
 	{ "config.save", config_save },
 	{ "config.reload", config_reload },
+	{ "config.result", config_result },
 	{ NULL, NULL },
 };

@@ -19,6 +19,8 @@
  *	config.check   {["text"]}                {section: number of objects}; without text: the
  *	                                         daemon's own file
  *	config.save, config.reload               {"path"}
+ *	config.result                            true, or what went wrong in the last reload: what
+ *	                                         could be done was done all the same
  *
  * A file that "file" of port.add names is opened by the client: "fd" is its index among the files
  * that came with the request, and "file" its path as /proc/PID/fd tells it. The switch sees the

@@ -122,6 +122,8 @@ static int check_port(const json_t *config, const char *name, const json_t *para
 	json_t *options;
 	int r = port_name_check(name, err);
 
+	if (r == 0 && json_object_get(params, "fd"))
+		r = error_set(err, -EINVAL, "unknown option \"fd\": a file has no open files");
 	if (r == 0)
 		r = port_canonical(params, &options, &kind, &settings, err);
 	if (r < 0)

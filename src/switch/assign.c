@@ -8,6 +8,8 @@
 
 #include "switch/private.h"
 
+#define BUSY_SAMPLE_NS (NSEC_PER_SEC / 2) /* shortest time over which a worker's load is told */
+
 /* NUMA node of a CPU, -1 when unknown. */
 static int cpu_node(int cpu)
 {
@@ -183,15 +185,21 @@ static json_t *queues_of(const struct swtch *sw, unsigned worker)
 	return list;
 }
 
-/* Share of the time since the last call that the worker was busy. */
+/* Share of the time since the last look that the worker was busy. Looks that follow each other
+ * closely (several people watch) get the same answer.
+ */
 static double busy_percent(struct swtch *sw, unsigned w, uint64_t busy)
 {
-	uint64_t now = clock_ns(), passed = now - sw->busy_at[w];
-	double percent = passed ? 100.0 * (double)(busy - sw->busy_ns[w]) / (double)passed : 0;
+	struct busy_sample *s = &sw->busy[w];
+	uint64_t now = clock_ns(), passed = now - s->at_ns;
 
-	sw->busy_ns[w] = busy;
-	sw->busy_at[w] = now;
-	return min(percent, 100.0);
+	if (passed < BUSY_SAMPLE_NS)
+		return s->percent;
+	s->percent = 100.0 * (double)(busy - s->busy_ns) / (double)passed;
+	s->percent = min(s->percent, 100.0);
+	s->busy_ns = busy;
+	s->at_ns = now;
+	return s->percent;
 }
 
 json_t *switch_worker_show(struct swtch *sw)

@@ -62,9 +62,8 @@ int switch_create(struct swtch **out, struct event_base *base, unsigned n_worker
 	sw->base = base;
 	sw->attention_fd = -1;
 	switch_env_init(&sw->env, base);
-	sw->busy_ns = calloc(n_workers, sizeof(*sw->busy_ns));
-	sw->busy_at = calloc(n_workers, sizeof(*sw->busy_at));
-	if (!sw->busy_ns || !sw->busy_at) {
+	sw->busy = calloc(n_workers, sizeof(*sw->busy));
+	if (!sw->busy) {
 		error_set(err, r, "out of memory");
 		goto fail;
 	}
@@ -113,8 +112,7 @@ void switch_destroy(struct swtch *sw)
 	free_event(sw->attention_event);
 	if (sw->attention_fd >= 0)
 		close(sw->attention_fd);
-	free(sw->busy_ns);
-	free(sw->busy_at);
+	free(sw->busy);
 	free(sw);
 }
 

@@ -53,6 +53,12 @@ struct sw_port {
 	uint8_t worker[PORT_QUEUES_MAX]; /* of each queue pair, when assigned */
 };
 
+/* How busy a worker was between two looks. */
+struct busy_sample {
+	uint64_t at_ns, busy_ns;
+	double percent;
+};
+
 struct swtch {
 	struct event_base *base;
 	struct datapath *dp;
@@ -68,7 +74,7 @@ struct swtch {
 	json_t *to_apply; /* configuration whose additions wait for removals */
 	int apply_result; /* of the last configuration applied */
 	struct error apply_error;
-	uint64_t *busy_ns, *busy_at; /* of each worker at the last look */
+	struct busy_sample *busy; /* of each worker at the last look */
 };
 
 /* options.c */
