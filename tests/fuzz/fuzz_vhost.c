@@ -273,19 +273,9 @@ static void guest_writes(struct input *in)
 		mem[at + i] = next(in);
 }
 
-/* At most UINT8_MAX bytes. Not inlined: gcc 12 warns of vectors that it would never write. */
-__attribute__((noinline)) static size_t some_bytes(struct input *in, uint8_t *bytes)
-{
-	uint8_t n = next(in);
-
-	for (uint8_t i = 0; i < n; i++)
-		bytes[i] = next(in);
-	return n;
-}
-
 static void step(struct input *in)
 {
-	uint8_t bytes[UINT8_MAX];
+	uint8_t bytes[256];
 	size_t n;
 
 	switch (next(in) % 9) {
@@ -314,7 +304,9 @@ static void step(struct input *in)
 		guest_writes(in);
 		break;
 	default: /* no message at all */
-		n = some_bytes(in, bytes);
+		n = next(in);
+		for (size_t i = 0; i < n; i++)
+			bytes[i] = next(in);
 		send_bytes(bytes, n, &kinds[next(in) % N_KINDS], next(in) & 1);
 	}
 	run();
