@@ -20,7 +20,7 @@
 #include "virtio/driver.h"
 #include "virtio/netdrv.h"
 
-#define FRONTEND_VRINGS_MAX (2 * NETDRV_PAIRS_MAX)
+#define FRONTEND_VRINGS_MAX (2 * NETDRV_PAIRS_MAX) /* rings of one front-end */
 
 /* Protocol features that the front-end can use, as bit masks: MQ, REPLY_ACK, CONFIGURE_MEM_SLOTS,
  * STATUS. */

@@ -108,10 +108,13 @@ static uint32_t piece_len(const struct netdrv_config *c, unsigned i, uint32_t le
 
 static unsigned count_pieces(const struct netdrv_config *c)
 {
+	uint32_t left = c->rx_buffer_len;
 	unsigned n = 0;
 
-	for (uint32_t left = c->rx_buffer_len; left > 0; n++)
+	do {
 		left -= piece_len(c, n, left);
+		n++;
+	} while (left > 0);
 	return n;
 }
 
@@ -172,11 +175,11 @@ static int rx_create(struct rx_queue *q, const struct netdrv_config *c, struct s
 	q->n_buffers = c->rx_ring_size;
 	if (q->n_pieces < c->indirect_min || q->n_pieces > c->indirect_len)
 		q->n_buffers /= q->n_pieces;
-	if (q->n_buffers == 0)
+	total = (size_t)q->n_buffers * q->n_pieces;
+	if (total == 0)
 		return error_set(err, -EINVAL,
 				 "a receive buffer of %u descriptors does not fit a ring of %u",
 				 q->n_pieces, c->rx_ring_size);
-	total = (size_t)q->n_buffers * q->n_pieces;
 	q->buffers = calloc(q->n_buffers, sizeof(*q->buffers));
 	q->held = calloc(q->n_buffers, sizeof(struct rx_buffer *));
 	q->pieces = calloc(total, sizeof(*q->pieces));

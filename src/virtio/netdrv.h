@@ -21,8 +21,8 @@
 #include "virtio/driver.h"
 #include "virtio/sharedmem.h"
 
-#define NETDRV_PAIRS_MAX 128
-#define NETDRV_BATCH_MAX 32 /* frames in one receive() */
+#define NETDRV_PAIRS_MAX 128 /* queue pairs of one driver */
+#define NETDRV_BATCH_MAX 32  /* frames in one receive() */
 
 /* One queue, as the transport has to tell the device. Pointers lie in the driver's memory. */
 struct netdrv_ring_info {

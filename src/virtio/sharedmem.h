@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "virtio/driver.h"
 
-#define SHAREDMEM_REGIONS_MAX 16
+#define SHAREDMEM_REGIONS_MAX 16 /* memfds */
 
 /* Owned by the caller; zeroed (= {0}) it is empty. Must not move: memory points into it. */
 struct sharedmem {

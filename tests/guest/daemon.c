@@ -161,25 +161,38 @@ void daemon_discard(struct daemon *daemon)
 	daemon->dir[0] = '\0';
 }
 
-void daemon_stop(struct daemon *daemon)
+/* Waits until vireod has ended, as it was told to. */
+static int await_end(struct daemon *daemon)
 {
 	int status = 0;
 
-	daemon_check_alive(daemon);
-	kill(daemon->pid, SIGTERM);
 	for (unsigned ms = 0; waitpid(daemon->pid, &status, WNOHANG) == 0; ms += 5) {
-		if (ms > STOP_MS)
+		if (ms > STOP_MS) {
+			daemon_discard(daemon);
 			fail_msg("vireod does not end after SIGTERM");
+		}
 		usleep(5000);
 	}
 	daemon->pid = 0;
-	if (status != 0 || log_has(daemon, "Sanitizer") || log_has(daemon, "runtime error")) {
+	return status;
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+	bool complaint, answering;
+	int status;
+
+	daemon_check_alive(daemon);
+	kill(daemon->pid, SIGTERM);
+	status = await_end(daemon);
+	complaint = log_has(daemon, "Sanitizer") || log_has(daemon, "runtime error");
+	answering = answers(daemon);
+	if (status != 0 || complaint)
 		show_log(daemon);
+	daemon_discard(daemon);
+	if (status != 0 || complaint)
 		fail_msg("vireod ended with wait status %#x", status);
-	}
-	assert_false(answers(daemon));
-	remove_dir(daemon);
-	daemon->dir[0] = '\0';
+	assert_false(answering);
 }
 
 /* Reads all that the child writes, up to @size - 1 bytes. */

@@ -11,7 +11,7 @@
 #include "vhost/frontend.h"
 #include "virtio/netdrv.h"
 
-#define GUEST_FRAME_MAX 1600
+#define GUEST_FRAME_MAX 1600 /* bytes, of frames that guest_receive() gives */
 
 struct guest_config {
 	const char *path; /* of the vhost-user socket */

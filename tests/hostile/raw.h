@@ -8,7 +8,7 @@
 
 #include "vhost/proto.h"
 
-#define RAW_FDS_MAX 32
+#define RAW_FDS_MAX 32 /* with one message */
 
 /* How far a connection got before the attack. */
 enum raw_state {
@@ -26,10 +26,10 @@ struct raw {
 	int event_fds[2];
 };
 
-#define RAW_MEM_SIZE (1u << 20)
-#define RAW_GUEST_ADDR 0x10000000ull
-#define RAW_USER_ADDR 0x7f0000000000ull
-#define RAW_RING 64
+#define RAW_MEM_SIZE (1u << 20)		/* bytes */
+#define RAW_GUEST_ADDR 0x10000000ull	/* where memory is, for the guest */
+#define RAW_USER_ADDR 0x7f0000000000ull /* and for the front-end */
+#define RAW_RING 64			/* entries of each ring */
 /* Where the parts of ring @i are, from the start of memory. */
 #define RAW_DESC(i) ((i)*0x4000u)
 #define RAW_DRIVER(i) ((i)*0x4000u + 0x1000u)
@@ -43,6 +43,7 @@ bool raw_open(struct raw *raw, const char *path, enum raw_state state);
 /* Connects and nothing else: the fd (non-blocking only while connecting), or -1. */
 int raw_connect(const char *path);
 
+/* Hangs up and frees; the other side may have done so already. */
 void raw_close(struct raw *raw);
 
 /* Sends @len bytes with @n_fds fds (at most RAW_FDS_MAX, which may repeat). False when the

@@ -16,8 +16,8 @@
 #include "guest/guest.h"
 #include "guest/traffic.h"
 
-#define EVIL_MAC 0xe
-#define PEER_MAC 0x9
+#define EVIL_MAC 0xe /* last byte of the attacker's address, see guest_ethernet() */
+#define PEER_MAC 0x9 /* and of its peer's */
 
 struct world {
 	struct daemon daemon;

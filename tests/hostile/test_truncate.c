@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A front-end that cuts off the file behind memory it has shared: whoever reads there gets SIGBUS.
+ * It must be the port that breaks, not the switch.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "hostile/raw.h"
+#include "hostile/world.h"
+
+/* @len bytes of the memory stay. */
+static void cut_off(struct world *w, off_t len)
+{
+	struct raw raw;
+
+	for (unsigned n = 0; n < scaled(10); n++) {
+		if (!raw_open(&raw, w->path, RAW_RUNNING))
+			fail_msg("no front-end can connect any more");
+		world_peer_turn(w, 8);
+		assert_int_equal(ftruncate(raw.mem_fd, len), 0);
+		eventfd_write(raw.event_fds[1], 1);
+		world_peer_turn(w, 8);
+		raw_sync(&raw);
+		usleep(10000);
+		raw_close(&raw);
+		world_check(w);
+		if (n == 2)
+			world_baseline(w);
+	}
+	world_expect_service(w, "memory cut off");
+	if (w->fds != 0)
+		world_check_growth(w);
+}
+
+static void test_rings(void **state)
+{
+	cut_off(*state, 0);
+}
+
+/* The rings lie in front of the buffers. */
+static void test_buffers(void **state)
+{
+	cut_off(*state, RAW_FRAME);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		WORLD_TEST(test_rings),
+		WORLD_TEST(test_buffers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
