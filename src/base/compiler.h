@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-#define CACHE_LINE 64
+#define CACHE_LINE 64 /* bytes that cores exchange at once, on every machine we run on */
 
+/* Tells the compiler which way a branch nearly always goes. */
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -15,6 +16,7 @@
 /* The structure of type @type whose member @member @ptr points to. */
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
+/* The smaller and the larger of two values of any type; each is evaluated once. */
 #define min(a, b)                       \
 	({                              \
 		__typeof__(a) _a = (a); \

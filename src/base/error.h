@@ -4,7 +4,7 @@
 
 #include "base/compiler.h"
 
-#define ERROR_TEXT_MAX 256
+#define ERROR_TEXT_MAX 256 /* bytes, with the end */
 
 /* Owned by the caller, usually on its stack. */
 struct error {

@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/error.h"
 
+/* From what must be seen to what only a developer wants. */
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 /* One for each source file that logs, made by LOG_MODULE. */
@@ -26,6 +27,7 @@ struct log_module {
 	}                                                                          \
 	struct log_module
 
+/* Write a line of this file's module, printf-like. */
 #define log_error(...) log_write(&log_this, LOG_ERROR, __VA_ARGS__)
 #define log_warning(...) log_write(&log_this, LOG_WARNING, __VA_ARGS__)
 #define log_info(...) log_write(&log_this, LOG_INFO, __VA_ARGS__)
@@ -41,6 +43,7 @@ struct log_module {
 			log_write(&log_this, (LEVEL), __VA_ARGS__); \
 	} while (0)
 
+/* What one place has written and left out; zeroed at first. */
 struct log_limit {
 	struct bucket bucket;
 	unsigned n_suppressed;

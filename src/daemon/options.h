@@ -2,7 +2,7 @@
 /* The command line of vireod. */
 #pragma once
 
-#define DAEMON_RUN_DIR "/run/vireo"
+#define DAEMON_RUN_DIR "/run/vireo" /* where the control socket is made, unless told */
 #define DAEMON_WORKERS_MAX 64
 
 /* What the command line said; strings are borrowed from argv. */
@@ -15,6 +15,7 @@ struct daemon_options {
 	const char *log_level;	 /* "info" */
 };
 
+/* What main() is to do: run, end well, end with an error. */
 enum options_verdict { OPTIONS_RUN, OPTIONS_DONE, OPTIONS_WRONG };
 
 /* Reads the command line. OPTIONS_DONE: help or version was printed. OPTIONS_WRONG: one line on

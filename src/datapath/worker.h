@@ -23,7 +23,7 @@
 
 #include "datapath/forward.h"
 
-#define WORKER_IDLE UINT64_MAX
+#define WORKER_IDLE UINT64_MAX /* generation of a worker that uses no view */
 
 /* What workers share, owned by the datapath. */
 struct worker_shared {

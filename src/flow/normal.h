@@ -18,6 +18,7 @@ enum normal_verdict {
 	NORMAL_FLOOD,	/* to every port of the bridge for which normal_may_send() */
 };
 
+/* What was decided, and what the verdict needs. */
 struct normal_result {
 	enum normal_verdict verdict;
 	enum drop_reason drop;

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "packet/ethernet.h"
 
+/* Addresses that a table holds: unless told, and at most. */
 #define MAC_TABLE_SIZE_DEFAULT 8192
 #define MAC_TABLE_SIZE_MAX 1048576
 #define MAC_PORTS_MAX 4096 /* port numbers are below this */

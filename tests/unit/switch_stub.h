@@ -113,6 +113,7 @@ int switch_config_apply(struct swtch *sw, const json_t *config, struct error *er
 	return stub_note("config_apply", config, err);
 }
 
+/* As in switch.h. */
 int switch_config_result(const struct swtch *sw, struct error *err)
 {
 	return stub_note("config_result", NULL, err);
