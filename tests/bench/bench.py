@@ -156,7 +156,7 @@ def compare(args):
         lines.append(row(name, load, {n: results.get(n, []) for n in names}))
     say(f"\n{time.strftime('%Y-%m-%d')}, {cpu_model()}, {args.rounds} rounds\n{header}")
     say("\n".join(lines))
-    say("Both directions together. refused: what the guests could not send to vireo; near 0 the "
+    say("Both directions together; ratios above 1: vireo is better. refused: what the guests could not send to vireo; near 0 the "
         "load, not the switch, is the limit.\n*: the machine was busy with other things.\n")
     say(f"{'switch':<26} {'ready':>12} {'idle CPU':>12} {'memory':>12}")
     for n, figures in everything.items():
