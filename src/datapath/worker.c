@@ -199,8 +199,13 @@ static int start_thread(struct worker *w)
 		CPU_SET(w->cpu, &cpus);
 		pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
 	}
-	/* signals are the control thread's */
+	/* signals are the control thread's, but for those that a thread brings on itself: guest
+	 * memory that a front-end has cut off raises SIGBUS (virtio/bus_guard.h) */
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGILL);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_create(&w->thread, &attr, main_of_thread, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
