@@ -33,7 +33,9 @@ int vhost_queue_init(struct vhost_queue *q, struct port *port, unsigned pair,
 	q->header_len = net_header_len(state->features);
 	q->mergeable = state->features >> VIRTIO_NET_F_MRG_RXBUF & 1;
 	q->enabled = vring->enabled;
-	q->reported = q->told = false;
+	/* a ring that is still broken, and was told of, is old news */
+	if (!ring_broken(&vring->ring))
+		q->reported = q->told = false;
 	return 0;
 }
 

@@ -310,15 +310,25 @@ static void vhost_user_attend(struct port *port)
 	}
 }
 
+/* "ok", or why a ring does not run. */
+static const char *ring_state(const struct vhost_vring *v)
+{
+	if (ring_broken(&v->ring))
+		return ring_fault_text(v->ring.fault);
+	if (v->live)
+		return "ok";
+	/* everything was told, but its memory is not there, or not any more */
+	if (v->started && v->size && v->has_addr)
+		return ring_fault_text(RING_FAULT_UNMAPPED);
+	return "stopped";
+}
+
 static json_t *show_ring(struct vhost_port *vp, unsigned index)
 {
 	const struct vhost_vring *v = vhost_device_vring(vp->device, index);
 
 	return json_pack("{s:s, s:i, s:s, s:s, s:i, s:b, s:I, s:I, s:s}", "direction",
-			 index % 2 ? "rx" : "tx", "index", (int)(index / 2), "state",
-			 ring_broken(&v->ring) ? ring_fault_text(v->ring.fault)
-			 : v->live	       ? "ok"
-					       : "stopped",
+			 index % 2 ? "rx" : "tx", "index", (int)(index / 2), "state", ring_state(v),
 			 "ring", v->live ? v->ring.ops->name : "none", "size", (int)v->size,
 			 "enabled", v->enabled, "chains",
 			 (json_int_t)counter_read(&v->ring.n_chains), "notifications",

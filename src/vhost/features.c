@@ -8,6 +8,7 @@
 #include "packet/ethernet.h"
 #include "vhost/features.h"
 #include "vhost/names.h"
+#include "vhost/socket.h"
 #include "vhost/vring.h"
 
 #define CONFIG_HEADER_LEN offsetof(struct vhost_user_config, data)
@@ -136,6 +137,8 @@ int vhost_net_set_mtu(struct vhost_session *s, struct vhost_message *m, struct e
 
 int vhost_set_backend_req_fd(struct vhost_session *s, struct vhost_message *m, struct error *err)
 {
+	if (!vhost_socket_is_pair(m->fds[0]))
+		return error_set(err, -EINVAL, "the file descriptor is no end of a socket pair");
 	if (s->backend_req_fd >= 0)
 		close(s->backend_req_fd);
 	s->backend_req_fd = m->fds[0];

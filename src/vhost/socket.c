@@ -189,3 +189,27 @@ int vhost_socket_peer_pid(int fd)
 		return 0;
 	return cred.pid;
 }
+
+static bool is_nameless(int fd, int (*get)(int, struct sockaddr *, socklen_t *))
+{
+	struct sockaddr_un addr;
+	socklen_t len = sizeof(addr);
+
+	return get(fd, (struct sockaddr *)&addr, &len) == 0 && addr.sun_family == AF_UNIX &&
+	       len == sizeof(sa_family_t);
+}
+
+static int get_own_name(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	return getsockname(fd, addr, len);
+}
+
+static int get_peer_name(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	return getpeername(fd, addr, len);
+}
+
+bool vhost_socket_is_pair(int fd)
+{
+	return is_nameless(fd, get_own_name) && is_nameless(fd, get_peer_name);
+}

@@ -35,5 +35,11 @@ bool vhost_socket_hung_up(int fd);
 /* Process that was the peer when the connection was made; 0: unknown. */
 int vhost_socket_peer_pid(int fd);
 
+/* Whether @fd is an end of a nameless pair of unix sockets (socketpair(2)), as SET_BACKEND_REQ_FD
+ * brings it, and not of a connection to a socket file: its own end of ours, say, which would never
+ * hang up if we held it.
+ */
+bool vhost_socket_is_pair(int fd);
+
 /* Checks that @path fits in a socket address. Returns 0, or -ENAMETOOLONG or -EINVAL and a text. */
 int vhost_socket_check_path(const char *path, struct error *err);

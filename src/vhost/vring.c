@@ -182,7 +182,8 @@ int vhost_get_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 }
 
 /* An fd that we will write to or wait on: nothing of a file system, where a FUSE server could block
- * us. Only anonymous inodes (eventfd), pipes and sockets are left.
+ * us, and no socket, which could be the front-end's own end of the connection, so that it would
+ * never hang up. Only anonymous inodes (eventfd) and pipes are left.
  */
 static bool is_event_fd(int fd)
 {
@@ -190,7 +191,7 @@ static bool is_event_fd(int fd)
 
 	if (fstat(fd, &st) != 0)
 		return false;
-	return (st.st_mode & S_IFMT) == 0 || S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
+	return (st.st_mode & S_IFMT) == 0 || S_ISFIFO(st.st_mode);
 }
 
 /* Takes the fd of SET_VRING_KICK, _CALL or _ERR out of the message; -1 when it says that none
@@ -208,7 +209,7 @@ static int take_fd(struct vhost_message *m, int *fd, struct error *err)
 	if (none)
 		return 0;
 	if (!is_event_fd(m->fds[0]))
-		return error_set(err, -EINVAL, "the file descriptor is no eventfd, pipe or socket");
+		return error_set(err, -EINVAL, "the file descriptor is no eventfd or pipe");
 	fcntl(m->fds[0], F_SETFL, fcntl(m->fds[0], F_GETFL) | O_NONBLOCK);
 	*fd = m->fds[0];
 	m->fds[0] = -1;

@@ -164,6 +164,8 @@ static void test_backend_channel(void **state)
 	assert_int_equal(ask(rig, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, NULL, 0), 1);
 	assert_int_equal(ask(rig, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &pair[1], 1), 0);
 	assert_int_equal(ask(rig, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &pair[1], 1), 0);
+	/* the connection's own end, which would never hang up */
+	assert_int_equal(ask(rig, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &rig->peer, 1), 1);
 	close(pair[1]);
 	assert_int_equal(recv(pair[0], &byte, 1, MSG_DONTWAIT), -1); /* kept */
 	rig_disconnect(rig);

@@ -209,6 +209,34 @@ static void test_remove_only_ours(void **state)
 	vhost_socket_remove(p->path, &theirs);
 }
 
+static void test_pair(void **state)
+{
+	struct place *p = *state;
+	struct vhost_socket_file file;
+	struct error err;
+	int pair[2], listener, ours, theirs, event = eventfd(0, EFD_CLOEXEC);
+
+	listener = vhost_socket_listen(p->path, &plain, &file, &err);
+	ours = vhost_socket_connect(p->path, &err);
+	theirs = accept(listener, NULL, NULL);
+	assert_true(listener >= 0 && ours >= 0 && theirs >= 0 && event >= 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_true(vhost_socket_is_pair(pair[0]));
+	assert_true(vhost_socket_is_pair(pair[1]));
+	assert_false(vhost_socket_is_pair(ours));
+	assert_false(vhost_socket_is_pair(theirs));
+	assert_false(vhost_socket_is_pair(listener));
+	assert_false(vhost_socket_is_pair(event));
+	assert_false(vhost_socket_is_pair(-1));
+	close(event);
+	close(pair[0]);
+	close(pair[1]);
+	close(ours);
+	close(theirs);
+	close(listener);
+	vhost_socket_remove(p->path, &file);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_place, leave_place)
@@ -216,7 +244,7 @@ int main(void)
 		T(test_listen_and_remove),     T(test_rights),
 		T(test_stale_is_replaced),     T(test_live_is_left_alone),
 		T(test_others_are_left_alone), T(test_bad_paths),
-		T(test_remove_only_ours),
+		T(test_remove_only_ours),      T(test_pair),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
