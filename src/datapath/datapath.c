@@ -24,6 +24,7 @@ struct waiter {
 	bool complained;
 	void (*fn)(void *arg);
 	void *arg;
+	bool drain; /* the inboxes have to be empty, too */
 };
 
 struct datapath {
@@ -106,17 +107,28 @@ static void complain(struct waiter *w)
 	log_error("a worker has been stuck for a second; changes wait for it");
 }
 
+/* Whether nothing is on its way any more, if @w waits for that. */
+static bool drained(const struct datapath *dp, const struct waiter *w)
+{
+	return !w->drain || inboxes_empty(&dp->shared.inboxes) ||
+	       clock_ns() - w->since > QUIESCE_LATE_NS;
+}
+
 static void look_at_workers(evutil_socket_t fd, short what, void *arg)
 {
 	struct timeval tv = { .tv_usec = QUIESCE_POLL_US };
 	struct datapath *dp = arg;
-	struct waiter *w;
+	struct waiter *w, **at = &dp->waiters;
 
-	while ((w = dp->waiters) && passed(dp, w->generation)) {
-		dp->waiters = w->next;
-		if (!dp->waiters)
-			dp->last_waiter = &dp->waiters;
-		w->fn(w->arg);
+	while ((w = *at) && passed(dp, w->generation)) {
+		if (!drained(dp, w)) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		if (!w->next)
+			dp->last_waiter = at;
+		w->fn(w->arg); /* may add waiters */
 		free(w);
 	}
 	if (dp->waiters) {
@@ -270,7 +282,7 @@ void datapath_publish(struct datapath *dp, struct view *view)
 	wake_all(dp);
 }
 
-void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg)
+static void wait_for_workers(struct datapath *dp, bool drain, void (*fn)(void *arg), void *arg)
 {
 	struct timeval now = { 0 };
 	struct waiter *w = malloc(sizeof(*w));
@@ -283,18 +295,36 @@ void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg)
 		return;
 	}
 	*w = (struct waiter){
-		.generation = dp->shared.generation, .since = clock_ns(), .fn = fn, .arg = arg
+		.generation = dp->shared.generation,
+		.since = clock_ns(),
+		.fn = fn,
+		.arg = arg,
+		.drain = drain,
 	};
 	*dp->last_waiter = w;
 	dp->last_waiter = &w->next;
 	event_add(dp->poll, &now);
 }
 
+void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg)
+{
+	wait_for_workers(dp, false, fn, arg);
+}
+
+void datapath_drain(struct datapath *dp, void (*fn)(void *arg), void *arg)
+{
+	wait_for_workers(dp, true, fn, arg);
+}
+
 int datapath_inject(struct datapath *dp, uint32_t port, const void *frame, uint32_t len)
 {
 	struct spsc *queue = inboxes_queue(&dp->shared.inboxes, 0, dp->shared.n_workers);
-	int r = inbox_inject(queue, port, frame, len);
+	const struct view *view = dp->shared.view;
+	int r;
 
+	if (port >= view->n_ports || !view->ports[port])
+		return -ENOENT;
+	r = inbox_inject(queue, view->ports[port], frame, len);
 	if (r == 0)
 		worker_wake(&dp->shared.workers[0]);
 	return r;

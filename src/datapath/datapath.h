@@ -42,8 +42,13 @@ void datapath_publish(struct datapath *dp, struct view *view);
 /* Calls @fn(@arg), from the loop, once no worker uses a view older than the newest now. */
 void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg);
 
-/* Lets a worker handle @frame (at least ETH_HLEN bytes) as if it had been received on port @port. 0
- * or -ENOBUFS. */
+/* The same for a view that lists no receive queues, and once nothing is on its way between workers
+ * (or that takes a second). Later calls of datapath_quiesce() do not wait for this one.
+ */
+void datapath_drain(struct datapath *dp, void (*fn)(void *arg), void *arg);
+
+/* Lets a worker handle @frame (at least ETH_HLEN bytes) as if it had been received on port @port.
+ * 0, -ENOENT when the view has no such port, or -ENOBUFS. */
 int datapath_inject(struct datapath *dp, uint32_t port, const void *frame, uint32_t len);
 
 void datapath_worker_stats(const struct datapath *dp, unsigned worker,

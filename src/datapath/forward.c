@@ -11,23 +11,31 @@
 
 #define INBOX_SIZE (1u << 20)	  /* bytes; untouched ones cost nothing */
 #define INBOX_RUN (BATCH_MAX - 1) /* records handled before their room is given back */
+#define INBOX_RECORD_MIN 48	  /* bytes that a record takes there, at least */
 
 /* Packets that go out by one port, in order. */
 struct outbox {
 	const struct view_port *port;
+	unsigned n_waiting; /* packets for this port id in our own inbox */
 	unsigned n;
 	struct pkt *pkts[BATCH_MAX];
 	struct normal_tag tags[BATCH_MAX];
+};
+
+enum source {
+	FROM_PORT,  /* or the control thread */
+	FROM_SELF,  /* they waited in our own inbox */
+	FROM_OTHER, /* another worker handed them over */
 };
 
 struct forwarder {
 	unsigned worker;
 	struct inboxes *inboxes;
 	const struct view *view; /* that decides: the newest when the batch was taken */
-	const struct view
-		*inboxes_view; /* that inboxes were emptied by in this turn, the same or older */
 	uint64_t now;
 	uint64_t handed;
+	unsigned n_crossings; /* of patch ports, by the packet at hand and its copies */
+	enum source source;   /* of the packets at hand */
 	unsigned n_touched;
 	uint32_t touched[VIEW_PORTS_MAX];	/* ids of outboxes that hold packets */
 	struct outbox outboxes[VIEW_PORTS_MAX]; /* by port id */
@@ -38,7 +46,7 @@ enum record_kind { RECORD_TRANSMIT, RECORD_RECEIVE };
 
 /* A packet in an inbox; the frame follows. */
 struct record {
-	uint32_t port;
+	uint32_t port, serial;
 	uint32_t len;
 	uint32_t hash;
 	uint16_t tci;
@@ -98,13 +106,36 @@ static struct port_counters *counters(const struct forwarder *fw, const struct v
 	return &port->state->counters[fw->worker];
 }
 
-int inbox_inject(struct spsc *queue, uint32_t port, const void *frame, uint32_t len)
+/* Seen from outside. */
+static bool is_empty(const struct spsc *queue)
+{
+	/* pairs with spsc_release(), which comes when what was taken is sent, or in another inbox
+	 */
+	uint64_t tail = __atomic_load_n(&queue->tail, __ATOMIC_ACQUIRE);
+
+	return __atomic_load_n(&queue->head, __ATOMIC_ACQUIRE) == tail;
+}
+
+bool inboxes_empty(const struct inboxes *in)
+{
+	unsigned n = in->n_workers * (in->n_workers + 1);
+
+	/* twice: what leaves one may enter another that was looked at before */
+	for (unsigned i = 0; i < 2 * n; i++)
+		if (!is_empty(&in->queues[i % n]))
+			return false;
+	return true;
+}
+
+int inbox_inject(struct spsc *queue, const struct view_port *port, const void *frame, uint32_t len)
 {
 	struct record *r = spsc_reserve(queue, sizeof(*r) + len);
 
 	if (!r)
 		return -ENOBUFS;
-	*r = (struct record){ .port = port, .len = len, .kind = RECORD_RECEIVE };
+	*r = (struct record){
+		.port = port->id, .serial = port->serial, .len = len, .kind = RECORD_RECEIVE
+	};
 	memcpy(r + 1, frame, len);
 	spsc_commit(queue, sizeof(*r) + len);
 	return 0;
@@ -123,6 +154,7 @@ static void hand_off(struct forwarder *fw, const struct view_port *out, struct p
 	}
 	*r = (struct record){
 		.port = out->id,
+		.serial = out->serial,
 		.len = pkt->len,
 		.hash = pkt->hash,
 		.tci = pkt->tci,
@@ -132,7 +164,16 @@ static void hand_off(struct forwarder *fw, const struct view_port *out, struct p
 	};
 	pkt_copy(pkt, r + 1);
 	spsc_commit(queue, sizeof(*r) + pkt->len);
-	fw->handed |= 1ull << worker;
+	if (worker == fw->worker)
+		fw->outboxes[out->id].n_waiting++;
+	else
+		fw->handed |= 1ull << worker;
+}
+
+/* Whether packets for @out have to wait, in our own inbox or in the one where they are. */
+static bool must_wait(const struct forwarder *fw, const struct view_port *out)
+{
+	return out->held || (fw->source == FROM_PORT && fw->outboxes[out->id].n_waiting);
 }
 
 /* Several queues are ours: a flow stays on one of them. */
@@ -154,34 +195,23 @@ static void transmit_spread(struct forwarder *fw, const struct view_port *out,
 	}
 }
 
-/* Whether what is sent to @out must wait in our inbox: its queues change hands, or they did when
- * this turn began, so that packets that came before may still be waiting there.
- */
-static bool must_wait(const struct forwarder *fw, const struct view_port *out)
-{
-	const struct view *before = fw->inboxes_view;
-
-	if (likely(!out->held && !before->any_held))
-		return false;
-	return out->held || (out->id < before->n_ports && before->ports[out->id] &&
-			     before->ports[out->id]->held);
-}
-
 static void transmit(struct forwarder *fw, const struct view_port *out, struct pkt *const *pkts,
 		     unsigned n)
 {
 	const struct view_txq_range *mine;
+	bool wait;
 
 	if (unlikely(!out->n_txqs)) {
 		drop_count(counters(fw, out), out->link ? DROP_tx_no_queue : DROP_tx_link_down, n);
 		return;
 	}
 	mine = &out->by_worker[fw->worker];
-	if (unlikely(!mine->n || must_wait(fw, out))) {
+	wait = must_wait(fw, out);
+	if (unlikely(!mine->n || wait)) {
 		for (unsigned i = 0; i < n; i++) {
 			unsigned owner = out->txqs[pkts[i]->hash % out->n_txqs].worker;
 
-			hand_off(fw, out, pkts[i], mine->n ? fw->worker : owner);
+			hand_off(fw, out, pkts[i], wait ? fw->worker : owner);
 		}
 		return;
 	}
@@ -227,18 +257,54 @@ static void put_in_outbox(struct forwarder *fw, const struct view_port *out, str
 	box->tags[box->n++] = tag;
 }
 
+static bool is_tag(uint16_t ethertype)
+{
+	return ethertype == ETH_P_8021Q || ethertype == ETH_P_8021AD;
+}
+
 /* Bytes behind the Ethernet header and tags, which is what an MTU limits. */
 static uint32_t payload_len(const struct pkt *pkt)
 {
 	uint32_t headers = ETH_HLEN + (pkt->tagged ? VLAN_TAG_LEN : 0);
+	uint16_t type = pkt->ethertype;
 
-	if (pkt->ethertype == ETH_P_8021Q || pkt->ethertype == ETH_P_8021AD)
+	/* at most two tags, as many as FRAME_LEN_MAX allows for */
+	while (unlikely(is_tag(type)) && headers < ETH_HLEN + 2 * VLAN_TAG_LEN) {
 		headers += VLAN_TAG_LEN;
+		if (pkt->head_len < headers)
+			break;
+		type = (uint16_t)(pkt->head[headers - 2] << 8 | pkt->head[headers - 1]);
+	}
 	return pkt->len > headers ? pkt->len - headers : 0;
 }
 
 static void forward_frame(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
 			  struct normal_tag tag, unsigned hops);
+
+/* To the other end of a patch port. */
+static void cross(struct forwarder *fw, const struct view_port *out, struct pkt *pkt,
+		  struct normal_tag tag, unsigned hops)
+{
+	/* as it is on the cable: the packet gets its tag where it leaves the switch */
+	uint32_t len =
+		pkt->len + (tag.tagged ? VLAN_TAG_LEN : 0) - (pkt->tagged ? VLAN_TAG_LEN : 0);
+	const struct view_port *peer = out->patch_peer ? fw->view->ports[out->patch_peer] : NULL;
+
+	if (!peer) {
+		drop_count(counters(fw, out), DROP_tx_link_down, 1);
+		return;
+	}
+	if (hops == VIEW_PATCH_HOPS_MAX || fw->n_crossings == fw->view->n_ports) {
+		drop_count(counters(fw, out), DROP_patch_loop, 1);
+		return;
+	}
+	fw->n_crossings++;
+	counter_add(&counters(fw, out)->tx_packets, 1);
+	counter_add(&counters(fw, out)->tx_bytes, len);
+	counter_add(&counters(fw, peer)->rx_packets, 1);
+	counter_add(&counters(fw, peer)->rx_bytes, len);
+	forward_frame(fw, peer, pkt, tag, hops + 1);
+}
 
 static void emit(struct forwarder *fw, const struct view_port *out, struct pkt *pkt,
 		 struct normal_tag tag, unsigned hops)
@@ -247,24 +313,10 @@ static void emit(struct forwarder *fw, const struct view_port *out, struct pkt *
 		drop_count(counters(fw, out), DROP_tx_too_long, 1);
 		return;
 	}
-	if (likely(!out->patch)) {
+	if (likely(!out->patch))
 		put_in_outbox(fw, out, pkt, tag);
-		return;
-	}
-	if (!out->patch_peer || !fw->view->ports[out->patch_peer]) {
-		drop_count(counters(fw, out), DROP_tx_link_down, 1);
-		return;
-	}
-	if (hops == VIEW_PATCH_HOPS_MAX) {
-		drop_count(counters(fw, out), DROP_patch_loop, 1);
-		return;
-	}
-	counter_add(&counters(fw, out)->tx_packets, 1);
-	counter_add(&counters(fw, out)->tx_bytes, pkt->len);
-	out = fw->view->ports[out->patch_peer];
-	counter_add(&counters(fw, out)->rx_packets, 1);
-	counter_add(&counters(fw, out)->rx_bytes, pkt->len);
-	forward_frame(fw, out, pkt, tag, hops + 1);
+	else
+		cross(fw, out, pkt, tag, hops);
 }
 
 static void flood(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
@@ -323,6 +375,7 @@ static void forward_received(struct forwarder *fw, const struct view_port *in, s
 		drop_count(counters(fw, in), DROP_too_long, 1);
 		return;
 	}
+	fw->n_crossings = 0;
 	forward_frame(fw, in, pkt, (struct normal_tag){ pkt->tagged, pkt->tci }, 0);
 }
 
@@ -340,9 +393,18 @@ void forward_batch(struct forwarder *fw, const struct view *view, uint32_t in_id
 		return;
 	fw->view = view;
 	fw->now = now;
+	fw->source = FROM_PORT;
 	for (unsigned i = 0; i < batch->n; i++)
 		forward_received(fw, in, &batch->pkts[i]);
 	flush_all(fw);
+}
+
+/* The port that a record is for; NULL: it is gone, even if there is a new one of that id. */
+static const struct view_port *port_of(const struct view *view, const struct record *r)
+{
+	const struct view_port *port = find_port(view, r->port);
+
+	return port && port->serial == r->serial ? port : NULL;
 }
 
 /* Takes records until @queue is empty, a batch is full, or one must wait. */
@@ -357,11 +419,13 @@ static unsigned forward_inbox(struct forwarder *fw, const struct view *view, str
 	while (n < INBOX_RUN && (r = spsc_peek(queue, &len))) {
 		struct pkt *pkt = &batch->pkts[n];
 
-		port = find_port(view, r->port);
-		if (port && port->held)
+		port = port_of(view, r);
+		if (port && r->kind == RECORD_TRANSMIT && must_wait(fw, port))
 			break;
 		spsc_pop(queue);
 		n++;
+		if (fw->source == FROM_SELF)
+			fw->outboxes[r->port].n_waiting--;
 		if (!port)
 			continue;
 		pkt_init_linear(pkt, r + 1, r->len, &batch->frags[n]);
@@ -384,12 +448,16 @@ unsigned forward_inboxes(struct forwarder *fw, const struct view *view, uint64_t
 {
 	unsigned total = 0;
 
-	fw->view = fw->inboxes_view = view;
+	fw->view = view;
 	fw->now = now;
 	for (unsigned from = 0; from <= fw->inboxes->n_workers; from++) {
 		struct spsc *queue = inboxes_queue(fw->inboxes, fw->worker, from);
-		unsigned runs = INBOX_SIZE / 64 / INBOX_RUN, n;
+		unsigned runs = INBOX_SIZE / INBOX_RECORD_MIN / INBOX_RUN, n;
 
+		if (from == fw->inboxes->n_workers)
+			fw->source = FROM_PORT;
+		else
+			fw->source = from == fw->worker ? FROM_SELF : FROM_OTHER;
 		/* all of it, so that nothing received later overtakes it; bounded, as others fill
 		 * it meanwhile */
 		do {

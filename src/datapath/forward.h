@@ -3,9 +3,15 @@
  * once. Worker threads; a forwarder belongs to one worker.
  *
  * A transmit queue belongs to one worker. A packet for a queue of another worker is copied into
- * that worker's inbox, a bounded queue of records, one for each pair of workers. Packets for a port
- * whose queues are changing hands (view_port.held) go to the worker's own inbox and wait there; so
- * nothing is lost or overtaken when a queue moves.
+ * that worker's inbox, a bounded queue of records, one for each pair of workers.
+ *
+ * Theory of operation (queues that change). While a port is held, because its kind changes its
+ * queues, each worker puts what it has for the port into its own inbox, where it waits; what other
+ * workers have handed over before waits in their inboxes. While packets of a port wait in a
+ * worker's own inbox, those that come behind line up there. So nothing is lost or overtaken.
+ *
+ * When queues move from one worker to another, views list no receive queues until all
+ * inboxes are empty: then nothing is on its way that could be overtaken on the new ways.
  */
 #pragma once
 
@@ -27,15 +33,19 @@ int inboxes_init(struct inboxes *in, unsigned n_workers);
 void inboxes_destroy(struct inboxes *in);
 
 /* The queue from @from to @to. */
-static inline struct spsc *inboxes_queue(struct inboxes *in, unsigned to, unsigned from)
+static inline struct spsc *inboxes_queue(const struct inboxes *in, unsigned to, unsigned from)
 {
 	return &in->queues[to * (in->n_workers + 1) + from];
 }
 
-/* Puts a frame into @queue, to be handled by a worker as if it had been received on port @port. The
+/* Whether nothing is on its way between workers. Any thread; means something while nobody receives.
+ */
+bool inboxes_empty(const struct inboxes *in);
+
+/* Puts a frame into @queue, to be handled by a worker as if it had been received on @port. The
  * queue's producer. 0 or -ENOBUFS.
  */
-int inbox_inject(struct spsc *queue, uint32_t port, const void *frame, uint32_t len);
+int inbox_inject(struct spsc *queue, const struct view_port *port, const void *frame, uint32_t len);
 
 /* NULL when memory is short. */
 struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes);
@@ -47,8 +57,7 @@ void forward_batch(struct forwarder *fw, const struct view *view, uint32_t in, s
 		   uint64_t now);
 
 /* Handles what has come in from other workers and the control thread. Returns how many packets.
- * Comes before forward_batch() in every turn; @view stays valid for the turn.
- */
+ * Comes before forward_batch() in every turn. */
 unsigned forward_inboxes(struct forwarder *fw, const struct view *view, uint64_t now);
 
 /* Whether every inbox is empty. */

@@ -43,13 +43,14 @@ struct view_bridge;
 
 struct view_port {
 	uint32_t id;
+	uint32_t serial; /* of this port: ids are used again, serials are not */
 	struct port *port;
 	struct view_port_state *state;
 	const struct view_bridge *bridge;
 	uint32_t patch_peer; /* id of the other end of a patch; 0: no patch, or no other end */
 	bool patch;
 	bool link;
-	bool held; /* queues change hands: what is sent waits (see datapath/worker.h) */
+	bool held; /* queues change hands: what is sent waits (see datapath/forward.h) */
 
 	/* VLANs, as in Open vSwitch's Port table */
 	bool access;		/* untagged outside, @tag inside */
@@ -91,7 +92,6 @@ struct view_worker {
 struct view {
 	struct rcu_free rcu;
 	uint64_t generation;
-	bool any_held;			/* of its ports */
 	unsigned n_ports;		/* ports has elements 0..n_ports-1 */
 	const struct view_port **ports; /* by id; NULL: no such port */
 	unsigned n_workers;
@@ -99,7 +99,9 @@ struct view {
 	void *memory; /* all arrays above, freed together */
 };
 
-/* Packets that crossed more patch ports than this are in a loop. */
+/* Packets that crossed more patch ports than this are in a loop. So are those whose copies crossed
+ * more of them, taken together, than there are ports.
+ */
 #define VIEW_PATCH_HOPS_MAX 8
 
 /* Takes one packet from a limit at @now (ns); false when it is over the limit. Any worker. */

@@ -68,7 +68,7 @@ static json_t *export_workers(const struct swtch *sw)
 			if (p->pinned[q] && !p->removing)
 				json_array_append_new(list, json_pack("{s:s, s:i, s:i}", "port",
 								      p->name, "queue", q, "worker",
-								      p->worker[q]));
+								      p->target[q]));
 	return list;
 }
 
@@ -354,7 +354,7 @@ void switch_removal_done(struct swtch *sw)
 
 bool switch_settled(const struct swtch *sw)
 {
-	return !sw->n_removing && !sw->to_apply;
+	return !sw->n_removing && !sw->moving && !sw->to_apply;
 }
 
 int switch_config_result(const struct swtch *sw, struct error *err)

@@ -29,11 +29,12 @@ static unsigned n_queues_of(const struct swtch *sw, unsigned worker)
 
 	for (const struct sw_port *p = sw->ports; p; p = p->next)
 		for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
-			n += p->assigned[q] && p->worker[q] == worker;
+			n += p->assigned[q] && p->target[q] == worker;
 	return n;
 }
 
-static unsigned choose_worker(const struct sw_port *p)
+/* The best worker for queue pair @pair, which itself does not count. */
+static unsigned choose_worker(const struct sw_port *p, unsigned pair)
 {
 	unsigned n_workers = datapath_n_workers(p->sw->dp), best = 0, best_cost = UINT32_MAX;
 
@@ -41,7 +42,7 @@ static unsigned choose_worker(const struct sw_port *p)
 		return 0;
 	for (unsigned w = 0; w < n_workers; w++) {
 		struct datapath_worker_stats stats;
-		unsigned cost = n_queues_of(p->sw, w);
+		unsigned cost = n_queues_of(p->sw, w) - (p->assigned[pair] && p->target[pair] == w);
 		int node;
 
 		datapath_worker_stats(p->sw->dp, w, &stats);
@@ -61,7 +62,7 @@ static void assign_pair(struct sw_port *p, unsigned pair)
 {
 	if (p->assigned[pair])
 		return;
-	p->worker[pair] = (uint8_t)choose_worker(p);
+	p->worker[pair] = p->target[pair] = (uint8_t)choose_worker(p, pair);
 	p->assigned[pair] = true;
 }
 
@@ -73,26 +74,41 @@ void switch_assign(struct sw_port *p)
 		assign_pair(p, p->port->txqs[q]->index);
 }
 
-/* The queue's last packets have left the old worker: the new one may begin. */
+/* Nothing is on its way between workers any more: queues may change hands. */
 static void moved(void *arg)
 {
-	struct sw_port *p = arg;
+	struct swtch *sw = arg;
 
-	p->n_moving--;
-	if (!p->removing && !p->sw->destroying)
-		switch_publish_soon(p->sw);
+	sw->moving = false;
+	for (struct sw_port *p = sw->ports; p; p = p->next)
+		memcpy(p->worker, p->target, sizeof(p->worker));
+	if (!sw->destroying)
+		switch_publish(sw);
 }
 
-static int move_pair(struct sw_port *p, unsigned pair, unsigned worker)
+static bool has_queue(const struct sw_port *p, unsigned pair)
 {
-	if (p->assigned[pair] && p->worker[pair] == worker)
-		return 0;
-	p->worker[pair] = (uint8_t)worker;
-	p->assigned[pair] = true;
-	p->n_moving++;
+	for (unsigned q = 0; q < p->port->n_rxqs; q++)
+		if (p->port->rxqs[q]->index == pair)
+			return true;
+	for (unsigned q = 0; q < p->port->n_txqs; q++)
+		if (p->port->txqs[q]->index == pair)
+			return true;
+	return false;
+}
+
+static void move_pair(struct sw_port *p, unsigned pair, unsigned worker)
+{
+	p->target[pair] = (uint8_t)worker;
+	if (!p->assigned[pair] || !has_queue(p, pair)) {
+		p->worker[pair] = (uint8_t)worker;
+		p->assigned[pair] = true;
+	}
+	if (p->worker[pair] == worker || p->sw->moving)
+		return;
+	p->sw->moving = true;
 	switch_publish(p->sw);
-	datapath_quiesce(p->sw->dp, moved, p);
-	return 0;
+	datapath_drain(p->sw->dp, moved, p->sw);
 }
 
 static int set_queue(struct swtch *sw, const json_t *params, struct error *err)
@@ -119,23 +135,22 @@ static int set_queue(struct swtch *sw, const json_t *params, struct error *err)
 		goto out;
 	word = option_string(checked, "port", "");
 	p = switch_find_port(sw, word);
-	if (!p) {
+	if (!p || p->removing) {
 		r = switch_no_such_port(sw, word, err);
 		goto out;
 	}
 	pair = (unsigned)option_uint(checked, "queue", 0);
 	word = option_string(checked, "worker", "");
-	p->pinned[pair] = false;
 	if (!strcmp(word, "auto")) {
-		p->assigned[pair] = false;
-		r = move_pair(p, pair, choose_worker(p));
+		p->pinned[pair] = false;
+		move_pair(p, pair, choose_worker(p, pair));
 	} else if (sscanf(word, "%u%c", &worker, &end) != 1 ||
 		   worker >= datapath_n_workers(sw->dp)) {
 		r = error_set(err, -EINVAL, "no worker \"%s\": use 0 to %u, or auto", word,
 			      datapath_n_workers(sw->dp) - 1);
 	} else {
-		r = move_pair(p, pair, worker);
 		p->pinned[pair] = true;
+		move_pair(p, pair, worker);
 	}
 out:
 	json_decref(checked);
@@ -177,7 +192,7 @@ static json_t *queues_of(const struct swtch *sw, unsigned worker)
 		for (unsigned q = 0; p->port && q < p->port->n_rxqs; q++) {
 			unsigned pair = p->port->rxqs[q]->index;
 
-			if (p->worker[pair] == worker)
+			if (p->target[pair] == worker)
 				json_array_append_new(list, json_pack("{s:s, s:i, s:b}", "port",
 								      p->name, "queue", pair,
 								      "pinned", p->pinned[pair]));

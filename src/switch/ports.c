@@ -48,6 +48,7 @@ static void quiesced(void *arg)
 {
 	struct sw_port *p = arg;
 
+	p->asked = false;
 	/* a port that is being removed is destroyed next; it changes nothing any more */
 	if (!p->removing)
 		p->port->ops->quiesced(p->port);
@@ -57,11 +58,10 @@ static void env_quiesce(struct port *port)
 {
 	struct sw_port *p = port->owner;
 
-	if (p->changing)
+	/* what is being removed is not asked any more: removed() must be the last to be called */
+	if (p->asked || p->removing || p->sw->destroying)
 		return;
-	p->changing = true;
-	if (p->sw->destroying)
-		return;
+	p->changing = p->asked = true;
 	if (p->port) /* else create() has not finished: no view shows it yet */
 		switch_publish(p->sw);
 	datapath_quiesce(p->sw->dp, quiesced, p);
@@ -71,7 +71,9 @@ static void env_changed(struct port *port)
 {
 	struct sw_port *p = port->owner;
 
-	p->changing = false;
+	/* before quiesced(), it is something else that has changed */
+	if (!p->asked)
+		p->changing = false;
 	if (!p->sw->destroying)
 		switch_publish_soon(p->sw);
 }
@@ -203,6 +205,7 @@ static int prepare(struct swtch *sw, struct sw_port *p, const json_t *params,
 				 "no bridge \"%s\": add it with \"vireo bridge add %s\"", bridge,
 				 bridge);
 	p->id = free_id(sw);
+	p->serial = ++sw->last_serial;
 	return p->id ? 0 : error_set(err, -ENOSPC, "no more than %u ports", VIEW_PORTS_MAX - 1);
 }
 
@@ -411,7 +414,7 @@ static void show_workers(const struct sw_port *p, json_t *queues)
 		json_int_t pair = json_integer_value(json_object_get(q, "index"));
 
 		if (pair >= 0 && pair < PORT_QUEUES_MAX && p->assigned[pair])
-			json_object_set_new(q, "worker", json_integer(p->worker[pair]));
+			json_object_set_new(q, "worker", json_integer(p->target[pair]));
 	}
 }
 

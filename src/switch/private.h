@@ -5,8 +5,8 @@
  * Life of a port: created (its kind's create() acquired what it needs), shown in views, and, when
  * it is deleted, taken out of the view and destroyed when no worker can use it. Its queues are
  * *held* while they change hands: views then list no receive queue of it, and what is sent to it
- * waits. A port is held while its kind changes its queues (from env->quiesce() to env->changed())
- * and while a queue moves from one worker to another.
+ * waits. A port is held while its kind changes its queues (from env->quiesce() to env->changed()).
+ * While a queue moves from one worker to another, nothing is received anywhere.
  */
 #pragma once
 
@@ -39,18 +39,19 @@ struct sw_port {
 	struct swtch *sw;
 	char name[PORT_NAME_MAX + 1];
 	json_t *options; /* canonical, with "type" and "bridge" */
-	uint32_t id;
+	uint32_t id, serial;
 	struct sw_bridge *bridge;
 	struct port *port; /* NULL while create() runs */
 	struct port_settings settings;
 	struct view_port_state *state;
-	bool changing;	   /* the kind asked for a quiesce and has not said changed() yet */
-	unsigned n_moving; /* quiesces under way for queues that move */
+	bool changing; /* the kind asked for a quiesce and has not said changed() yet */
+	bool asked;    /* it did, and was not answered yet */
 	bool removing;
 	bool attention; /* set by workers */
 	bool pinned[PORT_QUEUES_MAX];
 	bool assigned[PORT_QUEUES_MAX];
 	uint8_t worker[PORT_QUEUES_MAX]; /* of each queue pair, when assigned */
+	uint8_t target[PORT_QUEUES_MAX]; /* the worker it shall have; differs while moving */
 };
 
 /* How busy a worker was between two looks. */
@@ -64,7 +65,9 @@ struct swtch {
 	struct datapath *dp;
 	struct sw_bridge *bridges; /* in the order they were added */
 	struct sw_port *ports;
-	unsigned n_removing;
+	uint32_t last_serial;
+	unsigned n_removing; /* ports */
+	bool moving;	     /* queues are about to change their workers */
 	bool destroying;
 	struct port_env env;
 	struct event *publish_event; /* a new view is wanted */

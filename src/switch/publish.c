@@ -26,11 +26,6 @@ static size_t padded(size_t n, size_t size)
 	return (n * size + 15) & ~(size_t)15;
 }
 
-static bool held(const struct sw_port *p)
-{
-	return p->changing || p->n_moving;
-}
-
 /* Shown to workers: created, not going away. */
 static bool shown(const struct sw_port *p)
 {
@@ -111,11 +106,12 @@ static struct view_port *show_port(const struct sw_port *p, const struct view_br
 	struct view_port *v = carve(a, 1, sizeof(*v));
 
 	v->id = p->id;
+	v->serial = p->serial;
 	v->port = p->port;
 	v->state = p->state;
 	v->bridge = bridge;
 	v->link = p->port->link;
-	v->held = held(p);
+	v->held = p->changing;
 	show_settings(v, &p->settings, a);
 	show_txqs(v, p, a, n_workers);
 	return v;
@@ -132,7 +128,6 @@ static void show_bridge(struct swtch *sw, const struct sw_bridge *b, struct view
 		if (!shown(p) || p->bridge != b)
 			continue;
 		view->ports[p->id] = show_port(p, v, a, view->n_workers);
-		view->any_held |= held(p);
 		v->ports[v->n_ports++] = view->ports[p->id];
 	}
 }
@@ -158,7 +153,7 @@ static void join_patches(struct swtch *sw, const struct view *view)
 	}
 }
 
-/* Gives each worker the list of receive queues it polls. */
+/* Gives each worker the list of receive queues it polls: none while queues move. */
 static void show_rxqs(struct swtch *sw, struct view *view, struct arena *a)
 {
 	for (unsigned w = 0; w < view->n_workers; w++) {
@@ -166,7 +161,7 @@ static void show_rxqs(struct swtch *sw, struct view *view, struct arena *a)
 
 		worker->rxqs = carve(a, 0, sizeof(*worker->rxqs));
 		for (const struct sw_port *p = sw->ports; p; p = p->next) {
-			if (!shown(p) || held(p))
+			if (!shown(p) || p->changing || sw->moving)
 				continue;
 			for (unsigned q = 0; q < p->port->n_rxqs; q++) {
 				struct rxq *rxq = p->port->rxqs[q];

@@ -60,9 +60,9 @@ json_t *switch_stats_show(struct swtch *sw);
  * "options"}}}}. */
 json_t *switch_describe(void);
 
-/* False while a port that was deleted is still being let go of by the workers (far less than a
- * millisecond, usually), or switch_config_apply() is not through. The result of what was asked is
- * final once it is true.
+/* False while a port that was deleted is still being let go of by the workers, or a queue moves
+ * (far less than a millisecond, usually), or switch_config_apply() is not through. The result of
+ * what was asked is final once it is true.
  */
 bool switch_settled(const struct swtch *sw);
 
