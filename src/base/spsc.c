@@ -98,3 +98,14 @@ bool spsc_empty(const struct spsc *q)
 {
 	return __atomic_load_n(&q->head, __ATOMIC_ACQUIRE) == q->next;
 }
+
+uint64_t spsc_published(const struct spsc *q)
+{
+	return q->head;
+}
+
+uint64_t spsc_consumed(const struct spsc *q)
+{
+	/* pairs with the release store in spsc_release() */
+	return __atomic_load_n(&q->tail, __ATOMIC_ACQUIRE);
+}

@@ -28,6 +28,15 @@ enum source {
 	FROM_OTHER, /* another worker handed them over */
 };
 
+/* What one port has put into one inbox. Bytes are counted in two spans: all that was put in before
+ * the current one began has left the inbox when its position @until has, so the sum is never less
+ * than what is there.
+ */
+struct share {
+	uint64_t until;
+	uint64_t before, now; /* bytes in the span before, and in this one */
+};
+
 struct forwarder {
 	unsigned worker;
 	struct inboxes *inboxes;
@@ -40,6 +49,8 @@ struct forwarder {
 	uint32_t touched[VIEW_PORTS_MAX];	/* ids of outboxes that hold packets */
 	struct outbox outboxes[VIEW_PORTS_MAX]; /* by port id */
 	struct batch batch;			/* for what comes out of inboxes */
+	size_t size;				/* of all this */
+	struct share shares[];			/* [worker * VIEW_PORTS_MAX + port id] */
 };
 
 enum record_kind { RECORD_TRANSMIT, RECORD_RECEIVE };
@@ -84,12 +95,15 @@ void inboxes_destroy(struct inboxes *in)
 
 struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes)
 {
+	size_t size = sizeof(struct forwarder) +
+		      inboxes->n_workers * VIEW_PORTS_MAX * sizeof(struct share);
 	/* mapped, not allocated: outboxes of ports that do not exist are never touched */
-	struct forwarder *fw = mmap(NULL, sizeof(*fw), PROT_READ | PROT_WRITE,
+	struct forwarder *fw = mmap(NULL, size, PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (fw == MAP_FAILED)
 		return NULL;
+	fw->size = size;
 	fw->worker = worker;
 	fw->inboxes = inboxes;
 	return fw;
@@ -98,7 +112,7 @@ struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes)
 void forwarder_destroy(struct forwarder *fw)
 {
 	if (fw)
-		munmap(fw, sizeof(*fw));
+		munmap(fw, fw->size);
 }
 
 static struct port_counters *counters(const struct forwarder *fw, const struct view_port *port)
@@ -141,13 +155,37 @@ int inbox_inject(struct spsc *queue, const struct view_port *port, const void *f
 	return 0;
 }
 
+/* Whether a port may put @len more bytes into the inbox of @worker: as long as it has less there
+ * than is free, so that no port, however it is flooded, takes the room of the others.
+ */
+static bool take_share(struct forwarder *fw, const struct view_port *out, unsigned worker,
+		       const struct spsc *queue, size_t len)
+{
+	struct share *share = &fw->shares[worker * VIEW_PORTS_MAX + out->id];
+	uint64_t published = spsc_published(queue), consumed = spsc_consumed(queue);
+	size_t is_free = queue->size - (size_t)(published - consumed);
+
+	if (consumed >= share->until) {
+		share->before = share->now;
+		share->now = 0;
+		share->until = published;
+	}
+	if (share->before + share->now + len > is_free)
+		return false;
+	share->now += len;
+	return true;
+}
+
 /* Copies a packet into the inbox of the worker that owns its queue. */
 static void hand_off(struct forwarder *fw, const struct view_port *out, struct pkt *pkt,
 		     unsigned worker)
 {
 	struct spsc *queue = inboxes_queue(fw->inboxes, worker, fw->worker);
-	struct record *r = spsc_reserve(queue, sizeof(*r) + pkt->len);
+	size_t len = sizeof(struct record) + pkt->len;
+	struct record *r = NULL;
 
+	if (take_share(fw, out, worker, queue, len))
+		r = spsc_reserve(queue, len);
 	if (!r) {
 		drop_count(counters(fw, out), DROP_tx_handoff_full, 1);
 		return;
@@ -163,7 +201,7 @@ static void hand_off(struct forwarder *fw, const struct view_port *out, struct p
 		.offload = pkt->offload,
 	};
 	pkt_copy(pkt, r + 1);
-	spsc_commit(queue, sizeof(*r) + pkt->len);
+	spsc_commit(queue, len);
 	if (worker == fw->worker)
 		fw->outboxes[out->id].n_waiting++;
 	else

@@ -25,9 +25,6 @@
 	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF | \
 	 1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_RING_F_INDIRECT_DESC)
 
-#define BURST 32 /* frames at a time */
-#define PAUSE_US 500
-
 /* The life of a front-end: connects and sends to the peer all the time. Says when it is ready. */
 static void live(const char *path, int ready_fd)
 {
@@ -43,10 +40,8 @@ static void live(const char *path, int ready_fd)
 		guest_ethernet(frame, PEER_MAC, EVIL_MAC);
 		guest_send(&guest, frame, 60 + n % 1400);
 		guest_receive(&guest, frame);
-		if (n % BURST == 0) {
+		if (n % 32 == 0)
 			guest_turn(&guest);
-			usleep(PAUSE_US);
-		}
 	}
 }
 
