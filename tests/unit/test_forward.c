@@ -1,0 +1,914 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a worker does with packets, without threads: what leaves where, byte by byte; that each
+ * packet is delivered or counted once; patch ports; and packets between workers, step by step.
+ */
+#include <errno.h>
+
+#include "base/clock.h"
+#include "datapath/forward.h"
+#include "packet/parse.h"
+#include "view_maker.h"
+
+#define FRAME_MAX 2048
+#define UNTAGGED -1
+
+struct stage {
+	struct maker m;
+	struct inboxes inboxes;
+	struct forwarder *fw[3];
+	struct view *view;
+	struct batch *batch;
+};
+
+static int setup(void **state)
+{
+	struct stage *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	maker_init(&s->m, 3);
+	assert_int_equal(inboxes_init(&s->inboxes, 3), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		s->fw[i] = forwarder_create(i, &s->inboxes);
+		assert_non_null(s->fw[i]);
+	}
+	s->batch = batch_create();
+	assert_non_null(s->batch);
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct stage *s = *state;
+
+	for (unsigned i = 0; i < 3; i++)
+		forwarder_destroy(s->fw[i]);
+	forwarder_destroy(NULL);
+	inboxes_destroy(&s->inboxes);
+	maker_free_view(s->view);
+	batch_destroy(s->batch);
+	maker_destroy(&s->m);
+	free(s);
+	return 0;
+}
+
+/* Lets the forwarders follow what the maker says now. */
+static void follow(struct stage *s)
+{
+	maker_free_view(s->view);
+	s->view = maker_view(&s->m);
+}
+
+/* A turn of worker @w: its inboxes, then what was injected into port @in, if that is not 0. */
+static void turn(struct stage *s, unsigned w, unsigned in)
+{
+	struct rxq *q;
+
+	forward_inboxes(s->fw[w], s->view, 1);
+	if (!in)
+		return;
+	q = s->m.ports[in].port->rxqs[0];
+	for (;;) {
+		batch_clear(s->batch);
+		q->port->ops->rx(q, s->batch, &s->m.ports[in].state->counters[w]);
+		if (!s->batch->n)
+			return;
+		forward_batch(s->fw[w], s->view, in, s->batch, NSEC_PER_SEC);
+		q->port->ops->rx_done(q, s->batch);
+	}
+}
+
+static void inject(struct stage *s, unsigned port, const void *frame, uint32_t len)
+{
+	assert_int_equal(dummy_inject(s->m.ports[port].port, 0, frame, len, NULL), 0);
+}
+
+/* @tci UNTAGGED: without a tag. Returns the length. */
+static uint32_t make_frame(uint8_t *frame, mac_t dst, mac_t src, int tci, uint32_t payload_len)
+{
+	uint32_t at = 12;
+
+	mac_store(frame, dst);
+	mac_store(frame + 6, src);
+	if (tci != UNTAGGED) {
+		frame[at++] = 0x81;
+		frame[at++] = 0x00;
+		frame[at++] = (uint8_t)(tci >> 8);
+		frame[at++] = (uint8_t)tci;
+	}
+	frame[at++] = 0x88;
+	frame[at++] = 0xb5;
+	for (uint32_t i = 0; i < payload_len; i++)
+		frame[at++] = (uint8_t)(i * 7 + 1);
+	return at;
+}
+
+static void expect_frame(struct stage *s, unsigned port, const uint8_t *want, uint32_t len)
+{
+	const struct dummy_frame *f = dummy_sent_peek(s->m.ports[port].port, 0);
+
+	if (!f)
+		fail_msg("nothing came to port %u", port);
+	assert_int_equal(f->len, len);
+	assert_memory_equal(f->bytes, want, len);
+	dummy_sent_pop(s->m.ports[port].port, 0);
+}
+
+static void expect_nothing(struct stage *s, unsigned port)
+{
+	assert_null(dummy_sent_peek(s->m.ports[port].port, 0));
+}
+
+static void set_mode(struct stage *s, unsigned port, bool access, uint16_t tag, bool native_tagged)
+{
+	s->m.ports[port].access = access;
+	s->m.ports[port].tag = tag;
+	s->m.ports[port].native_tagged = native_tagged;
+}
+
+/* One frame that enters a trunk leaves by ports of all kinds, as it should be on each. */
+static void test_tags_byte_by_byte(void **state)
+{
+	enum { IN = 1, TRUNK, ACCESS, UNTAG, TAGGED, FOREIGN };
+	/* how it comes; how it leaves TRUNK and TAGGED; how it leaves UNTAG */
+	static const struct {
+		int in, trunk, untag;
+		bool vlan10;
+	} cases[] = {
+		{ UNTAGGED, UNTAGGED, UNTAGGED, false },
+		{ 0, UNTAGGED, UNTAGGED, false }, /* a priority tag is taken off */
+		{ 0xf000, UNTAGGED, UNTAGGED, false },
+		{ 10, 10, UNTAGGED, true },
+		{ 0xb00a, 0xb00a, UNTAGGED, true }, /* priority and DEI are kept */
+		{ 0x7014, 0x7014, 0x7014, false },
+		{ 4094, 4094, 4094, false },
+	};
+	static const uint32_t lens[] = { 0, 1, 46, 110, 113, 114, 115, 118, 300, 1496, 1500 };
+	uint8_t frame[FRAME_MAX], want[FRAME_MAX];
+	struct stage *s = *state;
+
+	for (unsigned i = IN; i <= FOREIGN; i++)
+		maker_add(&s->m, i, 1);
+	set_mode(s, ACCESS, true, 10, false);
+	set_mode(s, UNTAG, false, 10, false);
+	set_mode(s, TAGGED, false, 10, true);
+	set_mode(s, FOREIGN, true, 11, false);
+	follow(s);
+	for (unsigned c = 0; c < ARRAY_SIZE(cases); c++)
+		for (unsigned l = 0; l < ARRAY_SIZE(lens); l++) {
+			uint32_t len = make_frame(frame, BROADCAST, MAC(1), cases[c].in, lens[l]);
+
+			inject(s, IN, frame, len);
+			turn(s, 0, IN);
+			len = make_frame(want, BROADCAST, MAC(1), cases[c].trunk, lens[l]);
+			expect_frame(s, TRUNK, want, len);
+			expect_frame(s, TAGGED, want, len);
+			len = make_frame(want, BROADCAST, MAC(1), cases[c].untag, lens[l]);
+			expect_frame(s, UNTAG, want, len);
+			if (cases[c].vlan10)
+				expect_frame(s, ACCESS, want, len);
+			for (unsigned i = IN; i <= FOREIGN; i++)
+				expect_nothing(s, i);
+		}
+	/* from an access port: the tag is put on, with the priority that a priority tag has */
+	inject(s, ACCESS, frame, make_frame(frame, BROADCAST, MAC(2), UNTAGGED, 46));
+	inject(s, ACCESS, frame, make_frame(frame, BROADCAST, MAC(2), 0xe000, 46));
+	turn(s, 0, ACCESS);
+	for (int prio = 0; prio <= 0xe000; prio += 0xe000) {
+		uint32_t len = make_frame(want, BROADCAST, MAC(2), 10 | prio, 46);
+
+		expect_frame(s, IN, want, len);
+		expect_frame(s, TRUNK, want, len);
+		expect_frame(s, TAGGED, want, len);
+		expect_frame(s, UNTAG, want, make_frame(want, BROADCAST, MAC(2), UNTAGGED, 46));
+	}
+	for (unsigned i = IN; i <= FOREIGN; i++) {
+		expect_nothing(s, i);
+		assert_int_equal(maker_all_drops(&s->m, i), 0);
+	}
+}
+
+/* Checksum and segmentation offsets follow the tag. */
+static void test_tags_move_offload_offsets(void **state)
+{
+	const struct virtio_net_hdr offload = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+						.csum_start = 34,
+						.csum_offset = 16 };
+	const struct dummy_frame *f;
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+	uint32_t len;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	maker_add(&s->m, 3, 1);
+	set_mode(s, 1, true, 10, false);
+	set_mode(s, 3, true, 10, false);
+	follow(s);
+	len = make_frame(frame, BROADCAST, MAC(1), UNTAGGED, 100);
+	assert_int_equal(dummy_inject(s->m.ports[1].port, 0, frame, len, &offload), 0);
+	turn(s, 0, 1);
+	f = dummy_sent_peek(s->m.ports[2].port, 0);
+	assert_non_null(f);
+	assert_int_equal(f->offload.csum_start, 38);
+	assert_int_equal(f->offload.csum_offset, 16);
+	f = dummy_sent_peek(s->m.ports[3].port, 0);
+	assert_non_null(f);
+	assert_int_equal(f->offload.csum_start, 34);
+}
+
+/* Learning, unknown and known destinations; nothing comes back to where it came from. */
+static void test_learns_and_floods(void **state)
+{
+	uint8_t a_to_b[FRAME_MAX], b_to_a[FRAME_MAX], group[FRAME_MAX];
+	uint32_t len = make_frame(a_to_b, MAC(2), MAC(1), UNTAGGED, 50);
+	struct stage *s = *state;
+
+	make_frame(b_to_a, MAC(1), MAC(2), UNTAGGED, 50);
+	make_frame(group, 0x01005e000005ull, MAC(1), UNTAGGED, 50);
+	for (unsigned i = 1; i <= 3; i++)
+		maker_add(&s->m, i, 1);
+	follow(s);
+	inject(s, 1, a_to_b, len);
+	turn(s, 0, 1);
+	expect_frame(s, 2, a_to_b, len);
+	expect_frame(s, 3, a_to_b, len);
+	inject(s, 2, b_to_a, len);
+	turn(s, 0, 2);
+	expect_frame(s, 1, b_to_a, len);
+	inject(s, 1, a_to_b, len);
+	inject(s, 1, group, len);
+	turn(s, 0, 1);
+	expect_frame(s, 2, a_to_b, len);
+	expect_frame(s, 2, group, len);
+	expect_frame(s, 3, group, len);
+	/* MAC(1) moves to port 3 */
+	inject(s, 3, group, len);
+	turn(s, 0, 3);
+	expect_frame(s, 1, group, len);
+	expect_frame(s, 2, group, len);
+	inject(s, 2, b_to_a, len);
+	turn(s, 0, 2);
+	expect_frame(s, 3, b_to_a, len);
+	for (unsigned i = 1; i <= 3; i++) {
+		expect_nothing(s, i);
+		assert_int_equal(maker_all_drops(&s->m, i), 0);
+	}
+}
+
+/* Injects a frame into port 1 and finds that it is dropped once, and where. */
+static void expect_drop(struct stage *s, const void *frame, uint32_t len, unsigned port,
+			enum drop_reason why)
+{
+	uint64_t before = maker_drops(&s->m, port, why), all = 0, now = 0;
+
+	for (unsigned i = 1; i < MAKER_PORTS; i++)
+		all += s->m.ports[i].port ? maker_all_drops(&s->m, i) : 0;
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	for (unsigned i = 1; i < MAKER_PORTS; i++)
+		now += s->m.ports[i].port ? maker_all_drops(&s->m, i) : 0;
+	if (maker_drops(&s->m, port, why) != before + 1 || now != all + 1)
+		fail_msg("%s: %llu drops of %llu", drop_name(why),
+			 (unsigned long long)(maker_drops(&s->m, port, why) - before),
+			 (unsigned long long)(now - all));
+	expect_nothing(s, 1);
+	expect_nothing(s, 2);
+}
+
+static void test_counts_each_drop_once(void **state)
+{
+	static const mac_t allowed[] = { MAC(1) };
+	uint8_t frame[FRAME_MAX] = { 0 };
+	struct stage *s = *state;
+	struct view_port *in, *out;
+	uint32_t len;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	in = &s->m.ports[1];
+	out = &s->m.ports[2];
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	mac_table_learn(s->m.macs[0], MAC(9), 0, 1, 1, 0);
+	follow(s);
+	for (uint32_t i = 0; i < ETH_HLEN; i++) {
+		make_frame(frame, MAC(2), MAC(1), UNTAGGED, 0);
+		expect_drop(s, frame, i, 1, DROP_too_short);
+	}
+	len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 46);
+	expect_drop(s, frame, len, 1, DROP_same_port);
+	len = make_frame(frame, 0x0180c2000002ull, MAC(1), UNTAGGED, 46);
+	expect_drop(s, frame, len, 1, DROP_reserved_mac);
+	len = make_frame(frame, MAC(2), MAC(1), 4095, 46);
+	expect_drop(s, frame, len, 1, DROP_vlan);
+	len = make_frame(frame, MAC(2), MAC(3), UNTAGGED, 46);
+	in->macs = allowed;
+	in->n_macs = 1;
+	follow(s);
+	expect_drop(s, frame, len, 1, DROP_source_mac);
+	in->n_macs = 0;
+	in->is_protected = out->is_protected = true;
+	follow(s);
+	expect_drop(s, frame, len, 1, DROP_no_output);
+	len = make_frame(frame, BROADCAST, MAC(1), UNTAGGED, 46);
+	expect_drop(s, frame, len, 1, DROP_no_output);
+	in->is_protected = false;
+	in->broadcast_limit = in->unknown_limit = (struct view_limit){ NSEC_PER_SEC, 0 };
+	in->state->broadcast_due = in->state->unknown_due = 100 * NSEC_PER_SEC;
+	follow(s);
+	expect_drop(s, frame, len, 1, DROP_broadcast_limit);
+	len = make_frame(frame, MAC(77), MAC(1), UNTAGGED, 46);
+	expect_drop(s, frame, len, 1, DROP_unknown_limit);
+	len = make_frame(frame, MAC(2), MAC(1), UNTAGGED, 46);
+	out->link = false;
+	follow(s);
+	expect_drop(s, frame, len, 2, DROP_tx_link_down);
+	out->link = true;
+	follow(s);
+	s->view->ports[2]->port->n_txqs = 0; /* for the next one */
+	follow(s);
+	expect_drop(s, frame, len, 2, DROP_tx_no_queue);
+	out->port->n_txqs = 1;
+	follow(s);
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	expect_frame(s, 2, frame, len);
+	assert_int_equal(maker_rx(&s->m, 1), maker_all_drops(&s->m, 1) + maker_all_drops(&s->m, 2) +
+						     maker_tx(&s->m, 2));
+}
+
+/* 14 bytes are a frame: addresses and a type. */
+static void test_shortest_frame(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	follow(s);
+	inject(s, 1, frame, make_frame(frame, MAC(2), MAC(1), UNTAGGED, 0));
+	turn(s, 0, 1);
+	expect_frame(s, 2, frame, ETH_HLEN);
+	/* with the type of a tag and nothing behind it, or half of it: no tag */
+	make_frame(frame, MAC(2), MAC(1), 10, 0);
+	for (uint32_t len = ETH_HLEN; len < ETH_HLEN + VLAN_TAG_LEN; len++) {
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		expect_frame(s, 2, frame, len);
+	}
+	assert_int_equal(maker_all_drops(&s->m, 1), 0);
+}
+
+/* Puts tags in front of the type of an untagged frame; returns the length. */
+static uint32_t stack_tags(uint8_t *frame, const uint16_t *types, unsigned n, uint32_t payload_len)
+{
+	uint32_t at = 12;
+
+	make_frame(frame, MAC(2), MAC(1), UNTAGGED, 0);
+	for (unsigned i = 0; i < n; i++) {
+		frame[at++] = (uint8_t)(types[i] >> 8);
+		frame[at++] = (uint8_t)types[i];
+		frame[at++] = 0;
+		frame[at++] = (uint8_t)(20 + i);
+	}
+	frame[at++] = 0x88;
+	frame[at++] = 0xb5;
+	memset(frame + at, 0x5a, payload_len);
+	return at + payload_len;
+}
+
+/* Tags do not count, on the way in and on the way out. */
+static void test_mtu(void **state)
+{
+	static const struct {
+		uint16_t types[3];
+		unsigned n, counted;
+	} stacks[] = {
+		{ { 0 }, 0, 0 },
+		{ { 0x8100 }, 1, 0 },
+		{ { 0x88a8 }, 1, 0 },
+		{ { 0x8100, 0x8100 }, 2, 0 },
+		{ { 0x88a8, 0x8100 }, 2, 0 },
+		{ { 0x88a8, 0x88a8 }, 2, 0 },
+		{ { 0x88a8, 0x8100, 0x8100 }, 3, 4 }, /* a third one does */
+	};
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	s->m.ports[1].mtu = 1400;
+	for (unsigned i = 0; i < ARRAY_SIZE(stacks); i++) {
+		const uint16_t *types = stacks[i].types;
+		unsigned n = stacks[i].n;
+		uint32_t fits = 1400 - stacks[i].counted, len;
+
+		s->m.ports[2].mtu = 1500;
+		follow(s);
+		len = stack_tags(frame, types, n, fits);
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		expect_frame(s, 2, frame, len);
+		expect_drop(s, frame, stack_tags(frame, types, n, fits + 1), 1, DROP_too_long);
+
+		s->m.ports[2].mtu = 1300;
+		follow(s);
+		len = stack_tags(frame, types, n, fits - 100);
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		expect_frame(s, 2, frame, len);
+		expect_drop(s, frame, stack_tags(frame, types, n, fits - 99), 2, DROP_tx_too_long);
+	}
+	/* a tag that the switch puts on does not count either */
+	set_mode(s, 1, true, 10, false);
+	follow(s);
+	inject(s, 1, frame, make_frame(frame, BROADCAST, MAC(1), UNTAGGED, 1300));
+	turn(s, 0, 1);
+	expect_frame(s, 2, frame, make_frame(frame, BROADCAST, MAC(1), 10, 1300));
+}
+
+/* A batch that goes to all ports, in all directions, more than an outbox takes. */
+static void test_batches_keep_order(void **state)
+{
+	enum { N = 100 };
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	for (unsigned i = 1; i <= 4; i++)
+		maker_add(&s->m, i, 1);
+	set_mode(s, 3, true, 10, false);
+	follow(s);
+	mac_table_learn(s->m.macs[0], MAC(2), 10, 2, 1, 0);
+	for (unsigned i = 0; i < N; i++)
+		inject(s, 1, frame, make_frame(frame, i % 3 ? BROADCAST : MAC(2), MAC(1), 10, i));
+	turn(s, 0, 1);
+	for (unsigned i = 0; i < N; i++) {
+		mac_t dst = i % 3 ? BROADCAST : MAC(2);
+
+		expect_frame(s, 2, frame, make_frame(frame, dst, MAC(1), 10, i));
+		if (i % 3 == 0)
+			continue;
+		expect_frame(s, 4, frame, make_frame(frame, dst, MAC(1), 10, i));
+		expect_frame(s, 3, frame, make_frame(frame, dst, MAC(1), UNTAGGED, i));
+	}
+	for (unsigned i = 1; i <= 4; i++)
+		expect_nothing(s, i);
+}
+
+/* ---- patch ports */
+
+static void join(struct stage *s, unsigned a, unsigned bridge_a, unsigned b, unsigned bridge_b)
+{
+	maker_add(&s->m, a, 1);
+	maker_add(&s->m, b, 1);
+	s->m.bridge[a] = bridge_a;
+	s->m.bridge[b] = bridge_b;
+	s->m.ports[a].patch = s->m.ports[b].patch = true;
+	s->m.ports[a].patch_peer = b;
+	s->m.ports[b].patch_peer = a;
+}
+
+static uint64_t tx_bytes(struct stage *s, unsigned id)
+{
+	return s->m.ports[id].state->counters[0].tx_bytes;
+}
+
+static void test_patch_joins_bridges(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+	uint32_t len;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	s->m.bridge[2] = 1;
+	join(s, 3, 0, 4, 1);
+	set_mode(s, 1, true, 10, false);
+	follow(s);
+	len = make_frame(frame, MAC(2), MAC(1), UNTAGGED, 60);
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	/* VLAN 10 on both bridges, learned on both */
+	expect_frame(s, 2, frame, make_frame(frame, MAC(2), MAC(1), 10, 60));
+	assert_int_equal(mac_table_lookup(s->m.macs[0], MAC(1), 10), 1);
+	assert_int_equal(mac_table_lookup(s->m.macs[1], MAC(1), 10), 4);
+	assert_int_equal(maker_tx(&s->m, 3), 1);
+	assert_int_equal(maker_rx(&s->m, 4), 1);
+	assert_int_equal(tx_bytes(s, 3), len + VLAN_TAG_LEN); /* as on a cable */
+	assert_int_equal(s->m.ports[4].state->counters[0].rx_bytes, len + VLAN_TAG_LEN);
+	/* and back, as unicast */
+	inject(s, 2, frame, make_frame(frame, MAC(1), MAC(2), 10, 60));
+	turn(s, 0, 2);
+	expect_frame(s, 1, frame, make_frame(frame, MAC(1), MAC(2), UNTAGGED, 60));
+	/* the MTU of the cable */
+	s->m.ports[3].mtu = 59;
+	follow(s);
+	expect_drop(s, frame, make_frame(frame, MAC(2), MAC(1), UNTAGGED, 60), 3, DROP_tx_too_long);
+	/* nobody at the other end */
+	s->m.ports[3].mtu = 1500;
+	s->m.ports[3].patch_peer = 0;
+	follow(s);
+	expect_drop(s, frame, make_frame(frame, MAC(2), MAC(1), UNTAGGED, 60), 3,
+		    DROP_tx_link_down);
+	s->m.ports[3].patch_peer = 15; /* gone a moment ago */
+	follow(s);
+	expect_drop(s, frame, make_frame(frame, MAC(2), MAC(1), UNTAGGED, 60), 3,
+		    DROP_tx_link_down);
+	assert_int_equal(maker_tx(&s->m, 3), 1);
+}
+
+/* A chain of bridges is crossed up to the limit. */
+static void test_patch_chain(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	/* bridges 0..6, joined by 3-4, 5-6, ...; port 1 on the first, port 2 on the last */
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	for (unsigned i = 0; i < 6; i++)
+		join(s, 3 + 2 * i, i, 4 + 2 * i, i + 1);
+	s->m.bridge[2] = 6;
+	follow(s);
+	inject(s, 1, frame, make_frame(frame, BROADCAST, MAC(1), UNTAGGED, 60));
+	turn(s, 0, 1);
+	expect_frame(s, 2, frame, make_frame(frame, BROADCAST, MAC(1), UNTAGGED, 60));
+	for (unsigned i = 1; i < MAKER_PORTS; i++)
+		if (s->m.ports[i].port)
+			assert_int_equal(maker_all_drops(&s->m, i), 0);
+}
+
+/* Bridges that form a loop, or many: a frame ends, and soon. */
+static void test_patch_loop(void **state)
+{
+	uint64_t loops = 0, crossed = 0, got = 0;
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	s->m.bridge[2] = 1;
+	for (unsigned i = 3; i + 1 < MAKER_PORTS; i += 2)
+		join(s, i, 0, i + 1, 1); /* seven cables between the same two bridges */
+	follow(s);
+	inject(s, 1, frame, make_frame(frame, BROADCAST, MAC(1), UNTAGGED, 60));
+	turn(s, 0, 1);
+	for (unsigned i = 3; i < MAKER_PORTS; i++) {
+		loops += maker_drops(&s->m, i, DROP_patch_loop);
+		crossed += maker_tx(&s->m, i);
+		assert_int_equal(maker_drops(&s->m, i, DROP_patch_loop), maker_all_drops(&s->m, i));
+	}
+	assert_true(loops > 0);
+	assert_in_range(crossed, 1, MAKER_PORTS);
+	while (dummy_sent_peek(s->m.ports[2].port, 0)) {
+		dummy_sent_pop(s->m.ports[2].port, 0);
+		got++;
+	}
+	assert_in_range(got, 1, MAKER_PORTS);
+	/* the next frame has a budget of its own */
+	inject(s, 1, frame, make_frame(frame, BROADCAST, MAC(1), UNTAGGED, 60));
+	turn(s, 0, 1);
+	assert_non_null(dummy_sent_peek(s->m.ports[2].port, 0));
+}
+
+/* The same packet leaves a port with two tags, when it comes there by two ways. */
+static void test_patch_two_ways_two_tags(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+	unsigned tagged = 0, untagged = 0;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	s->m.bridge[2] = 1;
+	join(s, 3, 0, 4, 1);
+	join(s, 5, 0, 6, 1);
+	set_mode(s, 4, true, 10, false); /* bridge 1 sees one copy in VLAN 10, one in none */
+	set_mode(s, 3, false, 0, false);
+	follow(s);
+	inject(s, 1, frame, make_frame(frame, BROADCAST, MAC(1), UNTAGGED, 60));
+	turn(s, 0, 1);
+	while (dummy_sent_peek(s->m.ports[2].port, 0)) {
+		const struct dummy_frame *f = dummy_sent_peek(s->m.ports[2].port, 0);
+		uint32_t len = make_frame(frame, BROADCAST, MAC(1), UNTAGGED, 60);
+
+		if (f->len == len) {
+			untagged++;
+		} else {
+			len = make_frame(frame, BROADCAST, MAC(1), 10, 60);
+			assert_int_equal(f->len, len);
+			tagged++;
+		}
+		assert_memory_equal(f->bytes, frame, len);
+		dummy_sent_pop(s->m.ports[2].port, 0);
+	}
+	assert_true(tagged && untagged);
+}
+
+/* ---- between workers */
+
+static uint32_t numbered(uint8_t *frame, mac_t dst, uint8_t number)
+{
+	uint32_t len = make_frame(frame, dst, MAC(1), UNTAGGED, 46);
+
+	frame[ETH_HLEN] = number;
+	return len;
+}
+
+static void expect_numbers(struct stage *s, unsigned port, const uint8_t *numbers)
+{
+	uint8_t frame[FRAME_MAX];
+
+	for (; *numbers; numbers++)
+		expect_frame(s, port, frame, numbered(frame, MAC(2), *numbers));
+	expect_nothing(s, port);
+}
+
+#define NUMBERS(...) ((const uint8_t[]){ __VA_ARGS__, 0 })
+
+static void test_hands_over(void **state)
+{
+	uint8_t frame[FRAME_MAX], bytes[FRAME_MAX];
+	struct stage *s = *state;
+	const struct virtio_net_hdr offload = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+						.csum_start = 34,
+						.csum_offset = 6 };
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	set_mode(s, 2, true, 10, false);
+	s->m.worker[2][0] = 1;
+	mac_table_learn(s->m.macs[0], MAC(2), 10, 2, 1, 0);
+	follow(s);
+	assert_true(forward_inboxes_empty(s->fw[1]));
+	assert_true(inboxes_empty(&s->inboxes));
+	for (uint32_t len = 46; len < 1500; len += 131) {
+		uint32_t n = make_frame(frame, MAC(2), MAC(1), 10, len);
+
+		assert_int_equal(dummy_inject(s->m.ports[1].port, 0, frame, n, &offload), 0);
+	}
+	turn(s, 0, 1);
+	expect_nothing(s, 2);
+	assert_int_equal(forward_take_handed(s->fw[0]), 1u << 1);
+	assert_int_equal(forward_take_handed(s->fw[0]), 0);
+	assert_false(forward_inboxes_empty(s->fw[1]));
+	assert_false(inboxes_empty(&s->inboxes));
+	assert_true(forward_inboxes_empty(s->fw[0]));
+	turn(s, 1, 0);
+	for (uint32_t len = 46; len < 1500; len += 131) {
+		const struct dummy_frame *f = dummy_sent_peek(s->m.ports[2].port, 0);
+		uint32_t n = make_frame(bytes, MAC(2), MAC(1), UNTAGGED, len);
+
+		assert_non_null(f);
+		assert_int_equal(f->offload.csum_start, 30); /* the tag is off */
+		expect_frame(s, 2, bytes, n);
+	}
+	assert_true(inboxes_empty(&s->inboxes));
+	assert_int_equal(s->m.ports[2].state->counters[0].tx_packets, 0);
+}
+
+/* An inbox that nobody empties: drops are counted, at the worker that wanted to hand over. */
+static void test_inbox_is_bounded(void **state)
+{
+	enum { N = 20000 };
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+	uint32_t len = numbered(frame, MAC(2), 1);
+	uint64_t dropped;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	s->m.worker[2][0] = 1;
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	follow(s);
+	for (unsigned i = 0; i < N; i++) {
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+	}
+	dropped = maker_drops(&s->m, 2, DROP_tx_handoff_full);
+	assert_true(dropped > 0 && dropped < N);
+	/* all that is there is handled in one turn, so that nothing overtakes it */
+	turn(s, 1, 0);
+	assert_true(inboxes_empty(&s->inboxes));
+	assert_int_equal(maker_tx(&s->m, 2) + maker_all_drops(&s->m, 2), N);
+}
+
+/* A port that is held: what is sent waits where it comes from, and nothing overtakes it. */
+static void test_held_packets_wait_in_order(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	for (unsigned i = 1; i <= 3; i++)
+		maker_add(&s->m, i, 1);
+	s->m.worker[2][0] = 1; /* worker 0 receives from port 1 and sends to port 2 of worker 1 */
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	mac_table_learn(s->m.macs[0], MAC(3), 0, 3, 1, 0);
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 1));
+	turn(s, 0, 1);
+	s->m.ports[2].held = true;
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 2));
+	turn(s, 0, 1);
+	turn(s, 1, 0);
+	expect_nothing(s, 2); /* not even what was handed over before: the queues are changing */
+	assert_int_equal(forward_inboxes(s->fw[0], s->view, 1), 0);
+	assert_false(forward_inboxes_empty(s->fw[0]));
+	/* other ports are not concerned */
+	inject(s, 1, frame, numbered(frame, MAC(3), 9));
+	turn(s, 0, 1);
+	expect_frame(s, 3, frame, numbered(frame, MAC(3), 9));
+	/* within a turn that began when the port was held, nothing overtakes either */
+	forward_inboxes(s->fw[0], s->view, 1);
+	s->m.ports[2].held = false;
+	follow(s);
+	batch_clear(s->batch);
+	inject(s, 1, frame, numbered(frame, MAC(2), 3));
+	s->m.ports[1].port->ops->rx(s->m.ports[1].port->rxqs[0], s->batch,
+				    &s->m.ports[1].state->counters[0]);
+	forward_batch(s->fw[0], s->view, 1, s->batch, 1);
+	s->m.ports[1].port->ops->rx_done(s->m.ports[1].port->rxqs[0], s->batch);
+	turn(s, 1, 0);
+	expect_numbers(s, 2, NUMBERS(1));
+	inject(s, 1, frame, numbered(frame, MAC(2), 4));
+	turn(s, 0, 1);
+	turn(s, 1, 0);
+	expect_numbers(s, 2, NUMBERS(2, 3, 4));
+	assert_true(inboxes_empty(&s->inboxes));
+	assert_int_equal(maker_all_drops(&s->m, 2), 0);
+}
+
+/* Two ports held for different times, by one worker alone. */
+static void test_two_held_ports(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	for (unsigned i = 1; i <= 3; i++)
+		maker_add(&s->m, i, 1);
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	mac_table_learn(s->m.macs[0], MAC(3), 0, 3, 1, 0);
+	s->m.ports[2].held = s->m.ports[3].held = true;
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(3), 1));
+	inject(s, 1, frame, numbered(frame, MAC(2), 1));
+	turn(s, 0, 1);
+	/* port 2 is free, but its packet waits behind that for port 3: later ones wait, too */
+	s->m.ports[2].held = false;
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 2));
+	turn(s, 0, 1);
+	expect_nothing(s, 2);
+	s->m.ports[3].held = false;
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 3));
+	turn(s, 0, 1);
+	expect_numbers(s, 2, NUMBERS(1, 2, 3));
+	expect_frame(s, 3, frame, numbered(frame, MAC(3), 1));
+	expect_nothing(s, 3);
+}
+
+/* A port that goes while packets for it wait, and another that gets its number. */
+static void test_records_of_a_removed_port(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	s->m.worker[2][0] = 1;
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 1));
+	turn(s, 0, 1);
+	s->m.ports[2].held = true;
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 2));
+	turn(s, 0, 1);
+	assert_int_equal(inbox_inject(inboxes_queue(&s->inboxes, 1, 3), s->view->ports[2], frame,
+				      numbered(frame, BROADCAST, 3)),
+			 0);
+	maker_del(&s->m, 2);
+	maker_add(&s->m, 2, 1);
+	s->m.ports[2].serial = 77;
+	follow(s);
+	turn(s, 0, 0);
+	turn(s, 1, 0);
+	turn(s, 1, 0);
+	expect_nothing(s, 2);
+	expect_nothing(s, 1);
+	assert_true(inboxes_empty(&s->inboxes));
+	/* and the new one is served */
+	inject(s, 1, frame, numbered(frame, MAC(2), 4));
+	turn(s, 0, 1);
+	turn(s, 1, 0);
+	expect_numbers(s, 2, NUMBERS(4));
+	/* a batch from a port that is gone is let go */
+	inject(s, 1, frame, numbered(frame, MAC(2), 5));
+	batch_clear(s->batch);
+	s->m.ports[1].port->ops->rx(s->m.ports[1].port->rxqs[0], s->batch,
+				    &s->m.ports[1].state->counters[0]);
+	forward_batch(s->fw[0], s->view, 9, s->batch, 1);
+	forward_batch(s->fw[0], s->view, 4000, s->batch, 1);
+	s->m.ports[1].port->ops->rx_done(s->m.ports[1].port->rxqs[0], s->batch);
+	expect_nothing(s, 2);
+}
+
+/* What the control thread injects is received, from whatever port, held or not. */
+static void test_injects(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+	uint32_t len = make_frame(frame, BROADCAST, MAC(7), UNTAGGED, 46);
+	struct spsc *queue = inboxes_queue(&s->inboxes, 0, 3);
+
+	for (unsigned i = 1; i <= 3; i++)
+		maker_add(&s->m, i, 1);
+	s->m.ports[1].held = true;
+	follow(s);
+	assert_int_equal(inbox_inject(queue, s->view->ports[1], frame, len), 0);
+	turn(s, 0, 0);
+	expect_frame(s, 2, frame, len);
+	expect_frame(s, 3, frame, len);
+	assert_int_equal(mac_table_lookup(s->m.macs[0], MAC(7), 0), 1);
+	while (inbox_inject(queue, s->view->ports[1], frame, len) == 0)
+		;
+	assert_int_equal(inbox_inject(queue, s->view->ports[1], frame, len), -ENOBUFS);
+}
+
+/* Several queues, of one worker or of several: a flow stays on one, all of them are used. */
+static void test_spreads_flows(void **state)
+{
+	static const unsigned owners[][4] = { { 0, 0, 0, 0 }, { 0, 1, 0, 2 }, { 1, 2, 1, 1 } };
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 4);
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	for (unsigned o = 0; o < ARRAY_SIZE(owners); o++) {
+		int queue_of[64];
+		unsigned used = 0, got = 0;
+
+		memset(queue_of, -1, sizeof(queue_of));
+		for (unsigned q = 0; q < 4; q++)
+			s->m.worker[2][q] = owners[o][q];
+		follow(s);
+		for (unsigned i = 0; i < 256; i++) {
+			uint32_t len =
+				make_frame(frame, MAC(2), 0x0a0000000000ull + i % 64, UNTAGGED, 46);
+
+			frame[ETH_HLEN] = (uint8_t)(i / 64); /* number in its flow */
+			inject(s, 1, frame, len);
+		}
+		turn(s, 0, 1);
+		turn(s, 1, 0);
+		turn(s, 2, 0);
+		for (unsigned q = 0; q < 4; q++) {
+			const struct dummy_frame *f;
+			uint8_t next[64] = { 0 };
+
+			used += dummy_sent_peek(s->m.ports[2].port, q) != NULL;
+			while ((f = dummy_sent_peek(s->m.ports[2].port, q))) {
+				unsigned flow = f->bytes[11];
+
+				assert_true(queue_of[flow] == -1 || queue_of[flow] == (int)q);
+				queue_of[flow] = (int)q;
+				assert_int_equal(f->bytes[ETH_HLEN], next[flow]++);
+				dummy_sent_pop(s->m.ports[2].port, q);
+				got++;
+			}
+		}
+		assert_int_equal(got, 256);
+		/* a worker that has queues of its own uses these */
+		assert_int_equal(used, o == 1 ? 2 : 4);
+	}
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_tags_byte_by_byte),
+		TEST(test_tags_move_offload_offsets),
+		TEST(test_learns_and_floods),
+		TEST(test_counts_each_drop_once),
+		TEST(test_shortest_frame),
+		TEST(test_mtu),
+		TEST(test_batches_keep_order),
+		TEST(test_patch_joins_bridges),
+		TEST(test_patch_chain),
+		TEST(test_patch_loop),
+		TEST(test_patch_two_ways_two_tags),
+		TEST(test_hands_over),
+		TEST(test_inbox_is_bounded),
+		TEST(test_held_packets_wait_in_order),
+		TEST(test_two_held_ports),
+		TEST(test_records_of_a_removed_port),
+		TEST(test_injects),
+		TEST(test_spreads_flows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
