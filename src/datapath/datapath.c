@@ -64,22 +64,31 @@ static int next_cpu(const char *cpus, const char **at, int *in_range)
 	return (int)first;
 }
 
+/* The whole list, also what is behind the CPUs that get a worker. */
+static int check_cpus(const char *cpus, struct error *err)
+{
+	const char *at = cpus;
+	int in_range = 0;
+
+	do {
+		if (next_cpu(cpus, &at, &in_range) < 0)
+			return error_set(err, -EINVAL,
+					 "\"%s\" is no list of CPUs: write it like 2,4-5", cpus);
+	} while (*at);
+	return 0;
+}
+
 static int start_workers(struct datapath *dp, const char *cpus, struct error *err)
 {
 	struct worker_shared *shared = &dp->shared;
 	const char *at = cpus;
 	int in_range = 0;
 
+	if (cpus && check_cpus(cpus, err) < 0)
+		return -EINVAL;
 	for (unsigned i = 0; i < shared->n_workers; i++) {
-		int cpu = -1, r;
+		int cpu = cpus ? next_cpu(cpus, &at, &in_range) : -1, r;
 
-		if (cpus) {
-			cpu = next_cpu(cpus, &at, &in_range);
-			if (cpu < 0)
-				return error_set(err, -EINVAL,
-						 "\"%s\" is no list of CPUs: write it like 2,4-5",
-						 cpus);
-		}
 		r = worker_start(&shared->workers[i], shared, i, cpu);
 		if (r == -EINVAL && cpu >= 0)
 			return error_set(
