@@ -61,8 +61,7 @@ static enum status open_file(json_t *params, int *fd)
 	if (!is_word(params, "type", "pcap"))
 		return fail(STATUS_USAGE,
 			    "\"file\" is an option of \"port add\" for type pcap alone");
-	*fd = open(path, (writes ? O_WRONLY | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOCTTY,
-		   0666);
+	*fd = open(path, (writes ? O_WRONLY | O_CREAT : O_RDONLY) | O_CLOEXEC | O_NOCTTY, 0666);
 	if (*fd < 0)
 		return fail(STATUS_REFUSED, "cannot open %s: %s", path, strerror(errno));
 	if (name_file(params, *fd) || json_object_set_new(params, "fd", json_integer(0)))

@@ -31,6 +31,7 @@ int datapath_create(struct datapath **out, struct event_base *base, unsigned n_w
  * is fine. */
 void datapath_destroy(struct datapath *dp);
 
+/* As given to datapath_create(). */
 unsigned datapath_n_workers(const struct datapath *dp);
 
 /* Makes @view the one that workers follow from their next batch on; takes it over and frees the old
@@ -51,6 +52,7 @@ void datapath_drain(struct datapath *dp, void (*fn)(void *arg), void *arg);
  * 0, -ENOENT when the view has no such port, or -ENOBUFS. */
 int datapath_inject(struct datapath *dp, uint32_t port, const void *frame, uint32_t len);
 
+/* Counters of a worker (0..n_workers-1), as they are now. */
 void datapath_worker_stats(const struct datapath *dp, unsigned worker,
 			   struct datapath_worker_stats *stats);
 

@@ -15,7 +15,7 @@
 #include "port/port.h"
 #include "state/mac.h"
 
-#define VIEW_PORTS_MAX MAC_PORTS_MAX
+#define VIEW_PORTS_MAX MAC_PORTS_MAX /* port numbers are below this */
 #define VIEW_WORKERS_MAX 64
 
 /* Port numbers are indices into arrays; not those of OpenFlow. 0 is never used. */
@@ -72,6 +72,7 @@ struct view_port {
 	} * by_worker; /* which of txqs a worker may use */
 };
 
+/* Ports that exchange frames, and where addresses were seen. */
 struct view_bridge {
 	struct mac_table *macs;
 	unsigned n_ports;
@@ -84,6 +85,7 @@ struct view_rxq {
 	uint32_t port;
 };
 
+/* What one worker has to poll. */
 struct view_worker {
 	unsigned n_rxqs;
 	struct view_rxq *rxqs;

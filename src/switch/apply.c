@@ -119,7 +119,7 @@ static int check_port(const json_t *config, const char *name, const json_t *para
 	struct port_settings settings;
 	const struct port_ops *kind;
 	const char *bridge;
-	json_t *options;
+	json_t *options = NULL;
 	int r = port_name_check(name, err);
 
 	if (r == 0 && json_object_get(params, "fd"))

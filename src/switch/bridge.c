@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Bridges and their MAC tables. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ static int take_params(const json_t *params, bool creating, json_t **options, ch
 	r = port_name_check(given, err);
 	if (r < 0)
 		return r;
-	strcpy(name, given);
+	snprintf(name, PORT_NAME_MAX + 1, "%s", given);
 	*options = json_deep_copy(params);
 	json_object_del(*options, "name");
 	r = options_check(switch_bridge_tables(), *options, creating, err);
@@ -119,7 +120,7 @@ static int change_bridge(struct swtch *sw, const json_t *params, bool merge, str
 {
 	char name[PORT_NAME_MAX + 1];
 	struct sw_bridge *b;
-	json_t *changes;
+	json_t *changes = NULL;
 	int r = take_params(params, false, &changes, name, err);
 
 	if (r < 0)

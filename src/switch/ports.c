@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Ports: adding, changing, removing, and what they ask of the switch. */
+#include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -188,7 +190,7 @@ static int prepare(struct swtch *sw, struct sw_port *p, const json_t *params,
 	r = port_name_check(name, err);
 	if (r < 0)
 		return r;
-	strcpy(p->name, name);
+	snprintf(p->name, sizeof(p->name), "%s", name);
 	r = port_canonical(params, &p->options, kind, &p->settings, err);
 	if (r < 0)
 		return r;
@@ -212,7 +214,7 @@ static int prepare(struct swtch *sw, struct sw_port *p, const json_t *params,
 int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 {
 	struct sw_port *p = calloc(1, sizeof(*p)), **last = &sw->ports;
-	const struct port_ops *kind;
+	const struct port_ops *kind = NULL;
 	struct port *port;
 	int r;
 
@@ -227,6 +229,7 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 		r = error_set(err, -ENOMEM, "out of memory");
 		goto fail;
 	}
+	assert(kind); /* prepare() has found it */
 	r = kind->create(&port, p->name, p->options, &sw->env, p, err);
 	if (r < 0)
 		goto fail;

@@ -192,7 +192,7 @@ int vhost_socket_peer_pid(int fd)
 
 static bool is_nameless(int fd, int (*get)(int, struct sockaddr *, socklen_t *))
 {
-	struct sockaddr_un addr;
+	struct sockaddr_un addr = { 0 };
 	socklen_t len = sizeof(addr);
 
 	return get(fd, (struct sockaddr *)&addr, &len) == 0 && addr.sun_family == AF_UNIX &&
