@@ -151,6 +151,8 @@ static void stop_workers(struct datapath *dp)
 	__atomic_store_n(&dp->shared.stop, true, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < dp->shared.n_workers; i++)
 		worker_join(&dp->shared.workers[i]);
+	for (unsigned i = 0; i < dp->shared.n_workers; i++)
+		worker_free(&dp->shared.workers[i]);
 }
 
 static struct view *empty_view(unsigned n_workers)

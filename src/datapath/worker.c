@@ -90,7 +90,10 @@ static bool arm(const struct view_worker *mine, bool *all_wake)
 /* Whether a packet that must wait keeps the inbox from being empty: then the next view wakes us. */
 static bool only_held_left(struct worker *w, const struct view *view)
 {
-	return forward_inboxes(w->forwarder, view, clock_ns()) == 0;
+	unsigned n = forward_inboxes(w->forwarder, view, clock_ns());
+
+	counter_add(&w->packets, n);
+	return n == 0;
 }
 
 /* Sleeps until something happens, unless something already has. */
@@ -238,11 +241,15 @@ int worker_start(struct worker *w, struct worker_shared *shared, unsigned id, in
 
 void worker_join(struct worker *w)
 {
-	if (w->running) {
-		worker_wake(w);
-		pthread_join(w->thread, NULL);
-		w->running = false;
-	}
+	if (!w->running)
+		return;
+	worker_wake(w);
+	pthread_join(w->thread, NULL);
+	w->running = false;
+}
+
+void worker_free(struct worker *w)
+{
 	batch_destroy(w->batch);
 	forwarder_destroy(w->forwarder);
 	if (w->epoll_fd >= 0)

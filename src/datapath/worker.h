@@ -58,9 +58,11 @@ struct worker {
 /* Prepares @w, number @id, and starts its thread, pinned to @cpu unless that is -1. 0 or -errno. */
 int worker_start(struct worker *w, struct worker_shared *shared, unsigned id, int cpu);
 
-/* After shared->stop was set: wakes the thread, waits for its end, frees. Also after a failed
- * start. */
+/* After shared->stop was set: wakes the thread and waits for its end. Also after a failed start. */
 void worker_join(struct worker *w);
+
+/* Frees what worker_start() made, when all workers have ended: any may wake any other. */
+void worker_free(struct worker *w);
 
 /* Wakes the worker if it sleeps. Call after the work was made visible. Any thread. */
 void worker_wake(struct worker *w);
