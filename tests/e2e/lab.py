@@ -236,8 +236,8 @@ class Netns:
         self.name = f"vireo-{os.getpid()}-{name}"
         run("ip", "netns", "add", self.name)
         lab.stack.callback(run, "ip", "netns", "del", self.name, check=False)
-        self("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1",
-             "net.ipv6.conf.default.disable_ipv6=1")
+        self("sh", "-c", "for f in all default; do "
+             "echo 1 >/proc/sys/net/ipv6/conf/$f/disable_ipv6; done")
         self("ip", "link", "set", "lo", "up")
 
     def __call__(self, *argv, check=True, timeout=60):
