@@ -292,24 +292,39 @@ static bool is_default(const json_t *value)
 	return json_is_string(value) && !strcmp(json_string_value(value), "default");
 }
 
-/* What cannot be changed cannot be set back either. */
-static int check_defaults(const struct port_ops *kind, const json_t *changes, struct error *err)
+static const struct option *find_option(const struct port_ops *kind, const char *name)
 {
 	const struct option *const *tables = switch_port_tables(kind);
 
 	for (; *tables; tables++)
 		for (const struct option *o = *tables; o->name; o++)
-			if (o->flags & OPTION_FIXED &&
-			    is_default(json_object_get(changes, o->name)))
-				return error_set(
-					err, -EINVAL,
-					"option \"%s\" cannot be changed: delete the port and add it again",
-					o->name);
+			if (!strcmp(o->name, name))
+				return o;
+	return NULL;
+}
+
+/* What cannot be changed cannot be set back either. */
+static int check_defaults(const struct port_ops *kind, const json_t *changes, struct error *err)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)changes, name, value)
+	{
+		const struct option *o = find_option(kind, name);
+
+		if (o && o->flags & OPTION_FIXED && is_default(value))
+			return error_set(
+				err, -EINVAL,
+				"option \"%s\" cannot be changed: delete the port and add it again",
+				name);
+	}
 	return 0;
 }
 
-/* Options given as "default" are set back. */
-static json_t *merge(const json_t *options, const json_t *changes, json_t **plain)
+/* Options given as "default" are set back. What does not exist is left for options_check(). */
+static json_t *merge(const struct port_ops *kind, const json_t *options, const json_t *changes,
+		     json_t **plain)
 {
 	json_t *merged = json_deep_copy(options), *value;
 	const char *key;
@@ -319,7 +334,7 @@ static json_t *merge(const json_t *options, const json_t *changes, json_t **plai
 	{
 		if (!strcmp(key, "name"))
 			continue;
-		if (is_default(value)) {
+		if (is_default(value) && find_option(kind, key)) {
 			json_object_del(merged, key);
 			continue;
 		}
@@ -369,7 +384,7 @@ int switch_port_set(struct swtch *sw, const json_t *params, struct error *err)
 	r = check_defaults(p->port->ops, params, err);
 	if (r < 0)
 		return r;
-	merged = merge(p->options, params, &changes);
+	merged = merge(p->port->ops, p->options, params, &changes);
 	r = set_checked(p, merged, changes, err);
 	json_decref(changes);
 	json_decref(merged);
