@@ -137,14 +137,43 @@ static int check_port(const json_t *config, const char *name, const json_t *para
 	return r;
 }
 
-int switch_config_check(const json_t *config, struct error *err)
+/* Whether @entry, of a list whose entries concern ports, names one that is configured. */
+static int check_port_of(const json_t *config, const json_t *entry, struct error *err)
 {
-	int r = check_bridges(config, err);
+	const char *port = option_string(entry, "port", NULL);
+
+	if (!port || json_object_get(member(config, "ports"), port))
+		return 0;
+	return error_set(err, -ENOENT, "no port \"%s\" in the configuration", port);
+}
+
+static int check_list(const json_t *config, const char *list, const char *object,
+		      json_t *(*canonical)(const json_t *params, struct error *err),
+		      struct error *err)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(member(config, list), i, entry)
+	{
+		json_t *checked = canonical(entry, err);
+		int r = checked ? check_port_of(config, checked, err) : -EINVAL;
+
+		json_decref(checked);
+		if (r < 0) {
+			error_prefix(err, "%s", object);
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int check_ports(const json_t *config, struct error *err)
+{
 	const char *name;
 	json_t *options;
+	int r;
 
-	if (r < 0)
-		return r;
 	json_object_foreach(member(config, "ports"), name, options)
 	{
 		r = check_port(config, name, options, err);
@@ -154,6 +183,19 @@ int switch_config_check(const json_t *config, struct error *err)
 		}
 	}
 	return 0;
+}
+
+int switch_config_check(const json_t *config, struct error *err)
+{
+	int r = check_bridges(config, err);
+
+	if (r == 0)
+		r = check_ports(config, err);
+	if (r == 0)
+		r = check_list(config, "macs", "mac", switch_mac_canonical, err);
+	if (r == 0)
+		r = check_list(config, "workers", "worker", switch_worker_canonical, err);
+	return r;
 }
 
 /* Whether two canonical sets of options differ in one that cannot be changed on a living port. */
@@ -203,23 +245,31 @@ static void note(struct swtch *sw, int r, struct error *err, const char *what)
 	}
 }
 
+static void apply_bridge(struct swtch *sw, const char *name, const json_t *options)
+{
+	json_t *params = params_of(name, options);
+	struct error err;
+
+	if (!switch_find_bridge(sw, name))
+		note(sw, switch_bridge_add(sw, params, &err), &err, name);
+	else
+		note(sw, switch_bridge_apply(sw, params, &err), &err, name);
+	json_decref(params);
+}
+
 static void apply_bridges(struct swtch *sw, const json_t *config)
 {
-	struct error err;
+	const json_t *bridges = member(config, "bridges");
 	const char *name;
 	json_t *options;
 
-	json_object_foreach(member(config, "bridges"), name, options)
-	{
-		json_t *params = params_of(name, options);
-		const struct sw_bridge *b = switch_find_bridge(sw, name);
-
-		if (!b)
-			note(sw, switch_bridge_add(sw, params, &err), &err, name);
-		else
-			note(sw, switch_bridge_apply(sw, params, &err), &err, name);
-		json_decref(params);
-	}
+	json_object_foreach((json_t *)bridges, name, options) apply_bridge(sw, name, options);
+	/* the default one is always there, with its defaults when nothing is said of it */
+	if (json_object_get(bridges, SWITCH_DEFAULT_BRIDGE))
+		return;
+	options = json_object();
+	apply_bridge(sw, SWITCH_DEFAULT_BRIDGE, options);
+	json_decref(options);
 }
 
 static void remove_bridges(struct swtch *sw, const json_t *config)
@@ -270,24 +320,59 @@ static void apply_port(struct swtch *sw, const json_t *config, const char *name,
 	json_decref(params);
 }
 
+static bool holds(const json_t *list, const json_t *wanted)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(list, i, entry)
+	{
+		if (json_equal(entry, wanted))
+			return true;
+	}
+	return false;
+}
+
+/* The entries of @list in canonical form. A new reference. */
+static json_t *canonical_macs(const json_t *list)
+{
+	json_t *out = json_array(), *entry;
+	size_t i;
+
+	json_array_foreach(list, i, entry)
+		json_array_append_new(out, switch_mac_canonical(entry, NULL));
+	return out;
+}
+
+static void remove_mac(struct swtch *sw, const json_t *entry)
+{
+	const struct sw_port *p = switch_find_port(sw, option_string(entry, "port", ""));
+	mac_t mac;
+
+	if (p && mac_parse(option_string(entry, "mac", ""), &mac))
+		mac_table_remove(p->bridge->macs, mac, (uint16_t)option_uint(entry, "vlan", 0));
+}
+
 static void apply_macs(struct swtch *sw, const json_t *config)
 {
-	json_t *has = export_macs(sw), *entry;
+	json_t *exported = export_macs(sw), *has = canonical_macs(exported), *entry;
+	json_t *wants = canonical_macs(member(config, "macs"));
 	struct error err;
 	size_t i;
 
 	json_array_foreach(has, i, entry)
 	{
-		const struct sw_port *p = switch_find_port(sw, option_string(entry, "port", ""));
-		mac_t mac;
-
-		if (p && mac_parse(option_string(entry, "mac", ""), &mac))
-			mac_table_remove(p->bridge->macs, mac,
-					 (uint16_t)option_uint(entry, "vlan", 0));
+		if (!holds(wants, entry))
+			remove_mac(sw, entry);
 	}
+	json_array_foreach(wants, i, entry)
+	{
+		if (!holds(has, entry))
+			note(sw, switch_mac_add(sw, entry, &err), &err, "mac");
+	}
+	json_decref(exported);
+	json_decref(wants);
 	json_decref(has);
-	json_array_foreach(member(config, "macs"), i, entry)
-		note(sw, switch_mac_add(sw, entry, &err), &err, "mac");
 }
 
 static void apply_workers(struct swtch *sw, const json_t *config)

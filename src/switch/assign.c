@@ -111,77 +111,94 @@ static void move_pair(struct sw_port *p, unsigned pair, unsigned worker)
 	datapath_drain(p->sw->dp, moved, p->sw);
 }
 
-static int set_queue(struct swtch *sw, const json_t *params, struct error *err)
+/* Of "worker": a number, or "auto". */
+static bool read_worker(const char *text, unsigned *worker)
 {
-	static const struct option table[] = {
-		{ .name = "port", .type = OPTION_STRING, .flags = OPTION_REQUIRED },
-		{ .name = "queue",
-		  .type = OPTION_UINT,
-		  .flags = OPTION_REQUIRED,
-		  .max = PORT_QUEUES_MAX - 1 },
-		{ .name = "worker", .type = OPTION_STRING, .flags = OPTION_REQUIRED },
-		{ 0 },
-	};
-	static const struct option *const tables[] = { table, NULL };
-	json_t *checked = json_deep_copy(params);
-	unsigned pair, worker;
-	struct sw_port *p;
-	const char *word;
 	char end;
-	int r;
 
-	r = options_check(tables, checked, true, err);
-	if (r < 0)
-		goto out;
-	word = option_string(checked, "port", "");
-	p = switch_find_port(sw, word);
-	if (!p || p->removing) {
-		r = switch_no_such_port(sw, word, err);
-		goto out;
-	}
-	pair = (unsigned)option_uint(checked, "queue", 0);
-	word = option_string(checked, "worker", "");
-	if (!strcmp(word, "auto")) {
-		p->pinned[pair] = false;
-		move_pair(p, pair, choose_worker(p, pair));
-	} else if (sscanf(word, "%u%c", &worker, &end) != 1 ||
-		   worker >= datapath_n_workers(sw->dp)) {
-		r = error_set(err, -EINVAL, "no worker \"%s\": use 0 to %u, or auto", word,
-			      datapath_n_workers(sw->dp) - 1);
-	} else {
-		p->pinned[pair] = true;
-		move_pair(p, pair, worker);
-	}
-out:
-	json_decref(checked);
-	return r;
+	return *text >= '0' && *text <= '9' && sscanf(text, "%u%c", worker, &end) == 1;
 }
 
-static int set_poll(struct swtch *sw, const json_t *params, struct error *err)
+static json_t *check_worker(const char *text, struct error *err)
+{
+	unsigned worker;
+
+	if (!strcmp(text, "auto") || (read_worker(text, &worker) && worker < VIEW_WORKERS_MAX))
+		return json_string(text);
+	error_set(err, -EINVAL, "\"%.40s\" is no worker: give its number, or auto", text);
+	return NULL;
+}
+
+json_t *switch_worker_canonical(const json_t *params, struct error *err)
 {
 	static const char *const ways[] = { "adaptive", "always", NULL };
-	static const struct option table[] = {
+	static const struct option poll_table[] = {
 		{ .name = "poll",
 		  .type = OPTION_CHOICE,
 		  .flags = OPTION_REQUIRED,
 		  .choices = ways },
 		{ 0 },
 	};
-	static const struct option *const tables[] = { table, NULL };
+	static const struct option queue_table[] = {
+		{ .name = "port", .type = OPTION_STRING, .flags = OPTION_REQUIRED },
+		{ .name = "queue",
+		  .type = OPTION_UINT,
+		  .flags = OPTION_REQUIRED,
+		  .max = PORT_QUEUES_MAX - 1 },
+		{ .name = "worker",
+		  .type = OPTION_CUSTOM,
+		  .flags = OPTION_REQUIRED,
+		  .check = check_worker },
+		{ 0 },
+	};
+	const struct option *const tables[] = { json_object_get(params, "poll") ? poll_table
+										: queue_table,
+						NULL };
 	json_t *checked = json_deep_copy(params);
-	int r = options_check(tables, checked, true, err);
 
-	if (r == 0)
-		datapath_set_poll_always(sw->dp,
-					 !strcmp(option_string(checked, "poll", ""), "always"));
+	if (options_check(tables, checked, true, err) == 0)
+		return checked;
 	json_decref(checked);
-	return r;
+	return NULL;
+}
+
+static int set_queue(struct swtch *sw, const json_t *checked, struct error *err)
+{
+	const char *port = option_string(checked, "port", "");
+	const char *word = option_string(checked, "worker", "");
+	unsigned pair = (unsigned)option_uint(checked, "queue", 0), worker;
+	struct sw_port *p = switch_find_port(sw, port);
+
+	if (!p || p->removing)
+		return switch_no_such_port(sw, port, err);
+	if (!read_worker(word, &worker)) {
+		p->pinned[pair] = false;
+		move_pair(p, pair, choose_worker(p, pair));
+		return 0;
+	}
+	if (worker >= datapath_n_workers(sw->dp))
+		return error_set(err, -EINVAL, "no worker %u: use 0 to %u, or auto", worker,
+				 datapath_n_workers(sw->dp) - 1);
+	p->pinned[pair] = true;
+	move_pair(p, pair, worker);
+	return 0;
 }
 
 int switch_worker_set(struct swtch *sw, const json_t *params, struct error *err)
 {
-	return json_object_get(params, "poll") ? set_poll(sw, params, err)
-					       : set_queue(sw, params, err);
+	json_t *checked = switch_worker_canonical(params, err);
+	const char *poll;
+	int r = 0;
+
+	if (!checked)
+		return -EINVAL;
+	poll = option_string(checked, "poll", NULL);
+	if (poll)
+		datapath_set_poll_always(sw->dp, !strcmp(poll, "always"));
+	else
+		r = set_queue(sw, checked, err);
+	json_decref(checked);
+	return r;
 }
 
 static json_t *queues_of(const struct swtch *sw, unsigned worker)

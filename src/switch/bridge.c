@@ -50,6 +50,11 @@ static int take_params(const json_t *params, bool creating, json_t **options, ch
 	return r;
 }
 
+static unsigned table_size(const json_t *options)
+{
+	return (unsigned)option_uint(options, "mac-table-size", MAC_TABLE_SIZE_DEFAULT);
+}
+
 int switch_bridge_add(struct swtch *sw, const json_t *params, struct error *err)
 {
 	struct sw_bridge *b = calloc(1, sizeof(*b)), **last = &sw->bridges;
@@ -67,8 +72,7 @@ int switch_bridge_add(struct swtch *sw, const json_t *params, struct error *err)
 		goto fail;
 	}
 	b->aging = (uint32_t)option_uint(b->options, "mac-aging-time", MAC_AGING_DEFAULT);
-	b->macs = mac_table_create(
-		(unsigned)option_uint(b->options, "mac-table-size", MAC_TABLE_SIZE_DEFAULT));
+	b->macs = mac_table_create(table_size(b->options));
 	if (!b->macs) {
 		r = error_set(err, -ENOMEM, "out of memory");
 		goto fail;
@@ -115,54 +119,74 @@ int switch_bridge_del(struct swtch *sw, const char *name, struct error *err)
 	return 0;
 }
 
-/* Merges @params into the options of a bridge, or lets them be all of its options. */
-static int change_bridge(struct swtch *sw, const json_t *params, bool merge, struct error *err)
+static void set_options(struct sw_bridge *b, json_t *changes)
+{
+	json_object_update(b->options, changes);
+	b->aging = (uint32_t)option_uint(b->options, "mac-aging-time", MAC_AGING_DEFAULT);
+}
+
+int switch_bridge_set(struct swtch *sw, const json_t *params, struct error *err)
 {
 	char name[PORT_NAME_MAX + 1];
 	struct sw_bridge *b;
-	json_t *changes = NULL;
+	json_t *changes;
 	int r = take_params(params, false, &changes, name, err);
 
 	if (r < 0)
 		return r;
 	b = switch_find_bridge(sw, name);
-	if (b) {
-		if (!merge)
-			json_object_clear(b->options);
-		json_object_update(b->options, changes);
-		b->aging = (uint32_t)option_uint(b->options, "mac-aging-time", MAC_AGING_DEFAULT);
-	} else {
+	if (b)
+		set_options(b, changes);
+	else
 		r = no_such_bridge(sw, name, err);
-	}
 	json_decref(changes);
 	return r;
 }
 
-int switch_bridge_set(struct swtch *sw, const json_t *params, struct error *err)
+static void free_macs(void *arg)
 {
-	return change_bridge(sw, params, true, err);
+	mac_table_destroy(arg);
+}
+
+/* Another table, for a bridge that has no ports and therefore is in no view. */
+static int change_table(struct swtch *sw, struct sw_bridge *b, unsigned size, struct error *err)
+{
+	struct mac_table *macs;
+
+	for (const struct sw_port *p = sw->ports; p; p = p->next)
+		if (p->bridge == b)
+			return error_set(
+				err, -EBUSY,
+				"mac-table-size cannot be changed while the bridge has ports (\"%s\" is one)",
+				p->name);
+	macs = mac_table_create(size);
+	if (!macs)
+		return error_set(err, -ENOMEM, "out of memory");
+	/* a worker may still be using an older view */
+	datapath_quiesce(sw->dp, free_macs, b->macs);
+	b->macs = macs;
+	return 0;
 }
 
 int switch_bridge_apply(struct swtch *sw, const json_t *params, struct error *err)
 {
-	const char *name = json_string_value(json_object_get(params, "name"));
-	const struct sw_bridge *b = switch_find_bridge(sw, name);
-	json_t *changes, *size;
-	int r;
+	char name[PORT_NAME_MAX + 1];
+	struct sw_bridge *b;
+	json_t *options;
+	int r = take_params(params, true, &options, name, err);
 
-	size = b ? json_object_get(b->options, "mac-table-size") : NULL;
-	if (b && option_uint(b->options, "mac-table-size", MAC_TABLE_SIZE_DEFAULT) !=
-			 option_uint(params, "mac-table-size", MAC_TABLE_SIZE_DEFAULT))
-		return error_set(err, -EINVAL,
-				 "mac-table-size cannot be changed while the bridge exists");
-	changes = json_deep_copy(params);
-	json_object_del(changes, "mac-table-size");
-	json_incref(size);
-	r = change_bridge(sw, changes, false, err);
-	if (r == 0 && size)
-		json_object_set(b->options, "mac-table-size", size);
-	json_decref(size);
-	json_decref(changes);
+	if (r < 0)
+		return r;
+	b = switch_find_bridge(sw, name);
+	if (!b)
+		r = no_such_bridge(sw, name, err);
+	else if (table_size(b->options) != table_size(options))
+		r = change_table(sw, b, table_size(options), err);
+	if (r == 0) {
+		json_object_clear(b->options);
+		set_options(b, options);
+	}
+	json_decref(options);
 	return r;
 }
 
@@ -240,6 +264,28 @@ static json_t *mac_params(const json_t *params, mac_t *mac, uint16_t *vid, struc
 	mac_parse(option_string(checked, "mac", ""), mac);
 	*vid = (uint16_t)option_uint(checked, "vlan", 0);
 	return checked;
+}
+
+json_t *switch_mac_canonical(const json_t *params, struct error *err)
+{
+	json_t *checked, *out;
+	const char *port;
+	uint16_t vid;
+	mac_t mac;
+
+	checked = mac_params(params, &mac, &vid, err);
+	if (!checked)
+		return NULL;
+	port = option_string(checked, "port", NULL);
+	if (port)
+		out = json_pack("{s:s, s:i, s:s}", "mac", option_string(checked, "mac", ""), "vlan",
+				vid, "port", port);
+	else
+		out = NULL;
+	if (!out)
+		error_set(err, -EINVAL, "on which port? add \"port NAME\"");
+	json_decref(checked);
+	return out;
 }
 
 int switch_mac_add(struct swtch *sw, const json_t *params, struct error *err)

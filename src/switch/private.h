@@ -94,8 +94,12 @@ void settings_free(struct port_settings *settings);
 /* bridge.c */
 struct sw_bridge *switch_find_bridge(const struct swtch *sw, const char *name);
 void bridge_free(struct sw_bridge *bridge);
-/* Like switch_bridge_set(), but what is not in @params is set back to its default. */
+/* Like switch_bridge_set(), but what is not in @params is set back to its default, and the size of
+ * the MAC table can be changed while the bridge has no ports. */
 int switch_bridge_apply(struct swtch *sw, const json_t *params, struct error *err);
+/* Checks a static address; {"mac", "vlan", "port"} in canonical form, a new reference, or NULL and
+ * a text. */
+json_t *switch_mac_canonical(const json_t *params, struct error *err);
 /* Forgets addresses that were not seen for long. */
 void switch_age_macs(struct swtch *sw);
 
@@ -115,6 +119,9 @@ int switch_no_such_port(const struct swtch *sw, const char *name, struct error *
 
 /* assign.c */
 
+/* Checks parameters of switch_worker_set() as far as it can be done without a switch; canonical, a
+ * new reference, or NULL and a text. */
+json_t *switch_worker_canonical(const json_t *params, struct error *err);
 /* Gives each queue pair of @p that has none a worker. */
 void switch_assign(struct sw_port *p);
 

@@ -102,13 +102,13 @@ static void test_refuses(void **state)
 		   "no port \"vm2\": did you mean \"vm1\"?");
 	rig_refuse(&rig, switch_worker_set,
 		   J("{s:s, s:i, s:s}", "port", "vm1", "queue", 0, "worker", "2"), -EINVAL,
-		   "no worker \"2\": use 0 to 1, or auto");
+		   "no worker 2: use 0 to 1, or auto");
 	rig_refuse(&rig, switch_worker_set,
 		   J("{s:s, s:i, s:s}", "port", "vm1", "queue", 0, "worker", "-1"), -EINVAL,
-		   "no worker");
+		   "is no worker");
 	rig_refuse(&rig, switch_worker_set,
 		   J("{s:s, s:i, s:s}", "port", "vm1", "queue", 0, "worker", "1x"), -EINVAL,
-		   "no worker");
+		   "is no worker");
 	rig_refuse(&rig, switch_worker_set,
 		   J("{s:s, s:i, s:s}", "port", "vm1", "queue", 128, "worker", "1"), -EINVAL,
 		   "queue");
