@@ -74,7 +74,10 @@ static void test_attention(void **state)
 
 	rig_open(&rig, 1);
 	rig_add_bridge(&rig, "br0");
-	a = rig_add(&rig, "a", NULL);
+	/* one that no worker calls */
+	rig_do(&rig, switch_port_add,
+	       J("{s:s, s:s, s:s}", "name", "a", "type", "patch", "peer", "x"));
+	a = rig_find(&rig, "a")->port;
 	b = rig_add(&rig, "b", NULL);
 	real_ops = a->ops;
 	ops = *real_ops;
