@@ -14,8 +14,11 @@
 #define VLAN_PCP_SHIFT 13    /* of the control information: priority */
 #define VLAN_VID_MAX 4094    /* 0 is "priority tag only", 4095 is reserved (802.1Q 9.6) */
 
-/* Longest frame that exists in the switch: a 64 KiB IP packet, Ethernet and two tags. */
+/* Longest frame that may come in: a 64 KiB IP packet, Ethernet and two tags. */
 #define FRAME_LEN_MAX (65535 + ETH_HLEN + 2 * VLAN_TAG_LEN)
+
+/* And longest frame that exists in the switch: with the tag that it puts on. */
+#define FRAME_TAGGED_MAX (FRAME_LEN_MAX + VLAN_TAG_LEN)
 
 #define MAC_TEXT_LEN 18 /* "02:00:00:00:00:01" and its end */
 

@@ -40,7 +40,7 @@ static inline void copy_head(uint8_t *to, const uint8_t *from, uint32_t len)
 
 static inline void start(struct pkt *pkt, uint32_t len)
 {
-	assert(len <= FRAME_LEN_MAX);
+	assert(len <= FRAME_TAGGED_MAX);
 	pkt->head = pkt->buf + PKT_HEADROOM;
 	pkt->len = len;
 	pkt->head_len = (uint16_t)min(len, (uint32_t)PKT_HEAD_MAX);

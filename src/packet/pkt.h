@@ -62,8 +62,8 @@ static inline void batch_clear(struct batch *batch)
 }
 
 /* Makes @pkt from a frame that lies in @iov (@n fragments, @len bytes in all, at most
- * FRAME_LEN_MAX): copies the first PKT_HEAD_MAX bytes and lets frags be the rest of @iov, which is
- * changed in place and must live as long as the packet. Offload state is cleared.
+ * FRAME_TAGGED_MAX): copies the first PKT_HEAD_MAX bytes and lets frags be the rest of @iov, which
+ * is changed in place and must live as long as the packet. Offload state is cleared.
  */
 void pkt_init(struct pkt *pkt, struct iovec *iov, unsigned n, uint32_t len);
 

@@ -10,7 +10,7 @@
 
 /* Bytes from one slot to the next. Not a multiple of the page size: the starts of frames spread
  * over all sets of the cache. */
-#define SLOT_LEN (SLOT_HEADROOM + (FRAME_LEN_MAX + 127) / 64 * 64)
+#define SLOT_LEN (SLOT_HEADROOM + (FRAME_TAGGED_MAX + 127) / 64 * 64)
 
 /* @n slots. The memory is mapped, not touched: a slot costs what was ever written to it. NULL when
  * memory is short; free with slots_unmap(), NULL is fine. Any thread.
@@ -18,7 +18,7 @@
 uint8_t *slots_map(unsigned n);
 void slots_unmap(uint8_t *slots, unsigned n);
 
-/* Where the frame of slot @i starts; FRAME_LEN_MAX bytes, and SLOT_HEADROOM before it. */
+/* Where the frame of slot @i starts; FRAME_TAGGED_MAX bytes, and SLOT_HEADROOM before it. */
 static inline uint8_t *slot_frame(uint8_t *slots, unsigned i)
 {
 	return slots + (uint64_t)i * SLOT_LEN + SLOT_HEADROOM;

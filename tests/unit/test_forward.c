@@ -667,6 +667,31 @@ static void test_hands_over(void **state)
 	assert_int_equal(s->m.ports[2].state->counters[0].tx_packets, 0);
 }
 
+/* The longest frame that a guest may send, and a tag that the switch puts on it. */
+static void test_hands_over_the_longest(void **state)
+{
+	struct stage *s = *state;
+	uint8_t *frame = calloc(1, FRAME_LEN_MAX + VLAN_TAG_LEN);
+	uint32_t len;
+
+	assert_non_null(frame);
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	s->m.ports[1].mtu = s->m.ports[2].mtu = 65535;
+	set_mode(s, 1, true, 10, false);
+	s->m.worker[2][0] = 1;
+	follow(s);
+	len = make_frame(frame, BROADCAST, MAC(1), UNTAGGED, FRAME_LEN_MAX - ETH_HLEN);
+	memcpy(frame + 12, "\x88\xa8\0\x1\x88\xa8\0\x2", 8);
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	turn(s, 1, 0);
+	memmove(frame + 16, frame + 12, len - 12);
+	memcpy(frame + 12, "\x81\0\0\xa", 4);
+	expect_frame(s, 2, frame, len + VLAN_TAG_LEN);
+	free(frame);
+}
+
 /* An inbox that nobody empties: drops are counted, at the worker that wanted to hand over. */
 static void test_inbox_is_bounded(void **state)
 {
@@ -902,6 +927,7 @@ int main(void)
 		TEST(test_patch_loop),
 		TEST(test_patch_two_ways_two_tags),
 		TEST(test_hands_over),
+		TEST(test_hands_over_the_longest),
 		TEST(test_inbox_is_bounded),
 		TEST(test_held_packets_wait_in_order),
 		TEST(test_two_held_ports),
