@@ -66,11 +66,28 @@ int vhost_socket_connect(const char *path, struct error *err)
 	return fd;
 }
 
+/* Asks the kernel whether the socket file @path belongs to a socket, without a connection that its
+ * owner would see: a datagram socket is refused as of the wrong type (or connected, to one of its
+ * own). Returns 0, -ECONNREFUSED when nobody has the file, or why it cannot be told.
+ */
+static int probe(const char *path)
+{
+	struct sockaddr_un addr = make_address(path);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 && errno != EPROTOTYPE)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
 /* Removes what a dead listener has left. Returns 0 when the path is free now. */
 static int clear_path(const char *path, struct error *err)
 {
 	struct stat st;
-	int fd;
+	int rc;
 
 	if (lstat(path, &st) != 0) {
 		if (errno == ENOENT)
@@ -80,20 +97,17 @@ static int clear_path(const char *path, struct error *err)
 	if (!S_ISSOCK(st.st_mode))
 		return error_set(err, -EEXIST, "%s exists and is no socket: choose another path",
 				 path);
-	fd = vhost_socket_connect(path, NULL);
-	if (fd >= 0)
-		close(fd);
-	/* EAGAIN: its backlog is full; EPROTOTYPE: a datagram socket: both are alive */
-	if (fd >= 0 || fd == -EAGAIN || fd == -EPROTOTYPE)
+	rc = probe(path);
+	if (rc == 0)
 		return error_set(err, -EADDRINUSE,
-				 "%s is in use: another process listens there; stop it or choose "
+				 "%s is in use: another port or process listens there; choose "
 				 "another path",
 				 path);
-	if (fd == -ENOENT)
+	if (rc == -ENOENT)
 		return 0;
-	if (fd != -ECONNREFUSED)
-		return error_set(err, fd, "%s: cannot tell whether it is in use: %s", path,
-				 strerror(-fd));
+	if (rc != -ECONNREFUSED)
+		return error_set(err, rc, "%s: cannot tell whether it is in use: %s", path,
+				 strerror(-rc));
 	if (unlink(path) != 0 && errno != ENOENT)
 		return error_set(err, -errno, "cannot remove the stale socket %s: %s", path,
 				 strerror(errno));
@@ -118,8 +132,8 @@ static int set_rights(const char *path, const struct vhost_socket_rights *rights
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	if ((rights->uid >= 0 || rights->gid >= 0) &&
 	    fchownat(fd, "", (uid_t)rights->uid, (gid_t)rights->gid, AT_EMPTY_PATH) != 0)
-		rc = error_set(err, -errno, "cannot give %s to user %d, group %d: %s", path,
-			       rights->uid, rights->gid, strerror(errno));
+		rc = error_set(err, -errno, "cannot change the owner or group of %s: %s", path,
+			       strerror(errno));
 	else if (chmod(self, rights->mode >= 0 ? (mode_t)rights->mode & 07777 : 0600) != 0)
 		rc = error_set(err, -errno, "cannot set the mode of %s: %s", path, strerror(errno));
 out:

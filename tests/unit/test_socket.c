@@ -119,6 +119,7 @@ static void test_live_is_left_alone(void **state)
 	assert_int_equal(lstat(p->path, &before), 0);
 	assert_int_equal(vhost_socket_listen(p->path, &plain, &other, &err), -EADDRINUSE);
 	assert_non_null(strstr(err.text, "is in use"));
+	assert_int_equal(accept(fd, NULL, NULL), -1); /* it saw nobody */
 	/* also when it is too busy to answer */
 	while (n < 16 && (peers[n] = vhost_socket_connect(p->path, &err)) >= 0)
 		n++;
