@@ -31,6 +31,8 @@ static void leave(struct rig *rig)
 		assert_false(vring(rig, i)->live);
 }
 
+static int back_end_pair[2]; /* what SET_BACKEND_REQ_FD takes; open all the time */
+
 /* A message that is right for its request: payload, size, fds. */
 struct sample {
 	union vhost_user_payload payload;
@@ -51,6 +53,9 @@ static struct sample make_sample(struct rig *rig, const struct vhost_rule *rule)
 		break;
 	case VHOST_USER_SET_PROTOCOL_FEATURES:
 		s.payload.u64 = ALL_PROTOCOL;
+		break;
+	case VHOST_USER_SET_BACKEND_REQ_FD:
+		s.fds[0] = back_end_pair[1];
 		break;
 	case VHOST_USER_SET_MEM_TABLE:
 		s.payload.memory.n_regions = 1;
@@ -382,6 +387,16 @@ static void test_too_many_fds(void **state)
 	assert_true(alive(rig));
 }
 
+static int open_pair(void **state)
+{
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, back_end_pair);
+}
+
+static int close_pair(void **state)
+{
+	return close(back_end_pair[0]) || close(back_end_pair[1]) ? -1 : 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,5 +406,5 @@ int main(void)
 		RIG_TEST(test_unknown),	      RIG_TEST(test_too_many_fds),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, open_pair, close_pair);
 }
