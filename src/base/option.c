@@ -229,11 +229,18 @@ static int check_required(const struct option *const *tables, const json_t *obje
 	for (; *tables; tables++) {
 		for (const struct option *o = *tables; o->name; o++) {
 			if (o->flags & OPTION_REQUIRED && !json_object_get(object, o->name))
-				return error_set(err, -EINVAL, "option \"%s\" is missing: %s",
-						 o->name, o->help);
+				return error_set(err, -EINVAL, "option \"%s\" is missing%s%s",
+						 o->name, o->help ? ": " : "",
+						 o->help ? o->help : "");
 		}
 	}
 	return 0;
+}
+
+static int refuse_fixed(const char *name, struct error *err)
+{
+	return error_set(err, -EINVAL,
+			 "option \"%s\" cannot be changed any more: delete and add again", name);
 }
 
 int options_check(const struct option *const *tables, json_t *object, bool creating,
@@ -250,10 +257,7 @@ int options_check(const struct option *const *tables, json_t *object, bool creat
 		if (!o)
 			return refuse_unknown(tables, name, err);
 		if (!creating && o->flags & OPTION_FIXED)
-			return error_set(err, -EINVAL,
-					 "option \"%s\" cannot be changed any more: delete and add "
-					 "again",
-					 name);
+			return refuse_fixed(name, err);
 		made = make_canonical(o, json_object_iter_value(at), &why);
 		if (!made)
 			return error_set(err, -EINVAL, "option \"%s\": %s", name, why.text);
@@ -261,6 +265,52 @@ int options_check(const struct option *const *tables, json_t *object, bool creat
 		json_object_iter_set_new(object, at, made);
 	}
 	return creating ? check_required(tables, object, err) : 0;
+}
+
+/* Sorts @changes: what is set back leaves @merged, the rest goes into @set. What does not exist is
+ * left for options_check().
+ */
+static int sort_changes(const struct option *const *tables, const json_t *changes, json_t *merged,
+			json_t *set, struct error *err)
+{
+	const char *name, *word;
+	json_t *value;
+
+	json_object_foreach((json_t *)changes, name, value)
+	{
+		const struct option *o = find(tables, name);
+
+		word = json_string_value(value);
+		if (!o || !word || strcmp(word, "default")) {
+			json_object_set(set, name, value);
+			continue;
+		}
+		if (o->flags & OPTION_FIXED)
+			return refuse_fixed(name, err);
+		json_object_del(merged, name);
+	}
+	return 0;
+}
+
+int options_merge(const struct option *const *tables, const json_t *has, const json_t *changes,
+		  json_t **merged, json_t **set, struct error *err)
+{
+	int ret;
+
+	*merged = json_deep_copy(has);
+	*set = json_object();
+	ret = sort_changes(tables, changes, *merged, *set, err);
+	if (!ret)
+		ret = options_check(tables, *set, false, err);
+	if (!ret && json_object_update(*merged, *set))
+		ret = error_set(err, -ENOMEM, "out of memory");
+	if (!ret)
+		ret = check_required(tables, *merged, err);
+	if (!ret)
+		return 0;
+	json_decref(*merged);
+	json_decref(*set);
+	return ret;
 }
 
 uint64_t option_uint(const json_t *object, const char *name, uint64_t fallback)
@@ -343,7 +393,7 @@ static const char *type_name(enum option_type type)
 	case OPTION_CUSTOM:
 		break;
 	}
-	return "special";
+	return "value";
 }
 
 static json_t *describe(const struct option *o)

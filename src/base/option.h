@@ -29,7 +29,7 @@ struct option {
 	const char *name; /* NULL ends a table */
 	enum option_type type;
 	unsigned flags;
-	const char *help; /* one line, starts with a verb or noun, no full stop */
+	const char *help; /* one line: verb or noun, lower case, no full stop, (default); or NULL */
 	uint64_t min, max;
 	const char *const *choices; /* NULL-terminated */
 	/* For OPTION_CUSTOM: the canonical value (a new reference) of @text, or NULL and a text in
@@ -43,6 +43,13 @@ struct option {
  */
 int options_check(const struct option *const *tables, json_t *object, bool creating,
 		  struct error *err);
+
+/* Applies @changes to the checked object @has: a value "default" takes an option out, others are
+ * set. *@merged is the whole result and *@set what was set, both checked and new references.
+ * Returns 0, or -EINVAL and a text as options_check() does.
+ */
+int options_merge(const struct option *const *tables, const json_t *has, const json_t *changes,
+		  json_t **merged, json_t **set, struct error *err);
 
 /* Values of a checked object, or @fallback when it is not set. Strings are borrowed from @object.
  */

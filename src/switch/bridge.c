@@ -29,9 +29,8 @@ static int no_such_bridge(const struct swtch *sw, const char *name, struct error
 			 near);
 }
 
-/* Takes "name" out of a copy of @params and checks the rest. */
-static int take_params(const json_t *params, bool creating, json_t **options, char *name,
-		       struct error *err)
+/* Takes "name" out of a copy of @params. */
+static int take_name(const json_t *params, json_t **options, char *name, struct error *err)
 {
 	const char *given = json_string_value(json_object_get(params, "name"));
 	int r;
@@ -44,7 +43,17 @@ static int take_params(const json_t *params, bool creating, json_t **options, ch
 	snprintf(name, PORT_NAME_MAX + 1, "%s", given);
 	*options = json_deep_copy(params);
 	json_object_del(*options, "name");
-	r = options_check(switch_bridge_tables(), *options, creating, err);
+	return 0;
+}
+
+/* The same, and checks the rest, which is all that a bridge is to be. */
+static int take_params(const json_t *params, json_t **options, char *name, struct error *err)
+{
+	int r = take_name(params, options, name, err);
+
+	if (r < 0)
+		return r;
+	r = options_check(switch_bridge_tables(), *options, true, err);
 	if (r < 0)
 		json_decref(*options);
 	return r;
@@ -62,7 +71,7 @@ int switch_bridge_add(struct swtch *sw, const json_t *params, struct error *err)
 
 	if (!b)
 		return error_set(err, -ENOMEM, "out of memory");
-	r = take_params(params, true, &b->options, b->name, err);
+	r = take_params(params, &b->options, b->name, err);
 	if (r < 0) {
 		free(b);
 		return r;
@@ -105,6 +114,11 @@ int switch_bridge_del(struct swtch *sw, const char *name, struct error *err)
 
 	if (!b)
 		return no_such_bridge(sw, name, err);
+	if (!strcmp(name, SWITCH_DEFAULT_BRIDGE))
+		return error_set(err, -EBUSY,
+				 "bridge \"%s\" is always there: ports that name no bridge belong "
+				 "to it",
+				 name);
 	for (const struct sw_port *p = sw->ports; p; p = p->next)
 		if (p->bridge == b)
 			return error_set(
@@ -119,9 +133,11 @@ int switch_bridge_del(struct swtch *sw, const char *name, struct error *err)
 	return 0;
 }
 
-static void set_options(struct sw_bridge *b, json_t *changes)
+/* Takes the reference to @options. */
+static void set_options(struct sw_bridge *b, json_t *options)
 {
-	json_object_update(b->options, changes);
+	json_decref(b->options);
+	b->options = options;
 	b->aging = (uint32_t)option_uint(b->options, "mac-aging-time", MAC_AGING_DEFAULT);
 }
 
@@ -129,18 +145,20 @@ int switch_bridge_set(struct swtch *sw, const json_t *params, struct error *err)
 {
 	char name[PORT_NAME_MAX + 1];
 	struct sw_bridge *b;
-	json_t *changes;
-	int r = take_params(params, false, &changes, name, err);
+	json_t *wanted = NULL, *merged, *changes;
+	int r = take_name(params, &wanted, name, err);
 
 	if (r < 0)
 		return r;
 	b = switch_find_bridge(sw, name);
-	if (b)
-		set_options(b, changes);
-	else
-		r = no_such_bridge(sw, name, err);
+	r = b ? options_merge(switch_bridge_tables(), b->options, wanted, &merged, &changes, err)
+	      : no_such_bridge(sw, name, err);
+	json_decref(wanted);
+	if (r < 0)
+		return r;
 	json_decref(changes);
-	return r;
+	set_options(b, merged);
+	return 0;
 }
 
 static void free_macs(void *arg)
@@ -172,8 +190,8 @@ int switch_bridge_apply(struct swtch *sw, const json_t *params, struct error *er
 {
 	char name[PORT_NAME_MAX + 1];
 	struct sw_bridge *b;
-	json_t *options;
-	int r = take_params(params, true, &options, name, err);
+	json_t *options = NULL;
+	int r = take_params(params, &options, name, err);
 
 	if (r < 0)
 		return r;
@@ -182,12 +200,12 @@ int switch_bridge_apply(struct swtch *sw, const json_t *params, struct error *er
 		r = no_such_bridge(sw, name, err);
 	else if (table_size(b->options) != table_size(options))
 		r = change_table(sw, b, table_size(options), err);
-	if (r == 0) {
-		json_object_clear(b->options);
-		set_options(b, options);
+	if (r < 0) {
+		json_decref(options);
+		return r;
 	}
-	json_decref(options);
-	return r;
+	set_options(b, options);
+	return 0;
 }
 
 static json_t *describe_bridge(const struct swtch *sw, const struct sw_bridge *b)

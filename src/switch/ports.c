@@ -287,76 +287,13 @@ int switch_port_del(struct swtch *sw, const char *name, struct error *err)
 	return 0;
 }
 
-static bool is_default(const json_t *value)
-{
-	return json_is_string(value) && !strcmp(json_string_value(value), "default");
-}
-
-static const struct option *find_option(const struct port_ops *kind, const char *name)
-{
-	const struct option *const *tables = switch_port_tables(kind);
-
-	for (; *tables; tables++)
-		for (const struct option *o = *tables; o->name; o++)
-			if (!strcmp(o->name, name))
-				return o;
-	return NULL;
-}
-
-/* What cannot be changed cannot be set back either. */
-static int check_defaults(const struct port_ops *kind, const json_t *changes, struct error *err)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach((json_t *)changes, name, value)
-	{
-		const struct option *o = find_option(kind, name);
-
-		if (o && o->flags & OPTION_FIXED && is_default(value))
-			return error_set(
-				err, -EINVAL,
-				"option \"%s\" cannot be changed: delete the port and add it again",
-				name);
-	}
-	return 0;
-}
-
-/* Options given as "default" are set back. What does not exist is left for options_check(). */
-static json_t *merge(const struct port_ops *kind, const json_t *options, const json_t *changes,
-		     json_t **plain)
-{
-	json_t *merged = json_deep_copy(options), *value;
-	const char *key;
-
-	*plain = json_object();
-	json_object_foreach((json_t *)changes, key, value)
-	{
-		if (!strcmp(key, "name"))
-			continue;
-		if (is_default(value) && find_option(kind, key)) {
-			json_object_del(merged, key);
-			continue;
-		}
-		json_object_set(*plain, key, value);
-		json_object_set(merged, key, value);
-	}
-	return merged;
-}
-
 static int set_checked(struct sw_port *p, json_t *merged, json_t *changes, struct error *err)
 {
-	const struct port_ops *kind = p->port->ops;
 	struct port_settings settings;
-	int r = options_check(switch_port_tables(kind), changes, false, err);
+	int r = settings_read(&settings, merged, err);
 
 	if (r == 0)
-		r = options_check(switch_port_tables(kind), merged, true, err);
-	if (r < 0)
-		return r;
-	r = settings_read(&settings, merged, err);
-	if (r == 0)
-		r = kind->set(p->port, merged, changes, err);
+		r = p->port->ops->set(p->port, merged, changes, err);
 	if (r < 0) {
 		settings_free(&settings);
 		return r;
@@ -374,17 +311,20 @@ int switch_port_set(struct swtch *sw, const json_t *params, struct error *err)
 {
 	const char *name = json_string_value(json_object_get(params, "name"));
 	struct sw_port *p = name ? switch_find_port(sw, name) : NULL;
-	json_t *changes, *merged;
+	json_t *wanted, *changes, *merged;
 	int r;
 
 	if (!name)
 		return error_set(err, -EINVAL, "which port? give its name");
 	if (!p || p->removing)
 		return switch_no_such_port(sw, name, err);
-	r = check_defaults(p->port->ops, params, err);
+	wanted = json_copy((json_t *)params);
+	json_object_del(wanted, "name");
+	r = options_merge(switch_port_tables(p->port->ops), p->options, wanted, &merged, &changes,
+			  err);
+	json_decref(wanted);
 	if (r < 0)
 		return r;
-	merged = merge(p->port->ops, p->options, params, &changes);
 	r = set_checked(p, merged, changes, err);
 	json_decref(changes);
 	json_decref(merged);

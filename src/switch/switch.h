@@ -18,7 +18,7 @@
 
 struct swtch; /* "switch" is a keyword */
 
-#define SWITCH_DEFAULT_BRIDGE "br0" /* of ports that name none */
+#define SWITCH_DEFAULT_BRIDGE "br0" /* of ports that name none; cannot be deleted */
 
 /* Starts @n_workers worker threads (1..64). @cpus: list of CPUs to pin them to ("2,4-5"), or NULL.
  */

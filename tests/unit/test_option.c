@@ -214,6 +214,46 @@ static void required_and_fixed(void **state)
 	json_decref(object);
 }
 
+/* What options_merge() makes of {"name": "n", "mtu": 1500, "mode": "listen"}. */
+static int merge(json_t *changes, json_t **merged, json_t **set, struct error *err)
+{
+	json_t *has = json_pack("{s:s, s:i, s:s}", "name", "n", "mtu", 1500, "mode", "listen");
+	int ret = options_merge(tables, has, changes, merged, set, err);
+
+	json_decref(has);
+	json_decref(changes);
+	return ret;
+}
+
+static void changes_are_merged(void **state)
+{
+	json_t *merged, *set;
+	struct error err;
+
+	assert_int_equal(merge(json_pack("{s:s, s:s}", "mtu", "default", "enabled", "on"), &merged,
+			       &set, &err),
+			 0);
+	assert_null(json_object_get(merged, "mtu"));
+	assert_true(option_bool(merged, "enabled", false));
+	assert_string_equal(option_string(merged, "mode", ""), "listen");
+	assert_int_equal(json_object_size(merged), 3);
+	assert_int_equal(json_object_size(set), 1);
+	assert_true(option_bool(set, "enabled", false));
+	json_decref(merged);
+	json_decref(set);
+	/* a text that is no word of the option, unless it says that */
+	assert_int_equal(merge(json_pack("{s:s}", "mtu", "many"), &merged, &set, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "from 68 to 65521"));
+	assert_int_equal(merge(json_pack("{s:s}", "mode", "default"), &merged, &set, &err),
+			 -EINVAL);
+	assert_non_null(strstr(err.text, "\"mode\" cannot be changed"));
+	assert_int_equal(merge(json_pack("{s:s}", "name", "default"), &merged, &set, &err),
+			 -EINVAL);
+	assert_non_null(strstr(err.text, "\"name\" is missing"));
+	assert_int_equal(merge(json_pack("{s:s}", "mut", "default"), &merged, &set, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "did you mean \"mtu\"?"));
+}
+
 static void values_are_read_back(void **state)
 {
 	json_t *object = json_pack("{s:i, s:b, s:s}", "n", 7, "b", 1, "s", "text");
@@ -324,6 +364,7 @@ int main(void)
 		cmocka_unit_test(unknown_options_get_a_suggestion),
 		cmocka_unit_test(hidden_options_are_not_suggested),
 		cmocka_unit_test(required_and_fixed),
+		cmocka_unit_test(changes_are_merged),
 		cmocka_unit_test(values_are_read_back),
 		cmocka_unit_test(values_as_words),
 		cmocka_unit_test(tables_are_described),
