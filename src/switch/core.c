@@ -67,6 +67,8 @@ int switch_create(struct swtch **out, struct event_base *base, unsigned n_worker
 		error_set(err, r, "out of memory");
 		goto fail;
 	}
+	for (unsigned w = 0; w < n_workers; w++)
+		sw->busy[w].at_ns = clock_ns();
 	r = make_events(sw);
 	if (r < 0) {
 		error_set(err, r, "cannot set up events: %s", strerror(-r));
