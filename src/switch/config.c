@@ -224,6 +224,8 @@ static int add_worker(struct parser *p, const struct statement *st)
 	port = word_of(options, "port", "");
 	queue = word_of(options, "queue", "");
 	ret = add_seen(p, "worker", port, queue, "");
+	if (ret == -EEXIST && json_object_get(options, "poll"))
+		return error_set(p->err, ret, "\"worker set poll\" is there twice");
 	if (ret == -EEXIST)
 		return error_set(p->err, ret, "queue \"%s\" of port \"%s\" is there twice", queue,
 				 port);

@@ -117,6 +117,8 @@ static void test_twice(void **state)
 	       "line 2: mac \"02:ab:00:00:00:01\" is there twice");
 	refuse("worker set port a queue 1 worker 0\nworker set queue 1 port a worker 1",
 	       "line 2: queue \"1\" of port \"a\" is there twice");
+	refuse("worker set poll always\nworker set poll adaptive",
+	       "line 2: \"worker set poll\" is there twice");
 	refuse("log set all debug\nlog set all info", "line 2: log \"all\" is there twice");
 }
 
