@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/option.h"
 
 #define LINE_MAX_LEN 1024
+#define MODULES_MAX 128 /* that "did you mean" looks at */
 
 static const char *const level_names[] = {
 	[LOG_ERROR] = "error",
@@ -112,26 +114,49 @@ bool log_limit_pass(struct log_limit *limit, const struct log_module *module)
 	return true;
 }
 
-int log_set_level(const char *name, const char *level, struct error *err)
+/* The level that @word means, or ARRAY_SIZE(level_names). */
+static size_t find_level(const char *word)
 {
-	bool found = false;
-	size_t l;
+	size_t l = 0;
 
-	for (l = 0; l < ARRAY_SIZE(level_names); l++)
-		if (!strcmp(level, level_names[l]))
-			break;
-	if (l == ARRAY_SIZE(level_names))
+	while (l < ARRAY_SIZE(level_names) && strcmp(word, level_names[l]))
+		l++;
+	return l;
+}
+
+int log_check_level(const char *name, const char *level, struct error *err)
+{
+	const char *names[MODULES_MAX], *near;
+	size_t n = 0;
+
+	if (find_level(level) == ARRAY_SIZE(level_names))
 		return error_set(err, -EINVAL,
 				 "\"%s\" is no log level: use error, warning, info or debug",
 				 level);
-	for (struct log_module *m = modules; m; m = m->next) {
-		if (strcmp(name, "all") && strcmp(name, m->name))
-			continue;
-		__atomic_store_n(&m->level, (enum log_level)l, __ATOMIC_RELAXED);
-		found = true;
+	if (!strcmp(name, "all"))
+		return 0;
+	for (const struct log_module *m = modules; m; m = m->next) {
+		if (!strcmp(name, m->name))
+			return 0;
+		if (n < MODULES_MAX)
+			names[n++] = m->name;
 	}
-	if (!found)
-		return error_set(err, -EINVAL, "no module \"%s\" (\"vireo log show\" lists them)",
-				 name);
+	near = nearest_word(name, names, n);
+	if (near)
+		return error_set(err, -EINVAL, "no module \"%s\": did you mean \"%s\"?", name,
+				 near);
+	return error_set(err, -EINVAL, "no module \"%s\" (\"vireo log show\" lists them)", name);
+}
+
+int log_set_level(const char *name, const char *level, struct error *err)
+{
+	int ret = log_check_level(name, level, err);
+
+	if (ret)
+		return ret;
+	for (struct log_module *m = modules; m; m = m->next)
+		if (!strcmp(name, "all") || !strcmp(name, m->name))
+			__atomic_store_n(&m->level, (enum log_level)find_level(level),
+					 __ATOMIC_RELAXED);
 	return 0;
 }

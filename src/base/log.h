@@ -64,6 +64,9 @@ bool log_limit_pass(struct log_limit *limit, const struct log_module *module);
  */
 int log_set_level(const char *name, const char *level, struct error *err);
 
+/* Whether log_set_level() would take these words: 0, or -EINVAL and a text. */
+int log_check_level(const char *name, const char *level, struct error *err);
+
 /* "error", "warning", "info" or "debug". */
 const char *log_level_name(enum log_level level);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "daemon/options.h"
 
 static const char help[] =
@@ -20,8 +21,8 @@ static const char help[] =
 	"  --workers N         threads that move packets, 1 to 64 (1)\n"
 	"  --worker-cpus LIST  CPUs to pin them to, in turn, like 2,4-5\n"
 	"  --log-level LEVEL   error, warning, info or debug (info)\n"
-	"  --version           print the version\n"
-	"  --help              print this\n"
+	"  -V, --version       print the version\n"
+	"  -h, --help          print this\n"
 	"\n"
 	"Example:\n"
 	"  vireod &\n"
@@ -60,6 +61,14 @@ static enum options_verdict read_workers(struct daemon_options *o)
 	return OPTIONS_RUN;
 }
 
+static enum options_verdict read_level(struct daemon_options *o)
+{
+	if (log_check_level("all", optarg, NULL) < 0)
+		return wrong("--log-level takes error, warning, info or debug, not", optarg);
+	o->log_level = optarg;
+	return OPTIONS_RUN;
+}
+
 static enum options_verdict take(struct daemon_options *o, int letter, const char *word)
 {
 	switch (letter) {
@@ -78,8 +87,7 @@ static enum options_verdict take(struct daemon_options *o, int letter, const cha
 		o->worker_cpus = optarg;
 		return OPTIONS_RUN;
 	case 'l':
-		o->log_level = optarg;
-		return OPTIONS_RUN;
+		return read_level(o);
 	case 'V':
 		puts("vireod " VIREO_VERSION);
 		return OPTIONS_DONE;
@@ -96,15 +104,24 @@ static enum options_verdict take(struct daemon_options *o, int letter, const cha
 enum options_verdict daemon_options_parse(struct daemon_options *o, int argc, char **argv)
 {
 	enum options_verdict verdict;
-	int letter;
+	int letter, index = 0;
 
 	*o = (struct daemon_options){ .run_dir = DAEMON_RUN_DIR,
 				      .workers = 1,
 				      .log_level = "info" };
 	opterr = 0;
 	optind = 0;
-	while ((letter = getopt_long(argc, argv, ":", longs, NULL)) != -1) {
-		verdict = take(o, letter, argv[optind - 1]);
+	while ((letter = getopt_long(argc, argv, ":hV", longs, &index)) != -1) {
+		/* of several letters behind one dash, getopt goes on with the same word */
+		char letters[] = { '-', (char)optopt, '\0' }, name[32];
+		const char *word = letter == '?' && optopt ? letters : argv[optind - 1];
+
+		if (letter != ':' && optarg && !*optarg) {
+			letter = ':';
+			snprintf(name, sizeof(name), "--%s", longs[index].name);
+			word = name;
+		}
+		verdict = take(o, letter, word);
 		if (verdict != OPTIONS_RUN)
 			return verdict;
 	}

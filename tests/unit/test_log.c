@@ -131,6 +131,11 @@ static void wrong_levels_are_explained(void **state)
 	assert_non_null(strstr(err.text, "\"loud\" is no log level: use error, warning"));
 	assert_int_equal(log_set_level("nothing", "info", &err), -EINVAL);
 	assert_non_null(strstr(err.text, "no module \"nothing\""));
+	assert_int_equal(log_set_level("tset", "debug", &err), -EINVAL);
+	assert_string_equal(err.text, "no module \"tset\": did you mean \"test\"?");
+	assert_int_equal(log_check_level("all", "debug", &err), 0);
+	assert_int_equal(log_check_level("test", "debug", &err), 0);
+	assert_int_equal(log_check_level("test", "loud", &err), -EINVAL);
 	assert_int_equal(log_this.level, LOG_INFO);
 }
 
