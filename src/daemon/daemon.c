@@ -67,19 +67,14 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 static void on_reload(evutil_socket_t sig, short what, void *arg)
 {
 	struct daemon *d = arg;
-	json_t *config = NULL;
 	struct error err;
 
 	if (!d->context.config_path) {
 		log_warning("reload: vireod was started without --config");
 		return;
 	}
-	if (config_file_load(d->context.config_path, &config, &err) < 0 ||
-	    config_running_apply(d->context.sw, config, d->context.log_level, &err) < 0)
+	if (config_file_apply(d->context.sw, d->context.config_path, d->context.log_level, &err))
 		log_error("reload: %s; nothing was changed", err.text);
-	else
-		log_info("reloaded %s", d->context.config_path);
-	json_decref(config);
 }
 
 /* Guests bring many fds: a connection, and three for each queue. */
@@ -109,7 +104,7 @@ static int add_signals(struct daemon *d)
 
 static int configure(struct daemon *d, struct error *err)
 {
-	json_t *bridge = json_pack("{s:s}", "name", SWITCH_DEFAULT_BRIDGE), *config;
+	json_t *bridge = json_pack("{s:s}", "name", SWITCH_DEFAULT_BRIDGE);
 	int r = switch_bridge_add(d->context.sw, bridge, err);
 
 	json_decref(bridge);
@@ -120,12 +115,7 @@ static int configure(struct daemon *d, struct error *err)
 			    d->context.config_path);
 		return 0;
 	}
-	r = config_file_load(d->context.config_path, &config, err);
-	if (r < 0)
-		return r;
-	r = config_running_apply(d->context.sw, config, d->context.log_level, err);
-	json_decref(config);
-	return r;
+	return config_file_apply(d->context.sw, d->context.config_path, d->context.log_level, err);
 }
 
 static bool settled(void *ctx)
@@ -138,7 +128,8 @@ static bool settled(void *ctx)
 static int make_run_dir(const char *dir, struct error *err)
 {
 	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-		return error_set(err, -errno, "cannot make the directory %s: %s", dir,
+		return error_set(err, -errno,
+				 "cannot make the directory %s: %s (--run-dir names another)", dir,
 				 strerror(errno));
 	return 0;
 }

@@ -14,6 +14,8 @@
 #include "rpc/config_file.h"
 #include "switch/config.h"
 
+LOG_MODULE("daemon");
+
 #define HEADER "# Written by \"vireo config save\"; \"vireo config reload\" reads it.\n"
 
 /* The bytes of a regular file (malloc'd), or NULL and a text. */
@@ -70,8 +72,10 @@ int config_file_load(const char *path, json_t **config, struct error *err)
 	close(fd);
 	*config = text ? config_parse(text, len, err) : NULL;
 	free(text);
-	if (*config)
+	if (*config && !config_running_check(*config, err))
 		return 0;
+	json_decref(*config);
+	*config = NULL;
 	error_prefix(err, "%s", path);
 	return -EINVAL;
 }
@@ -187,39 +191,19 @@ json_t *config_running(const struct swtch *sw, const char *level)
 	return config;
 }
 
-static bool module_exists(const char *name)
-{
-	if (!strcmp(name, "all"))
-		return true;
-	for (const struct log_module *m = log_modules(); m; m = m->next)
-		if (!strcmp(m->name, name))
-			return true;
-	return false;
-}
-
-static bool level_exists(const char *level)
-{
-	for (int l = LOG_ERROR; l <= LOG_DEBUG; l++)
-		if (level && !strcmp(level, log_level_name((enum log_level)l)))
-			return true;
-	return false;
-}
-
 static int check_log(const json_t *log, struct error *err)
 {
 	const json_t *level;
 	const char *name;
+	int ret;
 
 	json_object_foreach((json_t *)log, name, level)
 	{
-		if (!module_exists(name))
-			return error_set(err, -EINVAL,
-					 "log: no module \"%s\" (\"vireo log show\" lists them)",
-					 name);
-		if (!level_exists(json_string_value(level)))
-			return error_set(err, -EINVAL,
-					 "log %s: the level is error, warning, info or debug",
-					 name);
+		ret = log_check_level(name, json_string_value(level) ?: "", err);
+		if (ret) {
+			error_prefix(err, "log");
+			return ret;
+		}
 	}
 	return 0;
 }
@@ -252,4 +236,17 @@ int config_running_apply(struct swtch *sw, const json_t *config, const char *lev
 		return ret;
 	apply_log(json_object_get(config, "log"), level);
 	return switch_config_apply(sw, config, err);
+}
+
+int config_file_apply(struct swtch *sw, const char *path, const char *level, struct error *err)
+{
+	json_t *config;
+	int ret = config_file_load(path, &config, err);
+
+	if (ret)
+		return ret;
+	log_info("applying %s", path);
+	ret = config_running_apply(sw, config, level, err);
+	json_decref(config);
+	return ret;
 }

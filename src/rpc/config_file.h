@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "switch/switch.h"
 
-/* Reads and parses the file @path: *@config is a new reference, in the form of switch/config.h.
- * -errno or -EINVAL and a text that begins with the path.
+/* Reads, parses and checks the file @path: *@config is a new reference, in the form of
+ * switch/config.h, and could be applied. -errno or -EINVAL and a text that begins with the path.
  */
 int config_file_load(const char *path, json_t **config, struct error *err);
 
@@ -32,3 +32,6 @@ int config_running_check(const json_t *config, struct error *err);
  */
 int config_running_apply(struct swtch *sw, const json_t *config, const char *level,
 			 struct error *err);
+
+/* config_file_load(), a line in the log, and config_running_apply(). */
+int config_file_apply(struct swtch *sw, const char *path, const char *level, struct error *err);

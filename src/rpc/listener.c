@@ -52,8 +52,9 @@ static int take_lock(const struct listener *l, struct error *err)
 		fd = open(l->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0) {
 			ret = -errno;
-			return error_set(err, ret, "cannot open %s: %s", l->lock_path,
-					 strerror(-ret));
+			return error_set(err, ret,
+					 "cannot open %s: %s (--run-dir names another place)",
+					 l->lock_path, strerror(-ret));
 		}
 		if (flock(fd, LOCK_EX | LOCK_NB)) {
 			ret = errno == EWOULDBLOCK

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/option.h"
 #include "rpc/config_file.h"
 #include "rpc/methods.h"
 #include "switch/config.h"
@@ -19,8 +20,8 @@
 static int check_params(const json_t *params, const char *const *names, size_t n, size_t n_required,
 			struct error *err)
 {
+	const char *name, *near;
 	const json_t *value;
-	const char *name;
 
 	json_object_foreach((json_t *)params, name, value)
 	{
@@ -32,6 +33,11 @@ static int check_params(const json_t *params, const char *const *names, size_t n
 			continue;
 		if (i < n)
 			return error_set(err, RPC_INVALID_PARAMS, "\"%s\" must be a text", name);
+		near = nearest_word(name, names, n);
+		if (near)
+			return error_set(err, RPC_INVALID_PARAMS,
+					 "unknown parameter \"%s\": did you mean \"%s\"?", name,
+					 near);
 		return error_set(err, RPC_INVALID_PARAMS, "unknown parameter \"%.64s\"", name);
 	}
 	for (size_t i = 0; i < n_required; i++)
@@ -346,15 +352,12 @@ static int config_check(void *ctx, json_t *params, struct rpc_fds *fds, json_t *
 		return ret;
 	if (text) {
 		config = config_parse(json_string_value(text), json_string_length(text), err);
-		ret = config ? 0 : -EINVAL;
+		ret = config ? config_running_check(config, err) : -EINVAL;
 	} else {
 		ret = need_path(m, err);
 		if (!ret)
 			ret = config_file_load(m->config_path, &config, err);
 	}
-	if (ret)
-		return ret;
-	ret = config_running_check(config, err);
 	if (!ret)
 		ret = give(count_objects(config), result, err);
 	json_decref(config);
@@ -385,16 +388,11 @@ static int config_reload(void *ctx, json_t *params, struct rpc_fds *fds, json_t 
 {
 	const struct methods_context *m = ctx;
 	int ret = check_none(params, err);
-	json_t *config;
 
 	if (!ret)
 		ret = need_path(m, err);
 	if (!ret)
-		ret = config_file_load(m->config_path, &config, err);
-	if (ret)
-		return ret;
-	ret = config_running_apply(m->sw, config, m->log_level, err);
-	json_decref(config);
+		ret = config_file_apply(m->sw, m->config_path, m->log_level, err);
 	return ret ? ret : give(json_pack("{s:s}", "path", m->config_path), result, err);
 }
 

@@ -324,8 +324,9 @@ static void test_reload(void **state)
 	stub_call[0] = '\0';
 	write_file("log set test debug\nlog set nobody debug\n");
 	got = call_with("config.reload", "{}", NULL);
-	assert_string_equal(json_string_value(json_object_get(got, "message")),
-			    "log: no module \"nobody\" (\"vireo log show\" lists them)");
+	assert_non_null(strstr(json_string_value(json_object_get(got, "message")),
+			       "/vireo.conf: log: no module \"nobody\" (\"vireo log show\" lists "
+			       "them)"));
 	json_decref(got);
 	write_file("log set test debug\n\nport\n");
 	got = call_with("config.reload", "{}", NULL);
@@ -362,7 +363,7 @@ static void test_check(void **state)
 	      "{\"bridges\": 1, \"log\": 1, \"macs\": 0, \"ports\": 0, \"workers\": 0}");
 	got = call_with("config.check", "{\"text\":\"log set test loud\"}", NULL);
 	assert_string_equal(json_string_value(json_object_get(got, "message")),
-			    "log test: the level is error, warning, info or debug");
+			    "log: \"loud\" is no log level: use error, warning, info or debug");
 	json_decref(got);
 	got = call_with("config.check", "{\"text\":\"\\nbridge\"}", NULL);
 	assert_non_null(strstr(json_string_value(json_object_get(got, "message")), "line 2: "));
@@ -370,7 +371,8 @@ static void test_check(void **state)
 	write_file("bridge add b\n");
 	gives("config.check", "{}",
 	      "{\"bridges\": 1, \"log\": 0, \"macs\": 0, \"ports\": 0, \"workers\": 0}");
-	refuses("config.check", "{\"txet\":\"\"}", "unknown parameter \"txet\"");
+	refuses("config.check", "{\"txet\":\"\"}",
+		"unknown parameter \"txet\": did you mean \"text\"?");
 }
 
 static void test_config_show(void **state)

@@ -464,7 +464,7 @@ static void test_bad_config(void **state)
 	config.path = "/nonexistent-directory/vireod.sock";
 	assert_int_equal(rpc_server_create(&server, &config, &err), -ENOENT);
 	assert_string_equal(err.text, "cannot open /nonexistent-directory/vireod.lock: No such "
-				      "file or directory");
+				      "file or directory (--run-dir names another place)");
 }
 
 /* Runs as user nobody, primary group @gid, supplementary group @extra; writes what vireod said to
