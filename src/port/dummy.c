@@ -34,13 +34,13 @@ struct dummy {
 static const struct option dummy_options[] = {
 	{ .name = "queues",
 	  .type = OPTION_UINT,
-	  .help = "Queue pairs",
+	  .help = "queue pairs (1)",
 	  .min = 1,
 	  .max = DUMMY_QUEUES_MAX },
 	{ .name = "keep",
 	  .type = OPTION_BOOL,
 	  .flags = OPTION_FIXED,
-	  .help = "Keep what is sent until the test takes it; off discards it" },
+	  .help = "keep what is sent until the test takes it (off)" },
 	{ .name = NULL },
 };
 

@@ -22,7 +22,7 @@ static const struct option patch_options[] = {
 	{ .name = "peer",
 	  .type = OPTION_CUSTOM,
 	  .flags = OPTION_REQUIRED,
-	  .help = "Name of the patch port at the other end",
+	  .help = "name of the patch port at the other end",
 	  .check = check_peer },
 	{ .name = NULL },
 };
