@@ -135,6 +135,8 @@ static void print_values(const struct cli *cli, const json_t *described,
 		print_keys(json_object_get(json_object_get(described, "port"), "kinds"));
 	else if (!strcmp(wanted, "poll"))
 		puts("adaptive\nalways");
+	else if (!strcmp(wanted, "worker"))
+		puts("auto");
 	for (int t = 0; t < 2; t++)
 		json_array_foreach(tables[t], i, option)
 		{
@@ -211,7 +213,7 @@ void complete(const struct cli *cli, int argc, char **argv)
 	if (!argc)
 		puts("--run-dir\n-j\n--json\n--help\n--version\nhelp");
 	for (const struct object *const *o = objects; *o; o++) {
-		if (!argc)
+		if (!argc || (argc == 1 && !strcmp(argv[0], "help")))
 			puts((*o)->name);
 		else if (!strcmp((*o)->name, argv[0]))
 			complete_object(&options, *o, argc - 1, argv + 1);

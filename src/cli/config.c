@@ -86,26 +86,26 @@ static enum status check(const struct cli *cli, int argc, char **argv)
 	return STATUS_OK;
 }
 
-static enum status call_and_tell(const struct cli *cli, const char *method, const char *done)
+/* Prints that @done came true of the file that @result names. */
+static void tell(const struct cli *cli, const char *done, const json_t *result)
 {
-	json_t *result;
-	enum status status = client_call(cli, method, NULL, &result);
-
-	if (status)
-		return status;
 	if (cli->json)
 		print_json(result);
 	else
 		printf("%s %s\n", done, json_string_value(json_object_get(result, "path")) ?: "");
-	json_decref(result);
-	return STATUS_OK;
 }
 
 static enum status save(const struct cli *cli, int argc, char **argv)
 {
 	enum status status = check_words(argc, argv, 0, 0, "config save");
+	json_t *result = NULL;
 
-	return status ? status : call_and_tell(cli, "config.save", "saved to");
+	if (!status)
+		status = client_call(cli, "config.save", NULL, &result);
+	if (!status)
+		tell(cli, "saved to", result);
+	json_decref(result);
+	return status;
 }
 
 static enum status reload(const struct cli *cli, int argc, char **argv)
@@ -114,11 +114,12 @@ static enum status reload(const struct cli *cli, int argc, char **argv)
 	json_t *result = NULL;
 
 	if (!status)
-		status = call_and_tell(cli, "config.reload", "now as in");
-	if (status)
-		return status;
+		status = client_call(cli, "config.reload", NULL, &result);
 	/* what cannot be known before ports that go have let go of their sockets */
-	status = client_call(cli, "config.result", NULL, &result);
+	if (!status)
+		status = client_call(cli, "config.result", NULL, NULL);
+	if (!status)
+		tell(cli, "now as in", result);
 	json_decref(result);
 	return status;
 }

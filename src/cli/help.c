@@ -9,6 +9,7 @@
 #include "cli/help.h"
 
 #define KINDS_MAX 64
+#define VALUE_WIDTH 14
 
 bool object_is_verb(const struct object *object)
 {
@@ -59,31 +60,58 @@ static const char *text_of(const json_t *object, const char *name)
 	return text ? text : "";
 }
 
-static void print_options(const char *title, const json_t *options)
+/* "1..8", "read|write", or of what type the value is. */
+static void format_value(const json_t *option, char *text, size_t size)
+{
+	const json_t *max = json_object_get(option, "max"), *choice;
+	size_t len = 0, i;
+
+	if (max) {
+		snprintf(text, size, "%lld..%lld",
+			 (long long)json_integer_value(json_object_get(option, "min")),
+			 (long long)json_integer_value(max));
+		return;
+	}
+	json_array_foreach(json_object_get(option, "choices"), i, choice)
+	{
+		if (len < size)
+			len += (size_t)snprintf(text + len, size - len, "%s%s", i ? "|" : "",
+						json_string_value(choice) ?: "");
+	}
+	/* the help tells choices that are too long for the column */
+	if (!len || len >= size || len > VALUE_WIDTH)
+		snprintf(text, size, "%s", text_of(option, "type"));
+}
+
+static void print_option(const json_t *option, bool changing)
+{
+	char value[64];
+
+	format_value(option, value, sizeof(value));
+	printf("  %-18s %-*s %s", text_of(option, "name"), VALUE_WIDTH, value,
+	       text_of(option, "help"));
+	if (!changing && json_is_true(json_object_get(option, "required")))
+		fputs("; must be given", stdout);
+	if (json_is_true(json_object_get(option, "fixed")))
+		fputs("; cannot be changed later", stdout);
+	putchar('\n');
+}
+
+/* @changing: only those that can be changed. */
+static void print_options(const char *title, const json_t *options, bool changing)
 {
 	const json_t *option;
+	bool any = false;
 	size_t i;
 
-	if (!json_array_size(options))
-		return;
-	printf("\n%s:\n", title);
 	json_array_foreach(options, i, option)
 	{
-		const json_t *max = json_object_get(option, "max");
-		char value[64];
-
-		if (max)
-			snprintf(value, sizeof(value), "%lld..%lld",
-				 (long long)json_integer_value(json_object_get(option, "min")),
-				 (long long)json_integer_value(max));
-		else
-			snprintf(value, sizeof(value), "%s", text_of(option, "type"));
-		printf("  %-18s %-14s %s", text_of(option, "name"), value, text_of(option, "help"));
-		if (json_is_true(json_object_get(option, "required")))
-			fputs("; must be given", stdout);
-		if (json_is_true(json_object_get(option, "fixed")))
-			fputs("; cannot be changed later", stdout);
-		putchar('\n');
+		if (changing && json_is_true(json_object_get(option, "fixed")))
+			continue;
+		if (!any)
+			printf("\n%s:\n", title);
+		any = true;
+		print_option(option, changing);
 	}
 }
 
@@ -102,7 +130,18 @@ static enum status refuse_kind(const json_t *kinds, const char *kind)
 		    "no kind of port is called \"%s\" (\"vireo port add help\" lists them)", kind);
 }
 
-static enum status help_kinds(const json_t *described, const char *wanted)
+static void list_kinds(const json_t *kinds)
+{
+	const json_t *kind;
+	const char *name;
+
+	puts("\nkinds:");
+	json_object_foreach((json_t *)kinds, name, kind)
+		printf("  %-18s %s\n", name, text_of(kind, "summary"));
+}
+
+/* The options of ports: of the kind @wanted, or NULL; when @changing, of all kinds. */
+static enum status help_port(const json_t *described, const char *wanted, bool changing)
 {
 	const json_t *kinds = json_object_get(json_object_get(described, "port"), "kinds");
 	const json_t *kind;
@@ -111,22 +150,18 @@ static enum status help_kinds(const json_t *described, const char *wanted)
 
 	if (wanted && !json_object_get(kinds, wanted))
 		return refuse_kind(kinds, wanted);
-	if (!wanted)
-		puts("\nkinds:");
+	if (!wanted && !changing)
+		list_kinds(kinds);
 	json_object_foreach((json_t *)kinds, name, kind)
 	{
-		if (!wanted) {
-			printf("  %-18s %s\n", name, text_of(kind, "summary"));
-			continue;
-		}
-		if (strcmp(name, wanted))
+		if (wanted ? strcmp(name, wanted) : !changing)
 			continue;
 		snprintf(title, sizeof(title), "options of type %s (%s)", name,
 			 text_of(kind, "summary"));
-		print_options(title, json_object_get(kind, "options"));
+		print_options(title, json_object_get(kind, "options"), changing);
 	}
 	print_options("options of every port",
-		      json_object_get(json_object_get(described, "port"), "common"));
+		      json_object_get(json_object_get(described, "port"), "common"), changing);
 	return STATUS_OK;
 }
 
@@ -142,6 +177,7 @@ static const char *kind_in(int argc, char **argv)
 enum status help_verb(const struct cli *cli, const struct object *object, const struct verb *verb,
 		      int argc, char **argv)
 {
+	bool changing = !strcmp(verb->name, "set");
 	json_t *described = NULL;
 	enum status status = STATUS_OK;
 	struct error err;
@@ -155,9 +191,11 @@ enum status help_verb(const struct cli *cli, const struct object *object, const 
 		return STATUS_OK;
 	}
 	if (verb->options == OPTIONS_BRIDGE)
-		print_options("options", json_object_get(described, "bridge"));
+		print_options("options", json_object_get(described, "bridge"), changing);
 	else
-		status = help_kinds(described, kind_in(argc, argv));
+		status = help_port(described, kind_in(argc, argv), changing);
+	if (changing)
+		puts("\nThe value \"default\" sets an option back.");
 	json_decref(described);
 	return status;
 }

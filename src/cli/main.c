@@ -53,6 +53,15 @@ static const struct verb *find_verb(const struct object *object, const char *nam
 	return NULL;
 }
 
+/* Whether the last word of a command is an option that belongs in front of the object. */
+static bool is_late_option(int argc, char **argv)
+{
+	const char *last = argc ? argv[argc - 1] : "", *before = argc > 1 ? argv[argc - 2] : "";
+
+	return !strcmp(last, "-j") || !strcmp(last, "--json") || !strcmp(before, "--run-dir") ||
+	       !strncmp(last, "--run-dir", strlen("--run-dir"));
+}
+
 /* Runs the command whose words behind the object are @argv. */
 static enum status run_object(const struct cli *cli, const struct object *object, int argc,
 			      char **argv)
@@ -76,8 +85,9 @@ static enum status run_object(const struct cli *cli, const struct object *object
 	}
 	if (argc && is_help(argv[argc - 1]))
 		return help_verb(cli, object, verb, argc - 1, argv);
-	if (argc && (!strcmp(argv[argc - 1], "-j") || !strcmp(argv[argc - 1], "--json")))
-		return fail(STATUS_USAGE, "options come first: vireo -j %s ...", object->name);
+	if (is_late_option(argc, argv))
+		return fail(STATUS_USAGE, "options come first: vireo [--run-dir DIR] [-j] %s ...",
+			    object->name);
 	return verb->run(cli, argc, argv);
 }
 

@@ -3,6 +3,7 @@
 #include <locale.h>
 #include <ncurses.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #define PERIOD_MSEC 1000
 #define PORTS_MAX 4096
 #define CONTROL_C 3
+#define LINE_SIZE 1024
 
 struct top {
 	const struct cli *cli;
@@ -29,6 +31,20 @@ static volatile sig_atomic_t ended;
 static void on_signal(int number)
 {
 	ended = 1;
+}
+
+/* A line of the screen, cut off where the screen ends: it would go on in the next line. */
+static void put_line(int y, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void put_line(int y, const char *fmt, ...)
+{
+	char line[LINE_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	mvaddnstr(y, 0, line, COLS);
 }
 
 /* Looks at the switch once more. */
@@ -77,16 +93,16 @@ static void draw_workers(const struct top *t)
 	}
 }
 
-static void draw_port(const struct port_rate *r)
+static void draw_port(int y, const struct port_rate *r)
 {
 	char rx[16], rx_bits[16], tx[16], tx_bits[16], drops[16];
 
-	printw("%-20.20s %-4s %9s %10s %9s %10s %9s", r->name, r->link ? "up" : "down",
-	       human_number(r->rx_packets, rx, sizeof(rx)),
-	       human_number(r->rx_bits, rx_bits, sizeof(rx_bits)),
-	       human_number(r->tx_packets, tx, sizeof(tx)),
-	       human_number(r->tx_bits, tx_bits, sizeof(tx_bits)),
-	       human_number(r->drops, drops, sizeof(drops)));
+	put_line(y, "%-20.20s %-4s %9s %10s %9s %10s %9s", r->name, r->link ? "up" : "down",
+		 human_number(r->rx_packets, rx, sizeof(rx)),
+		 human_number(r->rx_bits, rx_bits, sizeof(rx_bits)),
+		 human_number(r->tx_packets, tx, sizeof(tx)),
+		 human_number(r->tx_bits, tx_bits, sizeof(tx_bits)),
+		 human_number(r->drops, drops, sizeof(drops)));
 }
 
 static size_t rows(void)
@@ -97,23 +113,21 @@ static size_t rows(void)
 static void draw(const struct top *t)
 {
 	erase();
-	mvprintw(0, 0, "vireo top  %s  %zu ports  (q: quit, arrows: scroll)", t->cli->run_dir,
-		 t->n_rates);
+	put_line(0, "vireo top  %s  %zu port%s  (q: quit, arrows: scroll)", t->cli->run_dir,
+		 t->n_rates, t->n_rates == 1 ? "" : "s");
 	if (t->err.text[0]) {
-		mvprintw(2, 0, "%s", t->err.text);
+		mvprintw(2, 0, "%s", t->err.text); /* over several lines if need be */
 		refresh();
 		return;
 	}
 	move(1, 0);
 	draw_workers(t);
 	attron(A_REVERSE);
-	mvprintw(3, 0, "%-20s %-4s %9s %10s %9s %10s %9s", "PORT", "LINK", "RX-PKT/S", "RX-BIT/S",
+	put_line(3, "%-20s %-4s %9s %10s %9s %10s %9s", "PORT", "LINK", "RX-PKT/S", "RX-BIT/S",
 		 "TX-PKT/S", "TX-BIT/S", "DROPS/S");
 	attroff(A_REVERSE);
-	for (size_t i = 0; i < rows() && t->first + i < t->n_rates; i++) {
-		move(4 + (int)i, 0);
-		draw_port(&t->rates[t->first + i]);
-	}
+	for (size_t i = 0; i < rows() && t->first + i < t->n_rates; i++)
+		draw_port(4 + (int)i, &t->rates[t->first + i]);
 	refresh();
 }
 

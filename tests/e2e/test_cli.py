@@ -42,10 +42,13 @@ def exit_codes(lab):
             (("port", "show"), 0, "NAME"), (("port",), 0, "NAME"), (("help",), 0, "usage"),
             (("port", "show", "nobody"), 1, "nobody"), (("port", "del", "x"), 1, "x"),
             ((), 2, "object"), (("prot",), 2, "port"), (("port", "ad"), 2, "add"),
-            (("port", "add", "x"), 2, "KIND"), (("port", "show", "-j"), 2, "vireo -j port"),
+            (("port", "add", "x"), 2, "KIND"), (("port", "show", "-j"), 2, "options come first"),
+            (("port", "show", "--run-dir", "x"), 2, "options come first"),
             (("port", "add", "x", "type", "tap", "mtu"), 2, "needs a value"),
             (("port", "add", "x", "type", "tap", "mtu", "1", "mtu", "2"), 2, "twice"),
             (("port", "add", "x", "type", "tap", "file", "f"), 2, "pcap"),
+            (("bridge", "del", "br0"), 1, "always there"),
+            (("bridge", "set", "br0", "mac-aging-time", "default"), 0, ""),
             (("--bad", "port"), 2, "--bad"), (("top",), 2, "terminal")):
         got, text = status_of(switch, *words)
         expect(got == status, f"vireo {' '.join(words)}: status {got}, not {status}: {text}")
@@ -164,7 +167,8 @@ def completion(lab):
                         ("port add x bridge ", {"br0", "lan"}),
                         ("port add x type tap existing ", {"on", "off"}),
                         ("log set ", {"all", "rpc"}), ("log set rpc d", {"debug"}),
-                        ("mac flush port ", {"vm1"}), ("worker set poll ", {"always"})):
+                        ("mac flush port ", {"vm1"}), ("worker set poll ", {"always"}),
+                        ("worker set port vm1 queue 0 worker ", {"auto"}), ("help po", {"port"})):
         got = complete(switch, line)
         expect(words <= got, f"after {line!r} bash offers {got}, without {words - got}")
     got = complete(switch, "port set vm1 ")
