@@ -180,8 +180,11 @@ void vhost_queue_disarm(struct rxq *rxq)
 struct fill {
 	struct vhost_queue *q;
 	const struct guestmem *mem;
-	unsigned n;	     /* taken */
-	unsigned used;	     /* of these, filled; the rest is given back unused */
+	unsigned n;	    /* taken */
+	unsigned used;	    /* of these, filled; the rest is given back unused */
+	unsigned n_packets; /* in the filled ones */
+	uint64_t n_bytes;
+	bool delivered;	     /* the guest got some */
 	unsigned arena_used; /* elements */
 	struct ring_chain chains[RING_TAKE_MAX];
 	uint32_t lens[RING_TAKE_MAX];
@@ -215,13 +218,32 @@ static unsigned take_buffers(struct fill *f, unsigned n)
 	return got;
 }
 
+/* Returns filled buffers to the guest, which does not see them any more when its ring is broken. */
+static void deliver(struct fill *f, struct port_counters *c)
+{
+	struct ring *ring = &f->q->vring->ring;
+
+	if (!f->used)
+		return;
+	if (likely(!ring_broken(ring))) {
+		counter_add(&c->tx_packets, f->n_packets);
+		counter_add(&c->tx_bytes, f->n_bytes);
+		f->delivered = true;
+	} else {
+		drop_count(c, DROP_tx_ring_broken, f->n_packets);
+	}
+	counter_add(&c->copied_bytes, f->n_bytes);
+	ring_complete(ring, f->lens, f->used);
+	f->n_packets = 0;
+	f->n_bytes = 0;
+}
+
 /* Returns filled buffers to the guest and makes room for more. */
-static void complete(struct fill *f)
+static void complete(struct fill *f, struct port_counters *c)
 {
 	unsigned rest = f->n - f->used;
 
-	if (f->used)
-		ring_complete(&f->q->vring->ring, f->lens, f->used);
+	deliver(f, c);
 	/* fragments of the rest stay where they are in the arena */
 	memmove(f->chains, f->chains + f->used, rest * sizeof(f->chains[0]));
 	f->n = rest;
@@ -352,12 +374,13 @@ static const enum drop_reason drop_of_room[] = {
 void vhost_queue_tx(struct txq *txq, struct pkt *const *pkts, unsigned n, struct port_counters *c)
 {
 	struct vhost_queue *q = container_of(txq, struct vhost_queue, txq);
-	uint64_t sent = 0, bytes = 0;
 	struct fill f;
 
 	f.q = q;
 	f.mem = rcu_read(&q->state->mem);
-	f.n = f.used = f.arena_used = 0;
+	f.n = f.used = f.arena_used = f.n_packets = 0;
+	f.n_bytes = 0;
+	f.delivered = false;
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t need = q->header_len + pkts[i]->len;
 		unsigned n_chains;
@@ -367,7 +390,7 @@ void vhost_queue_tx(struct txq *txq, struct pkt *const *pkts, unsigned n, struct
 		if (unlikely(room == ROOM_SMALL && f.used)) {
 			/* so many buffers are in hand that no more can be taken: let go of the
 			 * filled ones */
-			complete(&f);
+			complete(&f, c);
 			room = find_room(&f, need, n - i - 1, &n_chains);
 		}
 		if (unlikely(room != ROOM_OK)) {
@@ -375,17 +398,13 @@ void vhost_queue_tx(struct txq *txq, struct pkt *const *pkts, unsigned n, struct
 			continue;
 		}
 		write_packet(&f, pkts[i], n_chains);
-		sent++;
-		bytes += pkts[i]->len;
+		f.n_packets++;
+		f.n_bytes += pkts[i]->len;
 	}
 	if (f.n > f.used)
 		ring_untake(&q->vring->ring, f.n - f.used);
-	if (f.used)
-		ring_complete(&q->vring->ring, f.lens, f.used);
-	if (sent)
+	deliver(&f, c);
+	if (f.delivered)
 		notify(q);
-	counter_add(&c->tx_packets, sent);
-	counter_add(&c->tx_bytes, bytes);
-	counter_add(&c->copied_bytes, bytes);
 	report_if_broken(q, txq->port);
 }
