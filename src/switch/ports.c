@@ -11,6 +11,8 @@
 #include "packet/build.h"
 #include "switch/private.h"
 
+#define HELD_NS_MAX (10 * NSEC_PER_MSEC) /* then workers must see a port released */
+
 LOG_MODULE("switch");
 
 struct sw_port *switch_find_port(const struct swtch *sw, const char *name)
@@ -56,6 +58,27 @@ static void quiesced(void *arg)
 		p->port->ops->quiesced(p->port);
 }
 
+/* Until quiesced() nobody receives from the port, and what is sent to it waits. */
+static void hold(struct sw_port *p)
+{
+	p->changing = true;
+	if (!p->held_since)
+		p->held_since = clock_ns();
+	if (p->port) /* else create() has not finished: no view shows it yet */
+		switch_publish(p->sw);
+	datapath_quiesce(p->sw->dp, quiesced, p);
+}
+
+/* Workers have seen the port released. */
+static void hold_again(void *arg)
+{
+	struct sw_port *p = arg;
+
+	p->held_since = 0;
+	if (!p->removing && !p->sw->destroying)
+		hold(p);
+}
+
 static void env_quiesce(struct port *port)
 {
 	struct sw_port *p = port->owner;
@@ -63,10 +86,15 @@ static void env_quiesce(struct port *port)
 	/* what is being removed is not asked any more: removed() must be the last to be called */
 	if (p->asked || p->removing || p->sw->destroying)
 		return;
-	p->changing = p->asked = true;
-	if (p->port) /* else create() has not finished: no view shows it yet */
-		switch_publish(p->sw);
-	datapath_quiesce(p->sw->dp, quiesced, p);
+	p->asked = true;
+	if (!p->port || !p->held_since || clock_ns() - p->held_since < HELD_NS_MAX) {
+		hold(p);
+		return;
+	}
+	/* A front-end that always has one more message would be held for ever, and with it what
+	 * waits for other ports behind its packets: those go first. */
+	switch_publish(p->sw);
+	datapath_quiesce(p->sw->dp, hold_again, p);
 }
 
 static void env_changed(struct port *port)

@@ -44,8 +44,9 @@ struct sw_port {
 	struct port *port; /* NULL while create() runs */
 	struct port_settings settings;
 	struct view_port_state *state;
-	bool changing; /* the kind asked for a quiesce and has not said changed() yet */
-	bool asked;    /* it did, and was not answered yet */
+	bool changing;	     /* the kind asked for a quiesce and has not said changed() yet */
+	bool asked;	     /* it did, and was not answered yet */
+	uint64_t held_since; /* ns; held, maybe with breaks that no worker saw; 0: never held */
 	bool removing;
 	bool attention; /* set by workers */
 	bool pinned[PORT_QUEUES_MAX];

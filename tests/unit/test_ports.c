@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "packet/build.h"
+#include "port/kinds.h"
 #include "switch_rig.h"
 
 static int setup(void **state)
@@ -246,6 +247,44 @@ static void test_env_in_any_order(void **state)
 	rig_set(rig, "a", "queues", "4");
 }
 
+static bool asks_again;
+
+static void ask_again(struct port *port)
+{
+	dummy_port_ops.quiesced(port);
+	if (asks_again)
+		port->env->quiesce(port);
+}
+
+/* A port whose kind asks for one quiesce after the other keeps nothing from others for long. */
+static void test_held_again_and_again(void **state)
+{
+	struct rig *rig = *state;
+	struct port *a = rig_add(rig, "a", NULL), *b = rig_add(rig, "b", NULL);
+	struct port *c = rig_add(rig, "c", NULL);
+	struct port_ops ops = dummy_port_ops;
+
+	ops.quiesced = ask_again;
+	a->ops = &ops;
+	rig_announce(rig, "a", MAC(1));
+	rig_announce(rig, "b", MAC(2));
+	rig_expect(rig, b);
+	rig_expect(rig, a);
+	asks_again = true;
+	a->env->quiesce(a);
+	b->env->quiesce(b);
+	rig_send(rig, c, MAC(1), MAC(3), 1);
+	rig_send(rig, c, MAC(2), MAC(3), 2);
+	for (unsigned i = 0; i < 10000 && rig_counter(rig, "c", "rx_packets") < 2; i++)
+		usleep(1000); /* the loop stands still: both ports are held while workers send */
+	usleep(2000);
+	assert_int_equal(rig_expect(rig, b), 2); /* it waited behind the other */
+	asks_again = false;
+	assert_int_equal(rig_expect(rig, a), 1);
+	UNTIL(rig, !rig_find(rig, "a")->changing);
+	a->ops = &dummy_port_ops;
+}
+
 /* ---- coming and going */
 
 struct pair {
@@ -422,6 +461,7 @@ int main(void)
 		TEST(test_announces),
 		TEST(test_queues_change_under_traffic),
 		TEST(test_env_in_any_order),
+		TEST(test_held_again_and_again),
 		TEST(test_comes_and_goes_under_traffic),
 		TEST(test_many_ports),
 		TEST(test_too_many_ports),
