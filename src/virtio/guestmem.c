@@ -15,7 +15,7 @@
 #include "virtio/guestmem.h"
 
 #define LINEAR_MAX 8	   /* ranges up to which a linear search is quicker than a binary one */
-#define NUMA_PROBES_MAX 64 /* pages looked at in each range */
+#define NUMA_PROBES_MAX 64 /* pages looked at in all: front-ends decide how often */
 
 struct guestmem_region {
 	unsigned refs; /* guestmems that hold it; atomic, the last may be dropped by any thread */
@@ -288,9 +288,12 @@ static int page_node(uint8_t *host, size_t page)
 
 int guestmem_numa_node(const struct guestmem *mem)
 {
-	for (unsigned i = 0; i < mem->n_ranges; i++) {
+	unsigned n = min(mem->n_ranges, (unsigned)NUMA_PROBES_MAX);
+
+	for (unsigned i = 0; i < n; i++) {
 		const struct guestmem_range *r = &mem->ranges[i];
-		uint64_t step = max(r->size / NUMA_PROBES_MAX, (uint64_t)r->region->page_size);
+		uint64_t step =
+			max(r->size / (NUMA_PROBES_MAX / n) + 1, (uint64_t)r->region->page_size);
 
 		for (uint64_t at = 0; at < r->size; at += step) {
 			int node = page_node(r->host + at, r->region->page_size);

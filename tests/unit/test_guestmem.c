@@ -341,6 +341,23 @@ static void test_numa(void **state)
 	guestmem_destroy(mem);
 }
 
+/* However many regions there are, few pages are looked at: a front-end decides how often. */
+static void test_numa_of_many_regions(void **state)
+{
+	struct guestmem *mem = guestmem_create();
+	struct error err;
+	int fd = make_fd(500 * PAGE);
+	uint64_t len;
+
+	for (uint64_t i = 0; i < 500; i++)
+		assert_int_equal(add(&mem, config(i * PAGE, i * PAGE, PAGE, i * PAGE), fd, &err),
+				 0);
+	memset(guestmem_lookup(mem, 499 * PAGE, &len), 1, PAGE);
+	assert_int_equal(guestmem_numa_node(mem), -1);
+	close(fd);
+	guestmem_destroy(mem);
+}
+
 /* The front-end cuts its file off while we use it: zeros instead of SIGBUS, and the device is lost,
  * but no other one.
  */
@@ -397,7 +414,8 @@ int main(void)
 		cmocka_unit_test(test_unaligned), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_read_only), cmocka_unit_test(test_device_file),
 		cmocka_unit_test(test_remove),	  cmocka_unit_test(test_most_regions),
-		cmocka_unit_test(test_numa),	  cmocka_unit_test(test_cut_off),
+		cmocka_unit_test(test_numa),	  cmocka_unit_test(test_numa_of_many_regions),
+		cmocka_unit_test(test_cut_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
