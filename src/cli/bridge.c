@@ -5,17 +5,9 @@
 
 static enum status change(const struct cli *cli, const char *method, int argc, char **argv)
 {
-	json_t *params = json_object();
-	enum status status;
+	json_t *params = make_params("name", argc, argv);
 
-	if (json_object_set_new(params, "name", json_string(argv[0])))
-		status = fail(STATUS_USAGE, "\"%s\" is not UTF-8", argv[0]);
-	else
-		status = add_pairs(params, argc - 1, argv + 1);
-	if (status == STATUS_OK)
-		return client_call(cli, method, params, NULL);
-	json_decref(params);
-	return status;
+	return params ? client_call(cli, method, params, NULL) : STATUS_USAGE;
 }
 
 static enum status add(const struct cli *cli, int argc, char **argv)

@@ -71,8 +71,11 @@ enum status fail(enum status status, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Fails when there are fewer than @min or more than @max words; @usage: what would be right. */
 enum status check_words(int argc, char **argv, int min, int max, const char *usage);
 
-/* Puts the pairs OPTION VALUE into @params. Refuses an option without a value, or given twice. */
-enum status add_pairs(json_t *params, int argc, char **argv);
+/* Makes {@first: the first word, and the pairs OPTION VALUE behind it}; with @first NULL, of pairs
+ * alone. A new reference; NULL after an error was printed: an option without a value, or given
+ * twice, is STATUS_USAGE.
+ */
+json_t *make_params(const char *first, int argc, char **argv);
 
 /* A relative path made absolute, because the daemon's directory is another; malloc'd, or NULL. */
 char *absolute_path(const char *path);

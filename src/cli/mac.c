@@ -3,28 +3,20 @@
 #include "cli/client.h"
 #include "cli/output.h"
 
-/* Calls @method with the pairs in @argv, and the address @mac unless it is NULL. */
-static enum status change(const struct cli *cli, const char *method, const char *mac, int argc,
+/* Calls @method with what @argv says; its first word is an address if @first says so. */
+static enum status change(const struct cli *cli, const char *method, const char *first, int argc,
 			  char **argv)
 {
-	json_t *params = json_object();
-	enum status status = STATUS_OK;
+	json_t *params = make_params(first, argc, argv);
 
-	if (mac && json_object_set_new(params, "mac", json_string(mac)))
-		status = fail(STATUS_USAGE, "\"%s\" is no MAC address", mac);
-	if (!status)
-		status = add_pairs(params, argc, argv);
-	if (!status)
-		return client_call(cli, method, params, NULL);
-	json_decref(params);
-	return status;
+	return params ? client_call(cli, method, params, NULL) : STATUS_USAGE;
 }
 
 static enum status add(const struct cli *cli, int argc, char **argv)
 {
 	enum status status = check_words(argc, argv, 3, 7, "mac add ADDRESS port NAME [vlan ID]");
 
-	return status ? status : change(cli, "mac.add", argv[0], argc - 1, argv + 1);
+	return status ? status : change(cli, "mac.add", "mac", argc, argv);
 }
 
 static enum status del(const struct cli *cli, int argc, char **argv)
@@ -32,7 +24,7 @@ static enum status del(const struct cli *cli, int argc, char **argv)
 	enum status status =
 		check_words(argc, argv, 1, 5, "mac del ADDRESS [vlan ID] [bridge NAME]");
 
-	return status ? status : change(cli, "mac.del", argv[0], argc - 1, argv + 1);
+	return status ? status : change(cli, "mac.del", "mac", argc, argv);
 }
 
 static enum status flush(const struct cli *cli, int argc, char **argv)
@@ -51,13 +43,8 @@ static enum status show(const struct cli *cli, int argc, char **argv)
 
 	if (status)
 		return status;
-	params = json_object();
-	status = add_pairs(params, argc, argv);
-	if (status) {
-		json_decref(params);
-		return status;
-	}
-	status = client_call(cli, "mac.show", params, &macs);
+	params = make_params(NULL, argc, argv);
+	status = params ? client_call(cli, "mac.show", params, &macs) : STATUS_USAGE;
 	if (status)
 		return status;
 	if (cli->json)

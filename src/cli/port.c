@@ -92,17 +92,9 @@ static enum status call_with_file(const struct cli *cli, const char *method, jso
 
 static enum status change(const struct cli *cli, const char *method, int argc, char **argv)
 {
-	json_t *params = json_object();
-	enum status status;
+	json_t *params = make_params("name", argc, argv);
 
-	if (json_object_set_new(params, "name", json_string(argv[0])))
-		status = fail(STATUS_USAGE, "\"%s\" is not UTF-8", argv[0]);
-	else
-		status = add_pairs(params, argc - 1, argv + 1);
-	if (status == STATUS_OK)
-		return call_with_file(cli, method, params);
-	json_decref(params);
-	return status;
+	return params ? call_with_file(cli, method, params) : STATUS_USAGE;
 }
 
 static enum status add(const struct cli *cli, int argc, char **argv)

@@ -31,17 +31,33 @@ enum status check_words(int argc, char **argv, int min, int max, const char *usa
 	return STATUS_OK;
 }
 
-enum status add_pairs(json_t *params, int argc, char **argv)
+static bool add_pair(json_t *params, const char *name, const char *value)
 {
-	for (int i = 0; i < argc; i += 2) {
-		if (i + 1 == argc)
-			return fail(STATUS_USAGE, "\"%s\" needs a value", argv[i]);
-		if (json_object_get(params, argv[i]))
-			return fail(STATUS_USAGE, "\"%s\" is there twice", argv[i]);
-		if (json_object_set_new(params, argv[i], json_string(argv[i + 1])))
-			return fail(STATUS_USAGE, "\"%s %s\" is not UTF-8", argv[i], argv[i + 1]);
-	}
-	return STATUS_OK;
+	if (json_object_get(params, name))
+		fail(STATUS_USAGE, "\"%s\" is there twice", name);
+	else if (!value)
+		fail(STATUS_USAGE, "\"%s\" needs a value", name);
+	else if (json_object_set_new(params, name, json_string(value)))
+		fail(STATUS_USAGE, "\"%s %s\" is not UTF-8", name, value);
+	else
+		return true;
+	return false;
+}
+
+json_t *make_params(const char *first, int argc, char **argv)
+{
+	json_t *params = json_object();
+	int i = 0;
+	bool good = true;
+
+	if (first)
+		good = add_pair(params, first, argv[i++]);
+	for (; good && i < argc; i += 2)
+		good = add_pair(params, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+	if (good)
+		return params;
+	json_decref(params);
+	return NULL;
 }
 
 char *absolute_path(const char *path)

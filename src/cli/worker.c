@@ -12,12 +12,8 @@ static enum status set(const struct cli *cli, int argc, char **argv)
 
 	if (status)
 		return status;
-	params = json_object();
-	status = add_pairs(params, argc, argv);
-	if (!status)
-		return client_call(cli, "worker.set", params, NULL);
-	json_decref(params);
-	return status;
+	params = make_params(NULL, argc, argv);
+	return params ? client_call(cli, "worker.set", params, NULL) : STATUS_USAGE;
 }
 
 /* "vm1:0" for {"port": "vm1", "queue": 0}. */
