@@ -2,20 +2,29 @@
 /* vireo stats show */
 #include "cli/client.h"
 #include "cli/output.h"
+#include "cli/port_show.h"
 
 static enum status show(const struct cli *cli, int argc, char **argv)
 {
 	enum status status = check_words(argc, argv, 0, 0, "stats show");
-	json_t *stats;
+	static const char *const last[] = { "drops", NULL };
+	json_t *stats, *described = NULL;
+	struct error err;
 
 	if (!status)
 		status = client_call(cli, "stats.show", NULL, &stats);
 	if (status)
 		return status;
-	if (cli->json)
+	if (cli->json) {
 		print_json(stats);
-	else
-		print_members(stats, NULL, 0);
+	} else {
+		/* for the words behind the names of drops; not a reason to fail */
+		client_try(cli, "describe", NULL, NO_FILE, &described, &err);
+		print_members(stats, last, 0);
+		drops_print(json_object_get(stats, "drops"), json_object_get(described, "drops"),
+			    0);
+		json_decref(described);
+	}
 	json_decref(stats);
 	return STATUS_OK;
 }

@@ -354,7 +354,7 @@ static void vhost_user_show(const struct port *port, json_t *out)
 		json_object_set_new(out, "features", vhost_features_json(s->features));
 		json_object_set_new(out, "protocol_features",
 				    vhost_protocol_features_json(s->protocol_features));
-		json_object_set_new(out, "device_status", json_integer(s->status));
+		json_object_set_new(out, "device_status", vhost_status_json(s->status));
 		json_object_set_new(out, "memory_regions", json_integer(s->mem->n_ranges));
 		json_object_set_new(out, "memory_bytes",
 				    json_integer((json_int_t)guestmem_size(s->mem)));

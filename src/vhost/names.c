@@ -138,6 +138,11 @@ static const char *const feature_names[64] = {
 	[63] = "VIRTIO_NET_F_SPEED_DUPLEX",
 };
 
+static const char *const status_names[64] = {
+	[0] = "ACKNOWLEDGE",	    [1] = "DRIVER", [2] = "DRIVER_OK", [3] = "FEATURES_OK",
+	[6] = "DEVICE_NEEDS_RESET", [7] = "FAILED",
+};
+
 const char *vhost_request_name(uint32_t request)
 {
 	static __thread char unknown[sizeof("message 4294967295")];
@@ -190,6 +195,11 @@ json_t *vhost_features_json(uint64_t features)
 json_t *vhost_protocol_features_json(uint64_t features)
 {
 	return bits_json(features, protocol_names);
+}
+
+json_t *vhost_status_json(uint8_t status)
+{
+	return bits_json(status, status_names);
 }
 
 char *vhost_features_text(uint64_t features, char *text, size_t size)

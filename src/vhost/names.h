@@ -16,6 +16,9 @@ const char *vhost_request_name(uint32_t request);
 json_t *vhost_features_json(uint64_t features);
 json_t *vhost_protocol_features_json(uint64_t features);
 
+/* The same of the device status (virtio 1.2, 2.1). */
+json_t *vhost_status_json(uint8_t status);
+
 /* The same as text, separated by blanks, cut to @size bytes; for log lines. Returns @text. */
 char *vhost_features_text(uint64_t features, char *text, size_t size);
 char *vhost_protocol_features_text(uint64_t features, char *text, size_t size);

@@ -28,6 +28,12 @@ static void test_names(void **state)
 			    "VHOST_USER_PROTOCOL_F_GET_VRING_BASE_INFLIGHT");
 	assert_string_equal(json_string_value(json_array_get(names, 1)), "bit 63");
 	json_decref(names);
+	names = vhost_status_json(0x94);
+	assert_int_equal(json_array_size(names), 3);
+	assert_string_equal(json_string_value(json_array_get(names, 0)), "DRIVER_OK");
+	assert_string_equal(json_string_value(json_array_get(names, 1)), "bit 4");
+	assert_string_equal(json_string_value(json_array_get(names, 2)), "FAILED");
+	json_decref(names);
 	assert_string_equal(vhost_features_text(BIT(60) | BIT(61), text, sizeof(text)),
 			    "VIRTIO_NET_F_RSS VIRTIO"); /* cut */
 	assert_string_equal(vhost_request_name(28), "VHOST_USER_POSTCOPY_ADVISE");

@@ -163,6 +163,17 @@ static void test_port(void **state)
 	json_object_del(port, "queues");
 	json_object_del(port, "something_new");
 	json_object_del(port, "mtu");
+	json_object_set_new(port, "options", load("{\"existing\": true, \"tag\": 7}"));
+	begin();
+	port_print(port, NULL);
+	end("vm1: tap port on bridge br0, link up\n"
+	    "  options\n"
+	    "    existing        on\n" /* as it was said */
+	    "    tag             7\n"
+	    "  received          2 packets, 120 bytes\n"
+	    "  sent              10 packets, 15000 bytes (15.0kB)\n"
+	    "  drops             none\n");
+	json_object_del(port, "options");
 	begin();
 	port_print(port, NULL);
 	end("vm1: tap port on bridge br0, link up\n"
@@ -170,6 +181,23 @@ static void test_port(void **state)
 	    "  sent              10 packets, 15000 bytes (15.0kB)\n"
 	    "  drops             none\n");
 	json_decref(port);
+	json_decref(texts);
+}
+
+static void test_drops(void **state)
+{
+	json_t *drops = load("{\"too_long\": 12, \"vlan\": 0}"), *none = load("{}");
+	json_t *texts = load("{\"too_long\": \"longer\"}");
+
+	begin();
+	drops_print(drops, texts, 0);
+	end("drops\n"
+	    "  too_long          12  longer\n");
+	begin();
+	drops_print(none, NULL, 0);
+	end("drops               none\n");
+	json_decref(drops);
+	json_decref(none);
 	json_decref(texts);
 }
 
@@ -197,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_values), cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_table),  cmocka_unit_test(test_members),
 		cmocka_unit_test(test_port),   cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_drops),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
