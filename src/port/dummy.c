@@ -40,7 +40,7 @@ static const struct option dummy_options[] = {
 	{ .name = "keep",
 	  .type = OPTION_BOOL,
 	  .flags = OPTION_FIXED,
-	  .help = "keep what is sent until the test takes it (off)" },
+	  .help = "keep what is sent until the test takes it, or discard it (on)" },
 	{ .name = NULL },
 };
 
