@@ -227,17 +227,6 @@ static void apply_log(const json_t *log, const char *standard)
 		log_set_level(name, json_string_value(level), NULL);
 }
 
-int config_running_apply(struct swtch *sw, const json_t *config, const char *level,
-			 struct error *err)
-{
-	int ret = config_running_check(config, err);
-
-	if (ret)
-		return ret;
-	apply_log(json_object_get(config, "log"), level);
-	return switch_config_apply(sw, config, err);
-}
-
 int config_file_apply(struct swtch *sw, const char *path, const char *level, struct error *err)
 {
 	json_t *config;
@@ -246,7 +235,8 @@ int config_file_apply(struct swtch *sw, const char *path, const char *level, str
 	if (ret)
 		return ret;
 	log_info("applying %s", path);
-	ret = config_running_apply(sw, config, level, err);
+	apply_log(json_object_get(config, "log"), level);
+	ret = switch_config_apply(sw, config, err);
 	json_decref(config);
 	return ret;
 }

@@ -27,11 +27,8 @@ json_t *config_running(const struct swtch *sw, const char *level);
 /* Whether @config could be applied: 0, or -EINVAL and a text. Changes nothing. */
 int config_running_check(const json_t *config, struct error *err);
 
-/* Makes the daemon's state what @config says, as switch_config_apply() does. Modules that it does
- * not name log at @level, the daemon's own.
+/* Loads the file @path, as config_file_load() does, logs a line, and makes the daemon's state what
+ * it says, as switch_config_apply() does. Modules that it does not name log at @level, the daemon's
+ * own.
  */
-int config_running_apply(struct swtch *sw, const json_t *config, const char *level,
-			 struct error *err);
-
-/* config_file_load(), a line in the log, and config_running_apply(). */
 int config_file_apply(struct swtch *sw, const char *path, const char *level, struct error *err);
