@@ -27,18 +27,17 @@ int port_name_check(const char *name, struct error *err)
 	size_t len = strlen(name);
 
 	if (!len)
-		return error_set(err, -EINVAL, "a port needs a name");
+		return error_set(err, -EINVAL, "the name is empty");
 	if (len > PORT_NAME_MAX)
-		return error_set(err, -EINVAL,
-				 "port name is %zu bytes long, at most %d are allowed", len,
-				 PORT_NAME_MAX);
+		return error_set(err, -EINVAL, "the name is %zu bytes long, at most %d are allowed",
+				 len, PORT_NAME_MAX);
 	if (strspn(name, NAME_LETTERS) != len)
 		return error_set(err, -EINVAL,
-				 "port name may have letters, digits, '.', '-' and '_' only");
+				 "a name may have letters, digits, '.', '-' and '_' only");
 	if (*name == '-' || *name == '.')
 		return error_set(
 			err, -EINVAL,
-			"port name \"%s\" starts with '%c': start it with a letter or digit", name,
+			"the name \"%s\" starts with '%c': start it with a letter or digit", name,
 			*name);
 	return 0;
 }
