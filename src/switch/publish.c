@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "port/patch.h"
 #include "switch/private.h"
 
 LOG_MODULE("switch");
@@ -139,13 +140,13 @@ static void join_patches(struct swtch *sw, const struct view *view)
 		const struct sw_port *peer;
 		struct view_port *v;
 
-		if (!shown(p) || strcmp(p->port->ops->kind, "patch"))
+		if (!shown(p) || !port_is_patch(p->port))
 			continue;
 		v = (struct view_port *)view->ports[p->id];
 		v->patch = true;
-		peer = switch_find_port(sw, option_string(p->options, "peer", ""));
-		if (!peer || !shown(peer) || peer == p || strcmp(peer->port->ops->kind, "patch") ||
-		    strcmp(option_string(peer->options, "peer", ""), p->name))
+		peer = switch_find_port(sw, patch_peer_name(p->port));
+		if (!peer || !shown(peer) || peer == p || !port_is_patch(peer->port) ||
+		    strcmp(patch_peer_name(peer->port), p->name))
 			peer = NULL;
 		v->patch_peer = peer ? peer->id : 0;
 		p->port->link = peer;
