@@ -4,8 +4,8 @@
  */
 #include <errno.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
+#include "base/notify.h"
 #include "port/vhost_queue.h"
 #include "virtio/net_header.h"
 
@@ -63,12 +63,9 @@ static void report_if_broken(struct vhost_queue *q, struct port *port)
 /* Interrupts the guest if it asked for it. */
 static void notify(struct vhost_queue *q)
 {
-	uint64_t one = 1;
-
-	if (ring_wants_notify(&q->vring->ring) && q->vring->call_fd >= 0 &&
-	    write(q->vring->call_fd, &one, sizeof(one)) < 0) {
-		/* a full eventfd wakes the guest as well; nothing else can be done for it */
-	}
+	/* a full pipe wakes the guest as well; nothing else can be done for it */
+	if (ring_wants_notify(&q->vring->ring) && q->vring->call_fd >= 0)
+		notify_fd(q->vring->call_fd);
 }
 
 /* Returns the oldest @n chains of what the guest sends. */

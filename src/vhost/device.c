@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/notify.h"
 #include "vhost/channel.h"
 #include "vhost/device.h"
 #include "vhost/features.h"
@@ -496,10 +497,10 @@ void vhost_device_set_offer(struct vhost_device *device, uint64_t features, uint
 void vhost_device_ring_broken(struct vhost_device *device, unsigned index)
 {
 	struct vhost_vring *v = vhost_device_vring(device, index);
-	uint64_t one = 1;
+	int r = v->err_fd >= 0 ? notify_fd(v->err_fd) : 0;
 
 	log_limited(LOG_WARNING, "%s: ring %u is broken: %s", name(device), index,
 		    ring_fault_text(v->ring.fault));
-	if (v->err_fd >= 0 && write(v->err_fd, &one, sizeof(one)) < 0)
-		log_debug("%s: ring %u: error eventfd: %s", name(device), index, strerror(errno));
+	if (r < 0)
+		log_debug("%s: ring %u: error eventfd: %s", name(device), index, strerror(-r));
 }

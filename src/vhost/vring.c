@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_config.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -181,17 +181,39 @@ int vhost_get_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 	return 0;
 }
 
-/* An fd that we will write to or wait on: nothing of a file system, where a FUSE server could block
- * us, and no socket, which could be the front-end's own end of the connection, so that it would
- * never hang up. Only anonymous inodes (eventfd) and pipes are left.
- */
-static bool is_event_fd(int fd)
-{
-	struct stat st;
+enum event_kind { EVENT_NONE, EVENT_EVENTFD, EVENT_PIPE };
 
-	if (fstat(fd, &st) != 0)
-		return false;
-	return (st.st_mode & S_IFMT) == 0 || S_ISFIFO(st.st_mode);
+/* An fd that we will write to or wait on: nothing of a file system, where a FUSE server could block
+ * us (even fstat() asks it); no epoll, which would ask what it watches; and no socket, which could
+ * be the front-end's own end of the connection, so that it would never hang up. The kernel's name
+ * of the file is known without asking anybody.
+ */
+static enum event_kind event_kind(int fd)
+{
+	char link[64], name[64];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, name, sizeof(name) - 1);
+	if (n < 0)
+		return EVENT_NONE;
+	name[n] = 0;
+	if (!strcmp(name, "anon_inode:[eventfd]"))
+		return EVENT_EVENTFD;
+	return strncmp(name, "pipe:[", 6) ? EVENT_NONE : EVENT_PIPE;
+}
+
+/* Opens a pipe anew to write to it: whether a write waits is then up to us, and not to all who have
+ * the front-end's end. (An eventfd cannot be opened anew, see base/notify.h.) An fd or -errno.
+ */
+static int open_pipe(int fd)
+{
+	char link[64];
+	int own;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	own = open(link, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	return own < 0 ? -errno : own;
 }
 
 /* Takes the fd of SET_VRING_KICK, _CALL or _ERR out of the message; -1 when it says that none
@@ -199,6 +221,7 @@ static bool is_event_fd(int fd)
 static int take_fd(struct vhost_message *m, int *fd, struct error *err)
 {
 	bool none = m->payload.u64 & VHOST_USER_VRING_NOFD;
+	enum event_kind kind;
 
 	*fd = -1;
 	if (none && m->n_fds)
@@ -208,8 +231,16 @@ static int take_fd(struct vhost_message *m, int *fd, struct error *err)
 		return error_set(err, -EINVAL, "no file descriptor came");
 	if (none)
 		return 0;
-	if (!is_event_fd(m->fds[0]))
+	kind = event_kind(m->fds[0]);
+	if (kind == EVENT_NONE)
 		return error_set(err, -EINVAL, "the file descriptor is no eventfd or pipe");
+	if (kind == EVENT_PIPE && m->header.request != VHOST_USER_SET_VRING_KICK) {
+		*fd = open_pipe(m->fds[0]);
+		if (*fd >= 0)
+			return 0;
+		return error_set(err, *fd, "cannot write to the pipe: %s", strerror(-*fd));
+	}
+	/* a pipe that is a kick is only waited on */
 	fcntl(m->fds[0], F_SETFL, fcntl(m->fds[0], F_GETFL) | O_NONBLOCK);
 	*fd = m->fds[0];
 	m->fds[0] = -1;

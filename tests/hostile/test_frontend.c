@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -152,23 +153,41 @@ static void kick_is_dead_pipe(struct raw *raw)
 	close(fds[1]);
 }
 
+/* Lets the back-end write to @fd, which is full and, whatever the back-end did to it, blocks. */
+static void call_blocks(struct raw *raw, int fd)
+{
+	for (uint64_t i = 0; i < 2; i++) {
+		struct vring_avail *avail = (struct vring_avail *)(raw->mem + RAW_DRIVER(i));
+		struct vring_used *used = (struct vring_used *)(raw->mem + RAW_DEVICE(i));
+
+		raw_send(raw, VHOST_USER_SET_VRING_CALL, VHOST_USER_VERSION, 8, &i, 8, &fd, 1);
+		raw_sync(raw);
+		avail->ring[RAW_RING] = used->idx; /* used_event: call at the next one */
+	}
+	fcntl(fd, F_SETFL, 0);
+	raw_traffic(raw, 64);
+	raw_sync(raw);
+}
+
 static void call_is_full_pipe(struct raw *raw)
 {
-	uint64_t index = 0;
 	int fds[2];
 
 	assert_int_equal(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
 	while (write(fds[1], &fds, 8) > 0)
 		;
-	fcntl(fds[1], F_SETFL, 0); /* whoever writes would block */
-	raw_send(raw, VHOST_USER_SET_VRING_CALL, VHOST_USER_VERSION, 8, &index, 8, &fds[1], 1);
-	index = 1;
-	raw_send(raw, VHOST_USER_SET_VRING_CALL, VHOST_USER_VERSION, 8, &index, 8, &fds[1], 1);
-	raw_sync(raw);
-	raw_traffic(raw, 64);
-	raw_sync(raw);
+	call_blocks(raw, fds[1]);
 	close(fds[0]);
 	close(fds[1]);
+}
+
+static void call_is_full_eventfd(struct raw *raw)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	assert_int_equal(eventfd_write(fd, UINT64_MAX - 1), 0);
+	call_blocks(raw, fd);
+	close(fd);
 }
 
 static void add(struct raw *raw, uint64_t guest_offset, uint64_t user_offset, uint64_t size,
@@ -360,6 +379,7 @@ static const struct lie lies[] = {
 	{ "kick fd is /dev/zero", kick_is_device, true },
 	{ "kick fd is a dead pipe", kick_is_dead_pipe, false },
 	{ "call fd is a full pipe", call_is_full_pipe, false },
+	{ "call fd is a full eventfd", call_is_full_eventfd, false },
 	{ "region twice", region_twice, true },
 	{ "regions overlap", region_overlaps, true },
 	{ "region wraps", region_wraps, true },

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Rings of a vhost-user device: when they run, stop, wait and go on. */
+#include <sys/epoll.h>
+
 #include "vhost_peer.h"
 
 #define USED_IDX(rig, i) \
@@ -289,7 +291,7 @@ static void test_wrong_fds(void **state)
 	struct rig *rig = *state;
 	char file[128];
 	uint64_t value = 0;
-	int bad[4], pipes[2], left;
+	int bad[5], pipes[2], left;
 
 	negotiate(rig);
 	snprintf(file, sizeof(file), "%s/file", rig->dir);
@@ -298,19 +300,24 @@ static void test_wrong_fds(void **state)
 	bad[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	bad[2] = open(rig->dir, O_RDONLY | O_CLOEXEC);
 	bad[3] = rig->mem_fd;
+	bad[4] = epoll_create1(EPOLL_CLOEXEC);
 	left = (int)count_fds();
 	for (uint32_t r = VHOST_USER_SET_VRING_KICK; r <= VHOST_USER_SET_VRING_ERR; r++)
-		for (int i = 0; i < 4; i++)
+		for (int i = 0; i < 5; i++)
 			assert_int_equal(ask(rig, r, &value, 8, &bad[i], 1), 1);
 	assert_int_equal(count_fds(), left);
 	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
 	assert_int_equal(ask(rig, VHOST_USER_SET_VRING_KICK, &value, 8, &pipes[0], 1), 0);
 	assert_int_equal(ask(rig, VHOST_USER_SET_VRING_CALL, &value, 8, &pipes[1], 1), 0);
+	/* whether writing to it waits is not up to the front-end */
+	assert_int_equal(fcntl(pipes[1], F_SETFL, 0), 0);
+	assert_true(fcntl(vring(rig, 0)->call_fd, F_GETFL) & O_NONBLOCK);
 	value = VHOST_USER_VRING_NOFD; /* and yet one comes */
 	assert_int_equal(ask(rig, VHOST_USER_SET_VRING_CALL, &value, 8, &pipes[1], 1), 1);
 	close(bad[0]);
 	close(bad[1]);
 	close(bad[2]);
+	close(bad[4]);
 	close(pipes[0]);
 	close(pipes[1]);
 }
