@@ -402,6 +402,14 @@ static void forward_frame(struct forwarder *fw, const struct view_port *in, stru
 	}
 }
 
+/* A tag that comes to light where the one before it, of no VLAN, is taken off: then the frame would
+ * be in a VLAN of the sender's choice.
+ */
+static bool hides_tag(const struct pkt *pkt)
+{
+	return pkt->tagged && pkt->ethertype == ETH_P_8021Q && !(pkt->tci & VLAN_VID_MASK);
+}
+
 static void forward_received(struct forwarder *fw, const struct view_port *in, struct pkt *pkt)
 {
 	if (unlikely(pkt->len < ETH_HLEN)) {
@@ -409,6 +417,10 @@ static void forward_received(struct forwarder *fw, const struct view_port *in, s
 		return;
 	}
 	pkt_parse(pkt);
+	if (unlikely(hides_tag(pkt))) {
+		drop_count(counters(fw, in), DROP_vlan, 1);
+		return;
+	}
 	if (unlikely(payload_len(pkt) > in->mtu)) {
 		drop_count(counters(fw, in), DROP_too_long, 1);
 		return;

@@ -337,6 +337,34 @@ static void test_counts_each_drop_once(void **state)
 						     maker_tx(&s->m, 2));
 }
 
+/* The double tag with which a guest of one VLAN reaches another behind a native trunk. */
+static void test_hidden_tags(void **state)
+{
+	uint8_t frame[FRAME_MAX], want[FRAME_MAX];
+	struct stage *s = *state;
+	uint32_t len;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	set_mode(s, 1, true, 10, false);
+	set_mode(s, 2, false, 10, false);
+	follow(s);
+	len = make_frame(frame, BROADCAST, MAC(1), 5 << VLAN_PCP_SHIFT, 46);
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	expect_frame(s, 2, want, make_frame(want, BROADCAST, MAC(1), UNTAGGED, 46));
+	memcpy(frame + 16, "\x81\0\0\x14", 4);
+	expect_drop(s, frame, len, 1, DROP_vlan);
+	/* behind a tag that stays, it does no harm */
+	set_mode(s, 1, false, 0, false);
+	follow(s);
+	len = make_frame(frame, BROADCAST, MAC(1), 11, 46);
+	memcpy(frame + 16, "\x81\0\0\x14", 4);
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	expect_frame(s, 2, frame, len);
+}
+
 /* 14 bytes are a frame: addresses and a type. */
 static void test_shortest_frame(void **state)
 {
@@ -919,6 +947,7 @@ int main(void)
 		TEST(test_tags_move_offload_offsets),
 		TEST(test_learns_and_floods),
 		TEST(test_counts_each_drop_once),
+		TEST(test_hidden_tags),
 		TEST(test_shortest_frame),
 		TEST(test_mtu),
 		TEST(test_batches_keep_order),
