@@ -256,6 +256,25 @@ static void ask_again(struct port *port)
 		port->env->quiesce(port);
 }
 
+static void set_flag(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+/* Exchanges a port's hooks while all workers sleep. */
+static void set_ops(struct rig *rig, struct port *port, const struct port_ops *ops)
+{
+	struct datapath_worker_stats stats;
+	bool idle = false;
+
+	for (unsigned w = 0; w < datapath_n_workers(rig->sw->dp); w++)
+		UNTIL(rig, (datapath_worker_stats(rig->sw->dp, w, &stats), stats.asleep));
+	datapath_quiesce(rig->sw->dp, set_flag, &idle); /* and so that TSan knows, too */
+	UNTIL(rig, idle);
+	port->ops = ops;
+	switch_publish(rig->sw);
+}
+
 /* A port whose kind asks for one quiesce after the other keeps nothing from others for long. */
 static void test_held_again_and_again(void **state)
 {
@@ -265,7 +284,7 @@ static void test_held_again_and_again(void **state)
 	struct port_ops ops = dummy_port_ops;
 
 	ops.quiesced = ask_again;
-	a->ops = &ops;
+	set_ops(rig, a, &ops);
 	rig_announce(rig, "a", MAC(1));
 	rig_announce(rig, "b", MAC(2));
 	rig_expect(rig, b);
@@ -282,7 +301,7 @@ static void test_held_again_and_again(void **state)
 	asks_again = false;
 	assert_int_equal(rig_expect(rig, a), 1);
 	UNTIL(rig, !rig_find(rig, "a")->changing);
-	a->ops = &dummy_port_ops;
+	set_ops(rig, a, &dummy_port_ops);
 }
 
 /* ---- coming and going */

@@ -63,7 +63,6 @@ static struct stage *start(uint64_t features, uint32_t size, uint16_t indirect_l
 static void stop(struct stage *s)
 {
 	vhost_queue_free(&s->q);
-	vhost_queue_free(&s->q); /* again is fine */
 	close(s->vring.call_fd);
 	batch_destroy(s->batch);
 	pair_destroy(&s->pair);
@@ -338,7 +337,6 @@ static void test_longest_frame(void **state)
 		}
 	}
 	assert_int_equal(s->c.drops[DROP_too_long], 1);
-	assert_int_equal(s->c.rx_packets, 2);
 	stop(s);
 }
 

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Packets between workers (src/datapath/forward.c), step by step: inboxes, ports that are held,
+ * queues of several workers.
+ */
+#include <errno.h>
+
+#include "forward_stage.h"
+
+static uint32_t numbered(uint8_t *frame, mac_t dst, uint8_t number)
+{
+	uint32_t len = make_frame(frame, dst, MAC(1), UNTAGGED, 46);
+
+	frame[ETH_HLEN] = number;
+	return len;
+}
+
+static void expect_numbers(struct stage *s, unsigned port, const uint8_t *numbers)
+{
+	uint8_t frame[FRAME_MAX];
+
+	for (; *numbers; numbers++)
+		expect_frame(s, port, frame, numbered(frame, MAC(2), *numbers));
+	expect_nothing(s, port);
+}
+
+#define NUMBERS(...) ((const uint8_t[]){ __VA_ARGS__, 0 })
+
+static void test_hands_over(void **state)
+{
+	uint8_t frame[FRAME_MAX], bytes[FRAME_MAX];
+	struct stage *s = *state;
+	const struct virtio_net_hdr offload = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+						.csum_start = 34,
+						.csum_offset = 6 };
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	set_mode(s, 2, true, 10, false);
+	s->m.worker[2][0] = 1;
+	mac_table_learn(s->m.macs[0], MAC(2), 10, 2, 1, 0);
+	follow(s);
+	assert_true(forward_inboxes_empty(s->fw[1]));
+	assert_true(inboxes_empty(&s->inboxes));
+	for (uint32_t len = 46; len < 1500; len += 131) {
+		uint32_t n = make_frame(frame, MAC(2), MAC(1), 10, len);
+
+		assert_int_equal(dummy_inject(s->m.ports[1].port, 0, frame, n, &offload), 0);
+	}
+	turn(s, 0, 1);
+	expect_nothing(s, 2);
+	assert_int_equal(forward_take_handed(s->fw[0]), 1u << 1);
+	assert_int_equal(forward_take_handed(s->fw[0]), 0);
+	assert_false(forward_inboxes_empty(s->fw[1]));
+	assert_false(inboxes_empty(&s->inboxes));
+	assert_true(forward_inboxes_empty(s->fw[0]));
+	turn(s, 1, 0);
+	for (uint32_t len = 46; len < 1500; len += 131) {
+		const struct dummy_frame *f = dummy_sent_peek(s->m.ports[2].port, 0);
+		uint32_t n = make_frame(bytes, MAC(2), MAC(1), UNTAGGED, len);
+
+		assert_non_null(f);
+		assert_int_equal(f->offload.csum_start, 30); /* the tag is off */
+		expect_frame(s, 2, bytes, n);
+	}
+	assert_true(inboxes_empty(&s->inboxes));
+	assert_int_equal(s->m.ports[2].state->counters[0].tx_packets, 0);
+}
+
+/* The longest frame that a guest may send, and a tag that the switch puts on it. */
+static void test_hands_over_the_longest(void **state)
+{
+	struct stage *s = *state;
+	uint8_t *frame = calloc(1, FRAME_LEN_MAX + VLAN_TAG_LEN);
+	uint32_t len;
+
+	assert_non_null(frame);
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	s->m.ports[1].mtu = s->m.ports[2].mtu = 65535;
+	set_mode(s, 1, true, 10, false);
+	s->m.worker[2][0] = 1;
+	follow(s);
+	len = make_frame(frame, BROADCAST, MAC(1), UNTAGGED, FRAME_LEN_MAX - ETH_HLEN);
+	memcpy(frame + 12, "\x88\xa8\0\x1\x88\xa8\0\x2", 8);
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	turn(s, 1, 0);
+	memmove(frame + 16, frame + 12, len - 12);
+	memcpy(frame + 12, "\x81\0\0\xa", 4);
+	expect_frame(s, 2, frame, len + VLAN_TAG_LEN);
+	free(frame);
+}
+
+/* An inbox that nobody empties: drops are counted, at the worker that wanted to hand over. */
+static void test_inbox_is_bounded(void **state)
+{
+	enum { N = 20000 };
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+	uint32_t len = numbered(frame, MAC(2), 1);
+	uint64_t dropped;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	s->m.worker[2][0] = 1;
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	follow(s);
+	for (unsigned i = 0; i < N; i++) {
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+	}
+	dropped = maker_drops(&s->m, 2, DROP_tx_handoff_full);
+	assert_true(dropped > 0 && dropped < N);
+	/* all that is there is handled in one turn, so that nothing overtakes it */
+	turn(s, 1, 0);
+	assert_true(inboxes_empty(&s->inboxes));
+	assert_int_equal(maker_tx(&s->m, 2) + maker_all_drops(&s->m, 2), N);
+}
+
+/* A port that is held: what is sent waits where it comes from, and nothing overtakes it. */
+static void test_held_packets_wait_in_order(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	for (unsigned i = 1; i <= 3; i++)
+		maker_add(&s->m, i, 1);
+	s->m.worker[2][0] = 1; /* worker 0 receives from port 1 and sends to port 2 of worker 1 */
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	mac_table_learn(s->m.macs[0], MAC(3), 0, 3, 1, 0);
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 1));
+	turn(s, 0, 1);
+	s->m.ports[2].held = true;
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 2));
+	turn(s, 0, 1);
+	turn(s, 1, 0);
+	expect_nothing(s, 2); /* not even what was handed over before: the queues are changing */
+	assert_int_equal(forward_inboxes(s->fw[0], s->view, 1), 0);
+	assert_false(forward_inboxes_empty(s->fw[0]));
+	/* other ports are not concerned */
+	inject(s, 1, frame, numbered(frame, MAC(3), 9));
+	turn(s, 0, 1);
+	expect_frame(s, 3, frame, numbered(frame, MAC(3), 9));
+	/* within a turn that began when the port was held, nothing overtakes either */
+	forward_inboxes(s->fw[0], s->view, 1);
+	s->m.ports[2].held = false;
+	follow(s);
+	batch_clear(s->batch);
+	inject(s, 1, frame, numbered(frame, MAC(2), 3));
+	s->m.ports[1].port->ops->rx(s->m.ports[1].port->rxqs[0], s->batch,
+				    &s->m.ports[1].state->counters[0]);
+	forward_batch(s->fw[0], s->view, 1, s->batch, 1);
+	s->m.ports[1].port->ops->rx_done(s->m.ports[1].port->rxqs[0], s->batch);
+	turn(s, 1, 0);
+	expect_numbers(s, 2, NUMBERS(1));
+	inject(s, 1, frame, numbered(frame, MAC(2), 4));
+	turn(s, 0, 1);
+	turn(s, 1, 0);
+	expect_numbers(s, 2, NUMBERS(2, 3, 4));
+	assert_true(inboxes_empty(&s->inboxes));
+	assert_int_equal(maker_all_drops(&s->m, 2), 0);
+}
+
+/* Two ports held for different times, by one worker alone. */
+static void test_two_held_ports(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	for (unsigned i = 1; i <= 3; i++)
+		maker_add(&s->m, i, 1);
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	mac_table_learn(s->m.macs[0], MAC(3), 0, 3, 1, 0);
+	s->m.ports[2].held = s->m.ports[3].held = true;
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(3), 1));
+	inject(s, 1, frame, numbered(frame, MAC(2), 1));
+	turn(s, 0, 1);
+	/* port 2 is free, but its packet waits behind that for port 3: later ones wait, too */
+	s->m.ports[2].held = false;
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 2));
+	turn(s, 0, 1);
+	expect_nothing(s, 2);
+	s->m.ports[3].held = false;
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 3));
+	turn(s, 0, 1);
+	expect_numbers(s, 2, NUMBERS(1, 2, 3));
+	expect_frame(s, 3, frame, numbered(frame, MAC(3), 1));
+	expect_nothing(s, 3);
+}
+
+/* A port that goes while packets for it wait, and another that gets its number. */
+static void test_records_of_a_removed_port(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	s->m.worker[2][0] = 1;
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 1));
+	turn(s, 0, 1);
+	s->m.ports[2].held = true;
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 2));
+	turn(s, 0, 1);
+	assert_int_equal(inbox_inject(inboxes_queue(&s->inboxes, 1, 3), s->view->ports[2], frame,
+				      numbered(frame, BROADCAST, 3)),
+			 0);
+	maker_del(&s->m, 2);
+	maker_add(&s->m, 2, 1);
+	s->m.ports[2].serial = 77;
+	follow(s);
+	turn(s, 0, 0);
+	turn(s, 1, 0);
+	turn(s, 1, 0);
+	expect_nothing(s, 2);
+	expect_nothing(s, 1);
+	assert_true(inboxes_empty(&s->inboxes));
+	/* and the new one is served */
+	inject(s, 1, frame, numbered(frame, MAC(2), 4));
+	turn(s, 0, 1);
+	turn(s, 1, 0);
+	expect_numbers(s, 2, NUMBERS(4));
+	/* a batch from a port that is gone is let go */
+	inject(s, 1, frame, numbered(frame, MAC(2), 5));
+	batch_clear(s->batch);
+	s->m.ports[1].port->ops->rx(s->m.ports[1].port->rxqs[0], s->batch,
+				    &s->m.ports[1].state->counters[0]);
+	forward_batch(s->fw[0], s->view, 9, s->batch, 1);
+	forward_batch(s->fw[0], s->view, 4000, s->batch, 1);
+	s->m.ports[1].port->ops->rx_done(s->m.ports[1].port->rxqs[0], s->batch);
+	expect_nothing(s, 2);
+}
+
+/* What the control thread injects is received, from whatever port, held or not. */
+static void test_injects(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+	uint32_t len = make_frame(frame, BROADCAST, MAC(7), UNTAGGED, 46);
+	struct spsc *queue = inboxes_queue(&s->inboxes, 0, 3);
+
+	for (unsigned i = 1; i <= 3; i++)
+		maker_add(&s->m, i, 1);
+	s->m.ports[1].held = true;
+	follow(s);
+	assert_int_equal(inbox_inject(queue, s->view->ports[1], frame, len), 0);
+	turn(s, 0, 0);
+	expect_frame(s, 2, frame, len);
+	expect_frame(s, 3, frame, len);
+	assert_int_equal(mac_table_lookup(s->m.macs[0], MAC(7), 0), 1);
+	while (inbox_inject(queue, s->view->ports[1], frame, len) == 0)
+		;
+	assert_int_equal(inbox_inject(queue, s->view->ports[1], frame, len), -ENOBUFS);
+}
+
+/* Several queues, of one worker or of several: a flow stays on one, all of them are used. */
+static void test_spreads_flows(void **state)
+{
+	static const unsigned owners[][4] = { { 0, 0, 0, 0 }, { 0, 1, 0, 2 }, { 1, 2, 1, 1 } };
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 4);
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	for (unsigned o = 0; o < ARRAY_SIZE(owners); o++) {
+		int queue_of[64];
+		unsigned used = 0, got = 0;
+
+		memset(queue_of, -1, sizeof(queue_of));
+		for (unsigned q = 0; q < 4; q++)
+			s->m.worker[2][q] = owners[o][q];
+		follow(s);
+		for (unsigned i = 0; i < 256; i++) {
+			uint32_t len =
+				make_frame(frame, MAC(2), 0x0a0000000000ull + i % 64, UNTAGGED, 46);
+
+			frame[ETH_HLEN] = (uint8_t)(i / 64); /* number in its flow */
+			inject(s, 1, frame, len);
+		}
+		turn(s, 0, 1);
+		turn(s, 1, 0);
+		turn(s, 2, 0);
+		for (unsigned q = 0; q < 4; q++) {
+			const struct dummy_frame *f;
+			uint8_t next[64] = { 0 };
+
+			used += dummy_sent_peek(s->m.ports[2].port, q) != NULL;
+			while ((f = dummy_sent_peek(s->m.ports[2].port, q))) {
+				unsigned flow = f->bytes[11];
+
+				assert_true(queue_of[flow] == -1 || queue_of[flow] == (int)q);
+				queue_of[flow] = (int)q;
+				assert_int_equal(f->bytes[ETH_HLEN], next[flow]++);
+				dummy_sent_pop(s->m.ports[2].port, q);
+				got++;
+			}
+		}
+		assert_int_equal(got, 256);
+		/* a worker that has queues of its own uses these */
+		assert_int_equal(used, o == 1 ? 2 : 4);
+	}
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_hands_over),	     TEST(test_hands_over_the_longest),
+		TEST(test_inbox_is_bounded), TEST(test_held_packets_wait_in_order),
+		TEST(test_two_held_ports),   TEST(test_records_of_a_removed_port),
+		TEST(test_injects),	     TEST(test_spreads_flows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
