@@ -357,10 +357,10 @@ int switch_mac_del(struct swtch *sw, const json_t *params, struct error *err)
 	return r;
 }
 
-int switch_mac_flush(struct swtch *sw, const json_t *params, struct error *err)
+static int flush(struct swtch *sw, const json_t *filter, struct error *err)
 {
-	const char *bridge = json_string_value(json_object_get(params, "bridge"));
-	const char *port = json_string_value(json_object_get(params, "port"));
+	const char *bridge = option_string(filter, "bridge", NULL);
+	const char *port = option_string(filter, "port", NULL);
 	uint32_t id = MAC_NO_PORT;
 
 	if (bridge && !switch_find_bridge(sw, bridge))
@@ -376,6 +376,24 @@ int switch_mac_flush(struct swtch *sw, const json_t *params, struct error *err)
 		if (!bridge || !strcmp(b->name, bridge))
 			mac_table_flush(b->macs, id, false);
 	return 0;
+}
+
+int switch_mac_flush(struct swtch *sw, const json_t *params, struct error *err)
+{
+	static const struct option table[] = {
+		{ .name = "bridge", .type = OPTION_STRING },
+		{ .name = "port", .type = OPTION_STRING },
+		{ 0 },
+	};
+	static const struct option *const tables[] = { table, NULL };
+	json_t *filter = json_deep_copy(params);
+	/* a filter that is misspelt would flush everything */
+	int r = options_check(tables, filter, true, err);
+
+	if (r == 0)
+		r = flush(sw, filter, err);
+	json_decref(filter);
+	return r;
 }
 
 struct mac_list {

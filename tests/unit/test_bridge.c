@@ -164,6 +164,8 @@ static void test_macs(void **state)
 	/* flush: by bridge, by port; static ones stay */
 	rig_refuse(rig, switch_mac_flush, J("{s:s}", "bridge", "br5"), -ENOENT, "no bridge");
 	rig_refuse(rig, switch_mac_flush, J("{s:s}", "port", "vm5"), -ENOENT, "did you mean");
+	rig_refuse(rig, switch_mac_flush, J("{s:i}", "port", 5), -EINVAL, "give a text");
+	rig_refuse(rig, switch_mac_flush, J("{s:s}", "prot", "vm1"), -EINVAL, "did you mean");
 	rig_do(rig, switch_mac_flush, J("{s:s}", "bridge", "br1"));
 	assert_int_equal(n_macs(rig, NULL), 2);
 	rig_do(rig, switch_mac_flush, J("{s:s}", "port", "vm2"));
