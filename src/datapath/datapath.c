@@ -31,6 +31,7 @@ struct datapath {
 	struct worker_shared shared;
 	struct event *poll;		       /* looks at the workers while somebody waits */
 	struct waiter *waiters, **last_waiter; /* in order of generation */
+	bool owes_view;			       /* the newest is older than what was asked for */
 };
 
 /* The next CPU of a list like "2,4-5", from *@at on; the list is circular. -EINVAL when it is no
@@ -285,6 +286,7 @@ void datapath_publish(struct datapath *dp, struct view *view)
 {
 	struct view *old = dp->shared.view;
 
+	dp->owes_view = false;
 	view->generation = old->generation + 1;
 	update_watches(dp, old, view);
 	__atomic_store_n(&dp->shared.view, view, __ATOMIC_SEQ_CST);
@@ -306,7 +308,7 @@ static void wait_for_workers(struct datapath *dp, bool drain, void (*fn)(void *a
 		return;
 	}
 	*w = (struct waiter){
-		.generation = dp->shared.generation,
+		.generation = dp->shared.generation + dp->owes_view,
 		.since = clock_ns(),
 		.fn = fn,
 		.arg = arg,
@@ -315,6 +317,11 @@ static void wait_for_workers(struct datapath *dp, bool drain, void (*fn)(void *a
 	*dp->last_waiter = w;
 	dp->last_waiter = &w->next;
 	event_add(dp->poll, &now);
+}
+
+void datapath_owes_view(struct datapath *dp)
+{
+	dp->owes_view = true;
 }
 
 void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg)

@@ -40,6 +40,11 @@ unsigned datapath_n_workers(const struct datapath *dp);
  */
 void datapath_publish(struct datapath *dp, struct view *view);
 
+/* Says that there was no memory for the view that is due: what is asked for by datapath_quiesce()
+ * and datapath_drain() until the next datapath_publish() waits for that one.
+ */
+void datapath_owes_view(struct datapath *dp);
+
 /* Calls @fn(@arg), from the loop, once no worker uses a view older than the newest now. */
 void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg);
 

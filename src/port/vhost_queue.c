@@ -139,9 +139,10 @@ void vhost_queue_rx(struct rxq *rxq, struct batch *batch, struct port_counters *
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *pkt = &batch->pkts[batch->n];
 
+		if (likely(chains[i].out_len > q->header_len))
+			bytes += chains[i].out_len - q->header_len;
 		if (!receive_chain(q, &chains[i], pkt, c))
 			continue;
-		bytes += pkt->len;
 		copied += pkt->head_len;
 		batch->n++;
 	}

@@ -314,7 +314,7 @@ static void vhost_user_attend(struct port *port)
 static const char *ring_state(const struct vhost_vring *v)
 {
 	if (ring_broken(&v->ring))
-		return ring_fault_text(v->ring.fault);
+		return ring_fault_text(ring_fault(&v->ring));
 	if (v->live)
 		return "ok";
 	/* everything was told, but its memory is not there, or not any more */

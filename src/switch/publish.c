@@ -8,6 +8,8 @@
 
 LOG_MODULE("switch");
 
+#define RETRY_US 10000 /* before the next try, when there was no memory for a view */
+
 /* One block of memory, handed out from the front: a view's arrays live and die together. */
 struct arena {
 	char *memory;
@@ -178,6 +180,7 @@ static void show_rxqs(struct swtch *sw, struct view *view, struct arena *a)
 
 void switch_publish(struct swtch *sw)
 {
+	static const struct timeval retry = { .tv_usec = RETRY_US };
 	struct arena a = { 0 };
 	struct view *view = calloc(1, sizeof(*view));
 
@@ -206,8 +209,9 @@ void switch_publish(struct swtch *sw)
 	return;
 no_memory:
 	free(view);
-	log_error("out of memory: the datapath goes on with the configuration it has");
-	switch_publish_soon(sw);
+	log_limited(LOG_ERROR, "out of memory: workers go on with the view they have");
+	datapath_owes_view(sw->dp);
+	event_add(sw->publish_event, &retry);
 }
 
 void switch_publish_soon(struct swtch *sw)

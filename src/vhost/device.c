@@ -500,7 +500,7 @@ void vhost_device_ring_broken(struct vhost_device *device, unsigned index)
 	int r = v->err_fd >= 0 ? notify_fd(v->err_fd) : 0;
 
 	log_limited(LOG_WARNING, "%s: ring %u is broken: %s", name(device), index,
-		    ring_fault_text(v->ring.fault));
+		    ring_fault_text(ring_fault(&v->ring)));
 	if (r < 0)
 		log_debug("%s: ring %u: error eventfd: %s", name(device), index, strerror(-r));
 }

@@ -123,9 +123,16 @@ uint16_t ring_base(const struct ring *ring);
 void ring_break(struct ring *ring, enum ring_fault fault);
 
 /* Whether the ring was given up; ring->fault says why. Any thread. */
+/* Why the ring was given up; RING_OK: it was not. Any thread. */
+static inline enum ring_fault ring_fault(const struct ring *ring)
+{
+	return __atomic_load_n(&ring->fault, __ATOMIC_RELAXED);
+}
+
+/* Whether it was. Any thread. */
 static inline bool ring_broken(const struct ring *ring)
 {
-	return __atomic_load_n(&ring->fault, __ATOMIC_RELAXED) != RING_OK;
+	return ring_fault(ring) != RING_OK;
 }
 
 /* Takes up to @max chains (at most RING_TAKE_MAX minus what is in flight). @arena takes their
