@@ -190,7 +190,7 @@ static json_t *make_custom(const struct option *o, const json_t *value, struct e
 		error_set(err, -EINVAL, len > 0 ? "value is too long" : "give a value");
 		return NULL;
 	}
-	text = malloc((size_t)len + 1);
+	text = calloc(1, (size_t)len + 1);
 	if (!text) {
 		error_set(err, -ENOMEM, "out of memory");
 		return NULL;
@@ -276,8 +276,7 @@ static int sort_changes(const struct option *const *tables, const json_t *change
 	const char *name, *word;
 	json_t *value;
 
-	json_object_foreach((json_t *)changes, name, value)
-	{
+	json_object_foreach ((json_t *)changes, name, value) {
 		const struct option *o = find(tables, name);
 
 		word = json_string_value(value);

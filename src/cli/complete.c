@@ -17,7 +17,7 @@ static void print_names(const struct cli *cli, const char *method)
 
 	if (client_try(cli, method, NULL, NO_FILE, &list, &err))
 		return;
-	json_array_foreach(list, i, item)
+	json_array_foreach (list, i, item)
 		puts(json_string_value(json_object_get(item, "name")) ?: "");
 	json_decref(list);
 }
@@ -27,7 +27,8 @@ static void print_keys(const json_t *object)
 	const json_t *value;
 	const char *name;
 
-	json_object_foreach((json_t *)object, name, value) puts(name);
+	json_object_foreach ((json_t *)object, name, value)
+		puts(name);
 }
 
 static void print_modules(const struct cli *cli)
@@ -107,8 +108,7 @@ static void print_option_names(const json_t *const *tables, const struct verb *v
 	size_t i;
 
 	for (int t = 0; t < 2; t++)
-		json_array_foreach(tables[t], i, option)
-		{
+		json_array_foreach (tables[t], i, option) {
 			const char *name = json_string_value(json_object_get(option, "name"));
 			bool fixed = json_is_true(json_object_get(option, "fixed"));
 
@@ -138,8 +138,7 @@ static void print_values(const struct cli *cli, const json_t *described,
 	else if (!strcmp(wanted, "worker"))
 		puts("auto");
 	for (int t = 0; t < 2; t++)
-		json_array_foreach(tables[t], i, option)
-		{
+		json_array_foreach (tables[t], i, option) {
 			const char *name = json_string_value(json_object_get(option, "name"));
 			const char *type = json_string_value(json_object_get(option, "type"));
 
@@ -147,7 +146,7 @@ static void print_values(const struct cli *cli, const json_t *described,
 				continue;
 			if (type && !strcmp(type, "on|off"))
 				puts("on\noff");
-			json_array_foreach(json_object_get(option, "choices"), j, choice)
+			json_array_foreach (json_object_get(option, "choices"), j, choice)
 				puts(json_string_value(choice) ?: "");
 		}
 }

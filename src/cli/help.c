@@ -72,8 +72,7 @@ static void format_value(const json_t *option, char *text, size_t size)
 			 (long long)json_integer_value(max));
 		return;
 	}
-	json_array_foreach(json_object_get(option, "choices"), i, choice)
-	{
+	json_array_foreach (json_object_get(option, "choices"), i, choice) {
 		if (len < size)
 			len += (size_t)snprintf(text + len, size - len, "%s%s", i ? "|" : "",
 						json_string_value(choice) ?: "");
@@ -104,8 +103,7 @@ static void print_options(const char *title, const json_t *options, bool changin
 	bool any = false;
 	size_t i;
 
-	json_array_foreach(options, i, option)
-	{
+	json_array_foreach (options, i, option) {
 		if (changing && json_is_true(json_object_get(option, "fixed")))
 			continue;
 		if (!any)
@@ -121,7 +119,9 @@ static enum status refuse_kind(const json_t *kinds, const char *kind)
 	const json_t *value;
 	size_t n = 0;
 
-	json_object_foreach((json_t *)kinds, name, value) if (n < KINDS_MAX) names[n++] = name;
+	json_object_foreach ((json_t *)kinds, name, value)
+		if (n < KINDS_MAX)
+			names[n++] = name;
 	near = nearest_word(kind, names, n);
 	if (near)
 		return fail(STATUS_USAGE, "no kind of port is called \"%s\": did you mean \"%s\"?",
@@ -136,7 +136,7 @@ static void list_kinds(const json_t *kinds)
 	const char *name;
 
 	puts("\nkinds:");
-	json_object_foreach((json_t *)kinds, name, kind)
+	json_object_foreach ((json_t *)kinds, name, kind)
 		printf("  %-18s %s\n", name, text_of(kind, "summary"));
 }
 
@@ -152,8 +152,7 @@ static enum status help_port(const json_t *described, const char *wanted, bool c
 		return refuse_kind(kinds, wanted);
 	if (!wanted && !changing)
 		list_kinds(kinds);
-	json_object_foreach((json_t *)kinds, name, kind)
-	{
+	json_object_foreach ((json_t *)kinds, name, kind) {
 		if (wanted ? strcmp(name, wanted) : !changing)
 			continue;
 		snprintf(title, sizeof(title), "options of type %s (%s)", name,

@@ -49,16 +49,14 @@ static void put_value(FILE *out, const json_t *value)
 		fputs("-", out);
 		break;
 	case JSON_ARRAY:
-		json_array_foreach(value, i, item)
-		{
+		json_array_foreach (value, i, item) {
 			fputs(i ? ", " : "", out);
 			put_value(out, item);
 		}
 		break;
 	case JSON_OBJECT:
 		i = 0;
-		json_object_foreach((json_t *)value, name, item)
-		{
+		json_object_foreach ((json_t *)value, name, item) {
 			fprintf(out, "%s%s ", i++ ? ", " : "", name);
 			put_value(out, item);
 		}
@@ -130,7 +128,9 @@ static bool any_has(const json_t *rows, const char *key)
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row) if (json_object_get(row, key)) return true;
+	json_array_foreach (rows, i, row)
+		if (json_object_get(row, key))
+			return true;
 	return false;
 }
 
@@ -145,9 +145,10 @@ static unsigned choose_columns(struct column *columns, const json_t *rows, const
 	for (; first && *first; first++)
 		if (only_first || any_has(rows, *first))
 			n = add_column(columns, n, *first);
-	json_array_foreach(rows, i, row)
-		json_object_foreach((json_t *)row, name, value) if (!only_first) n =
-			add_column(columns, n, name);
+	json_array_foreach (rows, i, row)
+		json_object_foreach ((json_t *)row, name, value)
+			if (!only_first)
+				n = add_column(columns, n, name);
 	return n;
 }
 
@@ -156,8 +157,7 @@ static void measure(struct column *column, const json_t *rows)
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach (rows, i, row) {
 		const json_t *value = json_object_get(row, column->key);
 		char *text = value_text(value);
 
@@ -195,8 +195,7 @@ void print_table(const json_t *rows, const char *const *first, bool only_first, 
 		measure(&columns[c], rows);
 	printf("%*s", indent, "");
 	print_header(columns, n);
-	json_array_foreach(rows, i, row)
-	{
+	json_array_foreach (rows, i, row) {
 		printf("%*s", indent, "");
 		for (unsigned c = 0; c < n; c++) {
 			char *text = value_text(json_object_get(row, columns[c].key));
@@ -261,8 +260,9 @@ void print_members(const json_t *object, const char *const *done, int indent)
 	const json_t *value;
 	const char *name;
 
-	json_object_foreach((json_t *)object, name, value) if (!is_one_of(name, done))
-		print_member(name, value, indent);
+	json_object_foreach ((json_t *)object, name, value)
+		if (!is_one_of(name, done))
+			print_member(name, value, indent);
 }
 
 char *human_number(double number, char *text, size_t size)

@@ -30,7 +30,8 @@ static json_int_t sum_of(const json_t *drops)
 	const char *reason;
 	json_int_t sum = 0;
 
-	json_object_foreach((json_t *)drops, reason, count) sum += json_integer_value(count);
+	json_object_foreach ((json_t *)drops, reason, count)
+		sum += json_integer_value(count);
 	return sum;
 }
 
@@ -43,8 +44,7 @@ void ports_print(const json_t *ports)
 	const json_t *port;
 	size_t i;
 
-	json_array_foreach(ports, i, port)
-	{
+	json_array_foreach (ports, i, port) {
 		json_t *row = json_copy((json_t *)port);
 
 		json_object_set_new(row, "link", json_string(link_of(port)));
@@ -80,8 +80,7 @@ void drops_print(const json_t *drops, const json_t *drop_texts, int indent)
 		return;
 	}
 	printf("%*sdrops\n", indent, "");
-	json_object_foreach((json_t *)drops, reason, count)
-	{
+	json_object_foreach ((json_t *)drops, reason, count) {
 		const char *text = json_string_value(json_object_get(drop_texts, reason));
 
 		if (!json_integer_value(count))

@@ -32,8 +32,8 @@ static double sum_drops(const json_t *port)
 	const char *reason;
 	double sum = 0;
 
-	json_object_foreach(json_object_get(port, "drops"), reason, count) sum +=
-		(double)json_integer_value(count);
+	json_object_foreach (json_object_get(port, "drops"), reason, count)
+		sum += (double)json_integer_value(count);
 	return sum;
 }
 
@@ -53,8 +53,7 @@ size_t rates_compute(const json_t *before, const json_t *now, double seconds,
 	const json_t *port;
 	size_t i;
 
-	json_array_foreach(now, i, port)
-	{
+	json_array_foreach (now, i, port) {
 		const json_t *old = find(before, name_of(port), i);
 		struct port_rate *r = &rates[i];
 

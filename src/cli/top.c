@@ -80,8 +80,7 @@ static void draw_workers(const struct top *t)
 	size_t i;
 
 	printw("workers busy:");
-	json_array_foreach(t->workers, i, worker)
-	{
+	json_array_foreach (t->workers, i, worker) {
 		const json_t *name = json_object_get(worker, "worker");
 
 		if (getcurx(stdscr) > COLS - 12) {

@@ -23,11 +23,13 @@ static json_t *name_queues(const json_t *queues)
 	const json_t *queue;
 	size_t i;
 
-	json_array_foreach(queues, i, queue) json_array_append_new(
-		names,
-		json_sprintf("%s:%d%s", json_string_value(json_object_get(queue, "port")) ?: "?",
-			     (int)json_integer_value(json_object_get(queue, "queue")),
-			     json_is_true(json_object_get(queue, "pinned")) ? " (pinned)" : ""));
+	json_array_foreach (queues, i, queue)
+		json_array_append_new(
+			names,
+			json_sprintf(
+				"%s:%d%s", json_string_value(json_object_get(queue, "port")) ?: "?",
+				(int)json_integer_value(json_object_get(queue, "queue")),
+				json_is_true(json_object_get(queue, "pinned")) ? " (pinned)" : ""));
 	return names;
 }
 
@@ -46,8 +48,9 @@ static enum status show(const struct cli *cli, int argc, char **argv)
 	if (cli->json) {
 		print_json(workers);
 	} else {
-		json_array_foreach(workers, i, worker) json_object_set_new(
-			worker, "queues", name_queues(json_object_get(worker, "queues")));
+		json_array_foreach (workers, i, worker)
+			json_object_set_new(worker, "queues",
+					    name_queues(json_object_get(worker, "queues")));
 		print_table(workers, columns, false, 0);
 	}
 	json_decref(workers);

@@ -50,13 +50,13 @@ static enum options_verdict wrong(const char *what, const char *value)
 	return OPTIONS_WRONG;
 }
 
-static enum options_verdict read_workers(struct daemon_options *o)
+static enum options_verdict read_workers(struct daemon_options *o, const char *text)
 {
 	char *end;
-	unsigned long n = strtoul(optarg, &end, 10);
+	unsigned long n = strtoul(text, &end, 10);
 
-	if (!*optarg || *end || n < 1 || n > DAEMON_WORKERS_MAX)
-		return wrong("--workers takes a number from 1 to 64, not", optarg);
+	if (!*text || *end || n < 1 || n > DAEMON_WORKERS_MAX)
+		return wrong("--workers takes a number from 1 to 64, not", text);
 	o->workers = (unsigned)n;
 	return OPTIONS_RUN;
 }
@@ -82,7 +82,7 @@ static enum options_verdict take(struct daemon_options *o, int letter, const cha
 		o->group = optarg;
 		return OPTIONS_RUN;
 	case 'w':
-		return read_workers(o);
+		return read_workers(o, optarg ? optarg : "");
 	case 'p':
 		o->worker_cpus = optarg;
 		return OPTIONS_RUN;

@@ -123,6 +123,7 @@ extern const struct port_ops *const port_kinds[];
 /* The kind of this name, or NULL. */
 const struct port_ops *port_kind_find(const char *kind);
 
-/* Checks the name of a port or bridge: 1..PORT_NAME_MAX letters, digits, '.', '-', '_', not starting with '-' or
+/* Checks the name of a port or bridge: 1..PORT_NAME_MAX letters, digits, '.', '-', '_', not
+ * starting with '-' or
  * '.'. 0 or -EINVAL. */
 int port_name_check(const char *name, struct error *err);

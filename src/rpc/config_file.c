@@ -197,8 +197,7 @@ static int check_log(const json_t *log, struct error *err)
 	const char *name;
 	int ret;
 
-	json_object_foreach((json_t *)log, name, level)
-	{
+	json_object_foreach ((json_t *)log, name, level) {
 		ret = log_check_level(name, json_string_value(level) ?: "", err);
 		if (ret) {
 			error_prefix(err, "log");
@@ -223,13 +222,14 @@ static void apply_log(const json_t *log, const char *standard)
 	const char *name;
 
 	log_set_level("all", all ? all : standard, NULL);
-	json_object_foreach((json_t *)log, name, level) if (strcmp(name, "all"))
-		log_set_level(name, json_string_value(level), NULL);
+	json_object_foreach ((json_t *)log, name, level)
+		if (strcmp(name, "all"))
+			log_set_level(name, json_string_value(level), NULL);
 }
 
 int config_file_apply(struct swtch *sw, const char *path, const char *level, struct error *err)
 {
-	json_t *config;
+	json_t *config = NULL;
 	int ret = config_file_load(path, &config, err);
 
 	if (ret)

@@ -23,8 +23,7 @@ static int check_params(const json_t *params, const char *const *names, size_t n
 	const char *name, *near;
 	const json_t *value;
 
-	json_object_foreach((json_t *)params, name, value)
-	{
+	json_object_foreach ((json_t *)params, name, value) {
 		size_t i = 0;
 
 		while (i < n && strcmp(names[i], name))
@@ -322,8 +321,7 @@ static json_t *count_objects(const json_t *config)
 	const json_t *section;
 	const char *name;
 
-	json_object_foreach((json_t *)config, name, section)
-	{
+	json_object_foreach ((json_t *)config, name, section) {
 		size_t n = json_is_array(section) ? json_array_size(section)
 						  : json_object_size(section);
 

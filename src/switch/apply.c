@@ -97,8 +97,7 @@ static int check_bridges(const json_t *config, struct error *err)
 	const char *name;
 	json_t *options;
 
-	json_object_foreach(member(config, "bridges"), name, options)
-	{
+	json_object_foreach (member(config, "bridges"), name, options) {
 		json_t *copy = json_deep_copy(options);
 		int r = port_name_check(name, err);
 
@@ -154,8 +153,7 @@ static int check_list(const json_t *config, const char *list, const char *object
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(member(config, list), i, entry)
-	{
+	json_array_foreach (member(config, list), i, entry) {
 		json_t *checked = canonical(entry, err);
 		int r = checked ? check_port_of(config, checked, err) : -EINVAL;
 
@@ -174,8 +172,7 @@ static int check_ports(const json_t *config, struct error *err)
 	json_t *options;
 	int r;
 
-	json_object_foreach(member(config, "ports"), name, options)
-	{
+	json_object_foreach (member(config, "ports"), name, options) {
 		r = check_port(config, name, options, err);
 		if (r < 0) {
 			error_prefix(err, "port %s", name);
@@ -263,7 +260,8 @@ static void apply_bridges(struct swtch *sw, const json_t *config)
 	const char *name;
 	json_t *options;
 
-	json_object_foreach((json_t *)bridges, name, options) apply_bridge(sw, name, options);
+	json_object_foreach ((json_t *)bridges, name, options)
+		apply_bridge(sw, name, options);
 	/* the default one is always there, with its defaults when nothing is said of it */
 	if (json_object_get(bridges, SWITCH_DEFAULT_BRIDGE))
 		return;
@@ -292,11 +290,12 @@ static json_t *difference(const char *name, const json_t *has, const json_t *wan
 	json_t *params = json_pack("{s:s}", "name", name), *value;
 	const char *key;
 
-	json_object_foreach((json_t *)wants, key,
-			    value) if (!json_equal(json_object_get(has, key), value))
-		json_object_set(params, key, value);
-	json_object_foreach((json_t *)has, key, value) if (!json_object_get(wants, key))
-		json_object_set_new(params, key, json_string("default"));
+	json_object_foreach ((json_t *)wants, key, value)
+		if (!json_equal(json_object_get(has, key), value))
+			json_object_set(params, key, value);
+	json_object_foreach ((json_t *)has, key, value)
+		if (!json_object_get(wants, key))
+			json_object_set_new(params, key, json_string("default"));
 	return params;
 }
 
@@ -325,8 +324,7 @@ static bool holds(const json_t *list, const json_t *wanted)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(list, i, entry)
-	{
+	json_array_foreach (list, i, entry) {
 		if (json_equal(entry, wanted))
 			return true;
 	}
@@ -339,7 +337,7 @@ static json_t *canonical_macs(const json_t *list)
 	json_t *out = json_array(), *entry;
 	size_t i;
 
-	json_array_foreach(list, i, entry)
+	json_array_foreach (list, i, entry)
 		json_array_append_new(out, switch_mac_canonical(entry, NULL));
 	return out;
 }
@@ -360,13 +358,11 @@ static void apply_macs(struct swtch *sw, const json_t *config)
 	struct error err;
 	size_t i;
 
-	json_array_foreach(has, i, entry)
-	{
+	json_array_foreach (has, i, entry) {
 		if (!holds(wants, entry))
 			remove_mac(sw, entry);
 	}
-	json_array_foreach(wants, i, entry)
-	{
+	json_array_foreach (wants, i, entry) {
 		if (!holds(has, entry))
 			note(sw, switch_mac_add(sw, entry, &err), &err, "mac");
 	}
@@ -384,7 +380,7 @@ static void apply_workers(struct swtch *sw, const json_t *config)
 	datapath_set_poll_always(sw->dp, false);
 	for (struct sw_port *p = sw->ports; p; p = p->next)
 		memset(p->pinned, 0, sizeof(p->pinned));
-	json_array_foreach(member(config, "workers"), i, entry)
+	json_array_foreach (member(config, "workers"), i, entry)
 		note(sw, switch_worker_set(sw, entry, &err), &err, "worker");
 }
 
@@ -394,7 +390,7 @@ static void finish(struct swtch *sw, const json_t *config)
 	json_t *options;
 
 	apply_bridges(sw, config);
-	json_object_foreach(member(config, "ports"), name, options)
+	json_object_foreach (member(config, "ports"), name, options)
 		apply_port(sw, config, name, options);
 	remove_bridges(sw, config);
 	apply_macs(sw, config);

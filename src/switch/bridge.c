@@ -196,16 +196,17 @@ int switch_bridge_apply(struct swtch *sw, const json_t *params, struct error *er
 	if (r < 0)
 		return r;
 	b = switch_find_bridge(sw, name);
-	if (!b)
-		r = no_such_bridge(sw, name, err);
-	else if (table_size(b->options) != table_size(options))
-		r = change_table(sw, b, table_size(options), err);
-	if (r < 0) {
+	if (!b) {
 		json_decref(options);
-		return r;
+		return no_such_bridge(sw, name, err);
 	}
-	set_options(b, options);
-	return 0;
+	if (table_size(b->options) != table_size(options))
+		r = change_table(sw, b, table_size(options), err);
+	if (r == 0)
+		set_options(b, options);
+	else
+		json_decref(options);
+	return r;
 }
 
 static json_t *describe_bridge(const struct swtch *sw, const struct sw_bridge *b)

@@ -410,8 +410,7 @@ static int put_options(FILE *out, const json_t *options, const char *first, bool
 	if (value && !ret)
 		ret = put_value(out, value);
 	/* jansson's iterators take no const object, but change nothing */
-	json_object_foreach((json_t *)options, name, value)
-	{
+	json_object_foreach ((json_t *)options, name, value) {
 		if (ret)
 			break;
 		if (first && !strcmp(name, first))
@@ -431,14 +430,12 @@ static int put_section(FILE *out, const struct statement *st, const json_t *sect
 	size_t i;
 	int ret = 0;
 
-	json_array_foreach(section, i, item)
-	{
+	json_array_foreach (section, i, item) {
 		fprintf(out, "%s %s", st->object, st->verb);
 		ret = ret ? ret : put_options(out, item, first, true);
 		fputc('\n', out);
 	}
-	json_object_foreach((json_t *)section, name, item)
-	{
+	json_object_foreach ((json_t *)section, name, item) {
 		fprintf(out, "%s %s", st->object, st->verb);
 		ret = ret ? ret : put_word(out, name);
 		if (!ret)

@@ -144,14 +144,12 @@ json_t *switch_stats_show(struct swtch *sw)
 	for (const char *const *s = sums; *s; s++) {
 		json_int_t n = 0;
 
-		json_array_foreach(ports, i, port) n +=
-			json_integer_value(json_object_get(port, *s));
+		json_array_foreach (ports, i, port)
+			n += json_integer_value(json_object_get(port, *s));
 		json_object_set_new(total, *s, json_integer(n));
 	}
-	json_array_foreach(ports, i, port)
-	{
-		json_object_foreach(json_object_get(port, "drops"), key, value)
-		{
+	json_array_foreach (ports, i, port) {
+		json_object_foreach (json_object_get(port, "drops"), key, value) {
 			json_int_t n = json_integer_value(json_object_get(drops, key));
 
 			json_object_set_new(drops, key,

@@ -395,8 +395,7 @@ static void show_workers(const struct sw_port *p, json_t *queues)
 	json_t *q;
 	size_t i;
 
-	json_array_foreach(queues, i, q)
-	{
+	json_array_foreach (queues, i, q) {
 		json_int_t pair = json_integer_value(json_object_get(q, "index"));
 
 		if (pair >= 0 && pair < PORT_QUEUES_MAX && p->assigned[pair])

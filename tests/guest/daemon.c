@@ -270,8 +270,7 @@ void daemon_queue_state(const struct daemon *daemon, const char *name, const cha
 	size_t i;
 
 	state[0] = '\0';
-	json_array_foreach(json_object_get(port, "queues"), i, queue)
-	{
+	json_array_foreach (json_object_get(port, "queues"), i, queue) {
 		const char *d = json_string_value(json_object_get(queue, "direction"));
 		const char *s = json_string_value(json_object_get(queue, "state"));
 

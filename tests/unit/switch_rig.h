@@ -205,8 +205,8 @@ UNUSED_OK static uint64_t rig_drops(struct rig *rig, const char *port)
 	uint64_t n = 0;
 	const char *key;
 
-	json_object_foreach(json_object_get(json_array_get(list, 0), "drops"), key, value) n +=
-		(uint64_t)json_integer_value(value);
+	json_object_foreach (json_object_get(json_array_get(list, 0), "drops"), key, value)
+		n += (uint64_t)json_integer_value(value);
 	json_decref(list);
 	return n;
 }

@@ -47,8 +47,7 @@ static bool shown(struct rig *rig, const char *port, unsigned queue, unsigned wo
 	bool found = false;
 	size_t i;
 
-	json_array_foreach(json_object_get(json_array_get(workers, worker), "queues"), i, q)
-	{
+	json_array_foreach (json_object_get(json_array_get(workers, worker), "queues"), i, q) {
 		if (strcmp(option_string(q, "port", ""), port) ||
 		    option_uint(q, "queue", 99) != queue)
 			continue;

@@ -304,8 +304,7 @@ static void tables_are_described(void **state)
 	json_t *all = options_describe(tables), *item;
 	size_t i, seen = 0;
 
-	json_array_foreach(all, i, item)
-	{
+	json_array_foreach (all, i, item) {
 		const char *name = option_string(item, "name", "");
 
 		assert_string_not_equal(name, "fd");

@@ -219,15 +219,14 @@ static void test_describes(void **state)
 	kinds = json_object_get(json_object_get(o, "port"), "kinds");
 	for (const struct port_ops *const *k = port_kinds; *k; k++)
 		assert_non_null(json_object_get(kinds, (*k)->kind));
-	json_object_foreach(kinds, name, kind)
-	{
+	json_object_foreach (kinds, name, kind) {
 		assert_true(*option_string(kind, "summary", ""));
-		json_array_foreach(json_object_get(kind, "options"), i, option)
+		json_array_foreach (json_object_get(kind, "options"), i, option)
 			assert_true(*option_string(option, "help", ""));
 	}
-	json_array_foreach(json_object_get(o, "bridge"), i, option)
+	json_array_foreach (json_object_get(o, "bridge"), i, option)
 		assert_true(*option_string(option, "help", ""));
-	json_array_foreach(json_object_get(json_object_get(o, "port"), "common"), i, option)
+	json_array_foreach (json_object_get(json_object_get(o, "port"), "common"), i, option)
 		assert_true(*option_string(option, "help", ""));
 	drops = json_object_get(o, "drops");
 	assert_int_equal(json_object_size(drops), DROP_N_REASONS);

@@ -248,8 +248,7 @@ static bool has_name(const json_t *list, const char *name)
 	json_t *text;
 	size_t i;
 
-	json_array_foreach(list, i, text)
-	{
+	json_array_foreach (list, i, text) {
 		if (json_is_string(text) && !strcmp(json_string_value(text), name))
 			return true;
 	}
@@ -286,8 +285,7 @@ static void test_shows_the_guest(void **state)
 		    has_name(json_object_get(o, "features"), "MRG_RXBUF") ||
 		    has_name(json_object_get(o, "features"), "mrg_rxbuf"));
 	assert_int_equal(json_array_size(json_object_get(o, "queues")), 4);
-	json_array_foreach(json_object_get(o, "queues"), i, q)
-	{
+	json_array_foreach (json_object_get(o, "queues"), i, q) {
 		assert_string_equal(option_string(q, "state", ""), "ok");
 		assert_string_equal(option_string(q, "ring", ""), "split");
 		assert_string_equal(option_string(q, "direction", ""), i % 2 ? "rx" : "tx");
