@@ -3,7 +3,6 @@
  * a device whose live rings are served as a worker would. After each input the front-end goes, and
  * the process must have as many open fds as before.
  */
-#include <dirent.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <linux/virtio_config.h>
@@ -17,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../unit/fds.h"
 #include "base/log.h"
 #include "vhost/device.h"
 #include "vhost/proto.h"
@@ -58,18 +58,6 @@ static void need(bool ok, const char *what)
 		return;
 	fprintf(stderr, "fuzz_vhost: %s\n", what);
 	abort();
-}
-
-static unsigned count_fds(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	need(d, "cannot count file descriptors");
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
 }
 
 static void on_quiesce(void *owner)
@@ -164,25 +152,7 @@ static void disconnect_peer(void)
 
 static void send_bytes(const void *bytes, size_t len, const int *fds, unsigned n)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(16 * sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)bytes, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (n) {
-		struct cmsghdr *c;
-
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, n * sizeof(int));
-	}
-	sendmsg(peer, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	send_fds(peer, bytes, len, fds, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void send_message(uint32_t request, uint32_t flags, const void *payload, size_t size,

@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include <dirent.h>
 #include <event2/event.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/rcu.h"
+#include "fds.h"
 #include "port/dummy.h"
 #include "switch/private.h"
 #include "switch/switch.h"
@@ -42,24 +42,12 @@ UNUSED_OK static unsigned test_scale(void)
 	return n > 0 ? (unsigned)n : 1;
 }
 
-UNUSED_OK static unsigned rig_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 UNUSED_OK static void rig_open(struct rig *rig, unsigned n_workers)
 {
 	struct error err = { "" };
 
 	memset(rig, 0, sizeof(*rig));
-	rig->n_fds = rig_fds();
+	rig->n_fds = count_fds();
 	rig->base = event_base_new();
 	assert_non_null(rig->base);
 	if (switch_create(&rig->sw, rig->base, n_workers, NULL, &err) != 0)
@@ -72,7 +60,7 @@ UNUSED_OK static void rig_close(struct rig *rig)
 	switch_destroy(rig->sw);
 	event_base_free(rig->base);
 	rcu_drain();
-	assert_int_equal(rig_fds(), rig->n_fds);
+	assert_int_equal(count_fds(), rig->n_fds);
 }
 
 UNUSED_OK static void rig_run(struct rig *rig)

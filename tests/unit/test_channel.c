@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* vhost-user framing: messages in pieces, fds, peers that close, flood or do not read. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -15,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "fds.h"
 #include "vhost/channel.h"
 
 struct pair {
@@ -22,18 +22,6 @@ struct pair {
 	int peer;
 	unsigned n_fds_before;
 };
-
-static unsigned count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static int setup(void **state)
 {
@@ -60,27 +48,9 @@ static int teardown(void **state)
 	return count_fds() == p->n_fds_before ? 0 : -1;
 }
 
-static void send_fds(int fd, const void *bytes, size_t len, const int *fds, unsigned n)
+static void send_all(int fd, const void *bytes, size_t len, const int *fds, unsigned n)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(64 * sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)bytes, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (n) {
-		struct cmsghdr *c;
-
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, n * sizeof(int));
-	}
-	assert_int_equal(sendmsg(fd, &msg, 0), (ssize_t)len);
+	assert_int_equal(send_fds(fd, bytes, len, fds, n, 0), (ssize_t)len);
 }
 
 struct small {
@@ -126,9 +96,9 @@ static void test_back_to_back_with_fds(void **state)
 	int fds[2] = { eventfd(7, 0), eventfd(9, 0) };
 	uint64_t value;
 
-	send_fds(p->peer, &b, sizeof(b), NULL, 0);
-	send_fds(p->peer, &a, sizeof(a), &fds[0], 1);
-	send_fds(p->peer, &b, sizeof(b), &fds[1], 1);
+	send_all(p->peer, &b, sizeof(b), NULL, 0);
+	send_all(p->peer, &a, sizeof(a), &fds[0], 1);
+	send_all(p->peer, &b, sizeof(b), &fds[1], 1);
 	close(fds[0]);
 	close(fds[1]);
 	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), 1);
@@ -160,9 +130,9 @@ static void test_fds_on_first_byte(void **state)
 
 	for (int i = 0; i < 8; i++)
 		fds[i] = eventfd(0, 0);
-	send_fds(p->peer, &a, 1, fds, 8);
+	send_all(p->peer, &a, 1, fds, 8);
 	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), 0);
-	send_fds(p->peer, (char *)&a + 1, sizeof(a) - 1, NULL, 0);
+	send_all(p->peer, (char *)&a + 1, sizeof(a) - 1, NULL, 0);
 	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), 1);
 	assert_int_equal(got.n_fds, 8);
 	assert_false(got.fds_lost);
@@ -181,15 +151,15 @@ static void test_surplus_fds_are_closed(void **state)
 
 	for (int i = 0; i < 40; i++)
 		fds[i] = eventfd(0, 0);
-	send_fds(p->peer, &a, sizeof(a), fds, 40);
+	send_all(p->peer, &a, sizeof(a), fds, 40);
 	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), 1);
 	assert_int_equal(got.n_fds, 8);
 	assert_true(got.fds_lost);
 	vhost_message_close_fds(&got);
 	/* the same in two halves of a header */
-	send_fds(p->peer, &a, 4, fds, 5);
+	send_all(p->peer, &a, 4, fds, 5);
 	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), 0);
-	send_fds(p->peer, (char *)&a + 4, sizeof(a) - 4, fds, 5);
+	send_all(p->peer, (char *)&a + 4, sizeof(a) - 4, fds, 5);
 	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), 1);
 	assert_int_equal(got.n_fds, 8);
 	assert_true(got.fds_lost);
@@ -206,8 +176,8 @@ static void test_fds_in_payload(void **state)
 	struct error err;
 	int fd = eventfd(0, 0);
 
-	send_fds(p->peer, &a, 12, NULL, 0);
-	send_fds(p->peer, (char *)&a + 12, 8, &fd, 1);
+	send_all(p->peer, &a, 12, NULL, 0);
+	send_all(p->peer, (char *)&a + 12, 8, &fd, 1);
 	close(fd);
 	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), -EPROTO);
 	assert_non_null(strstr(err.text, "behind its header"));
@@ -221,7 +191,7 @@ static void test_bad_headers(void **state)
 	struct vhost_user_header version = { 1, 2, 0 };
 	int fd = eventfd(0, 0);
 
-	send_fds(p->peer, &version, sizeof(version), &fd, 1);
+	send_all(p->peer, &version, sizeof(version), &fd, 1);
 	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), -EPROTO);
 	assert_string_equal(err.text, "message 1 has protocol version 2, not 1");
 	close(fd);
@@ -261,8 +231,8 @@ static void test_peer_closes(void **state)
 	struct error err;
 	int fd = eventfd(0, 0);
 
-	send_fds(p->peer, &a, sizeof(a), NULL, 0);
-	send_fds(p->peer, &a, 15, &fd, 1);
+	send_all(p->peer, &a, sizeof(a), NULL, 0);
+	send_all(p->peer, &a, 15, &fd, 1);
 	close(fd);
 	close(p->peer);
 	p->peer = -1;
@@ -353,7 +323,7 @@ static void test_close_with_queue(void **state)
 
 	while (!vhost_channel_send(&p->channel, 1, 0, payload, sizeof(payload), fds, 2))
 		;
-	send_fds(p->peer, &half, sizeof(half), fds, 2);
+	send_all(p->peer, &half, sizeof(half), fds, 2);
 	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), 0);
 	close(fds[0]);
 	close(fds[1]);

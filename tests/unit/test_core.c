@@ -8,7 +8,7 @@
 static void test_start_and_end(void **state)
 {
 	struct event_base *base = event_base_new();
-	unsigned n_fds = rig_fds();
+	unsigned n_fds = count_fds();
 	struct swtch *sw = NULL;
 	struct error err;
 
@@ -22,7 +22,7 @@ static void test_start_and_end(void **state)
 	switch_destroy(NULL);
 	event_base_free(base);
 	rcu_drain();
-	assert_int_equal(rig_fds(), n_fds - 3); /* the base's own */
+	assert_int_equal(count_fds(), n_fds - 3); /* the base's own */
 }
 
 /* The end comes at any moment. */

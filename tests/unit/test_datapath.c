@@ -2,7 +2,6 @@
 /* Workers as a whole: how they start, that they let go of old views, in order, and that views come
  * and go under traffic without loss.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include "base/clock.h"
 #include "base/rcu.h"
 #include "datapath/datapath.h"
+#include "fds.h"
 #include "view_maker.h"
 
 #define WAIT_NS (20 * NSEC_PER_SEC)
@@ -21,18 +21,6 @@ struct world {
 	struct datapath *dp;
 	unsigned n_fds;
 };
-
-static unsigned count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static unsigned scale(void)
 {

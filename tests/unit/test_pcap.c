@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* pcap ports: files that are good, cut, forged or no capture at all; files that fill up. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
@@ -20,6 +19,7 @@
 #include <cmocka.h>
 
 #include "fake_env.h"
+#include "fds.h"
 #include "port/kinds.h"
 
 #define FILE_HEADER_LEN 24
@@ -34,18 +34,6 @@ struct fixture {
 	unsigned n_fds;
 	struct error err;
 };
-
-static unsigned count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static int setup(void **state)
 {

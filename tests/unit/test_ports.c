@@ -379,13 +379,13 @@ static void test_comes_and_goes_under_traffic(void **state)
 			assert_int_equal(switch_bridge_del(rig->sw, "br1", &err), 0);
 		if (i == rounds / 4) {
 			rcu_drain();
-			n_fds = rig_fds();
+			n_fds = count_fds();
 			memory = resident_kib();
 		}
 	}
 	end_talk(rig, &t);
 	rcu_drain();
-	assert_int_equal(rig_fds(), n_fds);
+	assert_int_equal(count_fds(), n_fds);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	/* queues between threads are touched bit by bit, 1 MiB each: six between the workers, four
 	 * of the ports that talk */

@@ -5,7 +5,6 @@
  *
  * Needs root. Everything it makes ends with the process: it has a mount namespace of its own, too.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
@@ -33,6 +32,7 @@
 #include <cmocka.h>
 
 #include "fake_env.h"
+#include "fds.h"
 #include "port/kinds.h"
 
 #define TYPE 0x88b5 /* for local experiments: nothing but the test sends it */
@@ -102,18 +102,6 @@ static int leave_namespaces(void **state)
 {
 	kill(blue_pid, SIGKILL);
 	return waitpid(blue_pid, NULL, 0) == blue_pid ? 0 : -1;
-}
-
-static unsigned count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 static int setup(void **state)

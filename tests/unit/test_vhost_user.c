@@ -391,7 +391,7 @@ static void test_comes_and_goes(void **state)
 			;
 		if (i == rounds / 2) {
 			rcu_drain();
-			n_fds = rig_fds();
+			n_fds = count_fds();
 		}
 	}
 	UNTIL(rig, ({
@@ -401,7 +401,7 @@ static void test_comes_and_goes(void **state)
 		      received == sent;
 	      }));
 	rcu_drain();
-	assert_int_equal(rig_fds(), n_fds);
+	assert_int_equal(count_fds(), n_fds);
 	assert_int_equal(rig_drops(rig, "a") + rig_drops(rig, "b"), 0);
 	assert_int_equal(a.n_downs + b.n_downs, 0);
 	unplug(&a);

@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -26,6 +25,7 @@
 
 #include <cmocka.h>
 
+#include "fds.h"
 #include "vhost/channel.h"
 #include "vhost/device.h"
 
@@ -67,19 +67,6 @@ struct rig {
 	uint64_t announced;
 	unsigned n_fds; /* open before all this */
 };
-
-/* File descriptors that this process has open. */
-UNUSED_OK static unsigned count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 /* The owner's side: counts, and checks that it is asked one thing at a time. */
 static void rig_quiesce(void *owner)
@@ -244,26 +231,7 @@ UNUSED_OK static int rig_teardown(void **state)
 /* Bytes and fds as they are. */
 UNUSED_OK static void send_bytes(int fd, const void *bytes, size_t len, const int *fds, unsigned n)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(32 * sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)bytes, .iov_len = len };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	assert_true(n <= 32);
-	if (n) {
-		struct cmsghdr *c;
-
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, n * sizeof(int));
-	}
-	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL), (ssize_t)len);
+	assert_int_equal(send_fds(fd, bytes, len, fds, n, MSG_NOSIGNAL), (ssize_t)len);
 }
 
 /* A message with a header that fits. */
