@@ -234,13 +234,15 @@ static int take_fd(struct vhost_message *m, int *fd, struct error *err)
 	kind = event_kind(m->fds[0]);
 	if (kind == EVENT_NONE)
 		return error_set(err, -EINVAL, "the file descriptor is no eventfd or pipe");
-	if (kind == EVENT_PIPE && m->header.request != VHOST_USER_SET_VRING_KICK) {
+	/* kicks are waited for and never read, so a pipe would fill up and be silent */
+	if (kind == EVENT_PIPE && m->header.request == VHOST_USER_SET_VRING_KICK)
+		return error_set(err, -EINVAL, "a kick takes an eventfd, not a pipe");
+	if (kind == EVENT_PIPE) {
 		*fd = open_pipe(m->fds[0]);
 		if (*fd >= 0)
 			return 0;
 		return error_set(err, *fd, "cannot write to the pipe: %s", strerror(-*fd));
 	}
-	/* a pipe that is a kick is only waited on */
 	fcntl(m->fds[0], F_SETFL, fcntl(m->fds[0], F_GETFL) | O_NONBLOCK);
 	*fd = m->fds[0];
 	m->fds[0] = -1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Guest memory: regions mapped from the front-end's file descriptors, and the lookups. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
 #include <stdlib.h>
@@ -48,17 +49,21 @@ static int file_page_size(int fd, size_t *size)
 	return 0;
 }
 
-/* Accesses behind the end of a file raise SIGBUS. Devices have no size and check for themselves. */
+/* Memory that the kernel itself provides: memfd, tmpfs, hugetlbfs. Any other file system may be
+ * somebody's server (FUSE), and we would wait for it at every question and every page. That seals
+ * can be asked for tells it, without asking the file. Accesses behind the end of the file raise
+ * SIGBUS.
+ */
 static int check_file(int fd, const struct guestmem_region_config *c, struct error *err)
 {
 	struct stat st;
 
+	if (fcntl(fd, F_GET_SEALS) < 0)
+		return error_set(err, -errno,
+				 "memory region's file: %s (memfd, tmpfs and hugetlbfs are taken)",
+				 strerror(errno));
 	if (fstat(fd, &st) < 0)
 		return error_set(err, -errno, "memory region's file: %s", strerror(errno));
-	if (S_ISCHR(st.st_mode))
-		return 0;
-	if (!S_ISREG(st.st_mode))
-		return error_set(err, -EINVAL, "memory region: its descriptor is not of a file");
 	if (st.st_size < 0 || c->mmap_offset + c->size > (uint64_t)st.st_size)
 		return error_set(err, -EINVAL,
 				 "memory region of 0x%" PRIx64 " bytes at offset 0x%" PRIx64

@@ -50,10 +50,11 @@ struct guestmem {
 /* A guestmem of no region. NULL when memory is short. */
 struct guestmem *guestmem_create(void);
 
-/* @old and one more region, mapped from @fd. Refused: size 0, wrapping addresses, guest addresses
- * that overlap another region's, an offset that is not covered by the file (the file is asked for
- * its size), more than GUESTMEM_REGIONS_MAX. Front-end addresses may overlap, as a front-end that
- * shows the same memory twice does; lookups by them take the region with the lowest guest address.
+/* @old and one more region, mapped from @fd. Refused: files that are not the kernel's own memory
+ * (memfd, tmpfs, hugetlbfs), size 0, wrapping addresses, guest addresses that overlap another
+ * region's, an offset that is not covered by the file (the file is asked for its size), more than
+ * GUESTMEM_REGIONS_MAX. Front-end addresses may overlap, as a front-end that shows the same memory
+ * twice does; lookups by them take the region with the lowest guest address.
  */
 int guestmem_add(const struct guestmem *old, const struct guestmem_region_config *config, int fd,
 		 struct guestmem **out, struct error *err);
