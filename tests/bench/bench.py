@@ -129,7 +129,7 @@ def row(name, load, results):
     for base in ("ovs", "testpmd"):
         ratios = [v["pps"] / b["pps"] for v, b in zip(results.get("vireo", []), results.get(base, []))
                   if v and b and b["pps"]]
-        cells.append(f"{statistics.median(ratios) if ratios else float('nan'):>12.2f}")
+        cells.append(f"{statistics.median(ratios):>12.2f}" if ratios else f"{'-':>12}")
     refused = [r["refused"] for r in results.get("vireo", []) if r]
     cells.append(f"{100 * statistics.median(refused):>9.0f} %" if refused and load == "open" else "")
     return " ".join(cells)
