@@ -377,7 +377,7 @@ static const struct lie lies[] = {
 	{ "parts of the ring on each other", rings_on_each_other, false },
 	{ "kick fd is memory", kick_is_memory, true },
 	{ "kick fd is /dev/zero", kick_is_device, true },
-	{ "kick fd is a dead pipe", kick_is_dead_pipe, false },
+	{ "kick fd is a dead pipe", kick_is_dead_pipe, true },
 	{ "call fd is a full pipe", call_is_full_pipe, false },
 	{ "call fd is a full eventfd", call_is_full_eventfd, false },
 	{ "region twice", region_twice, true },
