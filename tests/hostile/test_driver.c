@@ -506,7 +506,7 @@ static void attack(struct world *w, const struct attack *a, enum queue queue, bo
 static void test_attacks(void **state)
 {
 	struct world *w = *state;
-	unsigned n_rounds = scaled(400), n = 0;
+	unsigned n_rounds = scaled(1000), n = 0;
 
 	for (unsigned i = 0; n < n_rounds; i = (i + 1) % (2 * ARRAY_SIZE(attacks))) {
 		const struct attack *a = &attacks[i / 2];

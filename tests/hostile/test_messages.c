@@ -176,7 +176,7 @@ static void test_malformed(void **state)
 {
 	struct world *w = *state;
 	unsigned total = RAW_N_STATES * (unsigned)N_REQUESTS * N_VARIANTS;
-	unsigned n_rounds = scaled(500), half = n_rounds / 2;
+	unsigned n_rounds = scaled(1000), half = n_rounds / 2;
 
 	for (unsigned n = 0; n < n_rounds; n++) {
 		unsigned i =
