@@ -125,7 +125,7 @@ static void end(struct reader *r)
 
 static int setup(void **state)
 {
-	n_freed = 0;
+	__atomic_store_n(&n_freed, 0, __ATOMIC_RELAXED);
 	shared = thing_new();
 	return 0;
 }
