@@ -35,12 +35,12 @@ static enum status show(const struct cli *cli, int argc, char **argv)
 {
 	static const char *const columns[] = { "name", "ports", "macs", "options", NULL };
 	enum status status = check_words(argc, argv, 0, 1, "bridge show [NAME]");
-	json_t *bridges;
+	json_t *params, *bridges;
 
 	if (status)
 		return status;
-	status = client_call(cli, "bridge.show", argc ? json_pack("{s:s}", "name", argv[0]) : NULL,
-			     &bridges);
+	params = argc ? make_params("name", argc, argv) : json_object();
+	status = params ? client_call(cli, "bridge.show", params, &bridges) : STATUS_USAGE;
 	if (status)
 		return status;
 	if (cli->json)

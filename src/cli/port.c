@@ -122,13 +122,13 @@ static enum status set(const struct cli *cli, int argc, char **argv)
 static enum status show(const struct cli *cli, int argc, char **argv)
 {
 	enum status status = check_words(argc, argv, 0, 1, "port show [NAME]");
-	json_t *ports, *described = NULL;
+	json_t *params, *ports, *described = NULL;
 	struct error err;
 
 	if (status)
 		return status;
-	status = client_call(cli, "port.show", argc ? json_pack("{s:s}", "name", argv[0]) : NULL,
-			     &ports);
+	params = argc ? make_params("name", argc, argv) : json_object();
+	status = params ? client_call(cli, "port.show", params, &ports) : STATUS_USAGE;
 	if (status)
 		return status;
 	if (cli->json) {
