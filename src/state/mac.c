@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <urcu/arch.h>
 
 #include "base/compiler.h"
 #include "base/counter.h"
@@ -10,6 +11,7 @@
 #include "state/mac.h"
 
 #define WAYS 4
+#define LOCK_TRIES 64
 #define KEY_PRESENT (1ull << 60)
 #define VALUE_STATIC (1ull << 63)
 #define NO_ENTRY UINT64_MAX
@@ -87,6 +89,18 @@ static bool try_lock(struct mac_table *t)
 {
 	/* pairs with the release store in unlock() */
 	return !__atomic_exchange_n(&t->locked, 1, __ATOMIC_ACQUIRE);
+}
+
+/* For workers, which must not wait: as long as another one takes to write an entry, and no longer.
+ */
+static bool try_lock_briefly(struct mac_table *t)
+{
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (!__atomic_load_n(&t->locked, __ATOMIC_RELAXED) && try_lock(t))
+			return true;
+		caa_cpu_relax();
+	}
+	return false;
 }
 
 static void lock(struct mac_table *t)
@@ -238,7 +252,7 @@ void mac_table_learn(struct mac_table *t, mac_t mac, uint16_t vid, uint32_t port
 						    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 		return;
 	}
-	if (mac_is_multicast(mac) || !mac || !try_lock(t))
+	if (mac_is_multicast(mac) || !mac || !try_lock_briefly(t))
 		return;
 	learn_locked(t, key, port, now, limit);
 	unlock(t);

@@ -6,8 +6,8 @@
  * seen, static bit). Readers take no lock: they load key, value, and the key again; a writer that
  * reuses an entry clears the key before it stores the new value, so a reader that saw the same key
  * twice saw a value that belonged to it. Time stamps are refreshed by compare-and-swap, at most
- * once a second. Whatever changes which entries exist runs under a lock: workers only try it, and
- * learn with a later packet when it is taken.
+ * once a second. Whatever changes which entries exist runs under a lock: workers try it for a
+ * moment, and learn with a later packet when it is taken.
  *
  * Full table: a new address takes the place of an old one of the port that holds the most, so that
  * a port that floods addresses pushes out its own.
