@@ -32,3 +32,10 @@
 
 /* Marks a function as printf-like: format is argument @f, values start at argument @v. */
 #define PRINTF_LIKE(f, v) __attribute__((format(printf, f, v)))
+
+/* Tells the processor that this is a loop that waits for another thread. */
+#if defined(__x86_64__) || defined(__i386__)
+#define cpu_relax() __builtin_ia32_pause()
+#else
+#define cpu_relax() __asm__ volatile("" : : : "memory")
+#endif

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <urcu/arch.h>
 
 #include "base/compiler.h"
 #include "base/counter.h"
@@ -98,7 +97,7 @@ static bool try_lock_briefly(struct mac_table *t)
 	for (int i = 0; i < LOCK_TRIES; i++) {
 		if (!__atomic_load_n(&t->locked, __ATOMIC_RELAXED) && try_lock(t))
 			return true;
-		caa_cpu_relax();
+		cpu_relax();
 	}
 	return false;
 }
