@@ -16,6 +16,7 @@ LOG_MODULE("datapath");
 
 #define QUIESCE_POLL_US 100	     /* between looks at the workers */
 #define QUIESCE_LATE_NS NSEC_PER_SEC /* a worker that takes longer is worth a log line */
+#define DRAIN_LOOKS_MAX 10000	     /* at inboxes that do not become empty */
 
 struct waiter {
 	struct waiter *next;
@@ -25,6 +26,7 @@ struct waiter {
 	void (*fn)(void *arg);
 	void *arg;
 	bool drain; /* the inboxes have to be empty, too */
+	unsigned n_looks;
 };
 
 struct datapath {
@@ -117,11 +119,13 @@ static void complain(struct waiter *w)
 	log_error("a worker has been stuck for a second; changes wait for it");
 }
 
-/* Whether nothing is on its way any more, if @w waits for that. */
-static bool drained(const struct datapath *dp, const struct waiter *w)
+/* Whether nothing is on its way any more, if @w waits for that. A port that stays held keeps its
+ * packets in an inbox: after a second or so of looking the others go on. Looks are counted, not
+ * time: while the whole machine is stopped nobody could have emptied an inbox.
+ */
+static bool drained(const struct datapath *dp, struct waiter *w)
 {
-	return !w->drain || inboxes_empty(&dp->shared.inboxes) ||
-	       clock_ns() - w->since > QUIESCE_LATE_NS;
+	return !w->drain || inboxes_empty(&dp->shared.inboxes) || ++w->n_looks > DRAIN_LOOKS_MAX;
 }
 
 static void look_at_workers(evutil_socket_t fd, short what, void *arg)
