@@ -135,6 +135,7 @@ void pkt_set_tag(struct pkt *pkt, bool tagged, uint16_t tci)
 		if (pkt->tagged)
 			move_addresses(pkt, VLAN_TAG_LEN);
 		pkt->tagged = false;
+		pkt->tci = 0;
 		return;
 	}
 	if (!pkt->tagged) {

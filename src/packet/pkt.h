@@ -31,9 +31,8 @@ struct pkt {
 	uint16_t head_len;   /* bytes at head: min(len, PKT_HEAD_MAX) when received */
 	uint16_t n_frags;    /* <= 32768 */
 	struct iovec *frags; /* in the batch's array; sum of lengths is len - head_len */
-	uint32_t hash;	     /* of the flow, set by parse */
 	uint16_t ethertype;  /* host order, behind the tag; set by parse */
-	uint16_t tci;	     /* of the outermost 802.1Q tag when tagged */
+	uint16_t tci;	     /* of the outermost 802.1Q tag when tagged, else 0 */
 	bool tagged;	     /* the frame at head carries an 802.1Q tag */
 	struct virtio_net_hdr
 		offload; /* checksum and segmentation state (virtio 1.2, 5.1.6); 0: plain */
