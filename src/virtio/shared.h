@@ -62,6 +62,12 @@ static inline struct vring_desc shared_load_desc(const void *from)
 	return shared_unpack_desc(addr, rest);
 }
 
+/* The second word of a descriptor of a split ring. */
+static inline uint64_t shared_pack_desc(uint32_t len, unsigned flags, unsigned next)
+{
+	return len | (uint64_t)flags << 32 | (uint64_t)next << 48;
+}
+
 /* Writes a descriptor, in two words. @to is 8-byte aligned. */
 static inline void shared_store_desc(void *to, uint64_t addr, uint32_t len, uint16_t flags,
 				     uint16_t next)
@@ -69,5 +75,5 @@ static inline void shared_store_desc(void *to, uint64_t addr, uint32_t len, uint
 	uint64_t *words = to;
 
 	shared_store(&words[0], addr);
-	shared_store(&words[1], len | (uint64_t)flags << 32 | (uint64_t)next << 48);
+	shared_store(&words[1], shared_pack_desc(len, flags, next));
 }

@@ -9,6 +9,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 #include "virtio/walk.h"
 
 #define FEATURE_EVENT_IDX (1ull << VIRTIO_RING_F_EVENT_IDX)
+#define FEATURE_IN_ORDER (1ull << VIRTIO_F_IN_ORDER)
 
 #define TAKEN_MASK (RING_TAKE_MAX - 1)
 
@@ -198,10 +200,16 @@ static void split_untake(struct ring *ring, unsigned n)
 	ring->n_taken = (uint16_t)(ring->n_taken - n);
 }
 
+static inline void put_used(struct ring *ring, uint16_t at, uint16_t head, uint32_t len)
+{
+	struct vring_used_elem *e = &used_ring(ring)->ring[at & (ring->config.size - 1)];
+
+	shared_store(&e->id, (uint32_t)head);
+	shared_store(&e->len, len);
+}
+
 static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 {
-	struct vring_used *used = used_ring(ring);
-	unsigned mask = ring->config.size - 1;
 	uint16_t at = ring->next_used;
 
 	assert(n <= ring->n_taken);
@@ -209,14 +217,16 @@ static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 	ring->next_used = (uint16_t)(at + n);
 	if (unlikely(ring_broken(ring)) || !n)
 		return;
-	for (unsigned i = 0; i < n; i++, at++) {
-		struct vring_used_elem *e = &used->ring[at & mask];
-
-		shared_store(&e->id, (uint32_t)ring->taken[at & TAKEN_MASK]);
-		shared_store(&e->len, lens ? lens[i] : 0);
+	if (!lens && ring->config.features & FEATURE_IN_ORDER) {
+		/* One element, of the last chain, stands for all of them (2.7.9). */
+		put_used(ring, at, ring->taken[(at + n - 1) & TAKEN_MASK], 0);
+		at = ring->next_used;
+	} else {
+		for (unsigned i = 0; i < n; i++, at++)
+			put_used(ring, at, ring->taken[at & TAKEN_MASK], lens ? lens[i] : 0);
 	}
 	/* Pairs with the driver's acquire of this index: elements and buffers are written. */
-	shared_store_release(&used->idx, at);
+	shared_store_release(&used_ring(ring)->idx, at);
 	counter_add(&ring->n_chains, n);
 }
 
@@ -279,6 +289,11 @@ static int split_start(struct ring *ring, struct error *err)
 	return 0;
 }
 
+static uint32_t split_base(const struct ring *ring)
+{
+	return ring->next_used;
+}
+
 const struct ring_ops ring_split_ops = {
 	.name = "split",
 	.start = split_start,
@@ -288,4 +303,5 @@ const struct ring_ops ring_split_ops = {
 	.wants_notify = split_wants_notify,
 	.enable_kick = split_enable_kick,
 	.disable_kick = split_disable_kick,
+	.base = split_base,
 };
