@@ -100,6 +100,10 @@ static const struct option vhost_user_options[] = {
 	  .type = OPTION_OCTAL,
 	  .flags = OPTION_FIXED,
 	  .help = "permissions of the socket (0600)" },
+	{ .name = "packed",
+	  .type = OPTION_BOOL,
+	  .flags = OPTION_FIXED,
+	  .help = "offer packed rings (on)" },
 	{ .name = "config",
 	  .type = OPTION_BOOL,
 	  .flags = OPTION_FIXED,
@@ -188,10 +192,12 @@ static void vhost_user_quiesced(struct port *port)
 /* What works; more comes with what implements it. MQ without a control queue makes drivers that
  * read the specification closely refuse the device, so a port of one queue does not offer it.
  */
-static uint64_t offered_features(unsigned n_pairs)
+static uint64_t offered_features(unsigned n_pairs, const json_t *options)
 {
 	return 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_ANY_LAYOUT |
 	       1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_RING_F_EVENT_IDX |
+	       1ull << VIRTIO_F_IN_ORDER |
+	       (uint64_t)option_bool(options, "packed", true) << VIRTIO_F_RING_PACKED |
 	       1ull << VHOST_USER_F_PROTOCOL_FEATURES | 1ull << VIRTIO_NET_F_MRG_RXBUF |
 	       1ull << VIRTIO_NET_F_MTU | (uint64_t)(n_pairs > 1) << VIRTIO_NET_F_MQ;
 }
@@ -217,7 +223,7 @@ static int make_device(struct vhost_port *vp, const json_t *options, struct erro
 		.path = vp->path,
 		.mode = vp->listens ? VHOST_LISTEN : VHOST_CONNECT,
 		.rights = { .uid = -1, .gid = -1, .mode = -1 },
-		.features = offered_features(vp->n_pairs),
+		.features = offered_features(vp->n_pairs, options),
 		.protocol_features =
 			offered_protocol_features(option_bool(options, "config", false)),
 		.n_queue_pairs = vp->n_pairs,
@@ -286,7 +292,7 @@ static int vhost_user_set(struct port *port, const json_t *options, const json_t
 {
 	struct vhost_port *vp = to_vhost(port);
 
-	vhost_device_set_offer(vp->device, offered_features(vp->n_pairs),
+	vhost_device_set_offer(vp->device, offered_features(vp->n_pairs, options),
 			       (uint16_t)option_uint(options, "mtu", 1500));
 	return 0;
 }

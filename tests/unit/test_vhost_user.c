@@ -307,10 +307,13 @@ static void test_shows_the_guest(void **state)
 /* Between two guests, both ways, with different features; idle guests let the workers sleep. */
 static void test_guest_to_guest(void **state)
 {
-	static const uint64_t kinds[] = { 0, BIT(VIRTIO_NET_F_MRG_RXBUF),
-					  BIT(VIRTIO_RING_F_EVENT_IDX) |
-						  BIT(VIRTIO_RING_F_INDIRECT_DESC) };
-	const uint64_t n = 2000 * test_scale();
+	static const uint64_t kinds[] = {
+		0, BIT(VIRTIO_NET_F_MRG_RXBUF),
+		BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_RING_F_INDIRECT_DESC),
+		BIT(VIRTIO_F_RING_PACKED),
+		BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) | BIT(VIRTIO_RING_F_EVENT_IDX)
+	};
+	const uint64_t n = 1500 * test_scale();
 	struct rig *rig = *state;
 	struct guest a, b;
 
