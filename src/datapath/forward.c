@@ -8,6 +8,7 @@
 #include "datapath/forward.h"
 #include "flow/normal.h"
 #include "packet/parse.h"
+#include "port/offload.h"
 
 #define INBOX_SIZE (1u << 20)	  /* bytes; untouched ones cost nothing */
 #define INBOX_RUN (BATCH_MAX - 1) /* records handled before their room is given back */
@@ -49,6 +50,7 @@ struct forwarder {
 	uint32_t touched[VIEW_PORTS_MAX];	/* ids of outboxes that hold packets */
 	struct outbox outboxes[VIEW_PORTS_MAX]; /* by port id */
 	struct batch batch;			/* for what comes out of inboxes */
+	struct batch segments;			/* of large packets, while they are sent */
 	size_t size;				/* of all this */
 	struct share shares[];			/* [worker * VIEW_PORTS_MAX + port id] */
 };
@@ -229,7 +231,7 @@ static void transmit_spread(struct forwarder *fw, const struct view_port *out,
 			if (pkts[i]->hash % mine->n == q)
 				some[k++] = pkts[i];
 		if (k)
-			out->port->ops->tx(txq, some, k, counters(fw, out));
+			offload_transmit(&fw->segments, txq, some, k, counters(fw, out));
 	}
 }
 
@@ -254,7 +256,8 @@ static void transmit(struct forwarder *fw, const struct view_port *out, struct p
 		return;
 	}
 	if (likely(mine->n == 1))
-		out->port->ops->tx(out->txqs[mine->first].q, pkts, n, counters(fw, out));
+		offload_transmit(&fw->segments, out->txqs[mine->first].q, pkts, n,
+				 counters(fw, out));
 	else
 		transmit_spread(fw, out, pkts, n);
 }
@@ -300,9 +303,18 @@ static bool is_tag(uint16_t ethertype)
 	return ethertype == ETH_P_8021Q || ethertype == ETH_P_8021AD;
 }
 
+/* Bytes of the frame, or of the longest one that a large packet stands for. */
+static uint32_t frame_len(const struct pkt *pkt)
+{
+	if (likely(pkt->offload.gso_type == VIRTIO_NET_HDR_GSO_NONE))
+		return pkt->len;
+	return min(pkt->len, (uint32_t)pkt->offload.hdr_len + pkt->offload.gso_size);
+}
+
 /* Bytes behind the Ethernet header and tags, which is what an MTU limits. */
 static uint32_t payload_len(const struct pkt *pkt)
 {
+	uint32_t len = frame_len(pkt);
 	uint32_t headers = ETH_HLEN + (pkt->tagged ? VLAN_TAG_LEN : 0);
 	uint16_t type = pkt->ethertype;
 
@@ -313,7 +325,7 @@ static uint32_t payload_len(const struct pkt *pkt)
 			break;
 		type = (uint16_t)(pkt->head[headers - 2] << 8 | pkt->head[headers - 1]);
 	}
-	return pkt->len > headers ? pkt->len - headers : 0;
+	return len > headers ? len - headers : 0;
 }
 
 static void forward_frame(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
@@ -419,6 +431,10 @@ static void forward_received(struct forwarder *fw, const struct view_port *in, s
 	pkt_parse(pkt);
 	if (unlikely(hides_tag(pkt))) {
 		drop_count(counters(fw, in), DROP_vlan, 1);
+		return;
+	}
+	if (unlikely(!offload_none(pkt) && !offload_check(pkt))) {
+		drop_count(counters(fw, in), DROP_offload, 1);
 		return;
 	}
 	if (unlikely(payload_len(pkt) > in->mtu)) {
