@@ -9,6 +9,7 @@
 #include "flow/normal.h"
 #include "flow/trip.h"
 #include "packet/parse.h"
+#include "port/offload.h"
 
 #define INBOX_SIZE (1u << 20)	  /* bytes; untouched ones cost nothing */
 #define INBOX_RUN (BATCH_MAX - 1) /* records handled before their room is given back */
@@ -54,6 +55,7 @@ struct forwarder {
 	uint32_t touched[VIEW_PORTS_MAX];	/* ids of outboxes that hold packets */
 	struct outbox outboxes[VIEW_PORTS_MAX]; /* by port id */
 	struct batch batch;			/* for what comes out of inboxes */
+	struct batch segments;			/* of large packets, while they are sent */
 	size_t size;				/* of all this */
 	struct share shares[];			/* [worker * VIEW_PORTS_MAX + port id] */
 };
@@ -242,7 +244,7 @@ static void transmit_spread(struct forwarder *fw, const struct view_port *out,
 			if (hashes[i] % mine->n == q)
 				some[k++] = pkts[i];
 		if (k)
-			out->port->ops->tx(txq, some, k, counters(fw, out));
+			offload_transmit(&fw->segments, txq, some, k, counters(fw, out));
 	}
 }
 
@@ -267,7 +269,8 @@ static void transmit(struct forwarder *fw, const struct view_port *out, struct p
 		return;
 	}
 	if (likely(mine->n == 1))
-		out->port->ops->tx(out->txqs[mine->first].q, pkts, n, counters(fw, out));
+		offload_transmit(&fw->segments, out->txqs[mine->first].q, pkts, n,
+				 counters(fw, out));
 	else
 		transmit_spread(fw, out, pkts, n);
 }
@@ -308,9 +311,18 @@ static void put_in_outbox(struct forwarder *fw, const struct view_port *out, str
 	box->tags[box->n++] = tag;
 }
 
+/* Bytes of the frame, or of the longest one that a large packet stands for. */
+static uint32_t frame_len(const struct pkt *pkt)
+{
+	if (likely(pkt->offload.gso_type == VIRTIO_NET_HDR_GSO_NONE))
+		return pkt->len;
+	return min(pkt->len, (uint32_t)pkt->offload.hdr_len + pkt->offload.gso_size);
+}
+
 /* Bytes behind the Ethernet header and tags, which is what an MTU limits. */
 static uint32_t payload_len(const struct pkt *pkt)
 {
+	uint32_t len = frame_len(pkt);
 	uint32_t headers = ETH_HLEN + (pkt->tagged ? VLAN_TAG_LEN : 0);
 	uint16_t type = pkt->ethertype;
 
@@ -321,7 +333,7 @@ static uint32_t payload_len(const struct pkt *pkt)
 			break;
 		type = (uint16_t)(pkt->head[headers - 2] << 8 | pkt->head[headers - 1]);
 	}
-	return pkt->len > headers ? pkt->len - headers : 0;
+	return len > headers ? len - headers : 0;
 }
 
 static void forward_frame(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
@@ -445,12 +457,18 @@ static inline void forward_received(struct forwarder *fw, const struct view_port
 	const struct view_port *out;
 	struct trip *trip = NULL;
 	struct trip_key key;
+	bool keyed;
 
 	if (unlikely(pkt->len < ETH_HLEN)) {
 		drop_count(counters(fw, in), DROP_too_short, 1);
 		return;
 	}
-	if (likely(trip_key_read(pkt, &key))) {
+	keyed = trip_key_read(pkt, &key);
+	if (unlikely(!offload_none(pkt) && !offload_check(pkt))) {
+		drop_count(counters(fw, in), DROP_offload, 1);
+		return;
+	}
+	if (likely(keyed)) {
 		trip = trip_slot(fw->trips, &key, in);
 		out = trip_find(trip, &key, fw->view, in, fw->now_s);
 		if (likely(out && payload_len(pkt) <= min(in->mtu, out->mtu))) {

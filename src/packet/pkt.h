@@ -16,6 +16,11 @@
 #include "base/compiler.h"
 #include "packet/ethernet.h"
 
+/* UDP segmentation (virtio 1.3), for kernel headers that do not have it yet. */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
 #define BATCH_MAX 32	 /* packets in a batch */
 #define PKT_HEAD_MAX 128 /* bytes of the private copy */
 #define PKT_HEADROOM 64	 /* room before them, for tags and tunnel headers */

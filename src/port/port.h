@@ -16,7 +16,8 @@
  *
  * Worker side. rx() fills a batch; the packets stay valid until rx_done() for the same queue, which
  * comes before the next rx(). tx() sends packets in order and copies what it needs before it
- * returns: it never keeps a packet. Neither blocks, allocates or logs. Each packet that tx() does
+ * returns: it never keeps a packet; it gets none that asks for what the queue's offloads do not
+ * have (see port/offload.h). Neither blocks, allocates or logs. Each packet that tx() does
  * not send it counts as a drop in the counters it is given; rx() counts rx_packets, rx_bytes and
  * the drops of what it does not hand on. arm() and disarm() bracket the worker's sleep: after arm()
  * returned false, wake_fd becomes readable (or gets a new event, as seen by an edge-triggered
@@ -49,6 +50,7 @@ struct rxq {
 struct txq {
 	struct port *port;
 	unsigned index;
+	unsigned offloads; /* atomic: bits of enum offload, what tx() takes undone */
 };
 
 /* What a port may ask of the switch; given to create(), valid as long as the port. Control thread.

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/notify.h"
+#include "port/offload.h"
 #include "port/vhost_queue.h"
 #include "virtio/net_header.h"
 
@@ -27,7 +28,9 @@ int vhost_queue_init(struct vhost_queue *q, struct port *port, unsigned pair,
 	if (guest_sends)
 		q->rxq = (struct rxq){ .port = port, .index = pair, .wake_fd = vring->kick_fd };
 	else
-		q->txq = (struct txq){ .port = port, .index = pair };
+		q->txq = (struct txq){ .port = port,
+				       .index = pair,
+				       .offloads = offload_of_guest(state->features) };
 	q->vring = vring;
 	q->state = state;
 	q->header_len = net_header_len(state->features);

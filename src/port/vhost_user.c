@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "port/kinds.h"
+#include "port/offload.h"
 #include "port/vhost_queue.h"
 #include "vhost/device.h"
 #include "vhost/proto.h"
@@ -108,6 +109,10 @@ static const struct option vhost_user_options[] = {
 	  .type = OPTION_BOOL,
 	  .flags = OPTION_FIXED,
 	  .help = "offer the configuration space; not for QEMU, which keeps its own (off)" },
+	OFFLOAD_OPTIONS,
+	{ .name = "offload-mrg-rxbuf",
+	  .type = OPTION_BOOL,
+	  .help = "let a packet take several receive buffers of the guest (on)" },
 	{ 0 },
 };
 
@@ -194,12 +199,16 @@ static void vhost_user_quiesced(struct port *port)
  */
 static uint64_t offered_features(unsigned n_pairs, const json_t *options)
 {
+	bool mergeable = option_bool(options, "offload-mrg-rxbuf", true);
+
 	return 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_ANY_LAYOUT |
 	       1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_RING_F_EVENT_IDX |
 	       1ull << VIRTIO_F_IN_ORDER |
 	       (uint64_t)option_bool(options, "packed", true) << VIRTIO_F_RING_PACKED |
-	       1ull << VHOST_USER_F_PROTOCOL_FEATURES | 1ull << VIRTIO_NET_F_MRG_RXBUF |
-	       1ull << VIRTIO_NET_F_MTU | (uint64_t)(n_pairs > 1) << VIRTIO_NET_F_MQ;
+	       1ull << VHOST_USER_F_PROTOCOL_FEATURES | 1ull << VIRTIO_NET_F_MTU |
+	       offload_features(offload_wanted(options)) |
+	       (uint64_t)mergeable << VIRTIO_NET_F_MRG_RXBUF |
+	       (uint64_t)(n_pairs > 1) << VIRTIO_NET_F_MQ;
 }
 
 static uint64_t offered_protocol_features(bool config)
