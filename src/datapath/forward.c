@@ -46,6 +46,7 @@ struct forwarder {
 	uint64_t now;
 	uint64_t handed;
 	struct trip_cache *trips;
+	struct unsettled *unsettled;
 	const struct trip_key *key; /* of the frame at hand, and where its trip begins; NULL: */
 	struct trip *slot;	    /* it cannot have one */
 	uint32_t now_s;		    /* of now, seconds */
@@ -99,7 +100,8 @@ void inboxes_destroy(struct inboxes *in)
 	in->queues = NULL;
 }
 
-struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes)
+struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes,
+				   struct unsettled *unsettled)
 {
 	size_t size = sizeof(struct forwarder) +
 		      inboxes->n_workers * VIEW_PORTS_MAX * sizeof(struct share);
@@ -112,6 +114,7 @@ struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes)
 	fw->size = size;
 	fw->worker = worker;
 	fw->inboxes = inboxes;
+	fw->unsettled = unsettled;
 	fw->trips = trip_cache_create();
 	if (!fw->trips) {
 		forwarder_destroy(fw);
@@ -226,6 +229,13 @@ static bool must_wait(const struct forwarder *fw, const struct view_port *out)
 	return out->held || (fw->source == FROM_PORT && fw->outboxes[out->id].n_waiting);
 }
 
+static void transmit_on(struct forwarder *fw, const struct view_port *out, struct txq *q,
+			struct pkt *const *pkts, unsigned n)
+{
+	offload_transmit(&fw->segments, q, pkts, n, counters(fw, out));
+	unsettled_add_tx(fw->unsettled, q);
+}
+
 /* Several queues are ours: a flow stays on one of them. */
 static void transmit_spread(struct forwarder *fw, const struct view_port *out,
 			    struct pkt *const *pkts, unsigned n)
@@ -244,7 +254,7 @@ static void transmit_spread(struct forwarder *fw, const struct view_port *out,
 			if (hashes[i] % mine->n == q)
 				some[k++] = pkts[i];
 		if (k)
-			offload_transmit(&fw->segments, txq, some, k, counters(fw, out));
+			transmit_on(fw, out, txq, some, k);
 	}
 }
 
@@ -269,8 +279,7 @@ static void transmit(struct forwarder *fw, const struct view_port *out, struct p
 		return;
 	}
 	if (likely(mine->n == 1))
-		offload_transmit(&fw->segments, out->txqs[mine->first].q, pkts, n,
-				 counters(fw, out));
+		transmit_on(fw, out, out->txqs[mine->first].q, pkts, n);
 	else
 		transmit_spread(fw, out, pkts, n);
 }

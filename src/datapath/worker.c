@@ -30,6 +30,7 @@ static unsigned poll_queue(struct worker *w, const struct view *view, const stru
 	ops->rx(rxq->q, batch, c);
 	if (!batch->n)
 		return 0;
+	unsettled_add_rx(&w->unsettled, rxq->q);
 	/* after the packets were taken: they meet the newest rules */
 	newest = rcu_read(&w->shared->view);
 	forward_batch(w->forwarder, newest, rxq->port, batch, now);
@@ -146,19 +147,21 @@ static void run(struct worker *w)
 	bool was_busy = false;
 
 	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
+		uint64_t now, generation = __atomic_load_n(&shared->generation, __ATOMIC_ACQUIRE);
 		const struct view *view;
-		uint64_t now;
 		unsigned n;
 
+		if (unlikely(generation != w->seen))
+			unsettled_settle(&w->unsettled);
 		/* pairs with the load of @seen in datapath_quiesce() */
-		__atomic_store_n(&w->seen, __atomic_load_n(&shared->generation, __ATOMIC_ACQUIRE),
-				 __ATOMIC_RELEASE);
+		__atomic_store_n(&w->seen, generation, __ATOMIC_RELEASE);
 		view = __atomic_load_n(&shared->view, __ATOMIC_SEQ_CST);
 		now = clock_ns();
 		if (was_busy)
 			counter_add(&w->busy_ns, now - before);
 		before = now;
 		n = turn(w, view, now);
+		unsettled_turn(&w->unsettled, n);
 		counter_add(&w->turns, 1);
 		was_busy = n > 0;
 		if (n) {
@@ -175,6 +178,7 @@ static void run(struct worker *w)
 		}
 		rcu_reader_quiescent();
 	}
+	unsettled_settle(&w->unsettled);
 }
 
 static void *main_of_thread(void *arg)
@@ -232,7 +236,7 @@ int worker_start(struct worker *w, struct worker_shared *shared, unsigned id, in
 	if (w->epoll_fd < 0 || w->wake_fd < 0 ||
 	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &event) < 0)
 		return -errno;
-	w->forwarder = forwarder_create(id, &shared->inboxes);
+	w->forwarder = forwarder_create(id, &shared->inboxes, &w->unsettled);
 	w->batch = batch_create();
 	if (!w->forwarder || !w->batch)
 		return -ENOMEM;

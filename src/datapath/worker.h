@@ -46,6 +46,7 @@ struct worker {
 	bool running;
 	struct forwarder *forwarder;
 	struct batch *batch;
+	struct unsettled unsettled;
 
 	/* written by the worker */
 	uint64_t seen __attribute__((aligned(CACHE_LINE)));

@@ -44,6 +44,7 @@ struct rxq {
 	struct port *port;
 	unsigned index; /* queue pair, 0.. */
 	int wake_fd;	/* for epoll; -1: can only be polled */
+	bool unsettled; /* the worker's: it has to come back (see datapath/unsettled.h) */
 };
 
 /* First member of a kind's transmit queue. */
@@ -51,6 +52,7 @@ struct txq {
 	struct port *port;
 	unsigned index;
 	unsigned offloads; /* atomic: bits of enum offload, what tx() takes undone */
+	bool unsettled;	   /* as above */
 };
 
 /* What a port may ask of the switch; given to create(), valid as long as the port. Control thread.
@@ -98,6 +100,10 @@ struct port_ops {
 	bool (*arm)(struct rxq *q);
 	void (*disarm)(struct rxq *q);
 	void (*tx)(struct txq *q, struct pkt *const *pkts, unsigned n, struct port_counters *c);
+	/* Soon after rx_done() and tx(), behind a full barrier: the peer may have gone to sleep
+	 * just when it was looked at. NULL: nothing to settle. */
+	void (*rx_settle)(struct rxq *q);
+	void (*tx_settle)(struct txq *q);
 };
 
 /* A running port. The kind allocates it, first member of its own structure, with port_init(). */

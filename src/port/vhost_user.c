@@ -393,7 +393,9 @@ const struct port_ops vhost_user_port_ops = {
 	.show = vhost_user_show,
 	.rx = vhost_queue_rx,
 	.rx_done = vhost_queue_rx_done,
+	.rx_settle = vhost_queue_rx_settle,
 	.arm = vhost_queue_arm,
 	.disarm = vhost_queue_disarm,
 	.tx = vhost_queue_tx,
+	.tx_settle = vhost_queue_tx_settle,
 };

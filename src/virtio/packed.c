@@ -210,23 +210,23 @@ static void packed_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 	counter_add(&ring->n_chains, n);
 }
 
-static bool packed_wants_notify(struct ring *ring)
+static bool packed_wants_notify(struct ring *ring, bool settled)
 {
 	unsigned n = ring->n_untold;
 	bool wanted;
 
 	if (unlikely(ring_broken(ring)) || (!n && ring->notified_valid))
 		return false;
-	/* What we used is visible before we look whether the driver waits for it. Pairs with the
-	 * driver's fence between asking for a call and looking at the ring again. */
-	shared_fence();
 	/* The first time we do not know what was told before us: as if all of the ring was new. */
-	if (!ring->notified_valid)
+	if (!ring->notified_valid || n > ring->config.size)
 		n = ring->config.size;
-	ring->n_untold = 0;
-	ring->notified_valid = true;
 	wanted = packed_wants_event(ring->config.driver, ring->next_used, ring->used_wrap, n,
 				    ring->config.size);
+	/* A no that is not final is asked again, about all since the last answer that was. */
+	if (wanted || settled) {
+		ring->n_untold = 0;
+		ring->notified_valid = true;
+	}
 	if (wanted)
 		counter_add(&ring->n_notified, 1);
 	return wanted;

@@ -22,6 +22,7 @@
 
 #include "base/error.h"
 #include "virtio/guestmem.h"
+#include "virtio/shared.h"
 
 #define RING_SIZE_MAX 32768 /* entries (2.7) */
 #define RING_TAKE_MAX 128   /* chains taken and not completed, at most; a power of two */
@@ -83,7 +84,7 @@ struct ring_ops {
 			 struct iovec *arena, unsigned arena_len);
 	void (*untake)(struct ring *, unsigned n);
 	void (*complete)(struct ring *, const uint32_t *lens, unsigned n);
-	bool (*wants_notify)(struct ring *);
+	bool (*wants_notify)(struct ring *, bool settled);
 	bool (*enable_kick)(struct ring *);
 	void (*disable_kick)(struct ring *);
 	uint32_t (*base)(const struct ring *);
@@ -184,10 +185,30 @@ static inline void ring_complete(struct ring *ring, const uint32_t *lens, unsign
 	ring->ops->complete(ring, lens, n);
 }
 
-/* Whether the driver wants to be told of what was completed since the last time this said so. */
+/* Whether the driver wants to be told of what was completed since the last time this said so.
+ *
+ * A driver that goes to sleep asks for it first, then looks at the ring once more; we have to do
+ * the same the other way round, with a full barrier (of ours alone, the driver has its own) between
+ * complete() and the look. The barrier waits until the guest's cache lines are here, so it is left
+ * to the caller: ring_peek_notify() looks at once, without one, and may say no to a driver that is
+ * just falling asleep. Whoever used it comes back after a barrier, soon, with ring_settle_notify().
+ */
+static inline bool ring_peek_notify(struct ring *ring)
+{
+	return ring->ops->wants_notify(ring, false);
+}
+
+/* The same for the caller that has passed a full barrier since the last complete(). */
+static inline bool ring_settle_notify(struct ring *ring)
+{
+	return ring->ops->wants_notify(ring, true);
+}
+
+/* Both in one: the answer is final. */
 static inline bool ring_wants_notify(struct ring *ring)
 {
-	return ring->ops->wants_notify(ring);
+	shared_fence(); /* pairs with the driver's, see above */
+	return ring_settle_notify(ring);
 }
 
 /* Asks the driver to kick when it adds a chain. True when there are chains already: do not sleep.

@@ -230,23 +230,23 @@ static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 	counter_add(&ring->n_chains, n);
 }
 
-static bool split_wants_notify(struct ring *ring)
+static bool split_wants_notify(struct ring *ring, bool settled)
 {
 	uint16_t old = ring->notified, now = ring->next_used;
 	bool first = !ring->notified_valid, wanted;
 
 	if (unlikely(ring_broken(ring)) || (now == old && !first))
 		return false;
-	/* Our index is visible before we look whether the driver waits for it. Pairs with the
-	 * driver's fence between asking for a call and looking at our index again. */
-	shared_fence();
-	ring->notified = now;
-	ring->notified_valid = true;
 	if (ring->config.features & FEATURE_EVENT_IDX)
 		/* The first time we do not know what was told before us. */
 		wanted = first || vring_need_event(shared_load(used_event(ring)), now, old);
 	else
 		wanted = !(shared_load(&avail_ring(ring)->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+	/* A no that is not final is asked again, about all since the last answer that was. */
+	if (wanted || settled) {
+		ring->notified = now;
+		ring->notified_valid = true;
+	}
 	if (wanted)
 		counter_add(&ring->n_notified, 1);
 	return wanted;
