@@ -163,14 +163,12 @@ static void test_receives_every_layout(void **state)
 {
 	static const struct {
 		uint64_t features;
-		unsigned header_len;
-		uint16_t indirect;
+		uint16_t header_len, indirect;
 	} kinds[] = { { MODERN, 12, 0 },
 		      { MRG, 12, 0 },
 		      { 0, 10, 0 },
 		      { MODERN | INDIRECT | EVENT_IDX, 12, 64 },
-		      { MODERN | PACKED | IN_ORDER, 12, 0 },
-		      { MODERN | PACKED | INDIRECT | EVENT_IDX, 12, 64 } };
+		      { MODERN | PACKED | INDIRECT | IN_ORDER, 12, 64 } };
 	static const uint32_t pieces[] = { 1, 5, 9, 10, 11, 12, 13, 64, 139, 140, 141, 4096 };
 	uint8_t bytes[2048];
 
