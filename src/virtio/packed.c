@@ -176,24 +176,22 @@ static void packed_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 	/* One descriptor for all of them is enough when nothing was written to any (2.8.8). */
 	bool once = !lens && ring->config.features & FEATURE_IN_ORDER;
 	bool silent = ring_broken(ring), wrap = ring->used_wrap;
-	unsigned slot = ring->taken_first, n_desc = 0;
-	uint64_t *first = desc_words(ring, ring->next_used), word = 0;
+	unsigned size = ring->config.size, slot = ring->taken_first, n_desc = 0;
+	uint64_t *words = desc_words(ring, 0), *first = desc_words(ring, ring->next_used), word;
 	uint16_t at = ring->next_used;
 
 	assert(n <= ring->n_taken);
 	if (!n)
 		return;
+	word = used_word(ring->taken[(once ? slot + n - 1 : slot) & TAKEN_MASK], lens ? lens[0] : 0,
+			 wrap);
 	for (unsigned i = 0; i < n; i++, slot++) {
 		uint16_t len = ring->taken_desc[slot & TAKEN_MASK];
 
-		if (!i || once)
-			word = used_word(ring->taken[slot & TAKEN_MASK], lens ? lens[0] : 0,
-					 ring->used_wrap);
-		else if (likely(!silent))
-			shared_store(&desc_words(ring, at)[1],
-				     used_word(ring->taken[slot & TAKEN_MASK], lens ? lens[i] : 0,
-					       wrap));
-		packed_advance(&at, &wrap, len, ring->config.size);
+		if (i && !once && likely(!silent))
+			shared_store(&words[2 * at + 1], used_word(ring->taken[slot & TAKEN_MASK],
+								   lens ? lens[i] : 0, wrap));
+		packed_advance(&at, &wrap, len, size);
 		n_desc += len;
 	}
 	ring->next_used = at;
