@@ -263,6 +263,18 @@ static int check_position(const struct ring *ring, uint32_t position, struct err
 			 ring->config.size, at);
 }
 
+/* Whether a descriptor from here to the end was used this time around, which cannot be. */
+static bool used_ahead(const struct ring *ring)
+{
+	for (unsigned at = ring->next_used; at < ring->config.size; at++) {
+		uint64_t rest = shared_load(&desc_words(ring, at)[1]);
+
+		if (packed_is_used(packed_unpack(rest).flags, ring->used_wrap))
+			return true;
+	}
+	return false;
+}
+
 static int packed_start(struct ring *ring, struct error *err)
 {
 	const struct ring_config *c = &ring->config;
@@ -280,6 +292,8 @@ static int packed_start(struct ring *ring, struct error *err)
 		return rc;
 	ring->next_used = ring->next_avail = (uint16_t)(used & (PACKED_F_WRAP - 1));
 	ring->used_wrap = ring->avail_wrap = used & PACKED_F_WRAP;
+	if (used_ahead(ring))
+		ring_break(ring, RING_FAULT_POSITION);
 	return 0;
 }
 

@@ -13,13 +13,17 @@ static size_t event_len(uint32_t size)
 	return 4;
 }
 
-/* Both sides start at any position, in either round. */
+/* Both sides start at any position, in either round, mostly with nothing used behind it. */
 static uint16_t start(struct world *w)
 {
-	uint32_t size = w->config.size;
-	uint16_t at = (uint16_t)(number(w, 1) % (2 * size));
+	uint32_t size = w->config.size, choice = (uint32_t)number(w, 1);
+	struct vring_packed_desc *d = w->config.desc;
+	uint16_t at = (uint16_t)(choice % (2 * size));
 
 	w->config.base = packed_position((uint16_t)(at % size), at < size);
+	for (unsigned i = at % size; choice < 0xf0 && i < size; i++)
+		if (packed_is_used(d[i].flags, at < size))
+			d[i].flags ^= PACKED_F_AVAIL | PACKED_F_USED;
 	return at;
 }
 
