@@ -84,7 +84,7 @@ static const struct option tap_options[] = {
 	  .type = OPTION_BOOL,
 	  .flags = OPTION_FIXED,
 	  .help = "exchange virtio-net headers (offloads) with the kernel (on)" },
-	OFFLOAD_OPTIONS,
+	OFFLOAD_OPTIONS(0),
 	{ .name = NULL },
 };
 

@@ -105,9 +105,10 @@ static const struct option vhost_user_options[] = {
 	  .type = OPTION_BOOL,
 	  .flags = OPTION_FIXED,
 	  .help = "offer the configuration space; not for QEMU, which keeps its own (off)" },
-	OFFLOAD_OPTIONS,
+	OFFLOAD_OPTIONS(OPTION_LATER),
 	{ .name = "offload-mrg-rxbuf",
 	  .type = OPTION_BOOL,
+	  .flags = OPTION_LATER,
 	  .help = "let a packet take several receive buffers of the guest (on)" },
 	{ 0 },
 };

@@ -606,8 +606,13 @@ static void test_offloads(void **state)
 	};
 	struct rig *rig = *state;
 	struct guest g;
+	json_t *params = J("{s:s, s:s, s:s}", "name", "vm", "offload-tso", "off", "mtu", "9000");
+	json_t *later;
 
 	add(rig, "vm");
+	later = switch_port_later(rig->sw, params);
+	assert_int_equal(json_array_size(later), 0); /* nobody is there */
+	json_decref(later);
 	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
 		if (steps[i].option)
 			rig_set(rig, "vm", steps[i].option, "off");
@@ -618,9 +623,13 @@ static void test_offloads(void **state)
 		assert_int_equal(rig_find(rig, "vm")->port->txqs[0]->offloads,
 				 offload_of_guest(steps[i].offered));
 		rig_set(rig, "vm", "offload-csum", "default");
+		later = switch_port_later(rig->sw, params);
+		assert_int_equal(json_array_size(later), 1);
+		json_decref(later);
 		unplug(&g);
 		UNTIL(rig, !link_of(rig, "vm"));
 	}
+	json_decref(params);
 }
 
 /* SEND_RARP: the guest has moved here, and the other ports are told. */
