@@ -48,6 +48,9 @@ uint64_t offload_features(unsigned offloads);
 /* What a guest that acknowledged @features takes. */
 unsigned offload_of_guest(uint64_t features);
 
+/* Their names ("csum", "tso4", ...): an array, a new reference. */
+json_t *offload_names(unsigned offloads);
+
 /* Whether the packet is complete as it is. */
 static inline bool offload_none(const struct pkt *pkt)
 {

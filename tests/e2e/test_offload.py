@@ -22,11 +22,11 @@ def guest(lab, name, net):
 class Flow:
     """TCP for two seconds, and the mean size of what was counted meanwhile."""
 
-    def __init__(self, switch, client, server, to, ports):
+    def __init__(self, switch, client, server, to, ports, more=""):
         before = switch.ports()
         server("iperf3 -s -1 -D >/dev/null 2>&1")
         for _ in range(5):
-            status, text = client.status(f"iperf3 -c {to} -J -t 2", 60)
+            status, text = client.status(f"iperf3 -c {to} -J -t 2{more}", 60)
             if status == 0:
                 break
             client("sleep 0.2")
@@ -69,6 +69,9 @@ def unsplit(lab):
     flow = Flow(switch, a, lambda command: host("sh", "-c", command), IP["h"], ("a", "host"))
     say(f"  guest to host: {flow}")
     expect(flow.received > 2 * FRAME, "packets to the host are split")
+    flow = Flow(switch, a, lambda command: host("sh", "-c", command), IP["h"], ("host", "a"), " -R")
+    say(f"  host to guest: {flow}")
+    expect(flow.sent > 2 * FRAME and flow.received > 2 * FRAME, "packets of the host are split")
     switch("port", "set", "host", "offload", "tso", "off")
     flow = Flow(switch, a, lambda command: host("sh", "-c", command), IP["h"], ("a", "host"))
     say(f"  guest to host without tso: {flow}")

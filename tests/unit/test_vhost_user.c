@@ -632,6 +632,25 @@ static void test_offloads(void **state)
 	json_decref(params);
 }
 
+/* The link's status is a field of the configuration space, and offered with it. */
+static void test_status(void **state)
+{
+	struct rig *rig = *state;
+	struct guest g;
+
+	for (unsigned config = 0; config < 2; config++) {
+		rig_do(rig, switch_port_add,
+		       J("{s:s, s:s, s:s, s:b}", "name", config ? "with" : "without", "type",
+			 "vhost-user", "path", path_of("s"), "config", config));
+		plug(rig, &g, "s", BIT(VIRTIO_NET_F_STATUS), 1, false);
+		assert_int_equal(frontend_features(g.frontend) >> VIRTIO_NET_F_STATUS & 1, config);
+		unplug(&g);
+		UNTIL(rig, !link_of(rig, config ? "with" : "without"));
+		rig_del(rig, config ? "with" : "without");
+		rig_settle(rig);
+	}
+}
+
 /* SEND_RARP: the guest has moved here, and the other ports are told. */
 static void test_announces(void **state)
 {
@@ -672,7 +691,8 @@ int main(void)
 		TEST(test_comes_and_goes),  TEST(test_removed_under_its_guest),
 		TEST(test_connects),	    TEST(test_broken_ring),
 		TEST(test_disabled_rings),  TEST(test_mtu),
-		TEST(test_offloads),	    TEST(test_announces),
+		TEST(test_offloads),	    TEST(test_status),
+		TEST(test_announces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
