@@ -331,6 +331,7 @@ void vhost_queue_tx(struct txq *txq, struct pkt *const *pkts, unsigned n, struct
 		let_go(q);
 		b->serial = mem->serial;
 	}
+	ring_prepare(&q->vring->ring);
 	for (unsigned i = 0; i < n; i++) {
 		if (i + 1 < n && pkts[i + 1]->len >= BULK_LEN && pkts[i + 1]->len <= BULK_LEN_MAX)
 			fetch_bulk(b, pkts[i + 1]);

@@ -108,6 +108,21 @@ static enum ring_fault take_chain(struct walk *w, unsigned at, uint64_t rest, un
 	return RING_OK;
 }
 
+/* Asks for the lines of the @max descriptors from @at, but for the first: where one is available,
+ * others may be.
+ */
+static void fetch_descs(const struct ring *ring, unsigned at, unsigned max)
+{
+	const unsigned per_line = CACHE_LINE / sizeof(struct vring_packed_desc);
+
+	for (unsigned i = per_line; i < max + per_line; i += per_line) {
+		at += per_line;
+		if (at >= ring->config.size)
+			at = 0;
+		__builtin_prefetch(desc_words(ring, at));
+	}
+}
+
 static unsigned packed_take(struct ring *ring, const struct guestmem *mem,
 			    struct ring_chain *chains, unsigned max, struct iovec *arena,
 			    unsigned arena_len)
@@ -133,6 +148,8 @@ static unsigned packed_take(struct ring *ring, const struct guestmem *mem,
 
 		if (!packed_is_avail(packed_unpack(rest).flags, wrap))
 			break;
+		if (i == 0)
+			fetch_descs(ring, at, max);
 		fault = take_chain(&w, at, rest, room, &chains[i], &n);
 		if (unlikely(fault)) {
 			/* The next call will find it first, unless the arena was too short. */
@@ -163,6 +180,11 @@ static void packed_untake(struct ring *ring, unsigned n)
 		packed_retreat(&ring->next_avail, &ring->avail_wrap, n_desc, ring->config.size);
 		ring->n_taken_desc = (uint16_t)(ring->n_taken_desc - n_desc);
 	}
+}
+
+static void packed_prepare(const struct ring *ring)
+{
+	prefetch_write(desc_words(ring, ring->next_used));
 }
 
 /* The second word of a used descriptor (2.8.3). */
@@ -309,6 +331,7 @@ const struct ring_ops ring_packed_ops = {
 	.start = packed_start,
 	.take = packed_take,
 	.untake = packed_untake,
+	.prepare = packed_prepare,
 	.complete = packed_complete,
 	.wants_notify = packed_wants_notify,
 	.enable_kick = packed_enable_kick,

@@ -84,6 +84,7 @@ struct ring_ops {
 	unsigned (*take)(struct ring *, const struct guestmem *, struct ring_chain *, unsigned max,
 			 struct iovec *arena, unsigned arena_len);
 	void (*untake)(struct ring *, unsigned n);
+	void (*prepare)(const struct ring *);
 	void (*complete)(struct ring *, const uint32_t *lens, unsigned n);
 	bool (*wants_notify)(struct ring *, bool settled);
 	bool (*enable_kick)(struct ring *);
@@ -175,6 +176,13 @@ static inline unsigned ring_take(struct ring *ring, const struct guestmem *mem,
 static inline void ring_untake(struct ring *ring, unsigned n)
 {
 	ring->ops->untake(ring, n);
+}
+
+/* Asks for the cache lines that ring_complete() will write: the driver has looked at them last. Worth
+ * it a little before, when it is clear that something will be completed. */
+static inline void ring_prepare(const struct ring *ring)
+{
+	ring->ops->prepare(ring);
 }
 
 /* Returns the oldest @n chains taken to the driver, with the number of bytes written to each

@@ -207,6 +207,14 @@ static inline void put_used(struct ring *ring, uint16_t at, uint16_t head, uint3
 	shared_store(&e->len, len);
 }
 
+static void split_prepare(const struct ring *ring)
+{
+	struct vring_used *used = used_ring(ring);
+
+	prefetch_write(&used->idx);
+	prefetch_write(&used->ring[ring->next_used & (ring->config.size - 1)]);
+}
+
 static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 {
 	uint16_t at = ring->next_used;
@@ -298,6 +306,7 @@ const struct ring_ops ring_split_ops = {
 	.start = split_start,
 	.take = split_take,
 	.untake = split_untake,
+	.prepare = split_prepare,
 	.complete = split_complete,
 	.wants_notify = split_wants_notify,
 	.enable_kick = split_enable_kick,
