@@ -12,8 +12,8 @@ static bool lengths_fit(const struct iovec *bufs, unsigned n)
 	return true;
 }
 
-int driver_plan(const struct driver_ring *ring, const struct iovec *out, unsigned n_out,
-		const struct iovec *in, unsigned n_in, struct driver_plan *plan)
+int driver_plan_any(const struct driver_ring *ring, const struct iovec *out, unsigned n_out,
+		    const struct iovec *in, unsigned n_in, struct driver_plan *plan)
 {
 	const struct driver_config *c = &ring->config;
 	unsigned n = n_out + n_in;

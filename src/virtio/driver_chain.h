@@ -46,9 +46,23 @@ struct driver_plan {
 	uint32_t in_len; /* bytes in writable ones, modulo 2^32 */
 };
 
-/* Checks a chain and plans it. 0, or why add() refuses it. */
-int driver_plan(const struct driver_ring *ring, const struct iovec *out, unsigned n_out,
-		const struct iovec *in, unsigned n_in, struct driver_plan *plan);
+/* Checks a chain of any kind and plans it. 0, or why add() refuses it. */
+int driver_plan_any(const struct driver_ring *ring, const struct iovec *out, unsigned n_out,
+		    const struct iovec *in, unsigned n_in, struct driver_plan *plan);
+
+/* The same, quick for the common case: one buffer that needs no table, and room. */
+static inline int driver_plan(const struct driver_ring *ring, const struct iovec *out,
+			      unsigned n_out, const struct iovec *in, unsigned n_in,
+			      struct driver_plan *plan)
+{
+	size_t len = n_out + n_in == 1 ? (n_out ? out : in)->iov_len : SIZE_MAX;
+
+	if (unlikely(len > UINT32_MAX || (ring->config.indirect && ring->config.indirect_min < 2) ||
+		     !ring->n_free || ring->broken))
+		return driver_plan_any(ring, out, n_out, in, n_in, plan);
+	*plan = (struct driver_plan){ .n = 1, .n_desc = 1, .in_len = n_in ? (uint32_t)len : 0 };
+	return 0;
+}
 
 /* Writes the buffers to the indirect table of head or id @index, in the ring's layout, and tells
  * the table's address for descriptors. 0 or -EFAULT. */

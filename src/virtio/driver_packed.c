@@ -168,64 +168,65 @@ static bool load_used(const struct driver_ring *ring, unsigned at, bool wrap,
 	return packed_is_used(word->flags, wrap);
 }
 
-/* What happened to the next used chain. */
-enum got { GOT_NOTHING, GOT_CHAIN, GOT_WRONG };
-
-/* Not every device sets WRITE where it wrote something, so the length is taken as it is. */
-static inline enum got get_one(struct driver_ring *ring, void **cookie, uint32_t *len)
+/* Gets the next used chain, when the device has @n_out descriptors. Returns how many the chain had;
+ * 0 when it is not used yet, -1 when the device was not given it. Not every device sets WRITE where
+ * it wrote something, so the length is taken as it is.
+ */
+static inline int get_one(struct driver_ring *ring, unsigned n_out, void **cookie, uint32_t *len)
 {
 	struct driver_desc *state = ring->state;
 	struct packed_word word;
+	unsigned n;
 
 	if (!load_used(ring, ring->next_used, ring->used_wrap, &word))
-		return GOT_NOTHING;
+		return 0;
 	if (unlikely(word.id >= ring->config.size))
-		return GOT_WRONG;
+		return -1;
 	state += word.id;
-	if (unlikely(!state->cookie || state->n > count_out(ring)))
-		return GOT_WRONG;
+	n = state->n;
+	if (unlikely(!state->cookie || n > n_out))
+		return -1;
 	*cookie = state->cookie;
 	*len = word.len;
 	state->cookie = NULL;
 	state->next = ring->free_head;
 	ring->free_head = word.id;
-	ring->n_free += state->n;
-	packed_advance(&ring->next_used, &ring->used_wrap, state->n, ring->config.size);
-	return GOT_CHAIN;
+	ring->n_free += n;
+	return (int)n;
 }
 
 /* The same with IN_ORDER. There is a used descriptor where a batch starts; others were left out. */
-static inline enum got get_in_order(struct driver_ring *ring, void **cookie, uint32_t *len)
+static inline int get_in_order(struct driver_ring *ring, unsigned n_out, void **cookie,
+			       uint32_t *len)
 {
 	struct packed_word word;
-	unsigned n;
 
 	if (!ring->in_batch) {
 		if (!load_used(ring, ring->next_used, ring->used_wrap, &word))
-			return GOT_NOTHING;
-		if (unlikely(!driver_batch_begin(ring, word.id, word.len, count_out(ring))))
-			return GOT_WRONG;
+			return 0;
+		if (unlikely(!driver_batch_begin(ring, word.id, word.len, n_out)))
+			return -1;
 	}
-	n = driver_batch_next(ring, cookie, len);
-	packed_advance(&ring->next_used, &ring->used_wrap, n, ring->config.size);
-	return GOT_CHAIN;
+	return (int)driver_batch_next(ring, cookie, len);
 }
 
 static unsigned packed_get(struct driver_ring *ring, void **cookies, uint32_t *lens, unsigned max)
 {
 	bool in_order = driver_has_in_order(ring);
-	unsigned i;
+	unsigned n_out = count_out(ring), i;
 
 	if (unlikely(ring->broken))
 		return 0;
-	for (i = 0; i < max && count_out(ring); i++) {
-		enum got got = in_order ? get_in_order(ring, &cookies[i], &lens[i])
-					: get_one(ring, &cookies[i], &lens[i]);
+	for (i = 0; i < max && n_out; i++) {
+		int n = in_order ? get_in_order(ring, n_out, &cookies[i], &lens[i])
+				 : get_one(ring, n_out, &cookies[i], &lens[i]);
 
-		if (got == GOT_CHAIN)
-			continue;
-		ring->broken = got == GOT_WRONG;
-		break;
+		if (n <= 0) {
+			ring->broken = n < 0;
+			break;
+		}
+		packed_advance(&ring->next_used, &ring->used_wrap, (unsigned)n, ring->config.size);
+		n_out -= (unsigned)n;
 	}
 	return i;
 }

@@ -363,7 +363,7 @@ static void test_rewrite_after_take(void **state)
 /* IN_ORDER: one used element for a batch; each its own when there are lengths. */
 static void test_in_order(void **state)
 {
-	struct ring_chain chains[4];
+	struct ring_chain chains[8];
 	struct ring_pair p;
 	uint32_t lens[] = { 5, 6 };
 
