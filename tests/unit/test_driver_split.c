@@ -403,6 +403,77 @@ static void test_model(void **state)
 	}
 }
 
+/* Buffers go round in batches, by the layout's own way or one by one. */
+static void go_round(const struct driver_ring_ops *ops, bool writable)
+{
+	struct driver_buffer buffers[24], *list[24];
+	struct iovec arena[RING_ARENA_LEN];
+	struct ring_chain chains[32];
+	uint32_t lens[32], n_got = 0;
+	struct ring_pair p;
+	void *cookies[32];
+
+	pair_init(&p, 0, 16, 65530, 0);
+	p.driver.ops = ops;
+	for (unsigned i = 0; i < 24; i++) {
+		assert_int_equal(
+			driver_buffer_init(&buffers[i], &p.memory, p.buf + 100 * i, 50 + i), 0);
+		list[i] = &buffers[i];
+	}
+	assert_int_equal(driver_ring_add_buffers(&p.driver, list, 24, writable), 16);
+	assert_int_equal(driver_ring_add_buffers(&p.driver, list, 1, writable), 0);
+	driver_ring_publish(&p.driver);
+	for (unsigned turn = 0; turn < 20; turn++) {
+		unsigned n = turn % 7, taken;
+
+		taken = ring_take(&p.device, p.mem, chains, n, arena, RING_ARENA_LEN);
+		assert_int_equal(taken, n);
+		for (unsigned i = 0; i < n; i++) {
+			const struct driver_buffer *b = list[(n_got + i) % 16];
+
+			assert_int_equal(chains[i].n_out, !writable);
+			assert_int_equal(chains[i].n_in, writable);
+			assert_ptr_equal(chains[i].iov->iov_base, b->host);
+			assert_int_equal(chains[i].iov->iov_len, b->len);
+			lens[i] = 1000 + i;
+		}
+		ring_complete(&p.device, lens, n);
+		assert_int_equal(driver_ring_get_batch(&p.driver, cookies, lens, 32), n);
+		for (unsigned i = 0; i < n; i++, n_got++) {
+			assert_ptr_equal(cookies[i], list[n_got % 16]);
+			assert_int_equal(lens[i], 1000 + i);
+		}
+		assert_int_equal(driver_ring_free(&p.driver), n);
+		assert_int_equal(driver_ring_add_buffers(
+					 &p.driver, (struct driver_buffer **)cookies, n, writable),
+				 n);
+		driver_ring_publish(&p.driver);
+	}
+	p.driver.broken = true;
+	assert_int_equal(driver_ring_add_buffers(&p.driver, list, 1, writable), 0);
+	pair_destroy(&p);
+}
+
+static void test_buffers(void **state)
+{
+	struct driver_ring_ops plain = driver_split_ops;
+	struct driver_buffer buffer;
+	struct ring_pair p;
+
+	assert_non_null(driver_split_ops.add_buffers);
+	plain.add_buffers = NULL;
+	for (unsigned writable = 0; writable < 2; writable++) {
+		go_round(&driver_split_ops, writable);
+		go_round(&plain, writable);
+	}
+	pair_init(&p, 0, 8, 0, 0);
+	assert_int_equal(driver_buffer_init(&buffer, &p.memory, p.next, PAIR_NEXT_LEN), 0);
+	assert_int_equal(buffer.addr, PAIR_NEXT_ADDR);
+	assert_int_equal(driver_buffer_init(&buffer, &p.memory, p.next + 1, PAIR_NEXT_LEN),
+			 -EFAULT);
+	pair_destroy(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,6 +481,7 @@ int main(void)
 		cmocka_unit_test(test_init_refused), cmocka_unit_test(test_format),
 		cmocka_unit_test(test_add_refused),  cmocka_unit_test(test_hostile_device),
 		cmocka_unit_test(test_detach),	     cmocka_unit_test(test_model),
+		cmocka_unit_test(test_buffers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
