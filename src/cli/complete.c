@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/option.h"
 #include "cli/client.h"
 #include "cli/complete.h"
 #include "cli/help.h"
@@ -151,6 +152,26 @@ static void print_values(const struct cli *cli, const json_t *described,
 		}
 }
 
+/* The same for options that this program knows itself, behind names of sockets. */
+static void complete_table(const struct cli *cli, const struct verb *verb, int argc, char **argv)
+{
+	const struct option *const known[] = { verb->table, NULL };
+	const json_t *tables[2] = { NULL, NULL };
+	json_t *described;
+
+	while (argc && strchr(argv[0], '/')) {
+		argc--;
+		argv++;
+	}
+	described = options_describe(known);
+	tables[0] = described;
+	if (argc % 2)
+		print_values(cli, NULL, tables, argv[argc - 1]);
+	else
+		print_option_names(tables, verb, argc, argv);
+	json_decref(described);
+}
+
 /* What follows the words behind a verb. */
 static void complete_words(const struct cli *cli, const struct verb *verb, int argc, char **argv)
 {
@@ -160,6 +181,10 @@ static void complete_words(const struct cli *cli, const struct verb *verb, int a
 	const char *kind_name;
 	struct error err;
 
+	if (verb->table) {
+		complete_table(cli, verb, argc, argv);
+		return;
+	}
 	if (argc < n_first) {
 		print_words(cli, verb->words[argc]);
 		return;
@@ -183,8 +208,10 @@ static void complete_words(const struct cli *cli, const struct verb *verb, int a
 static void complete_object(const struct cli *cli, const struct object *object, int argc,
 			    char **argv)
 {
-	if (object_is_verb(object))
+	if (object_is_verb(object)) {
+		complete_words(cli, &object->verbs[0], argc, argv);
 		return;
+	}
 	for (const struct verb *v = object->verbs; v->name; v++) {
 		if (!argc)
 			puts(v->name);
