@@ -4,7 +4,7 @@
 #include <netinet/ip.h>
 #include <netinet/udp.h>
 
-#include "base/compiler.h"
+#include "base/hash.h"
 #include "cli/bench_frame.h"
 
 #define NET_FROM 0xc6120000u /* 198.18.0.0/15 is for benchmarks (RFC 2544, C.2.2; RFC 6890) */
@@ -64,16 +64,16 @@ static void write_headers(uint8_t *frame, uint32_t len, mac_t from, mac_t to, ui
 	memcpy(frame + ETH_HLEN + sizeof(ip), &udp, sizeof(udp));
 }
 
+static uint64_t fill_seed(const struct bench_stamp *stamp)
+{
+	return hash_mix((uint64_t)stamp->flow << 32 | stamp->number, 0);
+}
+
 /* The 8 bytes of payload at @at behind the stamp: different in every frame of every flow, so that
  * what an earlier frame left in a buffer is not taken for this one's. */
 static uint64_t fill_word(uint64_t seed, uint32_t at)
 {
-	return (seed + at) * 0x9e3779b97f4a7c15ull;
-}
-
-static uint64_t fill_seed(const struct bench_stamp *stamp)
-{
-	return (uint64_t)stamp->flow << 40 ^ (uint64_t)stamp->number << 8;
+	return seed + at * 0x9e3779b97f4a7c15ull;
 }
 
 static void fill(uint8_t *frame, uint32_t len, const struct bench_stamp *stamp)

@@ -356,11 +356,20 @@ static void subtract(struct bench_counters *now, const struct bench_counters *be
 	now->reordered -= before->reordered;
 }
 
+/* Run time of this thread. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
 /* The time that counts. */
 static int measure(struct bench_load *load, struct error *err)
 {
 	struct bench_counters before[BENCH_PORTS_MAX];
-	uint64_t start = clock_ns();
+	uint64_t start = clock_ns(), cpu = cpu_ns();
 	struct phase phase = {
 		.end = start + load->config->seconds * NSEC_PER_SEC,
 		.send = true,
@@ -373,6 +382,7 @@ static int measure(struct bench_load *load, struct error *err)
 		before[i] = load->ports[i].counters;
 	rc = spin(load, &phase, err);
 	load->measured_ns = clock_ns() - start;
+	load->cpu_ns = cpu_ns() - cpu;
 	load->busy_ns = phase.busy_ns;
 	for (unsigned i = 0; i < load->n_ports; i++) {
 		load->measured[i] = load->ports[i].counters;

@@ -22,6 +22,7 @@ struct bench_load {
 	/* Results. */
 	struct bench_counters measured[BENCH_PORTS_MAX]; /* in the measured time */
 	uint64_t measured_ns;
+	uint64_t cpu_ns;	  /* of that: the thread had a processor */
 	uint64_t busy_ns;	  /* of that: in turns in which there was something to do */
 	struct histogram latency; /* ns from sending to receiving, in the measured time */
 };
