@@ -9,10 +9,11 @@
 #include "base/compiler.h"
 
 #define CONNECT_NS (5 * NSEC_PER_SEC)	 /* until all ports must be up */
-#define ANNOUNCE_NS (2 * NSEC_PER_SEC)	 /* until an announcement must be taken */
+#define ANNOUNCE_NS (5 * NSEC_PER_SEC)	 /* until an announcement must be taken */
 #define SETTLE_NS (50 * NSEC_PER_MSEC)	 /* for announcements to arrive, and be thrown away */
-#define SILENCE_NS (200 * NSEC_PER_MSEC) /* after this nothing more is expected */
-#define STALL_NS (NSEC_PER_SEC)		 /* a closed loop that stands still for so long is dead */
+#define DRAIN_NS (10 * NSEC_PER_SEC)	 /* at most, for what is on its way at the end */
+#define SILENCE_NS (500 * NSEC_PER_MSEC) /* after this nothing of it is expected any more */
+#define STALL_NS (5 * NSEC_PER_SEC)	 /* a closed loop that stands still for so long is dead */
 #define EVENTS_NS (NSEC_PER_MSEC)	 /* between looks at the sockets */
 #define KICK_TURNS 8			 /* busy turns between looks whether kicks are wanted */
 
@@ -21,6 +22,7 @@ struct phase {
 	uint64_t end; /* by clock_ns() */
 	bool send;
 	bool record;	     /* latencies */
+	bool drain;	     /* end as soon as everything has come */
 	uint64_t silence;    /* end earlier when nothing came for so long; 0: do not */
 	uint64_t busy_ns;    /* in turns with something to do */
 	uint64_t last_heard; /* when frames came last */
@@ -279,6 +281,16 @@ static int look_around(struct bench_load *load, struct error *err)
 	return 0;
 }
 
+/* Whether nothing is on its way. */
+static bool all_came(const struct bench_load *load)
+{
+	for (unsigned i = 0; i < load->n_ports; i++)
+		if (load->ports[i].counters.received <
+		    load->ports[bench_load_sender(load, i)].counters.sent)
+			return false;
+	return true;
+}
+
 /* Turns until the phase is over. */
 static int spin(struct bench_load *load, struct phase *phase, struct error *err)
 {
@@ -303,6 +315,8 @@ static int spin(struct bench_load *load, struct phase *phase, struct error *err)
 		rc = look_around(load, err);
 		if (rc != 0)
 			return rc;
+		if (phase->drain && all_came(load))
+			break;
 		if (phase->silence && now - phase->last_heard > phase->silence)
 			break;
 	}
@@ -396,7 +410,8 @@ static int measure(struct bench_load *load, struct error *err)
 
 int bench_load_run(struct bench_load *load, struct error *err)
 {
-	struct phase warmup = { .send = true }, drain = { .silence = SILENCE_NS };
+	struct phase warmup = { .send = true };
+	struct phase drain = { .drain = true, .silence = SILENCE_NS };
 	int rc = announce(load, err);
 
 	if (rc != 0)
@@ -408,7 +423,7 @@ int bench_load_run(struct bench_load *load, struct error *err)
 		rc = measure(load, err);
 	if (rc != 0)
 		return rc;
-	drain.end = clock_ns() + NSEC_PER_SEC;
+	drain.end = clock_ns() + DRAIN_NS;
 	return spin(load, &drain, err);
 }
 

@@ -207,13 +207,13 @@ static int start_ring(struct bench_port *port, unsigned index, const struct driv
 static int set_up(struct bench_port *port, uint64_t features, struct error *err)
 {
 	const struct bench_config *config = port->config;
+	uint32_t announcement_len = BENCH_HEADER_LEN + BUILD_RARP_LEN;
 	int rc = 0;
 
 	free_queues(port);
 	sharedmem_reset(&port->mem);
 	port->queues = calloc(config->n_queues, sizeof(*port->queues));
-	if (!port->queues ||
-	    make_buffer(&port->announcement, port, BENCH_HEADER_LEN + BUILD_RARP_LEN) != 0)
+	if (!port->queues || make_buffer(&port->announcement, port, announcement_len) != 0)
 		return error_set(err, -ENOMEM, "out of memory");
 	build_rarp((uint8_t *)port->announcement.host + BENCH_HEADER_LEN, port->mac);
 	for (uint32_t i = 0; rc == 0 && i < config->n_queues; i++)
