@@ -14,7 +14,7 @@
 #include "virtio/driver.h"
 #include "virtio/sharedmem.h"
 
-#define BENCH_BURST 32
+#define BENCH_BURST 32 /* frames that a ring is given, or gives, at once */
 #define BENCH_PORTS_MAX 64
 #define BENCH_HEADER_LEN 12 /* of virtio-net, in front of each frame (VERSION_1) */
 
