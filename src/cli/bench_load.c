@@ -382,7 +382,7 @@ static uint64_t cpu_ns(void)
 /* The time that counts. */
 static int measure(struct bench_load *load, struct error *err)
 {
-	struct bench_counters before[BENCH_PORTS_MAX];
+	struct bench_counters before[BENCH_PORTS_MAX] = { 0 };
 	uint64_t start = clock_ns(), cpu = cpu_ns();
 	struct phase phase = {
 		.end = start + load->config->seconds * NSEC_PER_SEC,

@@ -10,6 +10,7 @@
 
 #define FCS_LEN 4
 #define BAR_WIDTH 40 /* characters */
+#define ROWS 64	     /* powers of two */
 #define PORT_FORMAT "%-5s %13s %13s %10s %13s %8s %8s  %s\n"
 
 static const char *const kinds[] = {
@@ -181,8 +182,8 @@ static void print_ports(const json_t *report)
 /* A line for each power of two, between the first and the last that have something. */
 static void print_histogram(const json_t *latency)
 {
-	uint64_t rows[64] = { 0 }, most = 1;
-	unsigned first = 64, last = 0;
+	uint64_t rows[ROWS] = { 0 }, most = 1;
+	unsigned first = ROWS - 1, last = 0;
 	const json_t *bucket;
 	size_t i;
 
@@ -195,7 +196,7 @@ static void print_histogram(const json_t *latency)
 		first = min(first, row);
 		last = max(last, row);
 	}
-	for (unsigned row = first; row <= last; row++) {
+	for (unsigned row = first; row <= last && row < ROWS; row++) {
 		int width = (int)((double)rows[row] / (double)most * BAR_WIDTH + 0.5);
 
 		printf("  from %12.3f us %12" PRIu64 " %.*s\n",
