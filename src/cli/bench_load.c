@@ -13,7 +13,7 @@
 #define SETTLE_NS (50 * NSEC_PER_MSEC)	 /* for announcements to arrive, and be thrown away */
 #define DRAIN_NS (10 * NSEC_PER_SEC)	 /* at most, for what is on its way at the end */
 #define SILENCE_NS (500 * NSEC_PER_MSEC) /* after this nothing of it is expected any more */
-#define STALL_NS (5 * NSEC_PER_SEC)	 /* a closed loop that stands still for so long is dead */
+#define STALL_NS (3 * NSEC_PER_SEC)	 /* a closed loop that stands still for so long is dead */
 #define EVENTS_NS (NSEC_PER_MSEC)	 /* between looks at the sockets */
 #define KICK_TURNS 8			 /* busy turns between looks whether kicks are wanted */
 

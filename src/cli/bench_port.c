@@ -322,7 +322,8 @@ int bench_port_open(struct bench_port *port, const struct bench_config *config, 
 
 	*port = (struct bench_port){ .config = config, .path = path, .mac = mac, .peer = peer };
 	if (size == 0)
-		return error_set(err, -EINVAL, "a ring cannot have %u entries", config->ring_size);
+		return error_set(err, -EINVAL, "no %s ring of %u entries can be made",
+				 config->packed ? "packed" : "split", config->ring_size);
 	if (make_books(port) != 0)
 		rc = error_set(err, -ENOMEM, "out of memory");
 	else
