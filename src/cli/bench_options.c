@@ -7,7 +7,6 @@
 
 #include "base/compiler.h"
 
-#define FCS_LEN 4
 #define FLOWS_MAX 65536
 #define RATE_MAX 1000000000
 #define DAY_SECONDS 86400
@@ -26,8 +25,8 @@ const struct option bench_options[] = {
 	  .help = "open: all that goes; loop: one for each that came; ping: one (open)" },
 	{ .name = "size",
 	  .type = OPTION_UINT,
-	  .min = BENCH_FRAME_MIN + FCS_LEN,
-	  .max = BENCH_FRAME_MAX + FCS_LEN,
+	  .min = BENCH_FRAME_MIN + ETH_FCS_LEN,
+	  .max = BENCH_FRAME_MAX + ETH_FCS_LEN,
 	  .help = "bytes of a frame, with the 4 of its check sequence (64)" },
 	{ .name = "flows",
 	  .type = OPTION_UINT,
@@ -77,6 +76,9 @@ const struct option bench_options[] = {
 	{ .name = "indirect",
 	  .type = OPTION_BOOL,
 	  .help = "send each frame in an indirect table of two (off)" },
+	{ .name = "hugepages",
+	  .type = OPTION_BOOL,
+	  .help = "put the memory into huge pages, when there are some (on)" },
 	{ .name = "mode",
 	  .type = OPTION_CHOICE,
 	  .choices = modes,
@@ -158,7 +160,7 @@ static void fill_in(struct bench_words *words, const json_t *options)
 						     : BENCH_OPEN;
 	config->listen = is(options, "mode", "listen");
 	config->frame_len =
-		(uint32_t)option_uint(options, "size", BENCH_FRAME_MIN + FCS_LEN) - FCS_LEN;
+		(uint32_t)option_uint(options, "size", BENCH_FRAME_MIN + ETH_FCS_LEN) - ETH_FCS_LEN;
 	config->n_queues = (uint32_t)option_uint(options, "queues", 1);
 	config->flows = (uint32_t)option_uint(options, "flows", config->n_queues);
 	config->rate = option_uint(options, "rate", 0);
@@ -169,6 +171,7 @@ static void fill_in(struct bench_words *words, const json_t *options)
 	config->packed = is(options, "ring", "packed");
 	config->indirect = option_bool(options, "indirect", false);
 	config->mergeable = option_bool(options, "mergeable", true);
+	config->huge = option_bool(options, "hugepages", true);
 	config->ring_size = (uint32_t)option_uint(options, "ring-size", RING_SIZE);
 	words->cpu = json_object_get(options, "cpu") ? (int)option_uint(options, "cpu", 0) : -1;
 }

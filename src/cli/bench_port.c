@@ -326,8 +326,10 @@ int bench_port_open(struct bench_port *port, const struct bench_config *config, 
 				 config->packed ? "packed" : "split", config->ring_size);
 	if (make_books(port) != 0)
 		rc = error_set(err, -ENOMEM, "out of memory");
-	else
+	else if (config->huge)
 		rc = sharedmem_add_huge(&port->mem, "bench", size, MEMORY_ADDR, err);
+	else
+		rc = sharedmem_add(&port->mem, "bench", size, MEMORY_ADDR, err);
 	if (rc == 0)
 		rc = frontend_create(&port->frontend, &frontend, &ops, port, base, err);
 	if (rc != 0)

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 
-#define FCS_LEN 4
 #define BAR_WIDTH 40 /* characters */
 #define ROWS 64	     /* powers of two */
 #define PORT_FORMAT "%-5s %13s %13s %10s %13s %8s %8s  %s\n"
@@ -22,12 +21,12 @@ static double per_second(const struct bench_load *load, uint64_t count)
 	return load->measured_ns ? (double)count * NSEC_PER_SEC / (double)load->measured_ns : 0;
 }
 
-/* @sent: what the frames' sender has sent, in the whole run, and @lost of that. */
+/* @lost: of the frames that were sent in the whole run. */
 static json_t *report_counters(const struct bench_load *load, const struct bench_counters *run,
 			       const struct bench_counters *measured, uint64_t lost)
 {
 	double received = per_second(load, measured->received);
-	double bits = received * 8 * (load->config->frame_len + FCS_LEN);
+	double bits = received * 8 * (load->config->frame_len + ETH_FCS_LEN);
 
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "sent",
 			 (json_int_t)run->sent, "received", (json_int_t)run->received, "lost",
@@ -124,12 +123,13 @@ json_t *bench_report(const struct bench_load *load)
 	uint64_t lost;
 
 	totals(load, &run, &measured, &lost);
-	report = json_pack("{s:s, s:i, s:i, s:s, s:b, s:f, s:o, s:o, s:o}", "load",
-			   kinds[config->kind], "size", (int)(config->frame_len + FCS_LEN), "flows",
-			   (int)config->flows, "ring", config->packed ? "packed" : "split", "check",
-			   config->check, "seconds", (double)load->measured_ns / NSEC_PER_SEC,
-			   "ports", report_ports(load), "total",
-			   report_counters(load, &run, &measured, lost), "generator",
+	report = json_pack("{s:s, s:i, s:i, s:i, s:s, s:i, s:b, s:f, s:o, s:o, s:o}", "load",
+			   kinds[config->kind], "size", (int)(config->frame_len + ETH_FCS_LEN),
+			   "flows", (int)config->flows, "queues", (int)config->n_queues, "ring",
+			   config->packed ? "packed" : "split", "ring_size", (int)config->ring_size,
+			   "check", config->check, "seconds",
+			   (double)load->measured_ns / NSEC_PER_SEC, "ports", report_ports(load),
+			   "total", report_counters(load, &run, &measured, lost), "generator",
 			   report_generator(load, &measured));
 	if (bench_config_stamps(config))
 		json_object_set_new(report, "latency", report_latency(&load->latency));

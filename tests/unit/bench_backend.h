@@ -18,7 +18,7 @@
 #include "base/rcu.h"
 #include "vhost/device.h"
 
-#define BACKEND_PORTS_MAX 2
+#define BACKEND_PORTS_MAX 3
 #define BACKEND_FEATURES                                                            \
 	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << 30 | \
 	 1ull << VIRTIO_RING_F_INDIRECT_DESC)

@@ -118,6 +118,18 @@ static void test_loop(void **state)
 	assert_int_equal(counters(w, 0)->refused, 0);
 }
 
+/* Each port sends to the next one, the last to the first. */
+static void test_circle(void **state)
+{
+	struct world *w = *state;
+
+	w->backend.n_ports = 3;
+	w->config.kind = BENCH_LOOP;
+	run(w);
+	all_is_well(w);
+	assert_int_equal(bench_load_sender(&w->load, 0), 2);
+}
+
 /* In every shape that the rings and the frames can have; a signal ends the load. */
 static void test_shapes(void **state)
 {
@@ -334,6 +346,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_loop, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_circle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shapes, setup_shape, teardown),
 		cmocka_unit_test_setup_teardown(test_shapes, setup_shape, teardown),
 		cmocka_unit_test_setup_teardown(test_shapes, setup_shape, teardown),
