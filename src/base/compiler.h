@@ -39,3 +39,14 @@
 #else
 #define cpu_relax() __asm__ volatile("" : : : "memory")
 #endif
+
+/* Brings the cache line of @p near, to be written. Compilers make a plain prefetch of it unless
+ * told that the processor has PREFETCHW; those of x86-64 that do not have it ignore it. */
+static inline void prefetch_write(const void *p)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+#else
+	__builtin_prefetch(p, 1);
+#endif
+}

@@ -352,6 +352,13 @@ int datapath_inject(struct datapath *dp, uint32_t port, const void *frame, uint3
 	return r;
 }
 
+static double ns_per_tick(const struct worker *w)
+{
+	uint64_t ticks = clock_ticks() - w->first_ticks;
+
+	return ticks ? (double)(clock_ns() - w->first_ns) / (double)ticks : 0;
+}
+
 void datapath_worker_stats(const struct datapath *dp, unsigned worker,
 			   struct datapath_worker_stats *stats)
 {
@@ -363,7 +370,7 @@ void datapath_worker_stats(const struct datapath *dp, unsigned worker,
 		.turns = counter_read(&w->turns),
 		.packets = counter_read(&w->packets),
 		.sleeps = counter_read(&w->sleeps),
-		.busy_ns = counter_read(&w->busy_ns),
+		.busy_ns = (uint64_t)((double)counter_read(&w->busy_ticks) * ns_per_tick(w)),
 		.poll_ns = counter_read(&w->poll_ns),
 	};
 }

@@ -7,7 +7,9 @@
 #include "base/clock.h"
 #include "datapath/forward.h"
 #include "flow/normal.h"
+#include "flow/trip.h"
 #include "packet/parse.h"
+#include "port/offload.h"
 
 #define INBOX_SIZE (1u << 20)	  /* bytes; untouched ones cost nothing */
 #define INBOX_RUN (BATCH_MAX - 1) /* records handled before their room is given back */
@@ -43,12 +45,18 @@ struct forwarder {
 	const struct view *view; /* that decides: the newest when the batch was taken */
 	uint64_t now;
 	uint64_t handed;
-	unsigned n_crossings; /* of patch ports, by the packet at hand and its copies */
-	enum source source;   /* of the packets at hand */
+	struct trip_cache *trips;
+	struct unsettled *unsettled;
+	const struct trip_key *key; /* of the frame at hand, and where its trip begins; NULL: */
+	struct trip *slot;	    /* it cannot have one */
+	uint32_t now_s;		    /* of now, seconds */
+	unsigned n_crossings;	    /* of patch ports, by the packet at hand and its copies */
+	enum source source;	    /* of the packets at hand */
 	unsigned n_touched;
 	uint32_t touched[VIEW_PORTS_MAX];	/* ids of outboxes that hold packets */
 	struct outbox outboxes[VIEW_PORTS_MAX]; /* by port id */
 	struct batch batch;			/* for what comes out of inboxes */
+	struct batch segments;			/* of large packets, while they are sent */
 	size_t size;				/* of all this */
 	struct share shares[];			/* [worker * VIEW_PORTS_MAX + port id] */
 };
@@ -59,7 +67,6 @@ enum record_kind { RECORD_TRANSMIT, RECORD_RECEIVE };
 struct record {
 	uint32_t port, serial;
 	uint32_t len;
-	uint32_t hash;
 	uint16_t tci;
 	bool tagged;
 	uint8_t kind;
@@ -93,7 +100,8 @@ void inboxes_destroy(struct inboxes *in)
 	in->queues = NULL;
 }
 
-struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes)
+struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes,
+				   struct unsettled *unsettled)
 {
 	size_t size = sizeof(struct forwarder) +
 		      inboxes->n_workers * VIEW_PORTS_MAX * sizeof(struct share);
@@ -106,13 +114,21 @@ struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes)
 	fw->size = size;
 	fw->worker = worker;
 	fw->inboxes = inboxes;
+	fw->unsettled = unsettled;
+	fw->trips = trip_cache_create();
+	if (!fw->trips) {
+		forwarder_destroy(fw);
+		return NULL;
+	}
 	return fw;
 }
 
 void forwarder_destroy(struct forwarder *fw)
 {
-	if (fw)
-		munmap(fw, fw->size);
+	if (!fw)
+		return;
+	trip_cache_destroy(fw->trips);
+	munmap(fw, fw->size);
 }
 
 static struct port_counters *counters(const struct forwarder *fw, const struct view_port *port)
@@ -194,7 +210,6 @@ static void hand_off(struct forwarder *fw, const struct view_port *out, struct p
 		.port = out->id,
 		.serial = out->serial,
 		.len = pkt->len,
-		.hash = pkt->hash,
 		.tci = pkt->tci,
 		.tagged = pkt->tagged,
 		.kind = RECORD_TRANSMIT,
@@ -214,22 +229,32 @@ static bool must_wait(const struct forwarder *fw, const struct view_port *out)
 	return out->held || (fw->source == FROM_PORT && fw->outboxes[out->id].n_waiting);
 }
 
+static void transmit_on(struct forwarder *fw, const struct view_port *out, struct txq *q,
+			struct pkt *const *pkts, unsigned n)
+{
+	offload_transmit(&fw->segments, q, pkts, n, counters(fw, out));
+	unsettled_add_tx(fw->unsettled, q);
+}
+
 /* Several queues are ours: a flow stays on one of them. */
 static void transmit_spread(struct forwarder *fw, const struct view_port *out,
 			    struct pkt *const *pkts, unsigned n)
 {
 	const struct view_txq_range *mine = &out->by_worker[fw->worker];
 	struct pkt *some[BATCH_MAX];
+	uint32_t hashes[BATCH_MAX];
 
+	for (unsigned i = 0; i < n; i++)
+		hashes[i] = pkt_hash(pkts[i]);
 	for (unsigned q = 0; q < mine->n; q++) {
 		struct txq *txq = out->txqs[mine->first + q].q;
 		unsigned k = 0;
 
 		for (unsigned i = 0; i < n; i++)
-			if (pkts[i]->hash % mine->n == q)
+			if (hashes[i] % mine->n == q)
 				some[k++] = pkts[i];
 		if (k)
-			out->port->ops->tx(txq, some, k, counters(fw, out));
+			transmit_on(fw, out, txq, some, k);
 	}
 }
 
@@ -247,14 +272,14 @@ static void transmit(struct forwarder *fw, const struct view_port *out, struct p
 	wait = must_wait(fw, out);
 	if (unlikely(!mine->n || wait)) {
 		for (unsigned i = 0; i < n; i++) {
-			unsigned owner = out->txqs[pkts[i]->hash % out->n_txqs].worker;
+			unsigned owner = out->txqs[pkt_hash(pkts[i]) % out->n_txqs].worker;
 
 			hand_off(fw, out, pkts[i], wait ? fw->worker : owner);
 		}
 		return;
 	}
 	if (likely(mine->n == 1))
-		out->port->ops->tx(out->txqs[mine->first].q, pkts, n, counters(fw, out));
+		transmit_on(fw, out, out->txqs[mine->first].q, pkts, n);
 	else
 		transmit_spread(fw, out, pkts, n);
 }
@@ -295,25 +320,29 @@ static void put_in_outbox(struct forwarder *fw, const struct view_port *out, str
 	box->tags[box->n++] = tag;
 }
 
-static bool is_tag(uint16_t ethertype)
+/* Bytes of the frame, or of the longest one that a large packet stands for. */
+static uint32_t frame_len(const struct pkt *pkt)
 {
-	return ethertype == ETH_P_8021Q || ethertype == ETH_P_8021AD;
+	if (likely(pkt->offload.gso_type == VIRTIO_NET_HDR_GSO_NONE))
+		return pkt->len;
+	return min(pkt->len, (uint32_t)pkt->offload.hdr_len + pkt->offload.gso_size);
 }
 
 /* Bytes behind the Ethernet header and tags, which is what an MTU limits. */
 static uint32_t payload_len(const struct pkt *pkt)
 {
+	uint32_t len = frame_len(pkt);
 	uint32_t headers = ETH_HLEN + (pkt->tagged ? VLAN_TAG_LEN : 0);
 	uint16_t type = pkt->ethertype;
 
 	/* at most two tags, as many as FRAME_LEN_MAX allows for */
-	while (unlikely(is_tag(type)) && headers < ETH_HLEN + 2 * VLAN_TAG_LEN) {
+	while (unlikely(ethertype_is_tag(type)) && headers < ETH_HLEN + 2 * VLAN_TAG_LEN) {
 		headers += VLAN_TAG_LEN;
 		if (pkt->head_len < headers)
 			break;
 		type = (uint16_t)(pkt->head[headers - 2] << 8 | pkt->head[headers - 1]);
 	}
-	return pkt->len > headers ? pkt->len - headers : 0;
+	return len > headers ? len - headers : 0;
 }
 
 static void forward_frame(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
@@ -383,14 +412,16 @@ static void forward_frame(struct forwarder *fw, const struct view_port *in, stru
 	struct normal_result result;
 	enum drop_reason why;
 
-	if (unlikely(!normal_receive(in, pkt->head, tag.tagged, tag.tci,
-				     (uint32_t)(fw->now / NSEC_PER_SEC), &frame, &why))) {
+	if (unlikely(
+		    !normal_receive(in, pkt->head, tag.tagged, tag.tci, fw->now_s, &frame, &why))) {
 		drop_count(counters(fw, in), why, 1);
 		return;
 	}
 	result = normal_decide(fw->view, in, &frame, fw->now);
 	switch (result.verdict) {
 	case NORMAL_UNICAST:
+		if (likely(fw->slot && !result.out->patch && hops == 0))
+			trip_record(fw->slot, fw->key, fw->view, in, &frame, result.out);
 		emit(fw, result.out, pkt, normal_out_tag(result.out, &frame), hops);
 		break;
 	case NORMAL_FLOOD:
@@ -410,13 +441,10 @@ static bool hides_tag(const struct pkt *pkt)
 	return pkt->tagged && pkt->ethertype == ETH_P_8021Q && !(pkt->tci & VLAN_VID_MASK);
 }
 
-static void forward_received(struct forwarder *fw, const struct view_port *in, struct pkt *pkt)
+/* Decides for a frame without a trip, and lets it begin one at @slot (NULL: it cannot). */
+static void decide(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
+		   const struct trip_key *key, struct trip *slot)
 {
-	if (unlikely(pkt->len < ETH_HLEN)) {
-		drop_count(counters(fw, in), DROP_too_short, 1);
-		return;
-	}
-	pkt_parse(pkt);
 	if (unlikely(hides_tag(pkt))) {
 		drop_count(counters(fw, in), DROP_vlan, 1);
 		return;
@@ -426,12 +454,50 @@ static void forward_received(struct forwarder *fw, const struct view_port *in, s
 		return;
 	}
 	fw->n_crossings = 0;
+	fw->key = key;
+	fw->slot = slot;
 	forward_frame(fw, in, pkt, (struct normal_tag){ pkt->tagged, pkt->tci }, 0);
+	fw->slot = NULL;
+}
+
+static inline void forward_received(struct forwarder *fw, const struct view_port *in,
+				    struct pkt *pkt)
+{
+	const struct view_port *out;
+	struct trip *trip = NULL;
+	struct trip_key key;
+	bool keyed;
+
+	if (unlikely(pkt->len < ETH_HLEN)) {
+		drop_count(counters(fw, in), DROP_too_short, 1);
+		return;
+	}
+	keyed = trip_key_read(pkt, &key);
+	if (unlikely(!offload_none(pkt) && !offload_check(pkt))) {
+		drop_count(counters(fw, in), DROP_offload, 1);
+		return;
+	}
+	if (likely(keyed)) {
+		trip = trip_slot(fw->trips, &key, in);
+		out = trip_find(trip, &key, fw->view, in, fw->now_s);
+		if (likely(out && payload_len(pkt) <= min(in->mtu, out->mtu))) {
+			put_in_outbox(fw, out, pkt, trip->tag);
+			return;
+		}
+	}
+	decide(fw, in, pkt, &key, trip);
 }
 
 static const struct view_port *find_port(const struct view *view, uint32_t id)
 {
 	return id < view->n_ports ? view->ports[id] : NULL;
+}
+
+static void follow(struct forwarder *fw, const struct view *view, uint64_t now)
+{
+	fw->view = view;
+	fw->now = now;
+	fw->now_s = (uint32_t)(now / NSEC_PER_SEC);
 }
 
 void forward_batch(struct forwarder *fw, const struct view *view, uint32_t in_id,
@@ -441,8 +507,7 @@ void forward_batch(struct forwarder *fw, const struct view *view, uint32_t in_id
 
 	if (unlikely(!in)) /* removed a moment ago */
 		return;
-	fw->view = view;
-	fw->now = now;
+	follow(fw, view, now);
 	fw->source = FROM_PORT;
 	for (unsigned i = 0; i < batch->n; i++)
 		forward_received(fw, in, &batch->pkts[i]);
@@ -483,7 +548,6 @@ static unsigned forward_inbox(struct forwarder *fw, const struct view *view, str
 			forward_received(fw, port, pkt);
 			continue;
 		}
-		pkt->hash = r->hash;
 		pkt->tagged = r->tagged;
 		pkt->tci = r->tci;
 		pkt->offload = r->offload;
@@ -498,8 +562,7 @@ unsigned forward_inboxes(struct forwarder *fw, const struct view *view, uint64_t
 {
 	unsigned total = 0;
 
-	fw->view = view;
-	fw->now = now;
+	follow(fw, view, now);
 	for (unsigned from = 0; from <= fw->inboxes->n_workers; from++) {
 		struct spsc *queue = inboxes_queue(fw->inboxes, fw->worker, from);
 		unsigned runs = INBOX_SIZE / INBOX_RECORD_MIN / INBOX_RUN, n;

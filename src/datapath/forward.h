@@ -16,6 +16,7 @@
 #pragma once
 
 #include "base/spsc.h"
+#include "datapath/unsettled.h"
 #include "flow/view.h"
 #include "packet/pkt.h"
 
@@ -47,8 +48,10 @@ bool inboxes_empty(const struct inboxes *in);
  */
 int inbox_inject(struct spsc *queue, const struct view_port *port, const void *frame, uint32_t len);
 
-/* NULL when memory is short. */
-struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes);
+/* Transmit queues that were used go to @unsettled, which must outlive the forwarder. NULL when
+ * memory is short. */
+struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes,
+				   struct unsettled *unsettled);
 void forwarder_destroy(struct forwarder *fw);
 
 /* Handles a batch received on port @in of @view. All that is sent has been copied when this

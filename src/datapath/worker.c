@@ -16,6 +16,7 @@ LOG_MODULE("worker");
 
 #define POLL_NS_MIN (2 * NSEC_PER_USEC)
 #define POLL_NS_MAX (50 * NSEC_PER_USEC)
+#define CLOCK_TICKS 2000  /* about a microsecond: how old the time may be that packets see */
 #define POLLED_QUEUE_MS 1 /* longest sleep while a queue cannot wake us */
 
 static unsigned poll_queue(struct worker *w, const struct view *view, const struct view_rxq *rxq,
@@ -30,6 +31,7 @@ static unsigned poll_queue(struct worker *w, const struct view *view, const stru
 	ops->rx(rxq->q, batch, c);
 	if (!batch->n)
 		return 0;
+	unsettled_add_rx(&w->unsettled, rxq->q);
 	/* after the packets were taken: they meet the newest rules */
 	newest = rcu_read(&w->shared->view);
 	forward_batch(w->forwarder, newest, rxq->port, batch, now);
@@ -139,42 +141,58 @@ static void learn_poll(struct worker *w, bool work_came_while_polling)
 	__atomic_store_n(&w->poll_ns, min(ns, POLL_NS_MAX), __ATOMIC_RELAXED); /* for statistics */
 }
 
+/* Whether there has been no work for so long that sleep is better than polling. */
+static bool is_idle(struct worker *w, uint64_t now, unsigned n)
+{
+	if (n) {
+		if (w->idle_since && now - w->idle_since < POLL_NS_MAX)
+			learn_poll(w, true);
+		w->idle_since = 0;
+		return false;
+	}
+	if (!w->idle_since)
+		w->idle_since = now;
+	return now - w->idle_since > w->poll_ns &&
+	       !__atomic_load_n(&w->shared->poll_always, __ATOMIC_RELAXED);
+}
+
 static void run(struct worker *w)
 {
 	struct worker_shared *shared = w->shared;
-	uint64_t idle_since = 0, before = clock_ns();
-	bool was_busy = false;
+	uint64_t now = clock_ns(), ticks = clock_ticks(), now_ticks = ticks;
 
 	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
+		uint64_t generation = __atomic_load_n(&shared->generation, __ATOMIC_ACQUIRE);
+		uint64_t before = ticks;
 		const struct view *view;
-		uint64_t now;
 		unsigned n;
 
+		if (unlikely(generation != w->seen))
+			unsettled_settle(&w->unsettled);
 		/* pairs with the load of @seen in datapath_quiesce() */
-		__atomic_store_n(&w->seen, __atomic_load_n(&shared->generation, __ATOMIC_ACQUIRE),
-				 __ATOMIC_RELEASE);
+		__atomic_store_n(&w->seen, generation, __ATOMIC_RELEASE);
 		view = __atomic_load_n(&shared->view, __ATOMIC_SEQ_CST);
-		now = clock_ns();
-		if (was_busy)
-			counter_add(&w->busy_ns, now - before);
-		before = now;
 		n = turn(w, view, now);
+		unsettled_turn(&w->unsettled, n);
+		ticks = clock_ticks();
+		if (ticks - now_ticks > CLOCK_TICKS) {
+			now = clock_ns();
+			now_ticks = ticks;
+		}
 		counter_add(&w->turns, 1);
-		was_busy = n > 0;
 		if (n) {
 			counter_add(&w->packets, n);
-			if (idle_since && now - idle_since < POLL_NS_MAX)
-				learn_poll(w, true);
-			idle_since = 0;
-		} else if (!idle_since) {
-			idle_since = now;
-		} else if (now - idle_since > w->poll_ns &&
-			   !__atomic_load_n(&shared->poll_always, __ATOMIC_RELAXED)) {
+			counter_add(&w->busy_ticks, ticks - before);
+		}
+		if (is_idle(w, now, n)) {
 			learn_poll(w, false);
 			sleep_until_work(w, view);
+			now = clock_ns();
+			ticks = now_ticks = clock_ticks();
 		}
 		rcu_reader_quiescent();
 	}
+	unsettled_settle(&w->unsettled);
 }
 
 static void *main_of_thread(void *arg)
@@ -227,12 +245,14 @@ int worker_start(struct worker *w, struct worker_shared *shared, unsigned id, in
 
 	*w = (struct worker){ .shared = shared, .id = id, .cpu = cpu, .seen = WORKER_IDLE };
 	w->poll_ns = POLL_NS_MIN;
+	w->first_ns = clock_ns();
+	w->first_ticks = clock_ticks();
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->epoll_fd < 0 || w->wake_fd < 0 ||
 	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &event) < 0)
 		return -errno;
-	w->forwarder = forwarder_create(id, &shared->inboxes);
+	w->forwarder = forwarder_create(id, &shared->inboxes, &w->unsettled);
 	w->batch = batch_create();
 	if (!w->forwarder || !w->batch)
 		return -ENOMEM;

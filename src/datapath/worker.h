@@ -46,13 +46,17 @@ struct worker {
 	bool running;
 	struct forwarder *forwarder;
 	struct batch *batch;
+	struct unsettled unsettled;
 
 	/* written by the worker */
 	uint64_t seen __attribute__((aligned(CACHE_LINE)));
 	bool asleep;
 	bool armed; /* queues were asked to wake us */
-	uint64_t turns, busy_ns, sleeps, packets;
-	uint64_t poll_ns; /* how long it polls before it sleeps, learnt */
+	uint64_t turns, sleeps, packets;
+	uint64_t busy_ticks;		/* of turns in which there were packets */
+	uint64_t first_ticks, first_ns; /* when it started, by both clocks */
+	uint64_t idle_since;		/* ns; 0: it is not */
+	uint64_t poll_ns;		/* how long it polls before it sleeps, learnt */
 } __attribute__((aligned(CACHE_LINE)));
 
 /* Prepares @w, number @id, and starts its thread, pinned to @cpu unless that is -1. 0 or -errno. */

@@ -114,31 +114,19 @@ static void parse_ipv6(struct flow_hash *h, const uint8_t *p, const uint8_t *end
 	}
 }
 
-void pkt_parse(struct pkt *pkt)
+uint32_t pkt_hash(const struct pkt *pkt)
 {
 	const uint8_t *p = pkt->head, *end = p + pkt->head_len;
 	uint64_t secret = hash_secret();
 	struct flow_hash h = { .value = secret, .key = secret << 32 | secret >> 32 };
-	uint64_t addresses = load64(p);
-	uint32_t rest = load32(p + 8);
 
-	p += 2 * ETH_ALEN;
-	pkt->ethertype = be16(p);
-	pkt->tagged = false;
-	pkt->tci = 0;
-	p += 2;
-	if (pkt->ethertype == ETH_P_8021Q && end - p >= VLAN_TAG_LEN) {
-		pkt->tagged = true;
-		pkt->tci = be16(p);
-		pkt->ethertype = be16(p + 2);
-		p += VLAN_TAG_LEN;
-	}
-	add(&h, addresses, (uint64_t)(pkt->tci & VLAN_VID_MASK) << 32 | rest);
+	add(&h, load64(p), (uint64_t)(pkt->tci & VLAN_VID_MASK) << 32 | load32(p + 8));
+	p += ETH_HLEN + (pkt->tagged ? VLAN_TAG_LEN : 0);
 	if (pkt->ethertype == ETH_P_IP)
 		parse_ipv4(&h, p, end);
 	else if (pkt->ethertype == ETH_P_IPV6)
 		parse_ipv6(&h, p, end);
 	else
 		add(&h, 0, pkt->ethertype);
-	pkt->hash = (uint32_t)(h.value ^ h.value >> 32);
+	return (uint32_t)(h.value ^ h.value >> 32);
 }

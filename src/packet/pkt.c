@@ -19,25 +19,6 @@ void batch_destroy(struct batch *batch)
 	free(batch);
 }
 
-/* Copies @len <= PKT_HEAD_MAX bytes. Two fixed-size copies that overlap in the middle cost less
- * than a call of memcpy() with a length that the branch predictor has not seen.
- */
-static inline void copy_head(uint8_t *to, const uint8_t *from, uint32_t len)
-{
-	if (len == PKT_HEAD_MAX) {
-		memcpy(to, from, PKT_HEAD_MAX);
-	} else if (len >= PKT_HEAD_MAX / 2) {
-		memcpy(to, from, PKT_HEAD_MAX / 2);
-		memcpy(to + len - PKT_HEAD_MAX / 2, from + len - PKT_HEAD_MAX / 2,
-		       PKT_HEAD_MAX / 2);
-	} else if (len >= 32) {
-		memcpy(to, from, 32);
-		memcpy(to + len - 32, from + len - 32, 32);
-	} else if (len) {
-		memcpy(to, from, len);
-	}
-}
-
 static inline void start(struct pkt *pkt, uint32_t len)
 {
 	assert(len <= FRAME_TAGGED_MAX);
@@ -57,7 +38,7 @@ static void gather(struct pkt *pkt, struct iovec *iov, unsigned n)
 
 		assert(n);
 		part = (uint32_t)min(iov->iov_len, (size_t)(pkt->head_len - copied));
-		copy_head(pkt->head + copied, iov->iov_base, part);
+		pkt_copy_head(pkt->head + copied, iov->iov_base, part);
 		copied += part;
 		iov->iov_base = (uint8_t *)iov->iov_base + part;
 		iov->iov_len -= part;
@@ -80,7 +61,7 @@ void pkt_init(struct pkt *pkt, struct iovec *iov, unsigned n, uint32_t len)
 		gather(pkt, iov, n);
 		return;
 	}
-	copy_head(pkt->head, iov->iov_base, head_len);
+	pkt_copy_head(pkt->head, iov->iov_base, head_len);
 	iov->iov_base = (uint8_t *)iov->iov_base + head_len;
 	iov->iov_len -= head_len;
 	if (!iov->iov_len) {
@@ -93,12 +74,8 @@ void pkt_init(struct pkt *pkt, struct iovec *iov, unsigned n, uint32_t len)
 
 void pkt_init_linear(struct pkt *pkt, const void *frame, uint32_t len, struct iovec *frag)
 {
-	start(pkt, len);
-	copy_head(pkt->head, frame, pkt->head_len);
-	frag->iov_base = (uint8_t *)(uintptr_t)frame + pkt->head_len;
-	frag->iov_len = len - pkt->head_len;
-	pkt->frags = frag;
-	pkt->n_frags = frag->iov_len > 0;
+	assert(len <= FRAME_TAGGED_MAX);
+	pkt_init_single(pkt, frag, frame, len);
 }
 
 /* Says to the offload state that all offsets behind the addresses grew by @delta. */
@@ -135,6 +112,7 @@ void pkt_set_tag(struct pkt *pkt, bool tagged, uint16_t tci)
 		if (pkt->tagged)
 			move_addresses(pkt, VLAN_TAG_LEN);
 		pkt->tagged = false;
+		pkt->tci = 0;
 		return;
 	}
 	if (!pkt->tagged) {
@@ -145,19 +123,4 @@ void pkt_set_tag(struct pkt *pkt, bool tagged, uint16_t tci)
 	}
 	put_be16(pkt->head + 2 * ETH_ALEN + 2, tci);
 	pkt->tci = tci;
-}
-
-void pkt_copy(const struct pkt *pkt, void *to)
-{
-	uint8_t *at = to;
-
-	if (likely(pkt->head_len <= PKT_HEAD_MAX))
-		copy_head(at, pkt->head, pkt->head_len);
-	else
-		memcpy(at, pkt->head, pkt->head_len);
-	at += pkt->head_len;
-	for (unsigned i = 0; i < pkt->n_frags; i++) {
-		memcpy(at, pkt->frags[i].iov_base, pkt->frags[i].iov_len);
-		at += pkt->frags[i].iov_len;
-	}
 }

@@ -16,6 +16,11 @@
 #include "base/compiler.h"
 #include "packet/ethernet.h"
 
+/* UDP segmentation (virtio 1.3), for kernel headers that do not have it yet. */
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
 #define BATCH_MAX 32	 /* packets in a batch */
 #define PKT_HEAD_MAX 128 /* bytes of the private copy */
 #define PKT_HEADROOM 64	 /* room before them, for tags and tunnel headers */
@@ -31,9 +36,8 @@ struct pkt {
 	uint16_t head_len;   /* bytes at head: min(len, PKT_HEAD_MAX) when received */
 	uint16_t n_frags;    /* <= 32768 */
 	struct iovec *frags; /* in the batch's array; sum of lengths is len - head_len */
-	uint32_t hash;	     /* of the flow, set by parse */
 	uint16_t ethertype;  /* host order, behind the tag; set by parse */
-	uint16_t tci;	     /* of the outermost 802.1Q tag when tagged */
+	uint16_t tci;	     /* of the outermost 802.1Q tag when tagged, else 0 */
 	bool tagged;	     /* the frame at head carries an 802.1Q tag */
 	struct virtio_net_hdr
 		offload; /* checksum and segmentation state (virtio 1.2, 5.1.6); 0: plain */
@@ -61,6 +65,46 @@ static inline void batch_clear(struct batch *batch)
 	batch->n_frags = 0;
 }
 
+/* Copies @len <= PKT_HEAD_MAX bytes. Two copies of a fixed size that overlap in the middle cost
+ * less than a call of memcpy() with a length that the branch predictor has not seen.
+ */
+static inline void pkt_copy_head(uint8_t *to, const uint8_t *from, uint32_t len)
+{
+	if (likely(len >= 32 && len <= PKT_HEAD_MAX / 2)) {
+		memcpy(to, from, 32);
+		memcpy(to + len - 32, from + len - 32, 32);
+	} else if (len == PKT_HEAD_MAX) {
+		memcpy(to, from, PKT_HEAD_MAX);
+	} else if (len > PKT_HEAD_MAX / 2) {
+		memcpy(to, from, PKT_HEAD_MAX / 2);
+		memcpy(to + len - PKT_HEAD_MAX / 2, from + len - PKT_HEAD_MAX / 2,
+		       PKT_HEAD_MAX / 2);
+	} else if (len) {
+		memcpy(to, from, len);
+	}
+}
+
+/* Makes @pkt from a frame in one piece, @len bytes (1..FRAME_LEN_MAX) at @frame; what is behind the
+ * private head goes to *@rest. Offload state is cleared.
+ */
+static inline void pkt_init_single(struct pkt *pkt, struct iovec *rest, const uint8_t *frame,
+				   uint32_t len)
+{
+	uint32_t head_len = min(len, (uint32_t)PKT_HEAD_MAX);
+
+	pkt->head = pkt->buf + PKT_HEADROOM;
+	pkt->len = len;
+	pkt->head_len = (uint16_t)head_len;
+	pkt->offload = (struct virtio_net_hdr){ 0 };
+	pkt_copy_head(pkt->head, frame, head_len);
+	/* The copy is real: what is checked later cannot be read again from the source. */
+	__asm__ volatile("" : : "r"(pkt->head) : "memory");
+	rest->iov_base = (uint8_t *)(uintptr_t)frame + head_len;
+	rest->iov_len = len - head_len;
+	pkt->frags = rest;
+	pkt->n_frags = len > head_len;
+}
+
 /* Makes @pkt from a frame that lies in @iov (@n fragments, @len bytes in all, at most
  * FRAME_TAGGED_MAX): copies the first PKT_HEAD_MAX bytes and lets frags be the rest of @iov, which
  * is changed in place and must live as long as the packet. Offload state is cleared.
@@ -77,4 +121,17 @@ void pkt_init_linear(struct pkt *pkt, const void *frame, uint32_t len, struct io
 void pkt_set_tag(struct pkt *pkt, bool tagged, uint16_t tci);
 
 /* Copies the whole frame to @to, which has room for pkt->len bytes. */
-void pkt_copy(const struct pkt *pkt, void *to);
+static inline void pkt_copy(const struct pkt *pkt, void *to)
+{
+	uint8_t *at = to;
+
+	if (likely(pkt->head_len <= PKT_HEAD_MAX))
+		pkt_copy_head(at, pkt->head, pkt->head_len);
+	else
+		memcpy(at, pkt->head, pkt->head_len);
+	at += pkt->head_len;
+	for (unsigned i = 0; i < pkt->n_frags; i++) {
+		memcpy(at, pkt->frags[i].iov_base, pkt->frags[i].iov_len);
+		at += pkt->frags[i].iov_len;
+	}
+}

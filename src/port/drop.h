@@ -12,6 +12,7 @@
 	X(too_short,               "received",   "frame shorter than an Ethernet header (14 bytes)")          \
 	X(too_long,                "received",   "frame longer than the port's MTU")                          \
 	X(net_header,              "received",   "virtio-net header missing, or asks for what was not negotiated") \
+	X(offload,                 "received",   "asks for a checksum or segmentation that its headers do not allow") \
 	X(truncated,               "received",   "frame cut off by its source (pcap snapshot length)")        \
 	X(queue_disabled,          "received",   "sent by the guest on a queue that it has not enabled")      \
 	X(reserved_mac,            "received",   "link-local destination (01:80:c2:00:00:0x), never forwarded") \
@@ -30,6 +31,7 @@
 	X(tx_ring_broken,          "sent",       "the guest's receive queue is broken")                       \
 	X(tx_handoff_full,         "sent",       "the worker that serves this port did not keep up")          \
 	X(tx_would_block,          "sent",       "the kernel's queue behind the port is full")                \
+	X(tx_offload,              "sent",       "needs a checksum or segmentation that cannot be done")      \
 	X(tx_error,                "sent",       "the kernel refused the frame")
 /* clang-format on */
 

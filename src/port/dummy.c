@@ -9,6 +9,7 @@
 #include "base/spsc.h"
 #include "port/dummy.h"
 #include "port/kinds.h"
+#include "port/offload.h"
 
 #define STORE_SIZE (1u << 20) /* bytes of frames that wait in a queue */
 
@@ -27,6 +28,7 @@ struct dummy {
 	struct port port;
 	bool keep;
 	unsigned n_made, n_wanted;
+	unsigned offloads; /* that the test takes */
 	struct dummy_rxq rxqs[DUMMY_QUEUES_MAX];
 	struct dummy_txq txqs[DUMMY_QUEUES_MAX];
 };
@@ -41,6 +43,7 @@ static const struct option dummy_options[] = {
 	  .type = OPTION_BOOL,
 	  .flags = OPTION_FIXED,
 	  .help = "keep what is sent until the test takes it, or discard it (on)" },
+	OFFLOAD_OPTIONS,
 	{ .name = NULL },
 };
 
@@ -64,7 +67,7 @@ static int make_queue(struct dummy *d, unsigned i)
 	int r;
 
 	rxq->q = (struct rxq){ .port = &d->port, .index = i, .wake_fd = -1 };
-	txq->q = (struct txq){ .port = &d->port, .index = i };
+	txq->q = (struct txq){ .port = &d->port, .index = i, .offloads = d->offloads };
 	r = spsc_init(&rxq->store, STORE_SIZE);
 	if (r < 0)
 		return r;
@@ -129,6 +132,7 @@ static int dummy_create(struct port **out, const char *name, const json_t *optio
 	port_init(&d->port, &dummy_port_ops, name, env, owner);
 	d->keep = option_bool(options, "keep", true);
 	d->n_wanted = (unsigned)option_uint(options, "queues", 1);
+	d->offloads = offload_wanted(options);
 	r = make_queues(d, d->n_wanted, err);
 	if (r < 0) {
 		dummy_destroy(&d->port);
@@ -145,8 +149,13 @@ static int dummy_set(struct port *port, const json_t *options, const json_t *cha
 {
 	struct dummy *d = to_dummy(port);
 	unsigned n = (unsigned)option_uint(options, "queues", 1);
-	int r = make_queues(d, n, err);
+	int r;
 
+	d->offloads = offload_wanted(options);
+	for (unsigned i = 0; i < d->n_made; i++)
+		/* alone: read by workers whenever they send */
+		__atomic_store_n(&d->txqs[i].q.offloads, d->offloads, __ATOMIC_RELAXED);
+	r = make_queues(d, n, err);
 	if (r < 0 || n == d->n_wanted)
 		return r;
 	d->n_wanted = n;

@@ -5,7 +5,7 @@
  *
  * Options: "queues" 1..DUMMY_QUEUES_MAX (default 1), may be changed while traffic flows: the port
  * then goes through quiesce() and changed(). "keep" (default on): off discards what is sent, and
- * counts it as sent.
+ * counts it as sent. "offload-csum" and so on, see port/offload.h: what the test takes undone.
  */
 #pragma once
 

@@ -16,7 +16,8 @@
  *
  * Worker side. rx() fills a batch; the packets stay valid until rx_done() for the same queue, which
  * comes before the next rx(). tx() sends packets in order and copies what it needs before it
- * returns: it never keeps a packet. Neither blocks, allocates or logs. Each packet that tx() does
+ * returns: it never keeps a packet; it gets none that asks for what the queue's offloads do not
+ * have (see port/offload.h). Neither blocks, allocates or logs. Each packet that tx() does
  * not send it counts as a drop in the counters it is given; rx() counts rx_packets, rx_bytes and
  * the drops of what it does not hand on. arm() and disarm() bracket the worker's sleep: after arm()
  * returned false, wake_fd becomes readable (or gets a new event, as seen by an edge-triggered
@@ -43,12 +44,15 @@ struct rxq {
 	struct port *port;
 	unsigned index; /* queue pair, 0.. */
 	int wake_fd;	/* for epoll; -1: can only be polled */
+	bool unsettled; /* the worker's: it has to come back (see datapath/unsettled.h) */
 };
 
 /* First member of a kind's transmit queue. */
 struct txq {
 	struct port *port;
 	unsigned index;
+	unsigned offloads; /* atomic: bits of enum offload, what tx() takes undone */
+	bool unsettled;	   /* as above */
 };
 
 /* What a port may ask of the switch; given to create(), valid as long as the port. Control thread.
@@ -96,6 +100,10 @@ struct port_ops {
 	bool (*arm)(struct rxq *q);
 	void (*disarm)(struct rxq *q);
 	void (*tx)(struct txq *q, struct pkt *const *pkts, unsigned n, struct port_counters *c);
+	/* Soon after rx_done() and tx(), behind a full barrier: the peer may have gone to sleep
+	 * just when it was looked at. NULL: nothing to settle. */
+	void (*rx_settle)(struct rxq *q);
+	void (*tx_settle)(struct txq *q);
 };
 
 /* A running port. The kind allocates it, first member of its own structure, with port_init(). */

@@ -13,9 +13,11 @@
 
 #include "base/log.h"
 #include "port/kinds.h"
+#include "port/offload.h"
 #include "port/port.h"
 #include "port/slots.h"
 #include "port/tap_device.h"
+#include "virtio/net_header.h"
 
 LOG_MODULE("tap");
 
@@ -45,7 +47,8 @@ struct tap {
 	enum tap_state state;
 	struct event *changes; /* reads dev.monitor */
 	bool existing, net_header;
-	unsigned mtu; /* asked for; 0: whatever the device has */
+	unsigned offloads; /* that are exchanged with the kernel */
+	unsigned mtu;	   /* asked for; 0: whatever the device has */
 	char interface[IFNAMSIZ];
 	char *netns; /* NULL: ours */
 	struct tap_rxq *rxqs;
@@ -81,6 +84,7 @@ static const struct option tap_options[] = {
 	  .type = OPTION_BOOL,
 	  .flags = OPTION_FIXED,
 	  .help = "exchange virtio-net headers (offloads) with the kernel (on)" },
+	OFFLOAD_OPTIONS,
 	{ .name = NULL },
 };
 
@@ -127,7 +131,7 @@ static int add_queues(struct tap *tap)
 			.slots = slots_map(BATCH_MAX),
 		};
 		tap->txqs[i] = (struct tap_txq){
-			.q = { .port = &tap->port, .index = i },
+			.q = { .port = &tap->port, .index = i, .offloads = tap->offloads },
 			.fd = fd,
 			.header_len = header_len,
 			.slot = slots_map(1),
@@ -184,6 +188,8 @@ static int open_device(struct tap *tap, const json_t *options, struct error *err
 	tap->existing = spec.existing;
 	tap->mtu = spec.mtu;
 	tap->net_header = spec.net_header;
+	if (spec.net_header)
+		tap->offloads = tap_device_set_offloads(&tap->dev, offload_wanted(options));
 	if (!spec.netns)
 		return 0;
 	tap->netns = strdup(spec.netns);
@@ -223,20 +229,32 @@ fail:
 	return r;
 }
 
+/* At once: the kernel takes what we send with or without. */
+static void set_offloads(struct tap *tap, unsigned wanted)
+{
+	tap->offloads = tap_device_set_offloads(&tap->dev, wanted);
+	for (unsigned i = 0; i < tap->port.n_txqs; i++)
+		/* alone: read by workers whenever they send */
+		__atomic_store_n(&tap->txqs[i].q.offloads, tap->offloads, __ATOMIC_RELAXED);
+}
+
 static int tap_set(struct port *port, const json_t *options, const json_t *changes,
 		   struct error *err)
 {
 	unsigned mtu = (unsigned)option_uint(options, "mtu", 0);
 	struct tap *tap = to_tap(port);
-	int r;
 
-	if (mtu == tap->mtu)
-		return 0;
-	/* Back to the default: what the switch then lets pass. */
-	r = tap_device_set_mtu(&tap->dev, mtu ? mtu : ETH_DATA_LEN, err);
-	if (!r)
+	if (mtu != tap->mtu) {
+		/* Back to the default: what the switch then lets pass. */
+		int r = tap_device_set_mtu(&tap->dev, mtu ? mtu : ETH_DATA_LEN, err);
+
+		if (r < 0)
+			return r;
 		tap->mtu = mtu;
-	return r;
+	}
+	if (tap->net_header)
+		set_offloads(tap, offload_wanted(options));
+	return 0;
 }
 
 static void tap_show(const struct port *port, json_t *out)
@@ -252,12 +270,28 @@ static void tap_show(const struct port *port, json_t *out)
 	json_object_set_new(out, "queues", json_integer(tap->dev.n_queues));
 }
 
+/* What the kernel asks for in the header of a frame. It may lag behind what it was told to ask for,
+ * so all that we know is right. False: that is not so.
+ */
+static bool read_header(const uint8_t *from, struct pkt *pkt)
+{
+	struct virtio_net_hdr header;
+
+	memcpy(&header, from, sizeof(header));
+	if (!net_header_valid(&header, offload_features(OFFLOAD_ALL), pkt->len))
+		return false;
+	net_header_clean(&header);
+	pkt->offload = header;
+	return true;
+}
+
 static void tap_rx(struct rxq *q, struct batch *batch, struct port_counters *c)
 {
 	struct tap_rxq *rxq = container_of(q, struct tap_rxq, q);
-	uint64_t bytes = 0;
+	uint64_t packets = 0, bytes = 0;
 
-	while (batch->n < BATCH_MAX) {
+	while (packets < BATCH_MAX) {
+		struct pkt *pkt = &batch->pkts[batch->n];
 		uint8_t *frame = slot_frame(rxq->slots, batch->n);
 		ssize_t got = read(rxq->fd, frame - rxq->header_len,
 				   rxq->header_len + (size_t)FRAME_LEN_MAX);
@@ -267,11 +301,17 @@ static void tap_rx(struct rxq *q, struct batch *batch, struct port_counters *c)
 		if (got < (ssize_t)rxq->header_len)
 			break;
 		len = (uint32_t)got - rxq->header_len;
-		pkt_init_linear(&batch->pkts[batch->n++], frame, len,
-				&batch->frags[batch->n_frags++]);
+		packets++;
 		bytes += len;
+		pkt_init_linear(pkt, frame, len, &batch->frags[batch->n]);
+		if (rxq->header_len && !read_header(frame - rxq->header_len, pkt)) {
+			drop_count(c, DROP_net_header, 1);
+			continue;
+		}
+		batch->n++;
 	}
-	counter_add(&c->rx_packets, batch->n);
+	batch->n_frags = batch->n;
+	counter_add(&c->rx_packets, packets);
 	counter_add(&c->rx_bytes, bytes);
 }
 
@@ -297,10 +337,6 @@ static int send_frame(struct tap_txq *txq, const struct pkt *pkt)
 	struct iovec iov[2 + IOV_USED_MAX];
 	int n = 0;
 
-	if (unlikely(!txq->header_len && (header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM ||
-					  header.gso_type != VIRTIO_NET_HDR_GSO_NONE)))
-		return -EOPNOTSUPP;
-	header.flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	if (txq->header_len)
 		iov[n++] = (struct iovec){ &header, sizeof(header) };
 	if (likely(pkt->n_frags <= IOV_USED_MAX)) {

@@ -19,7 +19,14 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "port/offload.h"
 #include "port/tap_device.h"
+
+/* Linux 6.2, for headers that do not have it yet. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
 
 #define NETNS_DIR "/run/netns"
 #define MONITOR_READS_MAX 64 /* messages taken at once; the rest wakes us again */
@@ -173,6 +180,31 @@ int tap_device_set_mtu(const struct tap_device *dev, unsigned mtu, struct error 
 	}
 	return r ? error_set(err, r, "cannot set the device's MTU to %u: %s", mtu, strerror(-r))
 		 : 0;
+}
+
+unsigned tap_device_set_offloads(const struct tap_device *dev, unsigned wanted)
+{
+	static const struct {
+		unsigned offload, flag;
+	} flags[] = {
+		{ OFFLOAD_CSUM, TUN_F_CSUM }, { OFFLOAD_TSO4, TUN_F_TSO4 },
+		{ OFFLOAD_TSO6, TUN_F_TSO6 }, { OFFLOAD_ECN, TUN_F_TSO_ECN },
+		{ OFFLOAD_USO4, TUN_F_USO4 }, { OFFLOAD_USO6, TUN_F_USO6 },
+	};
+	/* UDP segmentation is young, and unknown flags are refused */
+	const unsigned tries[] = { wanted, wanted & ~(unsigned)(OFFLOAD_USO4 | OFFLOAD_USO6), 0 };
+
+	for (size_t t = 0; t < ARRAY_SIZE(tries); t++) {
+		unsigned arg = 0;
+
+		for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+			if (tries[t] & flags[i].offload)
+				arg |= flags[i].flag;
+		/* of the device: one queue is as good as all */
+		if (ioctl(dev->queues[0], TUNSETOFFLOAD, arg) == 0)
+			return tries[t];
+	}
+	return 0;
 }
 
 static int bring_up(const struct tap_device *dev, struct error *err)

@@ -44,6 +44,11 @@ void tap_device_close(struct tap_device *dev);
 /* 0 or -errno and a text. */
 int tap_device_set_mtu(const struct tap_device *dev, unsigned mtu, struct error *err);
 
+/* Tells the kernel to leave @wanted (bits of enum offload) to us in what it sends. Returns what of
+ * that this kernel knows: what may be left to it, too. Only with net_header.
+ */
+unsigned tap_device_set_offloads(const struct tap_device *dev, unsigned wanted);
+
 /* The state now; reads (and forgets) what made monitor readable first. */
 enum tap_state tap_device_state(const struct tap_device *dev);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "port/kinds.h"
+#include "port/offload.h"
 #include "port/vhost_queue.h"
 #include "vhost/device.h"
 #include "vhost/proto.h"
@@ -100,10 +101,18 @@ static const struct option vhost_user_options[] = {
 	  .type = OPTION_OCTAL,
 	  .flags = OPTION_FIXED,
 	  .help = "permissions of the socket (0600)" },
+	{ .name = "packed",
+	  .type = OPTION_BOOL,
+	  .flags = OPTION_FIXED,
+	  .help = "offer packed rings (on)" },
 	{ .name = "config",
 	  .type = OPTION_BOOL,
 	  .flags = OPTION_FIXED,
 	  .help = "offer the configuration space; not for QEMU, which keeps its own (off)" },
+	OFFLOAD_OPTIONS,
+	{ .name = "offload-mrg-rxbuf",
+	  .type = OPTION_BOOL,
+	  .help = "let a packet take several receive buffers of the guest (on)" },
 	{ 0 },
 };
 
@@ -188,12 +197,18 @@ static void vhost_user_quiesced(struct port *port)
 /* What works; more comes with what implements it. MQ without a control queue makes drivers that
  * read the specification closely refuse the device, so a port of one queue does not offer it.
  */
-static uint64_t offered_features(unsigned n_pairs)
+static uint64_t offered_features(unsigned n_pairs, const json_t *options)
 {
+	bool mergeable = option_bool(options, "offload-mrg-rxbuf", true);
+
 	return 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_ANY_LAYOUT |
 	       1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_RING_F_EVENT_IDX |
-	       1ull << VHOST_USER_F_PROTOCOL_FEATURES | 1ull << VIRTIO_NET_F_MRG_RXBUF |
-	       1ull << VIRTIO_NET_F_MTU | (uint64_t)(n_pairs > 1) << VIRTIO_NET_F_MQ;
+	       1ull << VIRTIO_F_IN_ORDER |
+	       (uint64_t)option_bool(options, "packed", true) << VIRTIO_F_RING_PACKED |
+	       1ull << VHOST_USER_F_PROTOCOL_FEATURES | 1ull << VIRTIO_NET_F_MTU |
+	       offload_features(offload_wanted(options)) |
+	       (uint64_t)mergeable << VIRTIO_NET_F_MRG_RXBUF |
+	       (uint64_t)(n_pairs > 1) << VIRTIO_NET_F_MQ;
 }
 
 static uint64_t offered_protocol_features(bool config)
@@ -217,7 +232,7 @@ static int make_device(struct vhost_port *vp, const json_t *options, struct erro
 		.path = vp->path,
 		.mode = vp->listens ? VHOST_LISTEN : VHOST_CONNECT,
 		.rights = { .uid = -1, .gid = -1, .mode = -1 },
-		.features = offered_features(vp->n_pairs),
+		.features = offered_features(vp->n_pairs, options),
 		.protocol_features =
 			offered_protocol_features(option_bool(options, "config", false)),
 		.n_queue_pairs = vp->n_pairs,
@@ -286,7 +301,7 @@ static int vhost_user_set(struct port *port, const json_t *options, const json_t
 {
 	struct vhost_port *vp = to_vhost(port);
 
-	vhost_device_set_offer(vp->device, offered_features(vp->n_pairs),
+	vhost_device_set_offer(vp->device, offered_features(vp->n_pairs, options),
 			       (uint16_t)option_uint(options, "mtu", 1500));
 	return 0;
 }
@@ -378,7 +393,9 @@ const struct port_ops vhost_user_port_ops = {
 	.show = vhost_user_show,
 	.rx = vhost_queue_rx,
 	.rx_done = vhost_queue_rx_done,
+	.rx_settle = vhost_queue_rx_settle,
 	.arm = vhost_queue_arm,
 	.disarm = vhost_queue_disarm,
 	.tx = vhost_queue_tx,
+	.tx_settle = vhost_queue_tx_settle,
 };

@@ -11,17 +11,9 @@
 
 #define WAYS 4
 #define LOCK_TRIES 64
-#define KEY_PRESENT (1ull << 60)
-#define VALUE_STATIC (1ull << 63)
-#define NO_ENTRY UINT64_MAX
-
-struct entry {
-	uint64_t key;	/* KEY_PRESENT | vid << 48 | mac; 0: free */
-	uint64_t value; /* VALUE_STATIC | port << 32 | seconds */
-};
 
 struct set {
-	struct entry ways[WAYS];
+	struct mac_slot ways[WAYS];
 } __attribute__((aligned(CACHE_LINE)));
 
 struct mac_table {
@@ -36,17 +28,12 @@ struct mac_table {
 
 static uint64_t make_key(mac_t mac, uint16_t vid)
 {
-	return KEY_PRESENT | (uint64_t)vid << 48 | mac;
+	return MAC_KEY_PRESENT | (uint64_t)vid << 48 | mac;
 }
 
 static uint64_t make_value(uint32_t port, uint32_t now)
 {
 	return (uint64_t)port << 32 | now;
-}
-
-static uint32_t value_port(uint64_t value)
-{
-	return (uint32_t)(value >> 32) & (MAC_PORTS_MAX - 1);
 }
 
 struct mac_table *mac_table_create(unsigned size)
@@ -79,7 +66,7 @@ void mac_table_destroy(struct mac_table *t)
 }
 
 /* Under the lock too: time stamps change without it. */
-static uint64_t load_value(const struct entry *e)
+static uint64_t load_value(const struct mac_slot *e)
 {
 	return __atomic_load_n(&e->value, __ATOMIC_RELAXED);
 }
@@ -122,7 +109,7 @@ static void find_sets(const struct mac_table *t, uint64_t key, struct set *out[2
 	out[1] = &t->sets[(h >> 32) & t->mask];
 }
 
-static struct entry *find_entry(const struct mac_table *t, uint64_t key)
+static struct mac_slot *find_entry(const struct mac_table *t, uint64_t key)
 {
 	struct set *sets[2];
 
@@ -134,42 +121,40 @@ static struct entry *find_entry(const struct mac_table *t, uint64_t key)
 	return NULL;
 }
 
-/* The value under @key, or NO_ENTRY. Loads pair with the stores in write_entry(). */
-static uint64_t read_value(const struct entry *e, uint64_t key)
-{
-	uint64_t value = __atomic_load_n(&e->value, __ATOMIC_ACQUIRE);
-
-	return __atomic_load_n(&e->key, __ATOMIC_RELAXED) == key ? value : NO_ENTRY;
-}
-
 uint32_t mac_table_lookup(const struct mac_table *t, mac_t mac, uint16_t vid)
 {
-	uint64_t key = make_key(mac, vid), value;
-	struct entry *e = find_entry(t, key);
+	struct mac_ref ref;
+	uint64_t value;
 
-	if (!e)
+	if (!mac_table_ref(t, mac, vid, &ref) || !mac_slot_read(ref.slot, ref.key, &value))
 		return MAC_NO_PORT;
-	value = read_value(e, key);
-	return value == NO_ENTRY ? MAC_NO_PORT : value_port(value);
+	return mac_value_port(value);
+}
+
+bool mac_table_ref(const struct mac_table *t, mac_t mac, uint16_t vid, struct mac_ref *ref)
+{
+	ref->key = make_key(mac, vid);
+	ref->slot = find_entry(t, ref->key);
+	return ref->slot;
 }
 
 /* The rest runs under the lock. */
 
 static void count_entry(struct mac_table *t, uint64_t value, int by)
 {
-	unsigned *port = &t->by_port[value_port(value)];
+	unsigned *port = &t->by_port[mac_value_port(value)];
 
 	__atomic_store_n(port, *port + by, __ATOMIC_RELAXED);
 	__atomic_store_n(&t->n, t->n + by, __ATOMIC_RELAXED);
 }
 
-static void clear_entry(struct mac_table *t, struct entry *e)
+static void clear_entry(struct mac_table *t, struct mac_slot *e)
 {
 	count_entry(t, load_value(e), -1);
 	__atomic_store_n(&e->key, 0, __ATOMIC_RELEASE);
 }
 
-static void write_entry(struct mac_table *t, struct entry *e, uint64_t key, uint64_t value)
+static void write_entry(struct mac_table *t, struct mac_slot *e, uint64_t key, uint64_t value)
 {
 	if (e->key)
 		clear_entry(t, e);
@@ -181,14 +166,14 @@ static void write_entry(struct mac_table *t, struct entry *e, uint64_t key, uint
 
 /* A free entry for @key, or the oldest learned one of the port that holds the most; NULL: only
  * static ones. */
-static struct entry *find_place(struct mac_table *t, uint64_t key, bool may_use_free)
+static struct mac_slot *find_place(struct mac_table *t, uint64_t key, bool may_use_free)
 {
-	struct entry *best = NULL;
+	struct mac_slot *best = NULL;
 	struct set *sets[2];
 
 	find_sets(t, key, sets);
 	for (int i = 0; i < 2 * WAYS; i++) {
-		struct entry *e = &sets[i / WAYS]->ways[i % WAYS];
+		struct mac_slot *e = &sets[i / WAYS]->ways[i % WAYS];
 		uint64_t value = load_value(e);
 		unsigned held, most;
 
@@ -197,10 +182,10 @@ static struct entry *find_place(struct mac_table *t, uint64_t key, bool may_use_
 				return e;
 			continue;
 		}
-		if (value & VALUE_STATIC)
+		if (value & MAC_VALUE_STATIC)
 			continue;
-		held = t->by_port[value_port(value)];
-		most = best ? t->by_port[value_port(load_value(best))] : 0;
+		held = t->by_port[mac_value_port(value)];
+		most = best ? t->by_port[mac_value_port(load_value(best))] : 0;
 		if (!best || held > most ||
 		    (held == most && (uint32_t)value < (uint32_t)load_value(best)))
 			best = e;
@@ -211,12 +196,12 @@ static struct entry *find_place(struct mac_table *t, uint64_t key, bool may_use_
 static void learn_locked(struct mac_table *t, uint64_t key, uint32_t port, uint32_t now,
 			 unsigned limit)
 {
-	struct entry *e = find_entry(t, key);
+	struct mac_slot *e = find_entry(t, key);
 
 	if (e) {
-		if (load_value(e) & VALUE_STATIC)
+		if (load_value(e) & MAC_VALUE_STATIC)
 			return;
-		if (value_port(load_value(e)) != port) {
+		if (mac_value_port(load_value(e)) != port) {
 			if (limit && t->by_port[port] >= limit) {
 				counter_add(&t->refused, 1);
 				return;
@@ -229,7 +214,8 @@ static void learn_locked(struct mac_table *t, uint64_t key, uint32_t port, uint3
 	if (!limit || t->by_port[port] < limit) {
 		e = find_place(t, key, t->n < t->max);
 		/* nobody loses its place to a port that holds more */
-		if (e && (!e->key || t->by_port[value_port(load_value(e))] >= t->by_port[port])) {
+		if (e &&
+		    (!e->key || t->by_port[mac_value_port(load_value(e))] >= t->by_port[port])) {
 			write_entry(t, e, key, make_value(port, now));
 			return;
 		}
@@ -240,41 +226,39 @@ static void learn_locked(struct mac_table *t, uint64_t key, uint32_t port, uint3
 void mac_table_learn(struct mac_table *t, mac_t mac, uint16_t vid, uint32_t port, uint32_t now,
 		     unsigned limit)
 {
-	uint64_t key = make_key(mac, vid), value = NO_ENTRY;
-	struct entry *e = find_entry(t, key);
+	struct mac_ref ref;
+	uint64_t value;
 
-	if (e)
-		value = read_value(e, key);
-	if (likely(value != NO_ENTRY && (value & VALUE_STATIC || value_port(value) == port))) {
-		if (!(value & VALUE_STATIC) && (uint32_t)value != now)
-			__atomic_compare_exchange_n(&e->value, &value, make_value(port, now), false,
-						    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
-		return;
+	if (likely(mac_table_ref(t, mac, vid, &ref))) {
+		if (likely(mac_ref_seen(&ref, port, now)))
+			return;
+		if (mac_slot_read(ref.slot, ref.key, &value) && value & MAC_VALUE_STATIC)
+			return;
 	}
 	if (mac_is_multicast(mac) || !mac || !try_lock_briefly(t))
 		return;
-	learn_locked(t, key, port, now, limit);
+	learn_locked(t, ref.key, port, now, limit);
 	unlock(t);
 }
 
 int mac_table_add_static(struct mac_table *t, mac_t mac, uint16_t vid, uint32_t port)
 {
 	uint64_t key = make_key(mac, vid);
-	struct entry *e;
+	struct mac_slot *e;
 
 	lock(t);
 	e = find_entry(t, key);
 	if (!e)
 		e = find_place(t, key, true);
 	if (e)
-		write_entry(t, e, key, VALUE_STATIC | make_value(port, 0));
+		write_entry(t, e, key, MAC_VALUE_STATIC | make_value(port, 0));
 	unlock(t);
 	return e ? 0 : -ENOSPC;
 }
 
 bool mac_table_remove(struct mac_table *t, mac_t mac, uint16_t vid)
 {
-	struct entry *e;
+	struct mac_slot *e;
 
 	lock(t);
 	e = find_entry(t, make_key(mac, vid));
@@ -293,7 +277,7 @@ static unsigned remove_if(struct mac_table *t, bool (*matches)(uint64_t value, c
 	for (uint64_t s = 0; s <= t->mask && __atomic_load_n(&t->n, __ATOMIC_RELAXED); s++) {
 		lock(t);
 		for (int w = 0; w < WAYS; w++) {
-			struct entry *e = &t->sets[s].ways[w];
+			struct mac_slot *e = &t->sets[s].ways[w];
 
 			if (e->key && matches(load_value(e), arg)) {
 				clear_entry(t, e);
@@ -314,8 +298,8 @@ static bool flush_matches(uint64_t value, const void *arg)
 {
 	const struct flush *f = arg;
 
-	return (f->port == MAC_NO_PORT || f->port == value_port(value)) &&
-	       (f->also_static || !(value & VALUE_STATIC));
+	return (f->port == MAC_NO_PORT || f->port == mac_value_port(value)) &&
+	       (f->also_static || !(value & MAC_VALUE_STATIC));
 }
 
 unsigned mac_table_flush(struct mac_table *t, uint32_t port, bool also_static)
@@ -328,7 +312,8 @@ unsigned mac_table_flush(struct mac_table *t, uint32_t port, bool also_static)
 static bool age_matches(uint64_t value, const void *arg)
 {
 	/* a stamp from a moment ahead of us makes a negative age, which is young */
-	return !(value & VALUE_STATIC) && (int32_t)(*(const uint32_t *)arg - (uint32_t)value) >= 0;
+	return !(value & MAC_VALUE_STATIC) &&
+	       (int32_t)(*(const uint32_t *)arg - (uint32_t)value) >= 0;
 }
 
 unsigned mac_table_age(struct mac_table *t, uint32_t now, uint32_t aging)
@@ -343,17 +328,16 @@ void mac_table_each(const struct mac_table *t, uint32_t now,
 {
 	for (uint64_t s = 0; s <= t->mask; s++) {
 		for (int w = 0; w < WAYS; w++) {
-			const struct entry *e = &t->sets[s].ways[w];
-			uint64_t key = __atomic_load_n(&e->key, __ATOMIC_ACQUIRE);
-			uint64_t value = read_value(e, key);
+			const struct mac_slot *e = &t->sets[s].ways[w];
+			uint64_t key = __atomic_load_n(&e->key, __ATOMIC_ACQUIRE), value;
 			struct mac_entry out;
 
-			if (!key || value == NO_ENTRY)
+			if (!key || !mac_slot_read(e, key, &value))
 				continue;
 			out.mac = key & 0xffffffffffffull;
 			out.vid = key >> 48 & VLAN_VID_MASK;
-			out.port = value_port(value);
-			out.is_static = value & VALUE_STATIC;
+			out.port = mac_value_port(value);
+			out.is_static = value & MAC_VALUE_STATIC;
 			out.age = out.is_static || (int32_t)(now - (uint32_t)value) < 0
 					  ? 0
 					  : now - (uint32_t)value;

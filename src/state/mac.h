@@ -29,6 +29,21 @@
 
 struct mac_table;
 
+/* An entry as it is in the table: open to those who keep a struct mac_ref. */
+struct mac_slot {
+	uint64_t key;	/* MAC_KEY_PRESENT | vid << 48 | mac; 0: free */
+	uint64_t value; /* MAC_VALUE_STATIC | port << 32 | seconds */
+};
+
+#define MAC_KEY_PRESENT (1ull << 60)
+#define MAC_VALUE_STATIC (1ull << 63)
+
+/* An address and the place where it was found; valid as long as the table. */
+struct mac_ref {
+	struct mac_slot *slot;
+	uint64_t key;
+};
+
 /* A snapshot of one entry, for people. */
 struct mac_entry {
 	mac_t mac;
@@ -53,6 +68,45 @@ uint32_t mac_table_lookup(const struct mac_table *table, mac_t mac, uint16_t vid
  */
 void mac_table_learn(struct mac_table *table, mac_t mac, uint16_t vid, uint32_t port, uint32_t now,
 		     unsigned limit);
+
+/* Workers. Fills in @ref; false when the address is not known. */
+bool mac_table_ref(const struct mac_table *table, mac_t mac, uint16_t vid, struct mac_ref *ref);
+
+/* The port of an entry's value. */
+static inline uint32_t mac_value_port(uint64_t value)
+{
+	return (uint32_t)(value >> 32) & (MAC_PORTS_MAX - 1);
+}
+
+/* The value under a slot's @key; false when the slot is another address's by now. Loads pair with
+ * the stores of writers, see above. Any thread. */
+static inline bool mac_slot_read(const struct mac_slot *slot, uint64_t key, uint64_t *value)
+{
+	*value = __atomic_load_n(&slot->value, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&slot->key, __ATOMIC_RELAXED) == key;
+}
+
+/* Workers. Whether the address is still there, and behind @port. */
+static inline bool mac_ref_is(const struct mac_ref *ref, uint32_t port)
+{
+	uint64_t value;
+
+	return mac_slot_read(ref->slot, ref->key, &value) && mac_value_port(value) == port;
+}
+
+/* Workers. The address was seen as a source on @port at @now seconds: refreshes its time stamp.
+ * True when it is known to be there; else it has to be learned. */
+static inline bool mac_ref_seen(const struct mac_ref *ref, uint32_t port, uint32_t now)
+{
+	uint64_t value;
+
+	if (!mac_slot_read(ref->slot, ref->key, &value) || mac_value_port(value) != port)
+		return false;
+	if (!(value & MAC_VALUE_STATIC) && (uint32_t)value != now)
+		__atomic_compare_exchange_n(&ref->slot->value, &value, (uint64_t)port << 32 | now,
+					    false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	return true;
+}
 
 /* Control thread from here on. */
 

@@ -438,7 +438,7 @@ static int on_base(struct frontend *fe, const struct vhost_user_vring_state *sta
 		return error_set(err, -EPROTO, "GET_VRING_BASE answered for a wrong ring");
 	fe->vrings[state->index].step = STEP_IDLE;
 	if (fe->ops->stopped != NULL)
-		fe->ops->stopped(fe->owner, state->index, (uint16_t)state->num);
+		fe->ops->stopped(fe->owner, state->index, state->num);
 	return 0;
 }
 

@@ -36,7 +36,7 @@ struct frontend_ops {
 	/* The back-end has taken (and, with REPLY_ACK, accepted) every ring started so far. */
 	void (*ready)(void *owner);
 	/* The back-end has let go of ring @index; @base is the first chain it has not completed. */
-	void (*stopped)(void *owner, unsigned index, uint16_t base);
+	void (*stopped)(void *owner, unsigned index, uint32_t base);
 	/* The connection has ended, or could not go on: @why, for people. */
 	void (*down)(void *owner, const char *why);
 };

@@ -25,7 +25,7 @@ struct vhost_vring {
 	uint32_t size;	  /* SET_VRING_NUM; 0: not set */
 	uint64_t desc_addr, driver_addr, device_addr; /* front-end virtual addresses */
 	bool has_addr;
-	uint16_t base; /* SET_VRING_BASE: where to start */
+	uint32_t base; /* SET_VRING_BASE: where to start, see ring_start() */
 };
 
 /* What the owner is told. Control thread. */

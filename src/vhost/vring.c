@@ -43,10 +43,15 @@ static void stop_ring(struct vhost_session *s, struct vhost_vring *v)
 	v->started = false;
 }
 
+static bool is_packed(const struct vhost_session *s)
+{
+	return s->state.features >> VIRTIO_F_RING_PACKED & 1;
+}
+
 static bool translate(const struct vhost_session *s, const struct vhost_vring *v,
 		      struct ring_config *config)
 {
-	bool packed = s->state.features >> VIRTIO_F_RING_PACKED & 1;
+	bool packed = is_packed(s);
 	uint64_t driver_len = packed ? 4 : 6 + 2ull * v->size;
 	uint64_t device_len = packed ? 4 : 6 + 8ull * v->size;
 
@@ -56,7 +61,7 @@ static bool translate(const struct vhost_session *s, const struct vhost_vring *v
 		.desc = guestmem_user(s->mem, v->desc_addr, 16ull * v->size),
 		.driver = guestmem_user(s->mem, v->driver_addr, driver_len),
 		.device = guestmem_user(s->mem, v->device_addr, device_len),
-		.next_avail = v->base,
+		.base = v->base,
 	};
 	return config->desc && config->driver && config->device;
 }
@@ -94,7 +99,7 @@ static int run_ring(struct vhost_session *s, struct vhost_vring *v, struct error
 		ring_break(&v->ring, fault);
 	v->live = true;
 	s->changed = true;
-	log_debug("%s: ring %u runs, %u entries from index %u", s->name, index, v->size, v->base);
+	log_debug("%s: ring %u runs, %u entries from 0x%x", s->name, index, v->size, v->base);
 	return 0;
 }
 
@@ -164,11 +169,12 @@ int vhost_set_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 	struct vhost_vring *v = &s->vrings[m->payload.state.index];
 	uint32_t num = m->payload.state.num;
 
-	if (num > UINT16_MAX)
+	/* of a packed ring, two positions; they are checked when it starts */
+	if (num > UINT16_MAX && !is_packed(s))
 		return error_set(err, -EINVAL, "ring index %u is not in 0..65535", num);
 	if (v->live)
 		stop_ring(s, v);
-	v->base = (uint16_t)num;
+	v->base = num;
 	return 0;
 }
 

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "virtio/driver.h"
+#include "virtio/driver_common.h"
+#include "virtio/packed.h"
 
 #define RING_ALIGN 4096
 #define SIZE_LIMIT 32768
@@ -57,21 +58,23 @@ static size_t align_up(size_t n, size_t align)
 
 int driver_layout(uint64_t features, uint32_t size, struct driver_layout *layout)
 {
-	if (features & 1ull << VIRTIO_F_RING_PACKED)
+	bool packed = features & 1ull << VIRTIO_F_RING_PACKED;
+	size_t driver_len = sizeof(struct vring_packed_desc_event), device_len = driver_len;
+
+	if (size < 1 || size > SIZE_LIMIT || (!packed && (size & (size - 1))))
 		return -EINVAL;
-	if (size < 1 || size > SIZE_LIMIT || (size & (size - 1)))
-		return -EINVAL;
-	/* Each side's part starts on cache lines of its own; both have an event behind their
-	 * entries, negotiated or not. */
+	/* Split: both have an event behind their entries, negotiated or not. */
+	if (!packed) {
+		driver_len = sizeof(struct vring_avail) + sizeof(uint16_t) * (size + 1);
+		device_len = sizeof(struct vring_used) + sizeof(struct vring_used_elem) * size +
+			     sizeof(uint16_t);
+	}
+	/* Each side's part starts on cache lines of its own. */
 	layout->desc = 0;
 	layout->driver = align_up(sizeof(struct vring_desc) * size, CACHE_LINE);
-	layout->device = align_up(layout->driver + sizeof(struct vring_avail) +
-					  sizeof(uint16_t) * (size + 1),
-				  CACHE_LINE);
+	layout->device = align_up(layout->driver + driver_len, CACHE_LINE);
 	layout->align = RING_ALIGN;
-	layout->size = align_up(layout->device + sizeof(struct vring_used) +
-					sizeof(struct vring_used_elem) * size + sizeof(uint16_t),
-				RING_ALIGN);
+	layout->size = align_up(layout->device + device_len, RING_ALIGN);
 	return 0;
 }
 
@@ -82,9 +85,10 @@ int driver_ring_init(struct driver_ring *ring, const struct driver_config *confi
 
 	memset(ring, 0, sizeof(*ring));
 	if (driver_layout(config->features, config->size, &layout) < 0)
-		return error_set(err, -EINVAL,
-				 "ring of %u entries: must be a power of two from 1 to %d, split",
-				 config->size, SIZE_LIMIT);
+		return error_set(
+			err, -EINVAL,
+			"ring of %u entries: must have 1 to %d, and a power of two if split",
+			config->size, SIZE_LIMIT);
 	if ((uintptr_t)config->ring % VRING_DESC_ALIGN_SIZE ||
 	    !driver_memory_find(config->memory, config->ring, layout.size))
 		return error_set(err, -EINVAL, "ring is not aligned or not in the memory");
@@ -104,9 +108,10 @@ int driver_ring_init(struct driver_ring *ring, const struct driver_config *confi
 	ring->driver = (uint8_t *)config->ring + layout.driver;
 	ring->device = (uint8_t *)config->ring + layout.device;
 	for (unsigned i = 0; i < config->size; i++)
-		ring->state[i].next = (uint16_t)(i + 1);
+		ring->state[i].next = (uint16_t)((i + 1) % config->size);
 	ring->n_free = config->size;
-	ring->ops = &driver_split_ops;
+	ring->ops = config->features & 1ull << VIRTIO_F_RING_PACKED ? &driver_packed_ops
+								    : &driver_split_ops;
 	ring->ops->start(ring);
 	return 0;
 }
@@ -157,4 +162,69 @@ void *driver_ring_detach(struct driver_ring *ring)
 			return cookie;
 	}
 	return NULL;
+}
+
+static bool lengths_fit(const struct iovec *bufs, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (bufs[i].iov_len > UINT32_MAX)
+			return false;
+	return true;
+}
+
+int driver_plan(const struct driver_ring *ring, const struct iovec *out, unsigned n_out,
+		const struct iovec *in, unsigned n_in, struct driver_plan *plan)
+{
+	const struct driver_config *c = &ring->config;
+	unsigned n = n_out + n_in;
+
+	if (unlikely(ring->broken))
+		return -EIO;
+	plan->n = n;
+	plan->indirect = c->indirect && (c->features & 1ull << VIRTIO_RING_F_INDIRECT_DESC) &&
+			 n >= c->indirect_min && n <= c->indirect_len;
+	plan->n_desc = plan->indirect ? 1 : n;
+	plan->in_len = 0;
+	if (!n || n_out > UINT16_MAX || n_in > UINT16_MAX || plan->n_desc > c->size ||
+	    !lengths_fit(out, n_out) || !lengths_fit(in, n_in))
+		return -EINVAL;
+	if (plan->n_desc > ring->n_free)
+		return -ENOSPC;
+	for (unsigned i = 0; i < n_in; i++)
+		plan->in_len += (uint32_t)in[i].iov_len;
+	return 0;
+}
+
+/* The second word of descriptor @i of a table, which may be the last one. */
+static uint64_t table_word(const struct driver_ring *ring, uint32_t len, bool in, unsigned i,
+			   bool last)
+{
+	unsigned flags = in ? VRING_DESC_F_WRITE : 0;
+
+	if (ring->ops == &driver_packed_ops)
+		return packed_pack(len, 0, flags);
+	return last ? shared_pack_desc(len, flags, 0)
+		    : shared_pack_desc(len, flags | VRING_DESC_F_NEXT, i + 1);
+}
+
+int driver_fill_table(struct driver_ring *ring, unsigned index, const struct iovec *out,
+		      unsigned n_out, const struct iovec *in, unsigned n_in, uint64_t *addr)
+{
+	struct vring_desc *table =
+		ring->config.indirect + (size_t)index * ring->config.indirect_len;
+	uint64_t *words = (uint64_t *)table;
+
+	for (unsigned i = 0; i < n_out + n_in; i++, words += 2) {
+		const struct iovec *buf = i < n_out ? &out[i] : &in[i - n_out];
+		uint64_t at;
+		int rc = driver_translate(ring, buf, &at);
+
+		if (rc < 0)
+			return rc;
+		shared_store(&words[0], at);
+		shared_store(&words[1], table_word(ring, (uint32_t)buf->iov_len, i >= n_out, i,
+						   i + 1 == n_out + n_in));
+	}
+	*addr = driver_memory_guest_addr(ring->config.memory, table);
+	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A virtqueue, driver side: one interface for the split and (to come) the packed layout
- * (virtio 1.2, 2.7 and 2.8).
+/* A virtqueue, driver side: one interface for the split and the packed layout (virtio 1.2, 2.7 and
+ * 2.8).
  *
  * It serves the load generator, the guest in tests, and ports that drive devices themselves
  * (vhost-net, vDPA, virtio-pci). The layout is chosen once, by driver_ring_init(). Used by one
@@ -71,7 +71,7 @@ struct driver_layout {
 };
 
 /* Layout of a ring of @size entries. Returns 0, or -EINVAL for a size that virtio does not allow
- * (1..32768, a power of two for split rings) or a layout that is not there yet (RING_PACKED). */
+ * (1..32768, a power of two for split rings). */
 int driver_layout(uint64_t features, uint32_t size, struct driver_layout *layout);
 
 struct driver_config {
@@ -88,7 +88,9 @@ struct driver_config {
 	uint16_t indirect_len;
 	uint16_t indirect_min;
 
-	uint16_t start; /* index of the first chain (split: SET_VRING_BASE), usually 0 */
+	/* Where to start, usually 0: as if so many chains (split) or descriptors (packed) had come
+	 * and gone. */
+	uint16_t start;
 };
 
 /* A piece of memory that goes to the device and comes back, again and again, as a chain of one
@@ -120,17 +122,20 @@ struct driver_ring_ops {
 	unsigned (*get)(struct driver_ring *, void **cookies, uint32_t *lens, unsigned max);
 	bool (*enable_call)(struct driver_ring *);
 	void (*disable_call)(struct driver_ring *);
-	uint16_t (*base)(const struct driver_ring *);
+	uint32_t (*base)(const struct driver_ring *);
 };
 
 /* The layouts that there are. */
 extern const struct driver_ring_ops driver_split_ops;
+extern const struct driver_ring_ops driver_packed_ops;
 
-/* What the driver remembers of a descriptor, by its index. Private memory. */
+/* What the driver remembers of a chain, by its head (split) or buffer id (packed). Private memory.
+ */
 struct driver_desc {
-	void *cookie;  /* of the chain that starts here; NULL: none does */
-	uint16_t next; /* in the chain, or in the list of free ones */
-	uint16_t n;    /* descriptors of the chain that starts here */
+	void *cookie;	 /* of the chain that starts here; NULL: none does */
+	uint16_t next;	 /* in the chain, or in the list of free ones */
+	uint16_t n;	 /* descriptors of the chain that starts here */
+	uint32_t in_len; /* IN_ORDER: bytes that the device may write to it, modulo 2^32 */
 };
 
 struct driver_ring {
@@ -139,24 +144,40 @@ struct driver_ring {
 
 	/* The ring's memory, shared with the device. Open to everybody, so that tests can write
 	 * there what no driver should. Split: struct vring_desc[], struct vring_avail, struct
-	 * vring_used. */
+	 * vring_used; packed: struct vring_packed_desc[] and two vring_packed_desc_event. */
 	void *desc;
 	void *driver;
 	void *device;
 
 	struct driver_desc *state;	    /* config.size elements */
 	const struct driver_region *region; /* where the last buffer was found */
-	uint16_t next_avail;		    /* index of the next chain to add */
-	uint16_t published;		    /* what the device has been told of next_avail */
-	uint16_t kicked;		    /* published, at the time of the last wants_kick() */
-	uint16_t next_used;		    /* index of the next used element to read */
-	uint16_t used_seen;		    /* device's index when it was last read */
-	uint16_t free_head; /* first free descriptor; meaningless when n_free is 0 */
+	uint16_t next_avail;		    /* index of the next chain to add; packed: position */
+	uint16_t published;		    /* split: what the device has been told of next_avail */
+	uint16_t kicked;    /* split: published, at the time of the last wants_kick() */
+	uint16_t next_used; /* index of the next used element to read; packed: position */
+	uint16_t used_seen; /* split: device's index when it was last read */
+	uint16_t free_head; /* first free descriptor or id; meaningless when n_free is 0 */
 	uint32_t n_free;    /* free descriptors */
-	bool broken;	    /* the device returned what it was not given */
-	bool detaching;	    /* driver_ring_detach() was called */
-	uint64_t n_added;   /* chains, counted */
-	uint64_t n_kicks;   /* kicks that were wanted */
+
+	/* Packed: wrap counters at next_avail and next_used; descriptors added and not published,
+	 * and of the first of them the position and the word that publishes it; descriptors
+	 * published since wants_kick() last looked. */
+	bool avail_wrap, used_wrap;
+	uint16_t first;
+	uint32_t n_unpublished, n_unkicked;
+	uint64_t first_word;
+
+	/* IN_ORDER: the oldest chain that the device has; and of a batch that it returned by one
+	 * used element, as long as not all of it was got, the last chain and its length. */
+	uint16_t oldest;
+	uint16_t batch_last;
+	uint32_t batch_len;
+	bool in_batch;
+
+	bool broken;	  /* the device returned what it was not given */
+	bool detaching;	  /* driver_ring_detach() was called */
+	uint64_t n_added; /* chains, counted */
+	uint64_t n_kicks; /* kicks that were wanted */
 };
 
 /* Lays a ring out in config->ring, clears it and allocates the private state. @config is copied.
@@ -173,9 +194,10 @@ void driver_ring_destroy(struct driver_ring *ring);
  * except for driver_ring_destroy(). */
 void *driver_ring_detach(struct driver_ring *ring);
 
-/* Index of the first chain that the device has not completed, by its own word: what SET_VRING_BASE
- * says to a device that takes over a running ring. */
-static inline uint16_t driver_ring_base(const struct driver_ring *ring)
+/* The first chain that the device has not completed, by its own word: what SET_VRING_BASE says to a
+ * device that takes over a running ring and completes in order. An index (split) or, twice, a
+ * position (packed), see ring_start(). */
+static inline uint32_t driver_ring_base(const struct driver_ring *ring)
 {
 	return ring->ops->base(ring);
 }
@@ -224,7 +246,8 @@ static inline bool driver_ring_wants_kick(struct driver_ring *ring)
 }
 
 /* Takes up to @max used chains: their cookies and how many bytes the device says it wrote to each
- * (not checked: it may lie). Returns how many; 0 also when the ring is or becomes broken. */
+ * (not checked: it may lie). With IN_ORDER it may leave lengths out; then all that was writable
+ * counts as written. Returns how many; 0 also when the ring is or becomes broken. */
 static inline unsigned driver_ring_get_batch(struct driver_ring *ring, void **cookies,
 					     uint32_t *lens, unsigned max)
 {

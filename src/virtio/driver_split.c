@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Split virtqueue, driver side (virtio 1.2, 2.7). See split.c for how the two sides agree. */
-#include <errno.h>
-
-#include "base/compiler.h"
 #include "base/counter.h"
-#include "virtio/driver.h"
+#include "virtio/driver_common.h"
 #include "virtio/shared.h"
-
-#define FEATURE_INDIRECT (1ull << VIRTIO_RING_F_INDIRECT_DESC)
-#define FEATURE_EVENT_IDX (1ull << VIRTIO_RING_F_EVENT_IDX)
 
 static struct vring_avail *avail_ring(const struct driver_ring *ring)
 {
@@ -31,44 +25,6 @@ static uint16_t *avail_event(const struct driver_ring *ring)
 			    ring->config.size * sizeof(struct vring_used_elem));
 }
 
-static bool has_event_idx(const struct driver_ring *ring)
-{
-	return ring->config.features & FEATURE_EVENT_IDX;
-}
-
-/* The address for descriptors of a buffer, or -EFAULT. */
-static int translate(struct driver_ring *ring, const struct iovec *buf, uint64_t *addr)
-{
-	*addr = 0;
-	if (!buf->iov_len)
-		return 0;
-	if (!ring->region || !driver_region_holds(ring->region, buf->iov_base, buf->iov_len))
-		ring->region = driver_memory_find(ring->config.memory, buf->iov_base, buf->iov_len);
-	if (!ring->region)
-		return -EFAULT;
-	*addr = ring->region->guest_addr +
-		(uint64_t)((const uint8_t *)buf->iov_base - ring->region->host);
-	return 0;
-}
-
-/* Writes the buffers to the table of one head, one descriptor after the other. */
-static int fill_table(struct driver_ring *ring, struct vring_desc *table, const struct iovec *bufs,
-		      unsigned n, unsigned at, unsigned total, uint16_t flags)
-{
-	for (unsigned i = 0; i < n; i++, at++) {
-		bool last = at + 1 == total;
-		uint64_t addr;
-		int rc = translate(ring, &bufs[i], &addr);
-
-		if (rc < 0)
-			return rc;
-		shared_store_desc(&table[at], addr, (uint32_t)bufs[i].iov_len,
-				  last ? flags : flags | VRING_DESC_F_NEXT,
-				  last ? 0 : (uint16_t)(at + 1));
-	}
-	return 0;
-}
-
 /* Writes the buffers to descriptors of the free list, from *@at on; they stay in the list. */
 static int fill_free(struct driver_ring *ring, const struct iovec *bufs, unsigned n, uint16_t *at,
 		     uint16_t *end, bool more, uint16_t flags)
@@ -79,7 +35,7 @@ static int fill_free(struct driver_ring *ring, const struct iovec *bufs, unsigne
 		uint16_t next = ring->state[*at].next;
 		bool last = !more && i + 1 == n;
 		uint64_t addr;
-		int rc = translate(ring, &bufs[i], &addr);
+		int rc = driver_translate(ring, &bufs[i], &addr);
 
 		if (rc < 0)
 			return rc;
@@ -94,19 +50,15 @@ static int fill_free(struct driver_ring *ring, const struct iovec *bufs, unsigne
 static int add_indirect(struct driver_ring *ring, const struct iovec *out, unsigned n_out,
 			const struct iovec *in, unsigned n_in)
 {
-	struct vring_desc *descs = ring->desc, *table;
-	unsigned total = n_out + n_in;
+	struct vring_desc *descs = ring->desc;
 	uint16_t head = ring->free_head;
-	int rc;
+	uint64_t table;
+	int rc = driver_fill_table(ring, head, out, n_out, in, n_in, &table);
 
-	table = ring->config.indirect + (size_t)head * ring->config.indirect_len;
-	rc = fill_table(ring, table, out, n_out, 0, total, 0);
-	if (!rc)
-		rc = fill_table(ring, table, in, n_in, n_out, total, VRING_DESC_F_WRITE);
 	if (rc < 0)
 		return rc;
-	shared_store_desc(&descs[head], driver_memory_guest_addr(ring->config.memory, table),
-			  (uint32_t)(total * sizeof(*table)), VRING_DESC_F_INDIRECT, 0);
+	shared_store_desc(&descs[head], table, (uint32_t)((n_out + n_in) * sizeof(*descs)),
+			  VRING_DESC_F_INDIRECT, 0);
 	ring->free_head = ring->state[head].next;
 	return 0;
 }
@@ -126,42 +78,21 @@ static int add_direct(struct driver_ring *ring, const struct iovec *out, unsigne
 	return 0;
 }
 
-static bool use_indirect(const struct driver_ring *ring, unsigned n)
-{
-	return ring->config.indirect && (ring->config.features & FEATURE_INDIRECT) &&
-	       n >= ring->config.indirect_min && n <= ring->config.indirect_len;
-}
-
-static bool lengths_fit(const struct iovec *bufs, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (bufs[i].iov_len > UINT32_MAX)
-			return false;
-	return true;
-}
-
 static int split_add(struct driver_ring *ring, const struct iovec *out, unsigned n_out,
 		     const struct iovec *in, unsigned n_in, void *cookie)
 {
-	unsigned mask = ring->config.size - 1, n = n_out + n_in;
-	bool indirect = use_indirect(ring, n);
+	unsigned mask = ring->config.size - 1;
 	uint16_t head = ring->free_head;
-	int rc;
+	struct driver_plan plan;
+	int rc = driver_plan(ring, out, n_out, in, n_in, &plan);
 
-	if (unlikely(ring->broken))
-		return -EIO;
-	if (!n || n_out > UINT16_MAX || n_in > UINT16_MAX || (!indirect && n > ring->config.size) ||
-	    !lengths_fit(out, n_out) || !lengths_fit(in, n_in))
-		return -EINVAL;
-	if ((indirect ? 1 : n) > ring->n_free)
-		return -ENOSPC;
-	rc = indirect ? add_indirect(ring, out, n_out, in, n_in)
-		      : add_direct(ring, out, n_out, in, n_in);
 	if (rc < 0)
 		return rc;
-	ring->state[head].cookie = cookie;
-	ring->state[head].n = (uint16_t)(indirect ? 1 : n);
-	ring->n_free -= ring->state[head].n;
+	rc = plan.indirect ? add_indirect(ring, out, n_out, in, n_in)
+			   : add_direct(ring, out, n_out, in, n_in);
+	if (rc < 0)
+		return rc;
+	driver_keep(ring, head, &plan, cookie);
 	shared_store(&avail_ring(ring)->ring[ring->next_avail & mask], head);
 	ring->next_avail++;
 	counter_add(&ring->n_added, 1);
@@ -186,6 +117,7 @@ static unsigned split_add_buffers(struct driver_ring *ring, struct driver_buffer
 		shared_store(&avail[next_avail++ & mask], at);
 		state[at].cookie = buffers[i];
 		state[at].n = 1;
+		state[at].in_len = writable ? buffers[i]->len : 0;
 		at = state[at].next;
 	}
 	ring->free_head = at;
@@ -213,7 +145,7 @@ static bool split_wants_kick(struct driver_ring *ring)
 	 * device's fence between asking for a kick and looking at our index again. */
 	shared_fence();
 	ring->kicked = now;
-	if (has_event_idx(ring))
+	if (driver_has_event_idx(ring))
 		wanted = vring_need_event(shared_load(avail_event(ring)), now, old);
 	else
 		wanted = !(shared_load(&used_ring(ring)->flags) & VRING_USED_F_NO_NOTIFY);
@@ -254,24 +186,53 @@ static void free_chain(struct driver_ring *ring, uint16_t head)
 	state[head].cookie = NULL;
 }
 
+/* The next used chain. False: the device was not given it. */
+static bool get_one(struct driver_ring *ring, void **cookie, uint32_t *len)
+{
+	unsigned mask = ring->config.size - 1;
+	struct vring_used_elem *e = &used_ring(ring)->ring[ring->next_used & mask];
+	uint32_t id = shared_load(&e->id);
+
+	if (unlikely(id >= ring->config.size || !ring->state[id].cookie))
+		return false;
+	*cookie = ring->state[id].cookie;
+	*len = shared_load(&e->len);
+	free_chain(ring, (uint16_t)id);
+	return true;
+}
+
+/* The same with IN_ORDER. There is an element where a batch starts; others were left out. */
+static bool get_in_order(struct driver_ring *ring, void **cookie, uint32_t *len)
+{
+	unsigned mask = ring->config.size - 1;
+	struct vring_used_elem *e = &used_ring(ring)->ring[ring->next_used & mask];
+
+	if (!ring->in_batch &&
+	    unlikely(!driver_batch_begin(ring, shared_load(&e->id), shared_load(&e->len),
+					 ring->config.size - ring->n_free)))
+		return false;
+	/* The index says that the batch ends here, and the element that it does not. */
+	if (unlikely(ring->oldest != ring->batch_last &&
+		     (uint16_t)(ring->next_used + 1) == ring->used_seen))
+		return false;
+	driver_batch_next(ring, cookie, len);
+	return true;
+}
+
 static unsigned split_get(struct driver_ring *ring, void **cookies, uint32_t *lens, unsigned max)
 {
-	unsigned mask = ring->config.size - 1, n, i;
+	bool in_order = driver_has_in_order(ring);
+	unsigned n, i;
 
 	if (unlikely(ring->broken))
 		return 0;
 	n = count_used(ring, max);
 	for (i = 0; i < n; i++) {
-		struct vring_used_elem *e = &used_ring(ring)->ring[ring->next_used & mask];
-		uint32_t id = shared_load(&e->id);
-
-		if (unlikely(id >= ring->config.size || !ring->state[id].cookie)) {
+		if (unlikely(!(in_order ? get_in_order(ring, &cookies[i], &lens[i])
+					: get_one(ring, &cookies[i], &lens[i])))) {
 			ring->broken = true;
 			break;
 		}
-		cookies[i] = ring->state[id].cookie;
-		lens[i] = shared_load(&e->len);
-		free_chain(ring, (uint16_t)id);
 		ring->next_used++;
 	}
 	return i;
@@ -281,7 +242,7 @@ static bool split_enable_call(struct driver_ring *ring)
 {
 	if (unlikely(ring->broken))
 		return false;
-	if (has_event_idx(ring))
+	if (driver_has_event_idx(ring))
 		shared_store(used_event(ring), ring->next_used);
 	else
 		shared_store(&avail_ring(ring)->flags, 0);
@@ -294,11 +255,11 @@ static bool split_enable_call(struct driver_ring *ring)
 static void split_disable_call(struct driver_ring *ring)
 {
 	/* With EVENT_IDX the device has one event to call for, and does so once at most. */
-	if (!has_event_idx(ring))
+	if (!driver_has_event_idx(ring))
 		shared_store(&avail_ring(ring)->flags, VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-static uint16_t split_base(const struct driver_ring *ring)
+static uint32_t split_base(const struct driver_ring *ring)
 {
 	return shared_load(&used_ring(ring)->idx);
 }

@@ -126,11 +126,14 @@ err_free:
 
 static struct guestmem *alloc_mem(unsigned n_ranges)
 {
+	static uint64_t last_serial;
 	struct guestmem *mem;
 
 	mem = calloc(1, sizeof(*mem) + n_ranges * sizeof(mem->ranges[0]));
-	if (mem)
-		mem->n_ranges = n_ranges;
+	if (!mem)
+		return NULL;
+	mem->n_ranges = n_ranges;
+	mem->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
 	return mem;
 }
 

@@ -39,6 +39,7 @@ struct guestmem_range {
 
 struct guestmem {
 	struct rcu_free rcu;
+	uint64_t serial; /* of this list: never used again, unlike its address */
 	unsigned n_ranges;
 	struct guestmem_range ranges[]; /* sorted by guest_addr, none overlaps another */
 };

@@ -6,12 +6,11 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "packet/checksum.h"
 #include "virtio/net_header.h"
 
 #define TCP_HEADER_LEN 20
-#define TCP_CSUM_OFFSET 16
 #define UDP_HEADER_LEN 8
-#define UDP_CSUM_OFFSET 6
 
 static bool negotiated(uint64_t features, unsigned bit)
 {

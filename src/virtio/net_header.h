@@ -9,12 +9,11 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "packet/pkt.h"
+
 #define NET_HEADER_LEN_MAX 12 /* bytes */
 
 /* UDP segmentation (virtio 1.3), for kernel headers that do not have it yet. */
-#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
-#define VIRTIO_NET_HDR_GSO_UDP_L4 5
-#endif
 #ifndef VIRTIO_NET_F_HOST_USO
 #define VIRTIO_NET_F_GUEST_USO4 54
 #define VIRTIO_NET_F_GUEST_USO6 55

@@ -28,7 +28,7 @@
 struct netdrv_ring_info {
 	uint32_t size; /* entries */
 	void *desc, *driver, *device;
-	uint16_t base; /* index of the first chain that the device has to take */
+	uint32_t base; /* where the device has to start, see ring_start() */
 };
 
 struct netdrv_transport;

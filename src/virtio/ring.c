@@ -31,6 +31,9 @@ const char *ring_fault_text(enum ring_fault fault)
 
 int ring_start(struct ring *ring, const struct ring_config *config, struct error *err)
 {
+	const struct ring_ops *ops = config->features & 1ull << VIRTIO_F_RING_PACKED
+					     ? &ring_packed_ops
+					     : &ring_split_ops;
 	int rc;
 
 	memset(ring, 0, sizeof(*ring));
@@ -39,19 +42,12 @@ int ring_start(struct ring *ring, const struct ring_config *config, struct error
 				 config->size, RING_SIZE_MAX);
 	if (!config->desc || !config->driver || !config->device)
 		return error_set(err, -EINVAL, "ring without memory");
-	if (config->features & 1ull << VIRTIO_F_RING_PACKED)
-		return error_set(err, -EINVAL, "packed rings are not supported");
 	ring->config = *config;
-	rc = ring_split_ops.start(ring, err);
+	rc = ops->start(ring, err);
 	if (rc < 0)
 		return rc;
-	ring->ops = &ring_split_ops;
+	ring->ops = ops;
 	return 0;
-}
-
-uint16_t ring_base(const struct ring *ring)
-{
-	return ring->next_used;
 }
 
 void ring_break(struct ring *ring, enum ring_fault fault)

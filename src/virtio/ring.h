@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A virtqueue, device side: one interface for the split and (to come) the packed layout
- * (virtio 1.2, 2.7 and 2.8).
+/* A virtqueue, device side: one interface for the split and the packed layout (virtio 1.2, 2.7 and
+ * 2.8).
  *
  * Layout is chosen once, when the ring is started, by the operations table; every operation handles
  * a batch, so there is no decision for each packet. Used by one thread at a time: the worker that
@@ -22,6 +22,7 @@
 
 #include "base/error.h"
 #include "virtio/guestmem.h"
+#include "virtio/shared.h"
 
 #define RING_SIZE_MAX 32768 /* entries (2.7) */
 #define RING_TAKE_MAX 128   /* chains taken and not completed, at most; a power of two */
@@ -32,7 +33,7 @@
 /* Why a ring was given up. */
 enum ring_fault {
 	RING_OK,
-	RING_FAULT_AVAIL_INDEX,	     /* more chains available than the ring has entries */
+	RING_FAULT_AVAIL_INDEX,	     /* more available than the ring has entries */
 	RING_FAULT_DESC_INDEX,	     /* a head or next index beyond the table */
 	RING_FAULT_LOOP,	     /* a chain longer than the ring: it never ends */
 	RING_FAULT_ADDRESS,	     /* a buffer outside of guest memory */
@@ -40,7 +41,7 @@ enum ring_fault {
 	RING_FAULT_DIRECTION,	     /* a readable buffer behind a writable one (2.7.4.2) */
 	RING_FAULT_INDIRECT_FEATURE, /* an indirect table that was not negotiated */
 	RING_FAULT_INDIRECT_NESTED,  /* an indirect table in an indirect table */
-	RING_FAULT_INDIRECT_NEXT,    /* INDIRECT and NEXT in one descriptor */
+	RING_FAULT_INDIRECT_NEXT,    /* INDIRECT and NEXT in one descriptor, or (packed) chain */
 	RING_FAULT_INDIRECT_SIZE,    /* a table of 0 bytes, of no multiple of 16, or too long */
 	RING_FAULT_NO_WRITABLE,	     /* a receive buffer that cannot be written */
 	RING_FAULT_UNMAPPED,	     /* the ring's own memory was taken away */
@@ -52,12 +53,14 @@ const char *ring_fault_text(enum ring_fault fault);
 
 /* Where a ring lies and how it is to be used. Host pointers, from guestmem_user(). */
 struct ring_config {
-	uint64_t features;   /* negotiated: INDIRECT_DESC, EVENT_IDX, VERSION_1, ... as bit masks */
-	uint32_t size;	     /* entries: 1..RING_SIZE_MAX, a power of two for split rings */
-	void *desc;	     /* 16-byte aligned, 16 * size bytes */
-	void *driver;	     /* available ring, 2-byte aligned, 6 + 2 * size bytes */
-	void *device;	     /* used ring, 4-byte aligned, 6 + 8 * size bytes */
-	uint16_t next_avail; /* SET_VRING_BASE: index of the first chain to take */
+	uint64_t features; /* negotiated, as bit masks; RING_PACKED chooses the layout */
+	uint32_t size;	   /* entries: 1..RING_SIZE_MAX, a power of two for split rings */
+	void *desc;	   /* 16-byte aligned, 16 * size bytes */
+	void *driver;	   /* available ring, 2-byte aligned, 6 + 2 * size bytes;
+			    * packed: driver event suppression, 4-byte aligned, 4 bytes */
+	void *device;	   /* used ring, 4-byte aligned, 6 + 8 * size bytes;
+			    * packed: device event suppression, 4-byte aligned, 4 bytes */
+	uint32_t base;	   /* where to start, as SET_VRING_BASE says it, see ring_start() */
 };
 
 /* A chain of buffers, as take() found it. The fragments point into guest memory and are readable or
@@ -81,9 +84,10 @@ struct ring_ops {
 			 struct iovec *arena, unsigned arena_len);
 	void (*untake)(struct ring *, unsigned n);
 	void (*complete)(struct ring *, const uint32_t *lens, unsigned n);
-	bool (*wants_notify)(struct ring *);
+	bool (*wants_notify)(struct ring *, bool settled);
 	bool (*enable_kick)(struct ring *);
 	void (*disable_kick)(struct ring *);
+	uint32_t (*base)(const struct ring *);
 };
 
 /* Embedded in a port's queue. Layout-private positions are in here too, since they must be quick to
@@ -91,33 +95,49 @@ struct ring_ops {
 struct ring {
 	const struct ring_ops *ops; /* NULL: not started */
 	struct ring_config config;
-	uint16_t next_avail; /* first chain not taken */
-	uint16_t next_used;  /* used index: chains completed, modulo 2^16 */
-	uint16_t n_taken;    /* between the two: taken, not completed */
-	uint16_t avail_seen; /* driver's index when it was last read */
-	uint16_t notified;   /* used index of the last notification (EVENT_IDX) */
+	uint16_t next_avail; /* first chain not taken; packed: position of its descriptor */
+	uint16_t next_used;  /* first chain not completed; split: the used index, modulo 2^16 */
+	uint16_t n_taken;    /* between the two: chains taken, not completed */
+	uint16_t avail_seen; /* split: driver's index when it was last read */
+	uint16_t notified;   /* split: used index of the last notification (EVENT_IDX) */
 	bool notified_valid;
+	bool avail_wrap, used_wrap; /* packed: wrap counters at next_avail and next_used */
+	uint16_t taken_first;	    /* packed: of taken[] and taken_desc[], the oldest */
+	uint16_t n_taken_desc;	    /* packed: descriptors of the chains taken */
+	uint32_t n_untold;	    /* packed: descriptors used since wants_notify() last looked */
 	enum ring_fault
 		fault; /* other than RING_OK: broken; written by the owner, read by any thread */
-	uint64_t n_chains;	       /* completed, counted */
-	uint64_t n_notified;	       /* notifications that were wanted */
-	uint16_t taken[RING_TAKE_MAX]; /* head index of each chain in flight, circular */
+	uint64_t n_chains;   /* completed, counted */
+	uint64_t n_notified; /* notifications that were wanted */
+	/* Of each chain in flight, circular: head index, or buffer id; and descriptors (packed). */
+	uint16_t taken[RING_TAKE_MAX];
+	uint16_t taken_desc[RING_TAKE_MAX];
 };
 
 /* The layouts that there are. */
 extern const struct ring_ops ring_split_ops;
+extern const struct ring_ops ring_packed_ops;
 
 /* Starts a ring. Checks size, alignment and layout. Returns 0 or -EINVAL and a text. The ring holds
  * no resource: to stop it, stop calling it.
  *
- * A split ring goes on where its used index is, if that differs from config->next_avail: chains are
- * completed in order here, so what is not in the used ring was not done, and the driver must not
- * see used entries that nobody wrote. Front-ends that reconnect to a new back-end may say 0.
+ * A split ring goes on where its used index is, whatever config->base says: chains are completed in
+ * order here, so what is not in the used ring was not done, and the driver must not see used
+ * entries that nobody wrote. Front-ends that reconnect to a new back-end may say 0.
+ *
+ * The base of a packed ring has the position of the first chain to take in its low 16 bits, the
+ * wrap counter in the highest of them; and in its high 16 bits, in the same way, that of the first
+ * chain to complete, or 0 when the front-end leaves it out. That is where the ring goes on: what
+ * lies between the two was not done.
  */
 int ring_start(struct ring *ring, const struct ring_config *config, struct error *err);
 
-/* What GET_VRING_BASE answers: the index of the first chain not completed. */
-uint16_t ring_base(const struct ring *ring);
+/* What GET_VRING_BASE answers: the first chain not completed, as an index (split) or a position,
+ * twice (packed, see ring_start()). */
+static inline uint32_t ring_base(const struct ring *ring)
+{
+	return ring->ops->base(ring);
+}
 
 /* Marks the ring broken, once: the first reason stays. */
 void ring_break(struct ring *ring, enum ring_fault fault);
@@ -156,17 +176,39 @@ static inline void ring_untake(struct ring *ring, unsigned n)
 }
 
 /* Returns the oldest @n chains taken to the driver, with the number of bytes written to each
- * (@lens[i]; NULL: 0), and makes them visible at once.
+ * (@lens[i]), and makes them visible at once. @lens may be NULL for chains that are only read: with
+ * IN_ORDER one used element stands for all of them, and a driver takes what was writable in the
+ * others for written.
  */
 static inline void ring_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 {
 	ring->ops->complete(ring, lens, n);
 }
 
-/* Whether the driver wants to be told of what was completed since the last time this said so. */
+/* Whether the driver wants to be told of what was completed since the last time this said so.
+ *
+ * A driver that goes to sleep asks for it first, then looks at the ring once more; we have to do
+ * the same the other way round, with a full barrier (of ours alone, the driver has its own) between
+ * complete() and the look. The barrier waits until the guest's cache lines are here, so it is left
+ * to the caller: ring_peek_notify() looks at once, without one, and may say no to a driver that is
+ * just falling asleep. Whoever used it comes back after a barrier, soon, with ring_settle_notify().
+ */
+static inline bool ring_peek_notify(struct ring *ring)
+{
+	return ring->ops->wants_notify(ring, false);
+}
+
+/* The same for the caller that has passed a full barrier since the last complete(). */
+static inline bool ring_settle_notify(struct ring *ring)
+{
+	return ring->ops->wants_notify(ring, true);
+}
+
+/* Both in one: the answer is final. */
 static inline bool ring_wants_notify(struct ring *ring)
 {
-	return ring->ops->wants_notify(ring);
+	shared_fence(); /* pairs with the driver's, see above */
+	return ring_settle_notify(ring);
 }
 
 /* Asks the driver to kick when it adds a chain. True when there are chains already: do not sleep.

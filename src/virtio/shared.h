@@ -44,16 +44,28 @@ static inline void shared_fence(void)
 #endif
 }
 
+/* The descriptor of a split ring that has these two words. */
+static inline struct vring_desc shared_unpack_desc(uint64_t addr, uint64_t rest)
+{
+	return (struct vring_desc){ .addr = addr,
+				    .len = (uint32_t)rest,
+				    .flags = (uint16_t)(rest >> 32),
+				    .next = (uint16_t)(rest >> 48) };
+}
+
 /* A private copy of a descriptor, read in two words. @from is 8-byte aligned. */
 static inline struct vring_desc shared_load_desc(const void *from)
 {
 	const uint64_t *words = from;
 	uint64_t addr = shared_load(&words[0]), rest = shared_load(&words[1]);
 
-	return (struct vring_desc){ .addr = addr,
-				    .len = (uint32_t)rest,
-				    .flags = (uint16_t)(rest >> 32),
-				    .next = (uint16_t)(rest >> 48) };
+	return shared_unpack_desc(addr, rest);
+}
+
+/* The second word of a descriptor of a split ring. */
+static inline uint64_t shared_pack_desc(uint32_t len, unsigned flags, unsigned next)
+{
+	return len | (uint64_t)flags << 32 | (uint64_t)next << 48;
 }
 
 /* Writes a descriptor, in two words. @to is 8-byte aligned. */
@@ -63,5 +75,5 @@ static inline void shared_store_desc(void *to, uint64_t addr, uint32_t len, uint
 	uint64_t *words = to;
 
 	shared_store(&words[0], addr);
-	shared_store(&words[1], len | (uint64_t)flags << 32 | (uint64_t)next << 48);
+	shared_store(&words[1], shared_pack_desc(len, flags, next));
 }

@@ -9,6 +9,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -16,38 +17,14 @@
 #include "base/counter.h"
 #include "virtio/ring.h"
 #include "virtio/shared.h"
+#include "virtio/walk.h"
 
-#define FEATURE_INDIRECT (1ull << VIRTIO_RING_F_INDIRECT_DESC)
 #define FEATURE_EVENT_IDX (1ull << VIRTIO_RING_F_EVENT_IDX)
+#define FEATURE_IN_ORDER (1ull << VIRTIO_F_IN_ORDER)
 
 #define TAKEN_MASK (RING_TAKE_MAX - 1)
 
-/* Descriptors looked at in one call of take(), about: the next chain after that waits. */
-#define WALK_MAX RING_SIZE_MAX
-
 static_assert((RING_TAKE_MAX & TAKEN_MASK) == 0, "indexed by a mask");
-
-/* A chain as it is read. */
-struct walk {
-	const struct ring *ring;
-	const struct guestmem *mem;
-	const struct guestmem_range *range; /* where the last buffer was; NULL: none yet */
-	struct iovec *iov;		    /* fragments so far, then room */
-	unsigned n_iov, max_iov;
-	unsigned n_out;		  /* of n_iov: readable */
-	uint64_t out_len, in_len; /* bytes so far */
-	unsigned n_desc;	  /* descriptors of this chain so far */
-	bool writable;		  /* a writable one was among them */
-	bool full;		  /* ended early: more fragments than max_iov */
-};
-
-/* Part of an indirect table that is mapped in one piece. */
-struct table {
-	uint64_t addr;	     /* guest address of the table */
-	uint64_t part_addr;  /* guest address of the piece at hand */
-	uint64_t part_len;   /* its length; 0: none yet */
-	const uint8_t *part; /* where it is mapped */
-};
 
 static struct vring_avail *avail_ring(const struct ring *ring)
 {
@@ -71,138 +48,32 @@ static uint16_t *avail_event(const struct ring *ring)
 			    ring->config.size * sizeof(struct vring_used_elem));
 }
 
-static const struct guestmem_range *find_range(struct walk *w, uint64_t addr)
-{
-	if (!w->range || !guestmem_range_holds(w->range, addr, 1))
-		w->range = guestmem_find(w->mem, addr);
-	return w->range;
-}
-
-/* Adds memory that lies anywhere, maybe in several ranges. */
-static enum ring_fault add_pieces(struct walk *w, uint64_t addr, uint64_t len)
-{
-	while (len) {
-		const struct guestmem_range *r = find_range(w, addr);
-		uint64_t offset, part;
-
-		if (!r)
-			return RING_FAULT_ADDRESS;
-		if (w->n_iov == w->max_iov) {
-			w->full = true;
-			return RING_FAULT_CHAIN_LENGTH;
-		}
-		offset = addr - r->guest_addr;
-		part = min(len, r->size - offset);
-		w->iov[w->n_iov++] =
-			(struct iovec){ .iov_base = r->host + offset, .iov_len = part };
-		addr += part; /* at most the range's end, which does not wrap */
-		len -= part;
-	}
-	return RING_OK;
-}
-
-/* Adds the memory of one descriptor to the chain. */
-static inline enum ring_fault add_buffer(struct walk *w, const struct vring_desc *d)
-{
-	const struct guestmem_range *r = w->range;
-	enum ring_fault fault = RING_OK;
-
-	if (d->flags & VRING_DESC_F_WRITE) {
-		w->writable = true;
-		w->in_len += d->len;
-	} else if (unlikely(w->writable)) {
-		return RING_FAULT_DIRECTION;
-	} else {
-		w->out_len += d->len;
-	}
-	if (unlikely(w->out_len + w->in_len > UINT32_MAX))
-		return RING_FAULT_CHAIN_LENGTH;
-	if (likely(r && d->len && w->n_iov < w->max_iov &&
-		   guestmem_range_holds(r, d->addr, d->len)))
-		w->iov[w->n_iov++] =
-			(struct iovec){ .iov_base = r->host + (d->addr - r->guest_addr),
-					.iov_len = d->len };
-	else
-		fault = add_pieces(w, d->addr, d->len);
-	if (!w->writable)
-		w->n_out = w->n_iov;
-	return fault;
-}
-
-/* Reads an indirect descriptor byte by byte: it crosses a border of regions, or is not aligned,
- * which virtio does not forbid. */
-static bool load_scattered(struct walk *w, uint64_t addr, struct vring_desc *d)
-{
-	uint8_t bytes[sizeof(*d)];
-	unsigned i = 0;
-
-	while (i < sizeof(bytes)) {
-		uint64_t valid;
-		const uint8_t *p = guestmem_lookup(w->mem, addr + i, &valid);
-
-		if (!p)
-			return false;
-		while (valid-- && i < sizeof(bytes))
-			bytes[i++] = shared_load(p++);
-	}
-	memcpy(d, bytes, sizeof(bytes));
-	return true;
-}
-
-static bool load_indirect(struct walk *w, struct table *t, unsigned i, struct vring_desc *d)
-{
-	uint64_t addr = t->addr + (uint64_t)i * sizeof(*d), offset = addr - t->part_addr;
-
-	if (offset >= t->part_len) {
-		const struct guestmem_range *r = w->range;
-
-		/* The buffers' range is a good guess, and stays theirs. */
-		if (!r || !guestmem_range_holds(r, addr, 1))
-			r = guestmem_find(w->mem, addr);
-		if (!r)
-			return false;
-		t->part_addr = addr;
-		t->part_len = r->size - (addr - r->guest_addr);
-		t->part = r->host + (addr - r->guest_addr);
-		offset = 0;
-	}
-	if (unlikely(t->part_len - offset < sizeof(*d) || (uintptr_t)(t->part + offset) % 8))
-		return load_scattered(w, addr, d);
-	*d = shared_load_desc(t->part + offset);
-	return true;
-}
-
-/* Goes through the indirect table that @head refers to. The specification forbids chains longer
- * than the ring also here (2.7.5.3.1), but drivers exceed it with small rings (Linux does); what
- * bounds the work is the table's own length, and the arena the number of fragments: no chain may
- * be longer than that of the largest ring there can be.
- */
+/* Goes through the indirect table that @head refers to. */
 static enum ring_fault walk_indirect(struct walk *w, const struct vring_desc *head)
 {
-	struct table t = { .addr = head->addr };
-	unsigned n = head->len / sizeof(struct vring_desc), left = n, i = 0;
+	struct walk_table table;
 	enum ring_fault fault;
+	unsigned left, i = 0;
 	struct vring_desc d;
-	uint64_t end;
+	uint64_t words[2];
 
-	if (!(w->ring->config.features & FEATURE_INDIRECT))
-		return RING_FAULT_INDIRECT_FEATURE;
+	fault = walk_table_open(w, head->addr, head->len, &table);
+	if (fault)
+		return fault;
 	if (head->flags & VRING_DESC_F_NEXT)
 		return RING_FAULT_INDIRECT_NEXT;
-	if (!n || head->len % sizeof(struct vring_desc) || n > RING_SIZE_MAX)
-		return RING_FAULT_INDIRECT_SIZE;
-	if (__builtin_add_overflow(t.addr, head->len, &end))
-		return RING_FAULT_ADDRESS;
+	left = table.n;
 	for (;;) {
-		if (i >= n)
+		if (i >= table.n)
 			return RING_FAULT_DESC_INDEX;
 		if (!left-- || ++w->n_desc > RING_SIZE_MAX)
 			return RING_FAULT_LOOP;
-		if (!load_indirect(w, &t, i, &d))
+		if (!walk_table_load(w, &table, i, words))
 			return RING_FAULT_ADDRESS;
+		d = shared_unpack_desc(words[0], words[1]);
 		if (d.flags & VRING_DESC_F_INDIRECT)
 			return RING_FAULT_INDIRECT_NESTED;
-		fault = add_buffer(w, &d);
+		fault = walk_add(w, d.addr, d.len, d.flags & VRING_DESC_F_WRITE);
 		if (fault || !(d.flags & VRING_DESC_F_NEXT))
 			return fault;
 		i = d.next;
@@ -222,7 +93,7 @@ static enum ring_fault walk_chain(struct walk *w, struct vring_desc d)
 			w->n_desc--; /* stands for the table's, holds no buffer itself */
 			return walk_indirect(w, &d);
 		}
-		fault = add_buffer(w, &d);
+		fault = walk_add(w, d.addr, d.len, d.flags & VRING_DESC_F_WRITE);
 		if (fault || !(d.flags & VRING_DESC_F_NEXT))
 			return fault;
 		if (d.next >= w->ring->config.size)
@@ -241,38 +112,16 @@ static enum ring_fault take_chain(struct walk *w, uint16_t head, struct ring_cha
 	if (unlikely(head >= w->ring->config.size))
 		return RING_FAULT_DESC_INDEX;
 	d = shared_load_desc(&descs[head]);
-	w->n_iov = w->n_out = w->n_desc = 0;
-	w->out_len = w->in_len = 0;
-	w->writable = w->full = false;
-	chain->iov = w->iov;
+	walk_open(w, chain);
 	chain->id = head;
-	if (likely(!(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)) && w->range &&
-		   w->max_iov && d.len && guestmem_range_holds(w->range, d.addr, d.len))) {
-		/* The common case: one buffer, where the last one was. */
-		bool in = d.flags & VRING_DESC_F_WRITE;
-
-		w->iov[0] = (struct iovec){
-			.iov_base = w->range->host + (d.addr - w->range->guest_addr),
-			.iov_len = d.len,
-		};
-		w->n_iov = w->n_desc = 1;
-		chain->out_len = in ? 0 : d.len;
-		chain->in_len = in ? d.len : 0;
-		chain->n_out = !in;
-		chain->n_in = in;
-	} else {
+	if (unlikely((d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)) ||
+		     !walk_single(w, d.addr, d.len, d.flags & VRING_DESC_F_WRITE, chain))) {
 		fault = walk_chain(w, d);
 		if (fault)
 			return fault;
-		chain->out_len = (uint32_t)w->out_len;
-		chain->in_len = (uint32_t)w->in_len;
-		chain->n_out = (uint16_t)w->n_out;
-		chain->n_in = (uint16_t)(w->n_iov - w->n_out);
+		walk_close(w, chain);
 	}
-	if (w->n_iov)
-		__builtin_prefetch(w->iov[0].iov_base);
-	w->iov += w->n_iov;
-	w->max_iov -= w->n_iov;
+	walk_next(w);
 	return RING_OK;
 }
 
@@ -315,20 +164,18 @@ static void fetch_heads(struct ring *ring, unsigned n)
 static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct ring_chain *chains,
 			   unsigned max, struct iovec *arena, unsigned arena_len)
 {
-	struct walk w = { .ring = ring, .mem = mem, .iov = arena };
+	struct walk w;
 	unsigned n, i, n_walked = 0;
 
 	if (unlikely(guestmem_lost(mem)))
 		ring_break(ring, RING_FAULT_UNMAPPED);
 	if (unlikely(ring_broken(ring)))
 		return 0;
-	/* n_out and n_in have 16 bits, and no legal chain needs more. */
-	w.max_iov = min(arena_len, (unsigned)UINT16_MAX);
 	n = count_available(ring, min(max, RING_TAKE_MAX - (unsigned)ring->n_taken));
 	if (!n)
 		return 0;
 	fetch_heads(ring, n);
-	w.range = mem->n_ranges ? &mem->ranges[mem->n_ranges - 1] : NULL;
+	walk_init(&w, ring, mem, arena, arena_len);
 	for (i = 0; i < n && n_walked < WALK_MAX; i++) {
 		uint16_t head = ring->taken[(ring->next_avail + i) & TAKEN_MASK];
 		enum ring_fault fault = take_chain(&w, head, &chains[i]);
@@ -353,10 +200,16 @@ static void split_untake(struct ring *ring, unsigned n)
 	ring->n_taken = (uint16_t)(ring->n_taken - n);
 }
 
+static inline void put_used(struct ring *ring, uint16_t at, uint16_t head, uint32_t len)
+{
+	struct vring_used_elem *e = &used_ring(ring)->ring[at & (ring->config.size - 1)];
+
+	shared_store(&e->id, (uint32_t)head);
+	shared_store(&e->len, len);
+}
+
 static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 {
-	struct vring_used *used = used_ring(ring);
-	unsigned mask = ring->config.size - 1;
 	uint16_t at = ring->next_used;
 
 	assert(n <= ring->n_taken);
@@ -364,34 +217,36 @@ static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 	ring->next_used = (uint16_t)(at + n);
 	if (unlikely(ring_broken(ring)) || !n)
 		return;
-	for (unsigned i = 0; i < n; i++, at++) {
-		struct vring_used_elem *e = &used->ring[at & mask];
-
-		shared_store(&e->id, (uint32_t)ring->taken[at & TAKEN_MASK]);
-		shared_store(&e->len, lens ? lens[i] : 0);
+	if (!lens && ring->config.features & FEATURE_IN_ORDER) {
+		/* One element, of the last chain, stands for all of them (2.7.9). */
+		put_used(ring, at, ring->taken[(at + n - 1) & TAKEN_MASK], 0);
+		at = ring->next_used;
+	} else {
+		for (unsigned i = 0; i < n; i++, at++)
+			put_used(ring, at, ring->taken[at & TAKEN_MASK], lens ? lens[i] : 0);
 	}
 	/* Pairs with the driver's acquire of this index: elements and buffers are written. */
-	shared_store_release(&used->idx, at);
+	shared_store_release(&used_ring(ring)->idx, at);
 	counter_add(&ring->n_chains, n);
 }
 
-static bool split_wants_notify(struct ring *ring)
+static bool split_wants_notify(struct ring *ring, bool settled)
 {
 	uint16_t old = ring->notified, now = ring->next_used;
 	bool first = !ring->notified_valid, wanted;
 
 	if (unlikely(ring_broken(ring)) || (now == old && !first))
 		return false;
-	/* Our index is visible before we look whether the driver waits for it. Pairs with the
-	 * driver's fence between asking for a call and looking at our index again. */
-	shared_fence();
-	ring->notified = now;
-	ring->notified_valid = true;
 	if (ring->config.features & FEATURE_EVENT_IDX)
 		/* The first time we do not know what was told before us. */
 		wanted = first || vring_need_event(shared_load(used_event(ring)), now, old);
 	else
 		wanted = !(shared_load(&avail_ring(ring)->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+	/* A no that is not final is asked again, about all since the last answer that was. */
+	if (wanted || settled) {
+		ring->notified = now;
+		ring->notified_valid = true;
+	}
 	if (wanted)
 		counter_add(&ring->n_notified, 1);
 	return wanted;
@@ -434,6 +289,11 @@ static int split_start(struct ring *ring, struct error *err)
 	return 0;
 }
 
+static uint32_t split_base(const struct ring *ring)
+{
+	return ring->next_used;
+}
+
 const struct ring_ops ring_split_ops = {
 	.name = "split",
 	.start = split_start,
@@ -443,4 +303,5 @@ const struct ring_ops ring_split_ops = {
 	.wants_notify = split_wants_notify,
 	.enable_kick = split_enable_kick,
 	.disable_kick = split_disable_kick,
+	.base = split_base,
 };

@@ -28,6 +28,10 @@ class Bench:
     def eal(self):
         return EAL_HUGE if self.huge else EAL_SMALL
 
+    def busy(self):
+        """(busy ns, packets) since the start, if the switch tells."""
+        return None
+
     def memory_mib(self):
         """Resident, huge pages included; before any guest is connected, so it is its own."""
         text = pathlib.Path(f"/proc/{self.pid}/smaps_rollup").read_text()
@@ -100,6 +104,10 @@ class Vireo(Bench):
                              wrap=("taskset", "-c", self.cpu))
         self.pid = self.switch.pid
         return [self.switch.vhost(n) for n in "ab"]
+
+    def busy(self):
+        worker = self.switch.json("worker", "show")[0]
+        return worker["busy_ns"], worker["packets"]
 
     def stop(self):
         self.switch.stop()

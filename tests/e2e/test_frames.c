@@ -27,6 +27,8 @@
 #define MRG BIT(VIRTIO_NET_F_MRG_RXBUF)
 #define INDIRECT BIT(VIRTIO_RING_F_INDIRECT_DESC)
 #define EVENT BIT(VIRTIO_RING_F_EVENT_IDX)
+#define PACKED (MODERN | BIT(VIRTIO_F_RING_PACKED))
+#define IN_ORDER BIT(VIRTIO_F_IN_ORDER)
 
 #define LEN_MIN 14
 #define LEN_MAX 1518
@@ -316,6 +318,22 @@ static const struct combo combos[] = {
 	  .rx_first = 9, .rx_piece = 37, .rx_indirect = 64 },
 	{ "indirect on both, merged", MODERN | INDIRECT, MODERN | INDIRECT | MRG, 256, 64,
 	  .rx_buffer = 400, .rx_piece = 33, .tx_indirect = 64, .rx_indirect = 64 },
+	{ "in order, chains", MODERN | IN_ORDER, MODERN | IN_ORDER | MRG, 64, 64, .rx_buffer = 400,
+	  .rx_piece = 70 },
+	{ "packed ring of 3", PACKED, PACKED, 3, 3, .rx_buffer = 0 },
+	{ "packed ring of 255, events", PACKED | EVENT, PACKED | EVENT, 255, 255, .rx_buffer = 0 },
+	{ "packed to split", PACKED | EVENT, MODERN | MRG, 256, 256, .rx_buffer = 0 },
+	{ "split to packed", MODERN, PACKED | MRG, 256, 256, .rx_buffer = 0 },
+	{ "packed, merged, buffers of 64", PACKED, PACKED | MRG, 100, 1000, .rx_buffer = 64 },
+	{ "packed, receive in pieces of 3 bytes", PACKED | EVENT, PACKED | EVENT, 128, 1023,
+	  .rx_buffer = 1530, .rx_first = 2, .rx_piece = 3 },
+	{ "packed, indirect", PACKED | INDIRECT, PACKED | INDIRECT | MRG, 65, 65, .rx_buffer = 400,
+	  .rx_piece = 33, .tx_indirect = 64, .rx_indirect = 64 },
+	{ "packed, in order, chains", PACKED | IN_ORDER, PACKED | IN_ORDER | MRG, 65, 66,
+	  .rx_buffer = 400, .rx_piece = 70 },
+	{ "packed, in order, indirect", PACKED | IN_ORDER | INDIRECT | EVENT,
+	  PACKED | IN_ORDER | INDIRECT, 30, 30, .rx_buffer = 1600, .rx_piece = 100,
+	  .tx_indirect = 64, .rx_indirect = 64 },
 };
 
 static void test_layouts(void **state)

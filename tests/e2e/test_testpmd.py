@@ -10,11 +10,15 @@ import time
 from lab import Switch, expect, link_up, main, say, scaled, wait_for
 from testpmd_pair import PORTS, check_books, settle, start
 
-def loop(lab, mode, driver="mrg_rxbuf=1,in_order=0"):
-    """128 packets a guest go round and round: nothing may be lost."""
+def loop(lab, mode, driver="mrg_rxbuf=1,in_order=0", share=1, eal=()):
+    """128 packets a guest go round and round: nothing may be lost. @share of the usual number."""
     switch = Switch(lab)
-    pmd = start(lab, switch, mode, driver)
-    count = scaled(10_000_000 if switch.fast else 200_000)
+    pmd = start(lab, switch, mode, driver, eal=eal)
+    layout = "packed" if "packed_vq=1" in driver else "split"
+    for name in PORTS:
+        queues = switch.port(name)["queues"]
+        expect(all(q["ring"] == layout for q in queues), f"rings are not {layout}: {queues}")
+    count = scaled((10_000_000 if switch.fast else 200_000) * share)
     begin = time.monotonic()
     pmd("set fwd io")
     pmd("start tx_first 4")
@@ -41,9 +45,33 @@ def connecting(lab):
     loop(lab, "connect")
 
 
-def single_buffers(lab):
-    """Without mergeable buffers, in order."""
-    loop(lab, "listen", "mrg_rxbuf=0,in_order=1")
+def rings(lab):
+    """Both layouts of the ring, each with and without IN_ORDER and mergeable buffers."""
+    for packed in (0, 1):
+        for in_order in (0, 1):
+            for mergeable in (0, 1):
+                driver = f"packed_vq={packed},in_order={in_order},mrg_rxbuf={mergeable}"
+                say(f"  {driver}")
+                loop(lab, "listen", driver, share=0.25)
+
+
+def vectors(lab):
+    """The paths that DPDK's driver takes with AVX, where the machine has them."""
+    for packed in (0, 1):
+        loop(lab, "listen", f"packed_vq={packed},in_order=1,mrg_rxbuf=0,vectorized=1", share=0.25,
+             eal=["--force-max-simd-bitwidth=512"])
+
+
+def without_packed(lab):
+    """A port that does not offer packed rings, to a driver that would take them."""
+    switch = Switch(lab)
+    pmd = start(lab, switch, driver="packed_vq=1", port=("packed", "off"))
+    for name in PORTS:
+        port = switch.port(name)
+        expect("VIRTIO_F_RING_PACKED" not in str(port["features"]), f"offered: {port['features']}")
+        expect(all(q["ring"] == "split" for q in port["queues"]), f"not split: {port['queues']}")
+    pmd.quit()
+    switch.stop()
 
 
 def overload(lab):
@@ -81,4 +109,5 @@ def two_workers(lab):
     switch.stop()
 
 
-main(listening, connecting, single_buffers, overload, two_workers, title=__doc__)
+main(listening, connecting, rings, vectors, without_packed, overload, two_workers,
+     title=__doc__)

@@ -11,14 +11,15 @@ MACS = ("02:00:00:00:00:0a", "02:00:00:00:00:0b")
 PORTS = ("a", "b")
 
 
-def start(lab, switch, mode="listen", driver="mrg_rxbuf=1,in_order=0"):
-    """Two ports and a testpmd behind them; @mode is the switch's."""
+def start(lab, switch, mode="listen", driver="mrg_rxbuf=1,in_order=0", port=(), eal=()):
+    """Two ports and a testpmd behind them; @mode is the switch's, as are the words of @port;
+    @driver and @eal (options) are DPDK's."""
     vdevs = []
     for i, name in enumerate(PORTS):
-        path = switch.vhost(name, "mode", mode)
+        path = switch.vhost(name, "mode", mode, *port)
         vdevs.append(f"net_virtio_user{i},path={path},mac={MACS[i]},queues=1,queue_size=256,{driver}"
                      + (",server=1" if mode == "connect" else ""))
-    pmd = Testpmd(lab, vdevs, options=["--burst=32", "--txd=256", "--rxd=256",
+    pmd = Testpmd(lab, vdevs, eal=eal, options=["--burst=32", "--txd=256", "--rxd=256",
                                        f"--eth-peer=0,{MACS[1]}", f"--eth-peer=1,{MACS[0]}"])
     switch.wait_link(*PORTS)
     return pmd

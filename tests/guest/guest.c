@@ -42,7 +42,7 @@ static void down(void *owner, const char *why)
 	snprintf(guest->why, sizeof(guest->why), "%s", why);
 }
 
-static void stopped(void *owner, unsigned index, uint16_t base)
+static void stopped(void *owner, unsigned index, uint32_t base)
 {
 	struct guest *guest = owner;
 

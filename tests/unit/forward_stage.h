@@ -16,6 +16,7 @@ struct stage {
 	struct maker m;
 	struct inboxes inboxes;
 	struct forwarder *fw[3];
+	struct unsettled unsettled;
 	struct view *view;
 	struct batch *batch;
 };
@@ -28,7 +29,7 @@ UNUSED_OK static int setup(void **state)
 	maker_init(&s->m, 3);
 	assert_int_equal(inboxes_init(&s->inboxes, 3), 0);
 	for (unsigned i = 0; i < 3; i++) {
-		s->fw[i] = forwarder_create(i, &s->inboxes);
+		s->fw[i] = forwarder_create(i, &s->inboxes, &s->unsettled);
 		assert_non_null(s->fw[i]);
 	}
 	s->batch = batch_create();

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <linux/virtio_config.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 #define BIT(n) (1ull << (n))
 #define INDIRECT BIT(VIRTIO_RING_F_INDIRECT_DESC) /* tables are allowed */
 #define EVENT_IDX BIT(VIRTIO_RING_F_EVENT_IDX)	  /* kicks and calls by index */
+#define PACKED BIT(VIRTIO_F_RING_PACKED)	  /* the layout */
+#define IN_ORDER BIT(VIRTIO_F_IN_ORDER)		  /* chains are used in order, in batches */
 
 /* Where the regions are for the device. */
 #define PAIR_REGIONS 3
@@ -53,7 +56,7 @@ static inline struct ring_config pair_device_config(const struct ring_pair *p)
 				     .desc = p->driver.desc,
 				     .driver = p->driver.driver,
 				     .device = p->driver.device,
-				     .next_avail = p->driver.config.start };
+				     .base = driver_ring_base(&p->driver) };
 }
 
 /* Makes both sides of a ring; @indirect_len: descriptors in each indirect table, 0: none. */
@@ -134,4 +137,10 @@ static inline void pair_offer(struct ring_pair *p, uint16_t head)
 
 	avail->ring[avail->idx & (p->driver.config.size - 1)] = head;
 	__atomic_store_n(&avail->idx, (uint16_t)(avail->idx + 1), __ATOMIC_RELEASE);
+}
+
+/* The descriptors of a packed ring. */
+static inline struct vring_packed_desc *pair_packed(struct ring_pair *p)
+{
+	return p->driver.desc;
 }

@@ -333,6 +333,113 @@ static void test_mtu(void **state)
 	expect_frame(s, 2, frame, make_frame(frame, BROADCAST, MAC(1), 10, 1300));
 }
 
+/* A TCP packet of @payload bytes to everybody, and what asks for its segmentation. */
+static uint32_t make_large(uint8_t *frame, int tci, uint32_t payload, uint16_t size,
+			   struct virtio_net_hdr *offload)
+{
+	uint32_t len = make_frame(frame, BROADCAST, MAC(1), tci, 40 + payload);
+	uint32_t at = len - 40 - payload;
+
+	memcpy(frame + at - 2, "\x08\x00\x45", 3);
+	memset(frame + at + 2, 0, 8);
+	frame[at + 9] = 6;
+	frame[at + 32] = 0x50;
+	frame[at + 33] = 0x10;
+	*offload = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+					    .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+					    .gso_size = size,
+					    .csum_start = (uint16_t)(at + 20),
+					    .csum_offset = 16 };
+	return len;
+}
+
+static void inject_large(struct stage *s, int tci, uint32_t payload, uint16_t size)
+{
+	static uint8_t frame[FRAME_LEN_MAX];
+	struct virtio_net_hdr offload;
+	uint32_t len = make_large(frame, tci, payload, size, &offload);
+
+	assert_int_equal(dummy_inject(s->m.ports[1].port, 0, frame, len, &offload), 0);
+	turn(s, 0, 1);
+}
+
+static unsigned count_sent(struct stage *s, unsigned port, uint32_t len)
+{
+	const struct dummy_frame *f;
+	unsigned n = 0;
+
+	while ((f = dummy_sent_peek(s->m.ports[port].port, 0))) {
+		assert_int_equal(f->len, len);
+		dummy_sent_pop(s->m.ports[port].port, 0);
+		n++;
+	}
+	return n;
+}
+
+/* The MTU is for what a large packet stands for; a receiver gets it in segments or whole, from this
+ * worker or another, with a tag of the switch's or without. */
+static void test_large_packets(void **state)
+{
+	struct stage *s = *state;
+
+	for (unsigned i = 1; i <= 4; i++)
+		maker_add(&s->m, i, 1);
+	set_mode(s, 1, true, 10, false);
+	set_mode(s, 3, true, 10, false);
+	s->m.worker[4][0] = 1;
+	s->m.ports[3].port->txqs[0]->offloads = 0;
+	s->m.ports[4].port->txqs[0]->offloads = 0;
+	follow(s);
+	inject_large(s, UNTAGGED, 14600, 1460);
+	turn(s, 1, 0);
+	assert_int_equal(count_sent(s, 2, 58 + 14600), 1);
+	assert_int_equal(count_sent(s, 3, 54 + 1460), 10);
+	assert_int_equal(count_sent(s, 4, 58 + 1460), 10);
+
+	inject_large(s, UNTAGGED, 14600, 1461);
+	assert_int_equal(maker_drops(&s->m, 1, DROP_too_long), 1);
+	s->m.ports[2].mtu = 1400;
+	follow(s);
+	inject_large(s, UNTAGGED, 13610, 1361);
+	assert_int_equal(maker_drops(&s->m, 2, DROP_tx_too_long), 1);
+	inject_large(s, UNTAGGED, 13600, 1360);
+	assert_int_equal(count_sent(s, 2, 58 + 13600), 1);
+	/* one segment that is smaller than it might be */
+	inject_large(s, UNTAGGED, 1000, 60000);
+	assert_int_equal(count_sent(s, 2, 58 + 1000), 1);
+}
+
+/* No checksum goes where the tag and the addresses are. */
+static void test_offload_requests_are_checked(void **state)
+{
+	struct stage *s = *state;
+	struct virtio_net_hdr offload = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM };
+	uint8_t frame[FRAME_MAX];
+	uint32_t len;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	s->m.ports[2].port->txqs[0]->offloads = 0;
+	follow(s);
+	len = make_frame(frame, BROADCAST, MAC(1), 10, 100);
+	offload.csum_start = 14; /* the tag's value */
+	assert_int_equal(dummy_inject(s->m.ports[1].port, 0, frame, len, &offload), 0);
+	turn(s, 0, 1);
+	expect_nothing(s, 2);
+	assert_int_equal(maker_drops(&s->m, 1, DROP_offload), 1);
+	offload.csum_start = 18;
+	assert_int_equal(dummy_inject(s->m.ports[1].port, 0, frame, len, &offload), 0);
+	turn(s, 0, 1);
+	assert_int_equal(count_sent(s, 2, len), 1);
+
+	len = make_large(frame, UNTAGGED, 1500, 700, &offload);
+	frame[23] = 17; /* no TCP */
+	assert_int_equal(dummy_inject(s->m.ports[1].port, 0, frame, len, &offload), 0);
+	turn(s, 0, 1);
+	expect_nothing(s, 2);
+	assert_int_equal(maker_drops(&s->m, 1, DROP_offload), 2);
+}
+
 /* A batch that goes to all ports, in all directions, more than an outbox takes. */
 static void test_batches_keep_order(void **state)
 {
@@ -517,6 +624,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_tags_byte_by_byte),
 		TEST(test_tags_move_offload_offsets),
+		TEST(test_large_packets),
+		TEST(test_offload_requests_are_checked),
 		TEST(test_learns_and_floods),
 		TEST(test_counts_each_drop_once),
 		TEST(test_hidden_tags),

@@ -79,7 +79,7 @@ static void ready(void *owner)
 	((struct world *)owner)->n_ready++;
 }
 
-static void stopped(void *owner, unsigned index, uint16_t base)
+static void stopped(void *owner, unsigned index, uint32_t base)
 {
 	struct world *w = owner;
 

@@ -22,6 +22,7 @@
 
 #define BIT(n) (1ull << (n))
 #define MODERN BIT(VIRTIO_F_VERSION_1)
+#define PACKED (MODERN | BIT(VIRTIO_F_RING_PACKED))
 #define MRG BIT(VIRTIO_NET_F_MRG_RXBUF)
 #define INDIRECT BIT(VIRTIO_RING_F_INDIRECT_DESC)
 #define EVENT BIT(VIRTIO_RING_F_EVENT_IDX)
@@ -50,7 +51,7 @@ static int start_queue(struct netdrv_transport *transport, unsigned index,
 		.desc = info->desc,
 		.driver = info->driver,
 		.device = info->device,
-		.next_avail = info->base,
+		.base = info->base,
 	};
 
 	memset(&dev->rings[index], 0, sizeof(dev->rings[index]));
@@ -198,7 +199,7 @@ static void send_bytes(struct netdrv *drv, const uint8_t *bytes, uint32_t len)
 
 static void test_send(void **state)
 {
-	static const uint64_t features[] = { 0, MODERN, MRG, MODERN | MRG | EVENT };
+	static const uint64_t features[] = { 0, MODERN, MRG, MODERN | MRG | EVENT, PACKED };
 	uint8_t bytes[1600], sent[1600];
 
 	for (unsigned f = 0; f < ARRAY_SIZE(features); f++) {
@@ -336,8 +337,12 @@ static void test_receive(void **state)
 	config.rx_piece_len = 37;
 	config.rx_first_len = 1;
 	receive_with(&config, 1518);
+	config.features = PACKED;
+	receive_with(&config, 1518);
 	config.features = MODERN | INDIRECT;
 	config.indirect_len = 64;
+	receive_with(&config, 1518);
+	config.features = PACKED | INDIRECT;
 	receive_with(&config, 1518);
 }
 
@@ -352,6 +357,8 @@ static void test_receive_merged(void **state)
 
 	receive_with(&config, 1518);
 	config.features = MODERN | MRG | EVENT;
+	receive_with(&config, 5000);
+	config.features = PACKED | MRG | EVENT;
 	receive_with(&config, 5000);
 	config.rx_first_len = 5; /* the header is split, too */
 	config.rx_piece_len = 19;
@@ -418,9 +425,9 @@ static void test_lying_device(void **state)
 }
 
 /* A device dies with frames in hand; its successor gets them again, in order. */
-static void test_device_replaced(void **state)
+static void replaced_with(uint64_t features, uint32_t size)
 {
-	struct netdrv_config config = { .n_pairs = 1, .features = MODERN, .tx_ring_size = 16 };
+	struct netdrv_config config = { .n_pairs = 1, .features = features, .tx_ring_size = size };
 	struct device *dev = device_create(&config);
 	struct ring_chain chains[4];
 	uint8_t bytes[64], sent[128];
@@ -445,6 +452,12 @@ static void test_device_replaced(void **state)
 		assert_true(deliver(dev, bytes, 64));
 	}
 	device_destroy(dev);
+}
+
+static void test_device_replaced(void **state)
+{
+	replaced_with(MODERN, 16);
+	replaced_with(PACKED, 17);
 }
 
 static void kicks_with(uint64_t features)
@@ -479,6 +492,8 @@ static void test_kicks(void **state)
 {
 	kicks_with(MODERN);
 	kicks_with(MODERN | EVENT);
+	kicks_with(PACKED);
+	kicks_with(PACKED | EVENT);
 }
 
 static void test_refused(void **state)

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "ring_pair.h"
+#include "virtio/packed.h"
 
 #define TIMEOUT_MS 10000 /* of a sleep; then the other side has forgotten us */
 
@@ -169,7 +170,10 @@ static void test_flags(void **state)
 {
 	run_pair(0, 256, 0, 0.25);
 	run_pair(0, 2, 0, 0.03);
-	run_pair(INDIRECT, 8, 2, 0.05);
+	run_pair(INDIRECT | IN_ORDER, 8, 2, 0.05);
+	run_pair(PACKED, 255, 0, 0.25);
+	run_pair(PACKED, 2, 0, 0.03);
+	run_pair(PACKED | INDIRECT | IN_ORDER, 7, 2, 0.05);
 }
 
 static void test_event_idx(void **state)
@@ -178,6 +182,11 @@ static void test_event_idx(void **state)
 	run_pair(EVENT_IDX, 2, 0, 0.03);
 	run_pair(EVENT_IDX | INDIRECT, 1, 2, 0.03);
 	run_pair(EVENT_IDX | INDIRECT, 8, 2, 0.05);
+	run_pair(PACKED | EVENT_IDX, 256, 0, 1);
+	run_pair(PACKED | EVENT_IDX, 3, 0, 0.03);
+	run_pair(PACKED | EVENT_IDX | IN_ORDER, 6, 0, 0.05);
+	run_pair(PACKED | EVENT_IDX | INDIRECT, 1, 2, 0.03);
+	run_pair(PACKED | EVENT_IDX | INDIRECT, 8, 2, 0.05);
 }
 
 /* The fences alone: in each round one side goes to sleep and the other has news for it, at the same
@@ -235,7 +244,7 @@ static void run_race(uint64_t features, bool calls)
 	pthread_t thread;
 
 	assert_non_null(r);
-	r->n_rounds = (unsigned)(200000 * (scale ? atof(scale) : 1)) + 1000;
+	r->n_rounds = (unsigned)(120000 * (scale ? atof(scale) : 1)) + 1000;
 	r->calls = calls;
 	pair_init(&r->p, features, 4, 0, 0);
 	assert_int_equal(pthread_create(&thread, NULL, race_main, r), 0);
@@ -274,10 +283,8 @@ static void run_race(uint64_t features, bool calls)
 
 static void test_fences(void **state)
 {
-	run_race(0, false);
-	run_race(0, true);
-	run_race(EVENT_IDX, false);
-	run_race(EVENT_IDX, true);
+	for (unsigned i = 0; i < 8; i++)
+		run_race((i & 1 ? EVENT_IDX : 0) | (i & 2 ? PACKED : 0), i & 4);
 }
 
 /* One side writes whatever it likes all over the ring while the other works: it may break, never
@@ -299,7 +306,7 @@ static void scribble_desc(struct scribble *s, uint64_t *seed)
 {
 	uint64_t r = next_random(seed), tables = (uintptr_t)s->p.driver.config.indirect, *words;
 	unsigned n = s->p.driver.config.size, i = (unsigned)(r % (3 * n));
-	bool table = i < n && r >> 8 & 1;
+	bool table = i < n && r >> 8 & 1, packed = s->p.driver.config.features & PACKED;
 	uint64_t flags = r >> 16 & (table ? 2 : 3), next = r >> 24 & 1 ? i ^ 1 : r >> 25 & 7;
 	uint64_t addr = PAIR_BUF_ADDR + (r >> 20) % 0x12f00;
 
@@ -310,7 +317,11 @@ static void scribble_desc(struct scribble *s, uint64_t *seed)
 		flags |= VRING_DESC_F_INDIRECT;
 	}
 	__atomic_store_n(&words[0], addr, __ATOMIC_RELAXED);
-	__atomic_store_n(&words[1], 32 | flags << 32 | next << 48, __ATOMIC_RELAXED);
+	__atomic_store_n(&words[1],
+			 packed ? packed_pack(32, (uint16_t)next,
+					      (unsigned)flags | packed_avail_bits(r >> 28 & 1))
+				: shared_pack_desc(32, (unsigned)flags, (unsigned)next),
+			 __ATOMIC_RELAXED);
 }
 
 static void *scribble_main(void *arg)
@@ -324,8 +335,9 @@ static void *scribble_main(void *arg)
 
 		for (unsigned i = 0; i < 16; i++)
 			scribble_desc(s, &seed);
-		__atomic_store_n(&pair_avail(&s->p)->ring[r % 8], (uint16_t)(r >> 8 & 7),
-				 __ATOMIC_RELAXED);
+		if (!(s->p.driver.config.features & PACKED))
+			__atomic_store_n(&pair_avail(&s->p)->ring[r % 8], (uint16_t)(r >> 8 & 7),
+					 __ATOMIC_RELAXED);
 		__atomic_store_n(&words[(r >> 20) % n_words], (uint16_t)(r >> 4), __ATOMIC_RELAXED);
 	}
 	return NULL;
@@ -343,18 +355,18 @@ static void check_inside(struct ring_pair *p, const struct ring_chain *c)
 	}
 }
 
-static void test_scribble(void **state)
+static void run_scribble(uint64_t layout)
 {
 	static struct iovec arena[RING_ARENA_LEN];
 	const char *scale = getenv("TEST_SCALE");
-	unsigned rounds = (unsigned)(200000 * (scale ? atof(scale) : 1)) + 1000, n_chains = 0;
+	unsigned rounds = (unsigned)(100000 * (scale ? atof(scale) : 1)) + 1000, n_chains = 0;
 	struct scribble *s = calloc(1, sizeof(*s));
 	uint64_t start = clock_ns();
 	unsigned n_broken = 0;
 	pthread_t thread;
 
 	assert_non_null(s);
-	pair_init(&s->p, INDIRECT | EVENT_IDX, 8, 0, 2);
+	pair_init(&s->p, layout | INDIRECT | EVENT_IDX, 8, 0, 2);
 	assert_int_equal(pthread_create(&thread, NULL, scribble_main, s), 0);
 	/* Until both have happened often, or this would test nothing. */
 	for (unsigned i = 0; i < rounds || n_broken < 1000 || n_chains < 1000; i++) {
@@ -368,8 +380,9 @@ static void test_scribble(void **state)
 			assert_int_equal(ring_start(&s->p.device, &config, &err), 0);
 		}
 		/* There is always something to take, as far as this index stays right. */
-		__atomic_store_n(&pair_avail(&s->p)->idx, (uint16_t)(s->p.device.next_avail + 4),
-				 __ATOMIC_RELAXED);
+		if (!layout)
+			__atomic_store_n(&pair_avail(&s->p)->idx,
+					 (uint16_t)(s->p.device.next_avail + 4), __ATOMIC_RELAXED);
 		n = ring_take(&s->p.device, s->p.mem, chains, 32, arena, ARRAY_SIZE(arena));
 		for (unsigned j = 0; j < n; j++)
 			check_inside(&s->p, &chains[j]);
@@ -385,6 +398,12 @@ static void test_scribble(void **state)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	pair_destroy(&s->p);
 	free(s);
+}
+
+static void test_scribble(void **state)
+{
+	run_scribble(0);
+	run_scribble(PACKED);
 }
 
 int main(void)

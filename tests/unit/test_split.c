@@ -7,21 +7,13 @@
 
 #include <cmocka.h>
 #include <errno.h>
-#include <linux/virtio_config.h>
 
 #include "base/compiler.h"
-#include "ring_pair.h"
-
-static struct iovec arena[RING_ARENA_LEN];
+#include "ring_pass.h"
 
 #define NEXT VRING_DESC_F_NEXT
 #define WRITE VRING_DESC_F_WRITE
 #define TABLE VRING_DESC_F_INDIRECT
-
-static unsigned take(struct ring_pair *p, struct ring_chain *chains, unsigned max)
-{
-	return ring_take(&p->device, p->mem, chains, max, arena, ARRAY_SIZE(arena));
-}
 
 static void test_start_refused(void **state)
 {
@@ -34,7 +26,7 @@ static void test_start_refused(void **state)
 	good = pair_device_config(&p);
 	assert_int_equal(ring_start(&ring, &good, &err), 0);
 	assert_string_equal(ring.ops->name, "split");
-	for (unsigned i = 0; i < 9; i++) {
+	for (unsigned i = 0; i < 8; i++) {
 		c = good;
 		switch (i) {
 		case 0:
@@ -56,12 +48,9 @@ static void test_start_refused(void **state)
 			c.device = (uint8_t *)c.device + 2;
 			break;
 		case 6:
-			c.features |= BIT(VIRTIO_F_RING_PACKED);
-			break;
-		case 7:
 			c.desc = NULL;
 			break;
-		case 8:
+		case 7:
 			c.device = NULL;
 			break;
 		}
@@ -83,115 +72,15 @@ static void test_fault_texts(void **state)
 	assert_string_equal(ring_fault_text(RING_N_FAULTS), "unknown fault");
 }
 
-/* Passes chains of one buffer, in bursts, until the indices have wrapped twice. */
-static void pass_many(uint32_t size, uint16_t start, uint64_t features)
-{
-	struct ring_chain chains[RING_TAKE_MAX];
-	uint32_t lens[RING_TAKE_MAX], len;
-	uint64_t added = 0, taken = 0, got = 0, total = 2 * 65536 + 3 * (uint64_t)size;
-	struct ring_pair p;
-
-	pair_init(&p, features, size, start, 0);
-	while (got < total) {
-		unsigned n;
-		void *cookie;
-
-		while (driver_ring_free(&p.driver) && added < total) {
-			struct iovec v = { p.buf + added % 1000, 1 + added % 5000 };
-
-			assert_int_equal(driver_ring_add(&p.driver, added % 2 ? &v : NULL,
-							 added % 2, added % 2 ? NULL : &v,
-							 !(added % 2), (void *)(added + 1)),
-					 0);
-			added++;
-		}
-		driver_ring_publish(&p.driver);
-		n = take(&p, chains, 1 + (unsigned)(taken % RING_TAKE_MAX));
-		assert_true(n > 0);
-		for (unsigned i = 0; i < n; i++, taken++) {
-			assert_int_equal(chains[i].n_out, taken % 2);
-			assert_int_equal(chains[i].n_in, !(taken % 2));
-			assert_int_equal(chains[i].out_len + chains[i].in_len, 1 + taken % 5000);
-			assert_ptr_equal(chains[i].iov[0].iov_base, p.buf + taken % 1000);
-			assert_int_equal(chains[i].iov[0].iov_len, 1 + taken % 5000);
-			lens[i] = (uint32_t)taken;
-		}
-		assert_int_equal(ring_base(&p.device), (uint16_t)(start + taken - n));
-		ring_complete(&p.device, lens, n);
-		assert_int_equal(ring_base(&p.device), (uint16_t)(start + taken));
-		for (; (cookie = driver_ring_get(&p.driver, &len)); got++) {
-			assert_int_equal((uintptr_t)cookie, got + 1);
-			assert_int_equal(len, (uint32_t)got);
-		}
-		assert_int_equal(got, taken);
-	}
-	assert_int_equal(p.device.n_chains, total);
-	assert_true(driver_ring_idle(&p.driver));
-	assert_false(ring_broken(&p.device));
-	pair_destroy(&p);
-}
-
 static void test_wrap(void **state)
 {
 	static const uint32_t sizes[] = { 1, 2, 256, 32768 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		pass_many(sizes[i], 0, 0);
-		pass_many(sizes[i], 65535, EVENT_IDX);
-		pass_many(sizes[i], 12345, INDIRECT);
+		pass_many(0, sizes[i], 0);
+		pass_many(EVENT_IDX, sizes[i], 65535);
+		pass_many(INDIRECT, sizes[i], 12345);
 	}
-}
-
-/* One chain of @n_out + @n_in buffers goes through and comes back. */
-static void pass_chain(struct ring_pair *p, unsigned n_out, unsigned n_in)
-{
-	static struct iovec iov[RING_SIZE_MAX];
-	struct ring_chain c;
-	uint32_t out_len = 0, in_len = 0, len;
-
-	for (unsigned i = 0; i < n_out + n_in; i++) {
-		iov[i] = (struct iovec){ p->buf + i, 1 + i % 100 };
-		*(i < n_out ? &out_len : &in_len) += 1 + i % 100;
-	}
-	assert_int_equal(driver_ring_add(&p->driver, iov, n_out, iov + n_out, n_in, p), 0);
-	driver_ring_publish(&p->driver);
-	assert_int_equal(take(p, &c, 32), 1);
-	assert_int_equal(c.n_out, n_out);
-	assert_int_equal(c.n_in, n_in);
-	assert_int_equal(c.out_len, out_len);
-	assert_int_equal(c.in_len, in_len);
-	assert_memory_equal(c.iov, iov, (n_out + n_in) * sizeof(iov[0]));
-	ring_complete(&p->device, &in_len, 1);
-	assert_ptr_equal(driver_ring_get(&p->driver, &len), p);
-	assert_int_equal(len, in_len);
-	assert_true(driver_ring_idle(&p->driver));
-}
-
-static void test_chain_lengths(void **state)
-{
-	for (unsigned indirect = 0; indirect <= 1; indirect++) {
-		struct ring_pair p;
-
-		pair_init(&p, INDIRECT, 64, 0, indirect ? 64 : 0);
-		for (unsigned n = 1; n <= 64; n++)
-			for (unsigned n_out = 0; n_out <= n; n_out++)
-				pass_chain(&p, n_out, n - n_out);
-		pair_destroy(&p);
-	}
-}
-
-static void test_longest_chain(void **state)
-{
-	struct ring_pair p;
-
-	pair_init(&p, 0, 32768, 0, 0);
-	pass_chain(&p, 32768, 0);
-	pass_chain(&p, 1, 32767);
-	pair_destroy(&p);
-	/* An indirect table may be longer than the ring. */
-	pair_init(&p, INDIRECT, 2, 0, 32768);
-	pass_chain(&p, 20000, 12768);
-	pair_destroy(&p);
 }
 
 /* Direct descriptors, then a table (2.7.5.3.2); buffers of no length; a table anywhere. */
@@ -452,61 +341,6 @@ static void test_long_work(void **state)
 	pair_destroy(&p);
 }
 
-static void test_arena(void **state)
-{
-	struct ring_chain chains[8];
-	struct iovec iov[3];
-	struct ring_pair p;
-
-	pair_init(&p, 0, 64, 0, 0);
-	for (unsigned i = 0; i < 3; i++)
-		iov[i] = (struct iovec){ p.buf + i, 1 };
-	for (unsigned i = 0; i < 8; i++)
-		assert_int_equal(driver_ring_add(&p.driver, iov, 3, NULL, 0, p.buf + i), 0);
-	driver_ring_publish(&p.driver);
-	assert_int_equal(ring_take(&p.device, p.mem, chains, 8, arena, 0), 0);
-	assert_int_equal(ring_take(&p.device, p.mem, chains, 8, arena, 2), 0);
-	assert_int_equal(ring_take(&p.device, p.mem, chains, 8, arena, 3), 1);
-	assert_int_equal(ring_take(&p.device, p.mem, chains, 8, arena, 11), 3);
-	assert_ptr_equal(chains[0].iov, arena);
-	assert_ptr_equal(chains[2].iov, arena + 6);
-	assert_int_equal(ring_take(&p.device, p.mem, chains, 8, arena, 100), 4);
-	ring_complete(&p.device, NULL, 8);
-	assert_false(ring_broken(&p.device));
-	assert_int_equal(pair_used(&p)->idx, 8);
-	pair_destroy(&p);
-}
-
-static void test_in_flight(void **state)
-{
-	struct ring_chain chains[256];
-	struct ring_pair p;
-
-	pair_init(&p, 0, 256, 0, 0);
-	for (unsigned i = 0; i < 256; i++) {
-		struct iovec v = { p.buf + i, 1 };
-
-		assert_int_equal(driver_ring_add(&p.driver, &v, 1, NULL, 0, p.buf + i), 0);
-	}
-	driver_ring_publish(&p.driver);
-	assert_int_equal(take(&p, chains, 100), 100);
-	assert_int_equal(take(&p, chains + 100, 100), RING_TAKE_MAX - 100);
-	assert_int_equal(take(&p, chains, 1), 0);
-	ring_complete(&p.device, NULL, 1);
-	assert_int_equal(take(&p, chains, 100), 1);
-	assert_ptr_equal(chains[0].iov[0].iov_base, p.buf + RING_TAKE_MAX);
-
-	/* What goes back comes again. */
-	ring_untake(&p.device, 50);
-	assert_int_equal(ring_base(&p.device), 1);
-	assert_int_equal(take(&p, chains, 256), 50);
-	assert_ptr_equal(chains[0].iov[0].iov_base, p.buf + RING_TAKE_MAX + 1 - 50);
-	ring_untake(&p.device, 0);
-	ring_complete(&p.device, NULL, RING_TAKE_MAX);
-	assert_int_equal(pair_used(&p)->idx, RING_TAKE_MAX + 1);
-	pair_destroy(&p);
-}
-
 /* The driver rewrites everything after the take: what was handed out stays what it was. */
 static void test_rewrite_after_take(void **state)
 {
@@ -523,6 +357,35 @@ static void test_rewrite_after_take(void **state)
 	assert_int_equal(c.iov[0].iov_len, 64);
 	ring_complete(&p.device, NULL, 1);
 	assert_int_equal(pair_used(&p)->ring[0].id, 2);
+	pair_destroy(&p);
+}
+
+/* IN_ORDER: one used element for a batch; each its own when there are lengths. */
+static void test_in_order(void **state)
+{
+	struct ring_chain chains[4];
+	struct ring_pair p;
+	uint32_t lens[] = { 5, 6 };
+
+	pair_init(&p, IN_ORDER, 8, 7, 0);
+	for (unsigned i = 0; i < 5; i++) {
+		struct iovec v = { p.buf, 1 };
+
+		assert_int_equal(driver_ring_add(&p.driver, &v, 1, NULL, 0, &p), 0);
+	}
+	driver_ring_publish(&p.driver);
+	assert_int_equal(take(&p, chains, 8), 5);
+	pair_used(&p)->ring[0].id = 99;
+	ring_complete(&p.device, NULL, 3);
+	assert_int_equal(pair_used(&p)->idx, 10);
+	assert_int_equal(pair_used(&p)->ring[7].id, 2);
+	assert_int_equal(pair_used(&p)->ring[7].len, 0);
+	assert_int_equal(pair_used(&p)->ring[0].id, 99); /* not touched */
+	ring_complete(&p.device, lens, 2);
+	assert_int_equal(pair_used(&p)->ring[2].id, 3);
+	assert_int_equal(pair_used(&p)->ring[2].len, 5);
+	assert_int_equal(pair_used(&p)->ring[3].id, 4);
+	assert_int_equal(pair_used(&p)->ring[3].len, 6);
 	pair_destroy(&p);
 }
 
@@ -548,7 +411,7 @@ static void test_resume(void **state)
 	assert_int_equal(driver_ring_base(&p.driver), 1);
 
 	config = pair_device_config(&p);
-	config.next_avail = 0;
+	config.base = 0;
 	assert_int_equal(ring_start(&p.device, &config, &err), 0);
 	assert_int_equal(ring_base(&p.device), 1);
 	assert_int_equal(take(&p, &c, 1), 1);
@@ -562,90 +425,34 @@ static void test_resume(void **state)
 	pair_destroy(&p);
 }
 
-static void add_one(struct ring_pair *p)
+static void test_chain_lengths(void **state)
 {
-	struct iovec v = { p->buf, 1 };
-
-	assert_int_equal(driver_ring_add(&p->driver, &v, 1, NULL, 0, p), 0);
-	driver_ring_publish(&p->driver);
+	pass_lengths(0);
 }
 
-static void use_one(struct ring_pair *p)
+static void test_longest_chain(void **state)
 {
-	struct ring_chain c;
+	pass_longest(0);
+}
 
-	assert_int_equal(take(p, &c, 1), 1);
-	ring_complete(&p->device, NULL, 1);
+static void test_arena(void **state)
+{
+	pass_arena(0);
+}
+
+static void test_in_flight(void **state)
+{
+	pass_in_flight(0);
 }
 
 static void test_kick(void **state)
 {
-	for (unsigned event = 0; event <= 1; event++) {
-		/* Around the wrap of the index too. */
-		for (unsigned start = 65530; start < 65541; start++) {
-			struct ring_pair p;
-
-			pair_init(&p, event ? EVENT_IDX : 0, 16, (uint16_t)start, 0);
-			assert_false(driver_ring_wants_kick(&p.driver)); /* nothing is there */
-			assert_false(ring_enable_kick(&p.device));
-			add_one(&p);
-			assert_true(driver_ring_wants_kick(&p.driver));
-			assert_false(driver_ring_wants_kick(&p.driver)); /* was said */
-			assert_true(ring_enable_kick(&p.device));	 /* do not sleep */
-			use_one(&p);
-
-			ring_disable_kick(&p.device);
-			add_one(&p);
-			add_one(&p);
-			assert_false(event == 0 && driver_ring_wants_kick(&p.driver));
-			use_one(&p);
-			use_one(&p);
-			assert_false(ring_enable_kick(&p.device));
-			add_one(&p);
-			add_one(&p);
-			assert_true(driver_ring_wants_kick(&p.driver));
-			/* With EVENT_IDX, one kick for one request. */
-			add_one(&p);
-			assert_int_equal(driver_ring_wants_kick(&p.driver), !event);
-			pair_destroy(&p);
-		}
-	}
+	pass_kicks(0);
 }
 
 static void test_call(void **state)
 {
-	for (unsigned event = 0; event <= 1; event++) {
-		for (unsigned start = 65530; start < 65541; start++) {
-			struct ring_pair p;
-			uint32_t len;
-
-			pair_init(&p, event ? EVENT_IDX : 0, 16, (uint16_t)start, 0);
-			assert_false(driver_ring_enable_call(&p.driver));
-			for (unsigned i = 0; i < 8; i++)
-				add_one(&p);
-			use_one(&p);
-			assert_true(ring_wants_notify(&p.device));
-			assert_false(ring_wants_notify(&p.device));	 /* nothing since */
-			assert_true(driver_ring_enable_call(&p.driver)); /* do not sleep */
-			assert_non_null(driver_ring_get(&p.driver, &len));
-			assert_null(driver_ring_get(&p.driver, &len));
-
-			driver_ring_disable_call(&p.driver);
-			use_one(&p);
-			assert_false(event == 0 && ring_wants_notify(&p.device));
-			use_one(&p);
-			while (driver_ring_get(&p.driver, &len))
-				;
-			assert_false(driver_ring_enable_call(&p.driver));
-			use_one(&p);
-			use_one(&p);
-			assert_true(ring_wants_notify(&p.device));
-			use_one(&p);
-			assert_int_equal(ring_wants_notify(&p.device), !event);
-			assert_int_equal(p.device.n_notified, event ? 2 : 3);
-			pair_destroy(&p);
-		}
-	}
+	pass_calls(0);
 }
 
 int main(void)
@@ -666,6 +473,7 @@ int main(void)
 		cmocka_unit_test(test_long_work),
 		cmocka_unit_test(test_in_flight),
 		cmocka_unit_test(test_rewrite_after_take),
+		cmocka_unit_test(test_in_order),
 		cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_kick),
 		cmocka_unit_test(test_call),

@@ -34,9 +34,12 @@
 #include "fake_env.h"
 #include "fds.h"
 #include "port/kinds.h"
+#include "port/offload.h"
 
 #define TYPE 0x88b5 /* for local experiments: nothing but the test sends it */
 #define WAIT_MS 2000
+#define TCP_HEADERS 54 /* bytes: Ethernet, IPv4, TCP */
+#define LARGE 20000    /* payload bytes of a large packet */
 
 struct fixture {
 	struct event_base *base;
@@ -377,37 +380,185 @@ static void sends_every_length_and_split(void **state)
 	}
 }
 
-static void offloads_need_the_header(void **state)
+/* Makes @frame a TCP packet without options, @payload bytes of pattern behind its headers, and
+ * returns the header that leaves its checksum to the receiver; with @size, it is large. */
+static struct virtio_net_hdr make_tcp(uint8_t *frame, unsigned payload, uint16_t size)
+{
+	struct virtio_net_hdr header = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+					 .csum_start = 34,
+					 .csum_offset = 16 };
+	uint32_t sum = 0;
+
+	fill_frame(frame, TCP_HEADERS + payload, 0);
+	memcpy(frame + 12, "\x08\x00\x45\0", 4);
+	frame[16] = (uint8_t)((40 + payload) >> 8);
+	frame[17] = (uint8_t)(40 + payload);
+	memcpy(frame + 18, "\x12\x34\x40\0\x40\x06\0\0\x0a\0\0\x01\x0a\0\0\x02", 16);
+	for (unsigned i = 14; i < 34; i += 2)
+		sum += frame[i] * 256u + frame[i + 1];
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	frame[24] = (uint8_t)(sum >> 8);
+	frame[25] = (uint8_t)sum;
+	frame[46] = 0x50;
+	frame[47] = 0x10;
+	if (size) {
+		header.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+		header.gso_size = size;
+		header.hdr_len = TCP_HEADERS;
+	}
+	return header;
+}
+
+/* The other side of the device, for IPv4 and with offloads. */
+static int open_offload_socket(void)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP) };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_IP)), one = 1;
+
+	to.sll_ifindex = (int)if_nametoindex("t0");
+	assert_true(fd >= 0 && to.sll_ifindex > 0);
+	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+/* The kernel's stack sends a large packet; what the port receives of it in all. */
+static unsigned receive_large(struct fixture *f, int s)
+{
+	static uint8_t frame[TCP_HEADERS + LARGE];
+	struct virtio_net_hdr header = make_tcp(frame, LARGE, 1000);
+	struct iovec iov[] = { { &header, sizeof(header) }, { frame, sizeof(frame) } };
+	unsigned n = 0, payload = 0;
+
+	assert_int_equal(writev(s, iov, 2), sizeof(header) + sizeof(frame));
+	while (payload < LARGE) {
+		unsigned got;
+
+		assert_true(readable(f->port->rxqs[0]->wake_fd, WAIT_MS));
+		got = rx(f, 0);
+		for (unsigned i = 0; i < got; i++)
+			payload += f->batch->pkts[i].len - TCP_HEADERS;
+		n += got;
+	}
+	assert_int_equal(payload, LARGE);
+	return n;
+}
+
+static void set_options(struct fixture *f, json_t *options)
+{
+	assert_int_equal(tap_port_ops.set(f->port, options, options, &f->err), 0);
+	json_decref(options);
+}
+
+/* The kernel leaves to us what we want, and what it is told takes effect at once. */
+static void receives_large_packets(void **state)
 {
 	struct fixture *f = *state;
-	struct pkt pkt, *p = &pkt;
-	struct iovec frag;
-	uint8_t frame[100], out[100];
+	const struct virtio_net_hdr *offload = &f->batch->pkts[0].offload;
 	int s;
 
-	fill_frame(frame, sizeof(frame), 0);
-	memset(frame + 34, 0, sizeof(frame) - 34);
-	pkt_init_linear(&pkt, frame, sizeof(frame), &frag);
-	pkt.offload.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	pkt.offload.csum_start = 34;
-	pkt.offload.csum_offset = 16;
-	make(f, json_pack("{s:s}", "vnet-header", "off"));
-	f->port->ops->tx(f->port->txqs[0], &p, 1, &f->counters);
-	assert_int_equal(f->counters.drops[DROP_tx_error], 1);
+	make(f, json_object());
+	s = open_offload_socket();
+	assert_int_equal(receive_large(f, s), 1);
+	assert_int_equal(offload->gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
+	assert_int_equal(offload->gso_size, 1000);
+	assert_int_equal(offload->csum_start, 34);
+	assert_int_equal(offload->flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+
+	set_options(f, json_pack("{s:b}", "offload-tso", 0));
+	assert_int_equal(receive_large(f, s), LARGE / 1000);
+	assert_int_equal(offload->gso_type, VIRTIO_NET_HDR_GSO_NONE);
+	assert_false(f->port->txqs[0]->offloads & OFFLOAD_TSO4);
+
+	set_options(f, json_pack("{s:b}", "offload-csum", 0));
+	assert_int_equal(receive_large(f, s), LARGE / 1000);
+	assert_int_equal(offload->flags, 0);
+	assert_int_equal(f->port->txqs[0]->offloads, 0);
+
+	set_options(f, json_object());
+	assert_int_equal(receive_large(f, s), 1);
+	close(s);
 	unmake(f);
 
+	make(f, json_pack("{s:b}", "vnet-header", 0));
+	s = open_offload_socket();
+	assert_int_equal(receive_large(f, s), LARGE / 1000);
+	assert_int_equal(f->port->txqs[0]->offloads, 0);
+	close(s);
+}
+
+/* The kernel takes large packets whole. */
+static void sends_large_packets(void **state)
+{
+	static uint8_t frame[TCP_HEADERS + LARGE], out[sizeof(frame) + 100];
+	struct fixture *f = *state;
+	struct virtio_net_hdr header;
+	struct iovec frag, iov[] = { { &header, sizeof(header) }, { out, sizeof(out) } };
+	struct pkt pkt, *p = &pkt;
+	int s;
+
 	make(f, json_object());
-	s = open_packet_socket("t0");
+	s = open_offload_socket();
+	header = make_tcp(frame, LARGE, 1000);
+	pkt_init_linear(&pkt, frame, sizeof(frame), &frag);
+	pkt.offload = header;
 	f->port->ops->tx(f->port->txqs[0], &p, 1, &f->counters);
 	assert_int_equal(f->counters.tx_packets, 1);
 	assert_true(readable(s, WAIT_MS));
-	assert_int_equal(recv(s, out, sizeof(out), 0), sizeof(out));
+	assert_int_equal(readv(s, iov, 2), sizeof(header) + sizeof(frame));
+	assert_memory_equal(out, frame, sizeof(frame));
+	assert_int_equal(header.gso_size, 1000);
 	close(s);
 
 	/* The kernel refuses a checksum beyond the frame. */
-	pkt.offload.csum_start = 2000;
+	pkt.offload = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+					       .csum_start = 65000 };
 	f->port->ops->tx(f->port->txqs[0], &p, 1, &f->counters);
-	assert_int_equal(f->counters.drops[DROP_tx_error], 2);
+	assert_int_equal(f->counters.drops[DROP_tx_error], 1);
+}
+
+/* UDP segmentation, where the kernel has it: it then takes such packets, too. */
+static void udp_segmentation_is_probed(void **state)
+{
+	static uint8_t frame[42 + 3000], out[sizeof(frame) + 100];
+	struct fixture *f = *state;
+	struct virtio_net_hdr header;
+	struct iovec frag, iov[] = { { &header, sizeof(header) }, { out, sizeof(out) } };
+	struct pkt pkt, *p = &pkt;
+	unsigned offloads;
+	int s;
+
+	make(f, json_object());
+	offloads = f->port->txqs[0]->offloads;
+	assert_int_equal(offloads | OFFLOAD_USO4 | OFFLOAD_USO6, OFFLOAD_ALL);
+	if (!(offloads & OFFLOAD_USO4))
+		skip();
+	assert_true(offloads & OFFLOAD_USO6);
+	make_tcp(frame, sizeof(frame) - TCP_HEADERS, 0);
+	frame[23] = 17;
+	frame[25] = (uint8_t)(frame[25] - 11); /* of the header's checksum */
+	frame[38] = (uint8_t)((sizeof(frame) - 34) >> 8);
+	frame[39] = (uint8_t)(sizeof(frame) - 34);
+	pkt_init_linear(&pkt, frame, sizeof(frame), &frag);
+	pkt.offload = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+					       .gso_type = VIRTIO_NET_HDR_GSO_UDP_L4,
+					       .gso_size = 1000,
+					       .hdr_len = 42,
+					       .csum_start = 34,
+					       .csum_offset = 6 };
+	s = open_offload_socket();
+	f->port->ops->tx(f->port->txqs[0], &p, 1, &f->counters);
+	assert_int_equal(f->counters.tx_packets, 1);
+	assert_true(readable(s, WAIT_MS));
+	assert_int_equal(readv(s, iov, 2), sizeof(header) + sizeof(frame));
+	assert_int_equal(header.gso_type, VIRTIO_NET_HDR_GSO_UDP_L4);
+	/* and the other way */
+	iov[1].iov_len = sizeof(frame);
+	assert_int_equal(writev(s, iov, 2), sizeof(header) + sizeof(frame));
+	assert_true(readable(f->port->rxqs[0]->wake_fd, WAIT_MS));
+	assert_int_equal(rx(f, 0), 1);
+	assert_int_equal(f->batch->pkts[0].offload.gso_type, VIRTIO_NET_HDR_GSO_UDP_L4);
+	close(s);
 }
 
 static void link_follows_the_device(void **state)
@@ -623,7 +774,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(receives_every_length, setup, teardown),
 		cmocka_unit_test_setup_teardown(receives_in_batches, setup, teardown),
 		cmocka_unit_test_setup_teardown(sends_every_length_and_split, setup, teardown),
-		cmocka_unit_test_setup_teardown(offloads_need_the_header, setup, teardown),
+		cmocka_unit_test_setup_teardown(receives_large_packets, setup, teardown),
+		cmocka_unit_test_setup_teardown(sends_large_packets, setup, teardown),
+		cmocka_unit_test_setup_teardown(udp_segmentation_is_probed, setup, teardown),
 		cmocka_unit_test_setup_teardown(link_follows_the_device, setup, teardown),
 		cmocka_unit_test_setup_teardown(device_can_be_taken_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(several_queues, setup, teardown),

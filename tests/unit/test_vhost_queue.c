@@ -9,86 +9,19 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "fake_env.h"
-#include "port/vhost_queue.h"
-#include "ring_pair.h"
+#include "port/offload.h"
+#include "queue_stage.h"
 #include "virtio/net_header.h"
 
 #define MODERN BIT(VIRTIO_F_VERSION_1)
 #define MRG BIT(VIRTIO_NET_F_MRG_RXBUF)
 #define CSUM BIT(VIRTIO_NET_F_CSUM)
 #define RING 256u
-
-/* One queue of a guest, and the guest. */
-struct stage {
-	struct ring_pair pair;
-	struct fake_env env;
-	struct port port;
-	struct vhost_vring vring;
-	struct vhost_device_state state;
-	struct vhost_queue q;
-	struct port_counters c;
-	struct batch *batch;
-	uint32_t at; /* free bytes of the guest's buffers start here */
-};
-
-static struct stage *start(uint64_t features, uint32_t size, uint16_t indirect_len,
-			   bool guest_sends)
-{
-	struct stage *s = aligned_alloc(_Alignof(struct stage), sizeof(*s));
-
-	assert_non_null(s);
-	memset(s, 0, sizeof(*s));
-	pair_init(&s->pair, features, size, 0, indirect_len);
-	s->env = fake_env_make(NULL);
-	port_init(&s->port, NULL, "vm", &s->env.env, NULL);
-	s->vring.ring = s->pair.device;
-	s->vring.live = s->vring.started = s->vring.enabled = true;
-	s->vring.kick_fd = s->vring.err_fd = -1;
-	s->vring.call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	s->state.mem = s->pair.mem;
-	s->state.features = features;
-	assert_int_equal(vhost_queue_init(&s->q, &s->port, 3, &s->vring, &s->state, guest_sends),
-			 0);
-	s->batch = batch_create();
-	assert_non_null(s->batch);
-	return s;
-}
-
-static void stop(struct stage *s)
-{
-	vhost_queue_free(&s->q);
-	close(s->vring.call_fd);
-	batch_destroy(s->batch);
-	pair_destroy(&s->pair);
-	free(s);
-}
-
-static uint64_t all_drops(const struct stage *s)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < DROP_N_REASONS; i++)
-		n += s->c.drops[i];
-	return n;
-}
-
-static bool was_called(struct stage *s)
-{
-	uint64_t n;
-
-	return read(s->vring.call_fd, &n, sizeof(n)) == sizeof(n);
-}
-
-static uint8_t byte_of(uint32_t number, uint32_t i)
-{
-	return (uint8_t)(number * 31 + i * 7);
-}
+#define LARGE 64000u /* bytes of a large packet */
 
 /* ---- what the guest sends */
 
@@ -168,7 +101,9 @@ static void test_receives_every_layout(void **state)
 	} kinds[] = { { MODERN, 12, 0 },
 		      { MRG, 12, 0 },
 		      { 0, 10, 0 },
-		      { MODERN | INDIRECT | EVENT_IDX, 12, 64 } };
+		      { MODERN | INDIRECT | EVENT_IDX, 12, 64 },
+		      { MODERN | PACKED | IN_ORDER, 12, 0 },
+		      { MODERN | PACKED | INDIRECT | EVENT_IDX, 12, 64 } };
 	static const uint32_t pieces[] = { 1, 5, 9, 10, 11, 12, 13, 64, 139, 140, 141, 4096 };
 	uint8_t bytes[2048];
 
@@ -775,6 +710,47 @@ static void test_from_guest_to_guest(void **state)
 	stop(to);
 }
 
+/* 64 KiB in one piece: out of one guest's chain into many mergeable buffers of another, or into one
+ * large one, with the request for segmentation. */
+static void test_large_packets(void **state)
+{
+	static const uint64_t kinds[] = { MRG, 0 };
+	static uint8_t bytes[12 + LARGE];
+	struct virtio_net_hdr_v1 header = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+					    .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+					    .gso_size = 1448,
+					    .hdr_len = 54,
+					    .csum_start = 34,
+					    .csum_offset = 16 };
+
+	memcpy(bytes, &header, 12);
+	for (uint32_t i = 0; i < LARGE; i++)
+		bytes[12 + i] = byte_of(34, i);
+	for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
+		uint64_t offers = BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4);
+		struct stage *from = start(MODERN | CSUM | BIT(VIRTIO_NET_F_HOST_TSO4), RING, 0,
+					   true),
+			     *to = start(MODERN | offers | kinds[k], RING, 0, false);
+		uint32_t room = kinds[k] ? 1536 : LARGE + 12;
+
+		assert_int_equal(to->q.txq.offloads, OFFLOAD_CSUM | OFFLOAD_TSO4);
+		guest_sends(from, bytes, sizeof(bytes), 4096);
+		assert_int_equal(rx(from), 1);
+		for (uint32_t at = 0; at < sizeof(bytes); at += room)
+			guest_offers(to, room, 4096);
+		load.pkts[0] = &from->batch->pkts[0];
+		load.n = 1;
+		assert_int_equal(load.pkts[0]->offload.gso_size, 1448);
+		tx(to);
+		assert_int_equal(guest_receives(to, 34, LARGE, room),
+				 (sizeof(bytes) + room - 1) / room);
+		assert_int_equal(all_drops(from) + all_drops(to), 0);
+		vhost_queue_rx_done(&from->q.rxq, from->batch);
+		stop(from);
+		stop(to);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -794,6 +770,7 @@ int main(void)
 		cmocka_unit_test(test_broken_tx),
 		cmocka_unit_test(test_skips_readable_buffers),
 		cmocka_unit_test(test_from_guest_to_guest),
+		cmocka_unit_test(test_large_packets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

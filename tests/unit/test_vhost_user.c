@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "port/offload.h"
 #include "switch_rig.h"
 #include "vhost/frontend.h"
 #include "vhost/proto.h"
+#include "virtio/net_header.h"
 
 #define BIT(n) (1ull << (n))
 #define MODERN (BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
@@ -307,10 +309,13 @@ static void test_shows_the_guest(void **state)
 /* Between two guests, both ways, with different features; idle guests let the workers sleep. */
 static void test_guest_to_guest(void **state)
 {
-	static const uint64_t kinds[] = { 0, BIT(VIRTIO_NET_F_MRG_RXBUF),
-					  BIT(VIRTIO_RING_F_EVENT_IDX) |
-						  BIT(VIRTIO_RING_F_INDIRECT_DESC) };
-	const uint64_t n = 2000 * test_scale();
+	static const uint64_t kinds[] = {
+		0, BIT(VIRTIO_NET_F_MRG_RXBUF),
+		BIT(VIRTIO_RING_F_EVENT_IDX) | BIT(VIRTIO_RING_F_INDIRECT_DESC),
+		BIT(VIRTIO_F_RING_PACKED),
+		BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) | BIT(VIRTIO_RING_F_EVENT_IDX)
+	};
+	const uint64_t n = 1500 * test_scale();
 	struct rig *rig = *state;
 	struct guest a, b;
 
@@ -580,6 +585,47 @@ static void test_mtu(void **state)
 		   "cannot be changed");
 }
 
+/* All offloads are offered; one that is turned off is not offered to the next front-end, nor is
+ * what depends on it. */
+static void test_offloads(void **state)
+{
+	const uint64_t csum = BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_GUEST_CSUM);
+	const uint64_t ecn = BIT(VIRTIO_NET_F_HOST_ECN) | BIT(VIRTIO_NET_F_GUEST_ECN);
+	const uint64_t tso = ecn | BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) |
+			     BIT(VIRTIO_NET_F_GUEST_TSO4) | BIT(VIRTIO_NET_F_GUEST_TSO6);
+	const uint64_t uso = BIT(VIRTIO_NET_F_HOST_USO) | BIT(VIRTIO_NET_F_GUEST_USO4) |
+			     BIT(VIRTIO_NET_F_GUEST_USO6);
+	const uint64_t mrg = BIT(VIRTIO_NET_F_MRG_RXBUF), all = csum | tso | uso | mrg;
+	const struct {
+		const char *option;
+		uint64_t offered;
+	} steps[] = {
+		{ NULL, all },
+		{ "offload-ecn", all & ~ecn },
+		{ "offload-mrg-rxbuf", all & ~ecn & ~mrg },
+		{ "offload-tso", csum | uso },
+		{ "offload-uso", csum },
+		{ "offload-csum", 0 },
+	};
+	struct rig *rig = *state;
+	struct guest g;
+
+	add(rig, "vm");
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+		if (steps[i].option)
+			rig_set(rig, "vm", steps[i].option, "off");
+		plug(rig, &g, "vm", all, 1, false);
+		assert_int_equal(frontend_features(g.frontend) & all, steps[i].offered);
+		/* a front-end that is there goes on with what it has */
+		rig_set(rig, "vm", "offload-csum", "off");
+		assert_int_equal(rig_find(rig, "vm")->port->txqs[0]->offloads,
+				 offload_of_guest(steps[i].offered));
+		rig_set(rig, "vm", "offload-csum", "default");
+		unplug(&g);
+		UNTIL(rig, !link_of(rig, "vm"));
+	}
+}
+
 /* SEND_RARP: the guest has moved here, and the other ports are told. */
 static void test_announces(void **state)
 {
@@ -620,7 +666,7 @@ int main(void)
 		TEST(test_comes_and_goes),  TEST(test_removed_under_its_guest),
 		TEST(test_connects),	    TEST(test_broken_ring),
 		TEST(test_disabled_rings),  TEST(test_mtu),
-		TEST(test_announces),
+		TEST(test_offloads),	    TEST(test_announces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

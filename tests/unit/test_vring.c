@@ -163,6 +163,65 @@ static void test_get_vring_base(void **state)
 	close(call);
 }
 
+/* Two positions, of which the front-end may leave out the second; any size. */
+static void test_packed_base(void **state)
+{
+	static const struct {
+		uint32_t base, told; /* 0: refused */
+	} cases[] = { { 0x8000, 0x80008000 },	  { 0x80008000, 0x80008000 },
+		      { 0x00638063, 0x00630063 }, { 0x80638063, 0x80638063 },
+		      { 0x63, 0x00630063 },	  { 0x64, 0 },
+		      { 0x80648000, 0 },	  { UINT32_MAX, 0 } };
+	struct vhost_user_vring_state ask = { 0, 0 };
+	struct rig *rig = *state;
+
+	negotiate(rig);
+	send_u64(rig, VHOST_USER_SET_FEATURES, F_V1 | F_PACKED | F_EXTENDED);
+	send_memory(rig);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		uint64_t kick = VHOST_USER_VRING_NOFD;
+		union vhost_user_payload payload;
+
+		send_state(rig, VHOST_USER_SET_VRING_NUM, 0, 100);
+		send_state(rig, VHOST_USER_SET_VRING_BASE, 0, cases[i].base);
+		send_addr(rig, 0);
+		assert_int_equal(ask_u64(rig, VHOST_USER_SET_VRING_KICK, kick),
+				 cases[i].told ? 0 : 1);
+		assert_int_equal(vring(rig, 0)->live, cases[i].told != 0);
+		if (!cases[i].told)
+			continue;
+		assert_string_equal(vring(rig, 0)->ring.ops->name, "packed");
+		send_message(rig, VHOST_USER_GET_VRING_BASE, 0, &ask, sizeof(ask), NULL, 0);
+		assert_int_equal(receive(rig, VHOST_USER_GET_VRING_BASE, &payload), 8);
+		assert_int_equal(payload.state.num, cases[i].told);
+	}
+	assert_true(alive(rig));
+}
+
+/* The event structures of a packed ring, at the very end of memory: four bytes each are enough, and
+ * must be there. */
+static void test_packed_layout(void **state)
+{
+	static const uint64_t used[] = { MEM_SIZE - 4, MEM_SIZE - 2, MEM_SIZE };
+	struct rig *rig = *state;
+
+	negotiate(rig);
+	send_u64(rig, VHOST_USER_SET_FEATURES, F_V1 | F_PACKED | F_EXTENDED);
+	send_memory(rig);
+	for (size_t i = 0; i < ARRAY_SIZE(used); i++) {
+		struct vhost_user_vring_addr addr = { .desc = MEM_USER + MEM_SIZE - 8 - 16 * 100,
+						      .avail = MEM_USER + MEM_SIZE - 8,
+						      .used = MEM_USER + used[i] };
+
+		addr.desc &= ~15ull;
+		send_state(rig, VHOST_USER_SET_VRING_NUM, 0, 99);
+		send_message(rig, VHOST_USER_SET_VRING_ADDR, 0, &addr, sizeof(addr), NULL, 0);
+		send_u64(rig, VHOST_USER_SET_VRING_KICK, VHOST_USER_VRING_NOFD);
+		rig_run(rig);
+		assert_int_equal(vring(rig, 0)->live, i == 0);
+	}
+}
+
 /* User-mode Linux sets up its rings again without having stopped them. */
 static void test_set_up_again(void **state)
 {
@@ -360,6 +419,8 @@ int main(void)
 		RIG_TEST(test_features_without_bit_30_enable),
 		RIG_TEST(test_reset_owner_disables),
 		RIG_TEST(test_get_vring_base),
+		RIG_TEST(test_packed_base),
+		RIG_TEST(test_packed_layout),
 		RIG_TEST(test_set_up_again),
 		RIG_TEST(test_new_fds_for_live_ring),
 		RIG_TEST(test_bad_values),

@@ -51,6 +51,7 @@
 /* Virtio features that most tests negotiate. */
 #define F_EXTENDED BIT(VHOST_USER_F_PROTOCOL_FEATURES)
 #define F_V1 BIT(VIRTIO_F_VERSION_1) /* the modern device */
+#define F_PACKED BIT(VIRTIO_F_RING_PACKED)
 
 /* A device, its owner and its front-end. */
 struct rig {
@@ -160,7 +161,7 @@ UNUSED_OK static void rig_prepare(struct rig *rig)
 		.path = rig->path,
 		.mode = VHOST_LISTEN,
 		.rights = { -1, -1, -1 },
-		.features = F_V1 | BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_MQ),
+		.features = F_V1 | F_PACKED | BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_MQ),
 		.protocol_features = ALL_PROTOCOL,
 		.n_queue_pairs = 4,
 		.mtu = 1500,

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Queues that a worker has to come back to: their peers were looked at, whether they wait to be
+ * told of what was done, without a barrier in between (see port_ops.rx_settle, virtio/ring.h). A
+ * barrier for each batch would wait until cache lines of the guest have arrived; one for many
+ * batches, or when there is nothing else to do, costs nothing. One list for each worker.
+ *
+ * A queue must be settled before the worker announces that it follows a newer view (which may give
+ * the queue to somebody else), and before it sleeps.
+ */
+#pragma once
+
+#include "port/port.h"
+#include "virtio/shared.h"
+
+#define UNSETTLED_MAX 32   /* of each direction; with more, the barrier comes earlier */
+#define UNSETTLED_TURNS 16 /* of a busy worker, between barriers */
+
+struct unsettled {
+	unsigned n_rx, n_tx, turns;
+	struct rxq *rx[UNSETTLED_MAX];
+	struct txq *tx[UNSETTLED_MAX];
+};
+
+/* Comes back to all of them. */
+static inline void unsettled_settle(struct unsettled *u)
+{
+	u->turns = 0;
+	if (!u->n_rx && !u->n_tx)
+		return;
+	shared_fence(); /* pairs with those of the peers, see virtio/ring.h */
+	for (; u->n_rx; u->n_rx--) {
+		struct rxq *q = u->rx[u->n_rx - 1];
+
+		q->unsettled = false;
+		q->port->ops->rx_settle(q);
+	}
+	for (; u->n_tx; u->n_tx--) {
+		struct txq *q = u->tx[u->n_tx - 1];
+
+		q->unsettled = false;
+		q->port->ops->tx_settle(q);
+	}
+}
+
+/* After rx_done() and tx(). */
+static inline void unsettled_add_rx(struct unsettled *u, struct rxq *q)
+{
+	if (q->unsettled || !q->port->ops->rx_settle)
+		return;
+	if (unlikely(u->n_rx == UNSETTLED_MAX))
+		unsettled_settle(u);
+	q->unsettled = true;
+	u->rx[u->n_rx++] = q;
+}
+
+static inline void unsettled_add_tx(struct unsettled *u, struct txq *q)
+{
+	if (q->unsettled || !q->port->ops->tx_settle)
+		return;
+	if (unlikely(u->n_tx == UNSETTLED_MAX))
+		unsettled_settle(u);
+	q->unsettled = true;
+	u->tx[u->n_tx++] = q;
+}
+
+/* At the end of a turn, in which the worker had @n packets. */
+static inline void unsettled_turn(struct unsettled *u, unsigned n)
+{
+	if (!n || ++u->turns == UNSETTLED_TURNS)
+		unsettled_settle(u);
+}

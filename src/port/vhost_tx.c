@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Packets into a guest's receive buffers. The payload is copied once, from the source's memory
+ * straight into the receiving guest's buffers.
+ *
+ * Theory of operation. A guest's buffers are taken before there is a packet for them, a batch
+ * ahead, and their first cache lines are asked for at once: so much of the way to another core's
+ * cache is over when packets come. What is taken and not filled stays in hand for the next batch.
+ * It is read and checked like all that is taken; it is given up when the guest's memory is another
+ * than it was then, and when the queue changes hands.
+ */
+#include <sys/mman.h>
+
+#include "port/vhost_queue.h"
+#include "virtio/net_header.h"
+
+#define AHEAD BATCH_MAX	  /* buffers in hand after a batch */
+#define AHEAD_PIECES 256  /* fragments that these may have, at most */
+#define BULK_LEN 256	  /* bytes of a packet from which on its lines are fetched ahead */
+#define BULK_LEN_MAX 2048 /* ... and up to which */
+
+/* Buffers in hand, in ring order: chains[done..used-1] are filled, [used..n-1] free. */
+struct vhost_buffers {
+	uint64_t serial;	/* of the guest's memory that the fragments point into */
+	unsigned done, used, n; /* done <= used <= n <= RING_TAKE_MAX */
+	unsigned arena_used;	/* elements */
+	unsigned n_packets;	/* in the filled ones */
+	uint64_t n_bytes;
+	struct ring_chain chains[RING_TAKE_MAX];
+	uint32_t lens[RING_TAKE_MAX];
+	struct iovec arena[RING_ARENA_LEN];
+};
+
+struct vhost_buffers *vhost_buffers_create(void)
+{
+	/* mapped, not touched: guests with short chains cost a few pages */
+	struct vhost_buffers *b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return b == MAP_FAILED ? NULL : b;
+}
+
+void vhost_buffers_destroy(struct vhost_buffers *buffers)
+{
+	if (buffers)
+		munmap(buffers, sizeof(*buffers));
+}
+
+static void let_go(struct vhost_queue *q)
+{
+	struct vhost_buffers *b = q->buffers;
+
+	if (b->n > b->used)
+		ring_untake(&q->vring->ring, b->n - b->used);
+	b->n = b->used;
+}
+
+void vhost_buffers_reset(struct vhost_queue *q)
+{
+	struct vhost_buffers *b = q->buffers;
+
+	/* a ring that was started anew knows nothing of them */
+	if (q->vring->ring.n_taken)
+		let_go(q);
+	b->done = b->used = b->n = b->arena_used = 0;
+}
+
+/* Moves what is in hand to the front, to make room behind it. */
+static void compact(struct vhost_buffers *b)
+{
+	struct iovec *first = b->done < b->n ? b->chains[b->done].iov : b->arena + b->arena_used;
+	size_t gone = (size_t)(first - b->arena);
+	unsigned n = b->n - b->done;
+
+	memmove(b->arena, first, (b->arena_used - gone) * sizeof(*first));
+	memmove(b->chains, b->chains + b->done, n * sizeof(b->chains[0]));
+	memmove(b->lens, b->lens + b->done, n * sizeof(b->lens[0]));
+	for (unsigned i = 0; i < n; i++)
+		b->chains[i].iov -= gone;
+	b->arena_used -= (unsigned)gone;
+	b->used -= b->done;
+	b->n = n;
+	b->done = 0;
+}
+
+/* Takes up to @n more buffers, of at most @pieces fragments. Returns how many. */
+static unsigned take(struct vhost_queue *q, const struct guestmem *mem, unsigned n, unsigned pieces)
+{
+	struct vhost_buffers *b = q->buffers;
+	unsigned got;
+
+	if (b->done && b->n + n > RING_TAKE_MAX)
+		compact(b);
+	got = ring_take(&q->vring->ring, mem, &b->chains[b->n], min(n, RING_TAKE_MAX - b->n),
+			b->arena + b->arena_used, pieces);
+	for (unsigned i = 0; i < got; i++) {
+		const struct ring_chain *chain = &b->chains[b->n + i];
+		const uint8_t *at;
+
+		b->arena_used += chain->n_out + chain->n_in;
+		if (unlikely(!chain->in_len))
+			continue;
+		at = chain->iov[chain->n_out].iov_base;
+		prefetch_write(at);
+		prefetch_write(at + CACHE_LINE);
+	}
+	b->n += got;
+	return got;
+}
+
+/* Buffers for the next batch. */
+static void take_ahead(struct vhost_queue *q, const struct guestmem *mem)
+{
+	struct vhost_buffers *b = q->buffers;
+	unsigned n = b->n - b->used;
+
+	if (!n)
+		b->done = b->used = b->n = b->arena_used = 0;
+	else if (b->arena_used > AHEAD_PIECES)
+		compact(b);
+	if (n >= AHEAD)
+		return;
+	if (unlikely(b->arena_used >= AHEAD_PIECES))
+		let_go(q); /* chains that long are not worth it */
+	else
+		take(q, mem, AHEAD - n, AHEAD_PIECES - b->arena_used);
+}
+
+/* Returns filled buffers to the guest, which does not see them any more when its ring is broken. */
+static void deliver(struct vhost_queue *q, struct port_counters *c)
+{
+	struct ring *ring = &q->vring->ring;
+	struct vhost_buffers *b = q->buffers;
+
+	if (b->used == b->done)
+		return;
+	if (likely(!ring_broken(ring))) {
+		counter_add(&c->tx_packets, b->n_packets);
+		counter_add(&c->tx_bytes, b->n_bytes);
+	} else {
+		drop_count(c, DROP_tx_ring_broken, b->n_packets);
+	}
+	counter_add(&c->copied_bytes, b->n_bytes);
+	ring_complete(ring, b->lens + b->done, b->used - b->done);
+	b->done = b->used;
+	b->n_packets = 0;
+	b->n_bytes = 0;
+}
+
+enum room { ROOM_OK, ROOM_NONE, ROOM_SMALL, ROOM_BROKEN };
+
+/* Finds buffers for @need bytes: the first *@n_chains free ones. @ahead: packets that will want
+ * buffers too. */
+static enum room find_room(struct vhost_queue *q, const struct guestmem *mem, uint32_t need,
+			   unsigned ahead, unsigned *n_chains)
+{
+	struct vhost_buffers *b = q->buffers;
+	struct ring *ring = &q->vring->ring;
+	uint64_t room = 0;
+	unsigned k = 0;
+
+	for (;;) {
+		if (b->used + k == b->n && !take(q, mem, ahead + 1, RING_ARENA_LEN - b->arena_used))
+			return ring_broken(ring)		 ? ROOM_BROKEN
+			       : b->n - b->done == RING_TAKE_MAX ? ROOM_SMALL
+								 : ROOM_NONE;
+		if (unlikely(!b->chains[b->used + k].in_len)) {
+			ring_break(ring, RING_FAULT_NO_WRITABLE);
+			return ROOM_BROKEN;
+		}
+		room += b->chains[b->used + k++].in_len;
+		if (room >= need)
+			break;
+		if (!q->mergeable)
+			return ROOM_SMALL;
+	}
+	*n_chains = k;
+	return ROOM_OK;
+}
+
+/* A place in a list of buffers. */
+struct cursor {
+	struct ring_chain *chain;
+	struct iovec *iov; /* the next one */
+	uint8_t *at;
+	size_t room;
+};
+
+static void cursor_open(struct cursor *cur, struct ring_chain *chain)
+{
+	cur->chain = chain;
+	cur->iov = chain->iov + chain->n_out;
+	cur->at = cur->iov->iov_base;
+	cur->room = cur->iov->iov_len;
+	cur->iov++;
+}
+
+/* The next buffer, of this chain or the next; find_room() made sure that there is one. */
+static void cursor_advance(struct cursor *cur)
+{
+	struct ring_chain *chain = cur->chain;
+
+	if (cur->iov == chain->iov + chain->n_out + chain->n_in) {
+		cursor_open(cur, chain + 1);
+		return;
+	}
+	cur->at = cur->iov->iov_base;
+	cur->room = cur->iov->iov_len;
+	cur->iov++;
+}
+
+static inline void cursor_write(struct cursor *cur, const void *from, size_t len)
+{
+	const uint8_t *at = from;
+
+	while (len) {
+		size_t part;
+
+		if (unlikely(!cur->room))
+			cursor_advance(cur);
+		part = min(len, cur->room);
+		memcpy(cur->at, at, part);
+		cur->at += part;
+		cur->room -= part;
+		at += part;
+		len -= part;
+	}
+}
+
+/* The common case: one buffer that holds it all. False when it is not so. */
+static inline bool write_at_once(struct vhost_queue *q, const struct pkt *pkt,
+				 const struct virtio_net_hdr_mrg_rxbuf *header)
+{
+	struct vhost_buffers *b = q->buffers;
+	const struct ring_chain *chain = &b->chains[b->used];
+	const struct iovec *iov = &chain->iov[chain->n_out];
+	uint32_t len = q->header_len + pkt->len;
+	uint8_t *at = iov->iov_base;
+
+	if (unlikely(iov->iov_len < len))
+		return false;
+	/* two lengths that the compiler knows, instead of a call */
+	if (likely(q->header_len == sizeof(*header)))
+		memcpy(at, header, sizeof(*header));
+	else
+		memcpy(at, &header->hdr, sizeof(header->hdr));
+	pkt_copy(pkt, at + q->header_len);
+	b->lens[b->used++] = len;
+	return true;
+}
+
+/* Copies header and packet into the first @n_chains free chains, which have room for it. */
+static void write_packet(struct vhost_queue *q, const struct pkt *pkt, unsigned n_chains)
+{
+	struct virtio_net_hdr_mrg_rxbuf header = { .hdr = pkt->offload,
+						   .num_buffers = (uint16_t)n_chains };
+	struct vhost_buffers *b = q->buffers;
+	uint32_t left = q->header_len + pkt->len;
+	struct cursor cur;
+
+	if (likely(write_at_once(q, pkt, &header)))
+		return;
+	cursor_open(&cur, &b->chains[b->used]);
+	cursor_write(&cur, &header, q->header_len);
+	cursor_write(&cur, pkt->head, pkt->head_len);
+	for (unsigned i = 0; i < pkt->n_frags; i++)
+		cursor_write(&cur, pkt->frags[i].iov_base, pkt->frags[i].iov_len);
+	for (unsigned i = 0; i < n_chains; i++) {
+		uint32_t part = min(left, b->chains[b->used].in_len);
+
+		b->lens[b->used++] = part;
+		left -= part;
+	}
+}
+
+/* The lines where the packet behind the next one will be written. */
+static inline void fetch_bulk(const struct vhost_buffers *b, const struct pkt *pkt)
+{
+	const struct ring_chain *chain = &b->chains[b->used + 1];
+	const struct iovec *iov;
+	size_t len;
+
+	if (b->used + 1 >= b->n || !chain->in_len)
+		return;
+	iov = &chain->iov[chain->n_out];
+	len = min(iov->iov_len, (size_t)pkt->len);
+	for (size_t at = (size_t)2 * CACHE_LINE; at < len; at += CACHE_LINE)
+		prefetch_write((const uint8_t *)iov->iov_base + at);
+}
+
+static const enum drop_reason drop_of_room[] = {
+	[ROOM_NONE] = DROP_tx_ring_full,
+	[ROOM_SMALL] = DROP_tx_buffer_small,
+	[ROOM_BROKEN] = DROP_tx_ring_broken,
+};
+
+/* Fills the buffers that one packet takes. */
+static inline void transmit(struct vhost_queue *q, const struct guestmem *mem,
+			    const struct pkt *pkt, unsigned ahead, struct port_counters *c)
+{
+	struct vhost_buffers *b = q->buffers;
+	uint32_t need = q->header_len + pkt->len;
+	enum room room = ROOM_OK;
+	unsigned n_chains = 1;
+
+	if (unlikely(b->used == b->n || b->chains[b->used].in_len < need)) {
+		room = find_room(q, mem, need, ahead, &n_chains);
+		if (unlikely(room == ROOM_SMALL && b->used > b->done)) {
+			/* so many buffers are in hand that no more can be taken: let go of the
+			 * filled ones */
+			deliver(q, c);
+			room = find_room(q, mem, need, ahead, &n_chains);
+		}
+	}
+	if (unlikely(room != ROOM_OK)) {
+		drop_count(c, drop_of_room[room], 1);
+		return;
+	}
+	write_packet(q, pkt, n_chains);
+	b->n_packets++;
+	b->n_bytes += pkt->len;
+}
+
+void vhost_queue_tx(struct txq *txq, struct pkt *const *pkts, unsigned n, struct port_counters *c)
+{
+	struct vhost_queue *q = container_of(txq, struct vhost_queue, txq);
+	const struct guestmem *mem = rcu_read(&q->state->mem);
+	struct vhost_buffers *b = q->buffers;
+	uint64_t delivered = c->tx_packets;
+
+	if (unlikely(b->serial != mem->serial)) {
+		let_go(q);
+		b->serial = mem->serial;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (i + 1 < n && pkts[i + 1]->len >= BULK_LEN && pkts[i + 1]->len <= BULK_LEN_MAX)
+			fetch_bulk(b, pkts[i + 1]);
+		transmit(q, mem, pkts[i], n - i - 1, c);
+	}
+	deliver(q, c);
+	if (c->tx_packets != delivered)
+		vhost_queue_notify(q);
+	take_ahead(q, mem);
+	vhost_queue_report_if_broken(q, txq->port);
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Packed virtqueue, device side (virtio 1.2, 2.8).
+ *
+ * Theory of operation. There is one ring of descriptors. The driver makes one available by its
+ * flags, written with release order; take() loads the word that holds them with acquire order, and
+ * that word is the copy that is checked and used. A chain's first descriptor is the last that the
+ * driver marks, so the others need not be looked at for that. complete() overwrites the first
+ * descriptor of each chain with a used one, in ring order; the first one of a batch is written last
+ * and with release order, so that the driver, which goes through them in order too, sees all or
+ * none. For sleep see split.c: both sides tell, fence, and look once more.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <linux/virtio_config.h>
+
+#include "base/counter.h"
+#include "virtio/packed.h"
+#include "virtio/ring.h"
+#include "virtio/walk.h"
+
+#define FEATURE_EVENT_IDX (1ull << VIRTIO_RING_F_EVENT_IDX)
+#define FEATURE_IN_ORDER (1ull << VIRTIO_F_IN_ORDER)
+
+#define TAKEN_MASK (RING_TAKE_MAX - 1)
+
+/* The two words of descriptor @at. */
+static uint64_t *desc_words(const struct ring *ring, unsigned at)
+{
+	return (uint64_t *)ring->config.desc + (size_t)2 * at;
+}
+
+static bool desc_available(const struct ring *ring)
+{
+	uint64_t rest = shared_load_acquire(&desc_words(ring, ring->next_avail)[1]);
+
+	return packed_is_avail(packed_unpack(rest).flags, ring->avail_wrap);
+}
+
+/* Goes through an indirect table: all of its descriptors, one after the other; of their flags only
+ * WRITE has a meaning (2.8.7). */
+static enum ring_fault walk_indirect(struct walk *w, uint64_t addr, uint32_t len)
+{
+	struct walk_table table;
+	enum ring_fault fault = walk_table_open(w, addr, len, &table);
+
+	for (unsigned i = 0; !fault && i < table.n; i++) {
+		struct packed_word d;
+		uint64_t words[2];
+
+		w->n_desc++;
+		if (!walk_table_load(w, &table, i, words))
+			return RING_FAULT_ADDRESS;
+		d = packed_unpack(words[1]);
+		fault = walk_add(w, words[0], d.len, d.flags & VRING_DESC_F_WRITE);
+	}
+	return fault;
+}
+
+/* Goes through the chain that starts at @at with a copy of its two words: @addr and *@d, which
+ * becomes the last one's. @room: descriptors that it may have, and in @n how many it has. */
+static enum ring_fault walk_chain(struct walk *w, unsigned at, uint64_t addr, struct packed_word *d,
+				  unsigned room, unsigned *n)
+{
+	enum ring_fault fault;
+
+	for (*n = 1;; ++*n) {
+		const uint64_t *words;
+
+		if (d->flags & VRING_DESC_F_INDIRECT) {
+			if (*n > 1 || d->flags & VRING_DESC_F_NEXT)
+				return RING_FAULT_INDIRECT_NEXT;
+			return walk_indirect(w, addr, d->len);
+		}
+		w->n_desc++;
+		fault = walk_add(w, addr, d->len, d->flags & VRING_DESC_F_WRITE);
+		if (fault || !(d->flags & VRING_DESC_F_NEXT))
+			return fault;
+		if (*n == room)
+			return RING_FAULT_LOOP;
+		at = at + 1 == w->ring->config.size ? 0 : at + 1;
+		words = desc_words(w->ring, at);
+		addr = shared_load(&words[0]);
+		*d = packed_unpack(shared_load(&words[1]));
+	}
+}
+
+/* Reads the chain at @at, whose second word is @rest, into @chain and what is left of the arena. */
+static enum ring_fault take_chain(struct walk *w, unsigned at, uint64_t rest, unsigned room,
+				  struct ring_chain *chain, unsigned *n)
+{
+	uint64_t addr = shared_load(&desc_words(w->ring, at)[0]);
+	struct packed_word d = packed_unpack(rest);
+
+	if (unlikely(!room))
+		return RING_FAULT_AVAIL_INDEX;
+	walk_open(w, chain);
+	*n = 1;
+	if (unlikely((d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)) ||
+		     !walk_single(w, addr, d.len, d.flags & VRING_DESC_F_WRITE, chain))) {
+		enum ring_fault fault = walk_chain(w, at, addr, &d, room, n);
+
+		if (fault)
+			return fault;
+		walk_close(w, chain);
+	}
+	chain->id = d.id;
+	walk_next(w);
+	return RING_OK;
+}
+
+static unsigned packed_take(struct ring *ring, const struct guestmem *mem,
+			    struct ring_chain *chains, unsigned max, struct iovec *arena,
+			    unsigned arena_len)
+{
+	unsigned i, n_walked = 0, slot = ring->taken_first + ring->n_taken;
+	unsigned room = ring->config.size - ring->n_taken_desc;
+	uint16_t at = ring->next_avail;
+	bool wrap = ring->avail_wrap;
+	struct walk w;
+
+	if (unlikely(guestmem_lost(mem)))
+		ring_break(ring, RING_FAULT_UNMAPPED);
+	if (unlikely(ring_broken(ring)))
+		return 0;
+	max = min(max, RING_TAKE_MAX - (unsigned)ring->n_taken);
+	walk_init(&w, ring, mem, arena, arena_len);
+	for (i = 0; i < max && n_walked < WALK_MAX; i++) {
+		/* Pairs with the driver's release of these flags, or of those of an earlier
+		 * descriptor: the whole chain is written. */
+		uint64_t rest = shared_load_acquire(&desc_words(ring, at)[1]);
+		enum ring_fault fault;
+		unsigned n;
+
+		if (!packed_is_avail(packed_unpack(rest).flags, wrap))
+			break;
+		fault = take_chain(&w, at, rest, room, &chains[i], &n);
+		if (unlikely(fault)) {
+			/* The next call will find it first, unless the arena was too short. */
+			if (i == 0 && (!w.full || arena_len >= RING_ARENA_LEN))
+				ring_break(ring, fault);
+			break;
+		}
+		ring->taken[slot & TAKEN_MASK] = chains[i].id;
+		ring->taken_desc[slot++ & TAKEN_MASK] = (uint16_t)n;
+		packed_advance(&at, &wrap, n, ring->config.size);
+		room -= n;
+		n_walked += w.n_desc;
+	}
+	ring->next_avail = at;
+	ring->avail_wrap = wrap;
+	ring->n_taken = (uint16_t)(ring->n_taken + i);
+	ring->n_taken_desc = (uint16_t)(ring->config.size - room);
+	return i;
+}
+
+static void packed_untake(struct ring *ring, unsigned n)
+{
+	assert(n <= ring->n_taken);
+	while (n--) {
+		unsigned slot = ring->taken_first + --ring->n_taken;
+		uint16_t n_desc = ring->taken_desc[slot & TAKEN_MASK];
+
+		packed_retreat(&ring->next_avail, &ring->avail_wrap, n_desc, ring->config.size);
+		ring->n_taken_desc = (uint16_t)(ring->n_taken_desc - n_desc);
+	}
+}
+
+/* The second word of a used descriptor (2.8.3). */
+static uint64_t used_word(uint16_t id, uint32_t len, bool wrap)
+{
+	return packed_pack(len, id, packed_used_bits(wrap) | (len ? VRING_DESC_F_WRITE : 0));
+}
+
+static void packed_complete(struct ring *ring, const uint32_t *lens, unsigned n)
+{
+	/* One descriptor for all of them is enough when nothing was written to any (2.8.8). */
+	bool once = !lens && ring->config.features & FEATURE_IN_ORDER;
+	bool silent = ring_broken(ring), wrap = ring->used_wrap;
+	unsigned slot = ring->taken_first, n_desc = 0;
+	uint64_t *first = desc_words(ring, ring->next_used), word = 0;
+	uint16_t at = ring->next_used;
+
+	assert(n <= ring->n_taken);
+	if (!n)
+		return;
+	for (unsigned i = 0; i < n; i++, slot++) {
+		uint16_t len = ring->taken_desc[slot & TAKEN_MASK];
+
+		if (!i || once)
+			word = used_word(ring->taken[slot & TAKEN_MASK], lens ? lens[0] : 0,
+					 ring->used_wrap);
+		else if (likely(!silent))
+			shared_store(&desc_words(ring, at)[1],
+				     used_word(ring->taken[slot & TAKEN_MASK], lens ? lens[i] : 0,
+					       wrap));
+		packed_advance(&at, &wrap, len, ring->config.size);
+		n_desc += len;
+	}
+	ring->next_used = at;
+	ring->used_wrap = wrap;
+	ring->taken_first = (uint16_t)(slot & TAKEN_MASK);
+	ring->n_taken = (uint16_t)(ring->n_taken - n);
+	ring->n_taken_desc = (uint16_t)(ring->n_taken_desc - n_desc);
+	if (unlikely(silent))
+		return;
+	/* Pairs with the driver's acquire of these flags: the other used descriptors and the
+	 * buffers are written. */
+	shared_store_release(&first[1], word);
+	ring->n_untold += n_desc;
+	counter_add(&ring->n_chains, n);
+}
+
+static bool packed_wants_notify(struct ring *ring, bool settled)
+{
+	unsigned n = ring->n_untold;
+	bool wanted;
+
+	if (unlikely(ring_broken(ring)) || (!n && ring->notified_valid))
+		return false;
+	/* The first time we do not know what was told before us: as if all of the ring was new. */
+	if (!ring->notified_valid || n > ring->config.size)
+		n = ring->config.size;
+	wanted = packed_wants_event(ring->config.driver, ring->next_used, ring->used_wrap, n,
+				    ring->config.size);
+	/* A no that is not final is asked again, about all since the last answer that was. */
+	if (wanted || settled) {
+		ring->n_untold = 0;
+		ring->notified_valid = true;
+	}
+	if (wanted)
+		counter_add(&ring->n_notified, 1);
+	return wanted;
+}
+
+static bool packed_enable_kick(struct ring *ring)
+{
+	if (unlikely(ring_broken(ring)))
+		return false;
+	if (ring->config.features & FEATURE_EVENT_IDX)
+		packed_store_event(ring->config.device,
+				   packed_position(ring->next_avail, ring->avail_wrap),
+				   VRING_PACKED_EVENT_FLAG_DESC);
+	else
+		packed_store_event(ring->config.device, 0, VRING_PACKED_EVENT_FLAG_ENABLE);
+	/* What we ask for is visible before we look once more. Pairs with the driver's fence
+	 * between making descriptors available and looking whether we want a kick. */
+	shared_fence();
+	return desc_available(ring);
+}
+
+static void packed_disable_kick(struct ring *ring)
+{
+	if (likely(!ring_broken(ring)))
+		packed_store_event(ring->config.device, 0, VRING_PACKED_EVENT_FLAG_DISABLE);
+}
+
+/* A position of the driver's or of ours, in 16 bits. */
+static int check_position(const struct ring *ring, uint32_t position, struct error *err)
+{
+	unsigned at = position & (PACKED_F_WRAP - 1);
+
+	if (at < ring->config.size)
+		return 0;
+	return error_set(err, -EINVAL, "packed ring of %u entries cannot start at %u",
+			 ring->config.size, at);
+}
+
+static int packed_start(struct ring *ring, struct error *err)
+{
+	const struct ring_config *c = &ring->config;
+	uint32_t avail = c->base & UINT16_MAX, used = c->base >> 16;
+	int rc;
+
+	if ((uintptr_t)c->desc % 16 || (uintptr_t)c->driver % 4 || (uintptr_t)c->device % 4)
+		return error_set(err, -EINVAL, "parts of the ring are not aligned");
+	if (!used)
+		used = avail;
+	rc = check_position(ring, avail, err);
+	if (!rc)
+		rc = check_position(ring, used, err);
+	if (rc)
+		return rc;
+	ring->next_used = ring->next_avail = (uint16_t)(used & (PACKED_F_WRAP - 1));
+	ring->used_wrap = ring->avail_wrap = used & PACKED_F_WRAP;
+	return 0;
+}
+
+static uint32_t packed_base(const struct ring *ring)
+{
+	uint32_t position = packed_position(ring->next_used, ring->used_wrap);
+
+	return position | position << 16;
+}
+
+const struct ring_ops ring_packed_ops = {
+	.name = "packed",
+	.start = packed_start,
+	.take = packed_take,
+	.untake = packed_untake,
+	.complete = packed_complete,
+	.wants_notify = packed_wants_notify,
+	.enable_kick = packed_enable_kick,
+	.disable_kick = packed_disable_kick,
+	.base = packed_base,
+};
