@@ -70,6 +70,9 @@ const struct option bench_options[] = {
 	  .min = 1,
 	  .max = NETDRV_PAIRS_MAX,
 	  .help = "queue pairs of each port (1)" },
+	{ .name = "in-order",
+	  .type = OPTION_BOOL,
+	  .help = "ask for buffers to be used in order (off)" },
 	{ .name = "mergeable",
 	  .type = OPTION_BOOL,
 	  .help = "ask for mergeable receive buffers (on)" },
@@ -169,6 +172,7 @@ static void fill_in(struct bench_words *words, const json_t *options)
 	config->warmup = (uint32_t)option_uint(options, "warmup", 1);
 	config->check = option_bool(options, "check", true);
 	config->packed = is(options, "ring", "packed");
+	config->in_order = option_bool(options, "in-order", false);
 	config->indirect = option_bool(options, "indirect", false);
 	config->mergeable = option_bool(options, "mergeable", true);
 	config->huge = option_bool(options, "hugepages", true);

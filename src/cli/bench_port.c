@@ -57,6 +57,8 @@ static uint64_t features_of(const struct bench_config *config)
 		features |= BIT(VIRTIO_RING_F_INDIRECT_DESC);
 	if (config->packed)
 		features |= BIT(VIRTIO_F_RING_PACKED);
+	if (config->in_order)
+		features |= BIT(VIRTIO_F_IN_ORDER);
 	if (config->n_queues > 1)
 		features |= BIT(VIRTIO_NET_F_MQ);
 	return features;
@@ -236,6 +238,7 @@ static int check_offer(const struct bench_port *port, uint64_t features, unsigne
 	} names[] = {
 		{ BIT(VIRTIO_F_VERSION_1), "virtio 1 (VIRTIO_F_VERSION_1)" },
 		{ BIT(VIRTIO_F_RING_PACKED), "packed rings (\"ring split\" does without)" },
+		{ BIT(VIRTIO_F_IN_ORDER), "use of buffers in order (VIRTIO_F_IN_ORDER)" },
 		{ BIT(VIRTIO_NET_F_MRG_RXBUF),
 		  "mergeable buffers (\"mergeable off\" does without)" },
 		{ BIT(VIRTIO_RING_F_INDIRECT_DESC), "indirect descriptors" },

@@ -35,7 +35,7 @@ struct bench_config {
 	uint32_t window;    /* frames of each port on their way (BENCH_LOOP, BENCH_PING) */
 	uint32_t seconds, warmup;
 	bool check; /* each frame's bytes, and the order in its flow */
-	bool packed, indirect, mergeable;
+	bool packed, in_order, indirect, mergeable;
 	bool huge; /* pages, when the system has some to give */
 	uint32_t ring_size;
 	uint32_t n_queues; /* pairs */

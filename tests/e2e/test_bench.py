@@ -47,7 +47,8 @@ def loop(lab):
     """A closed loop loses nothing, in any shape."""
     switch, sockets = pair(lab)
     for words in ((), ("size", 1518, "flows", 1000), ("mergeable", "off", "ring-size", 1024),
-                  ("indirect", "on"), ("queues", 4, "flows", 64), ("check", "off")):
+                  ("indirect", "on"), ("ring", "packed"), ("ring", "packed", "in-order", "on"),
+                  ("ring", "packed", "indirect", "on", "ring-size", 300), ("queues", 4, "flows", 64), ("check", "off")):
         results = well(*sockets, "load", "loop", *short(*words))
         expect(results["total"]["lost"] == 0, f"{words}: lost {results['total']['lost']}")
         say(f"  {' '.join(map(str, words)) or 'as it is'}: "
@@ -115,7 +116,8 @@ def dpdk(lab):
     pmd = Testpmd(lab, vdevs, ["--forward-mode=io", "--burst=32"], memory=128)
     pmd("start")
     for words in (("load", "loop"), ("load", "loop", "size", 1518, "mergeable", "off"),
-                  ("load", "loop", "indirect", "on"), ("load", "ping")):
+                  ("load", "loop", "indirect", "on"), ("load", "loop", "ring", "packed"),
+                  ("load", "ping")):
         results = well(*sockets, *short(*words))
         expect(results["total"]["lost"] == 0, f"{words}: lost {results['total']['lost']}")
     well(*sockets, *short())

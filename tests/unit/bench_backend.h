@@ -21,7 +21,8 @@
 #define BACKEND_PORTS_MAX 3
 #define BACKEND_FEATURES                                                            \
 	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << 30 | \
-	 1ull << VIRTIO_RING_F_INDIRECT_DESC)
+	 1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_F_RING_PACKED |       \
+	 1ull << VIRTIO_F_IN_ORDER)
 #define BACKEND_BATCH 32
 
 struct backend;

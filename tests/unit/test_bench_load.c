@@ -143,6 +143,8 @@ static void test_shapes(void **state)
 	w->config.mergeable = !(shape & 2);
 	w->config.frame_len = shape & 4 ? 1514 : 61;
 	w->config.check = !(shape & 8);
+	w->config.packed = shape & 16;
+	w->config.in_order = shape & 32;
 	run(w);
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(counters(w, i)->sent, counters(w, 1 - i)->received);
@@ -150,7 +152,7 @@ static void test_shapes(void **state)
 
 static int setup_shape(void **state)
 {
-	static const unsigned shapes[] = { 0, 1, 2 | 4, 8, 1 | 2 | 4 | 8 };
+	static const unsigned shapes[] = { 0, 1, 2 | 4, 8, 1 | 2 | 4 | 8, 16, 32, 1 | 16 | 32 };
 	static unsigned next;
 	int rc = setup(state);
 
@@ -347,6 +349,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_loop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_circle, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shapes, setup_shape, teardown),
+		cmocka_unit_test_setup_teardown(test_shapes, setup_shape, teardown),
+		cmocka_unit_test_setup_teardown(test_shapes, setup_shape, teardown),
 		cmocka_unit_test_setup_teardown(test_shapes, setup_shape, teardown),
 		cmocka_unit_test_setup_teardown(test_shapes, setup_shape, teardown),
 		cmocka_unit_test_setup_teardown(test_shapes, setup_shape, teardown),

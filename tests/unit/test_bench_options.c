@@ -57,6 +57,7 @@ static void test_defaults(void **state)
 	assert_int_equal(words.config.ring_size, 256);
 	assert_int_equal(words.config.n_queues, 1);
 	assert_true(words.config.check && words.config.mergeable && words.config.huge);
+	assert_false(words.config.in_order);
 	assert_false(words.config.packed || words.config.indirect || words.config.listen);
 	assert_int_equal(words.config.seconds, 5);
 	assert_int_equal(words.config.warmup, 1);
@@ -66,8 +67,8 @@ static void test_options(void **state)
 {
 	takes(WORDS("/a", "load", "loop", "size", "1518", "window", "64", "ring", "packed",
 		    "ring-size", "300", "check", "off", "cpu", "3", "mode", "listen", "indirect",
-		    "on", "mergeable", "off", "queues", "4", "hugepages", "off", "seconds", "9",
-		    "warmup", "0"));
+		    "on", "mergeable", "off", "queues", "4", "hugepages", "off", "in-order", "on",
+		    "seconds", "9", "warmup", "0"));
 	assert_int_equal(words.n_paths, 1);
 	assert_int_equal(words.config.kind, BENCH_LOOP);
 	assert_int_equal(words.config.frame_len, 1514);
@@ -75,6 +76,7 @@ static void test_options(void **state)
 	assert_int_equal(words.config.ring_size, 300);
 	assert_int_equal(words.config.flows, 4); /* one for each queue */
 	assert_int_equal(words.cpu, 3);
+	assert_true(words.config.in_order);
 	assert_true(words.config.packed && words.config.indirect && words.config.listen);
 	assert_false(words.config.check || words.config.mergeable || words.config.huge);
 	assert_int_equal(words.config.seconds, 9);

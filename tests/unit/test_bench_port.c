@@ -143,6 +143,24 @@ static void test_no_indirect(void **state)
 	fails(w, "indirect");
 }
 
+static void test_no_packed(void **state)
+{
+	struct world *w = *state;
+
+	w->config.packed = true;
+	w->backend.features &= ~(1ull << VIRTIO_F_RING_PACKED);
+	fails(w, "packed rings");
+}
+
+static void test_no_order(void **state)
+{
+	struct world *w = *state;
+
+	w->config.in_order = true;
+	w->backend.features &= ~(1ull << VIRTIO_F_IN_ORDER);
+	fails(w, "in order");
+}
+
 static void test_few_queues(void **state)
 {
 	struct world *w = *state;
@@ -189,6 +207,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_not_needed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_legacy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_indirect, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_packed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_few_queues, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_down, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
