@@ -385,7 +385,7 @@ static int measure(struct bench_load *load, struct error *err)
 	struct bench_counters before[BENCH_PORTS_MAX] = { 0 };
 	uint64_t start = clock_ns(), cpu = cpu_ns();
 	struct phase phase = {
-		.end = start + load->config->seconds * NSEC_PER_SEC,
+		.end = start + load->config->measure_ns,
 		.send = true,
 		.record = true,
 		.silence = load->config->kind == BENCH_OPEN ? 0 : STALL_NS,
@@ -417,7 +417,7 @@ int bench_load_run(struct bench_load *load, struct error *err)
 	if (rc != 0)
 		return rc;
 	load->began = clock_ns();
-	warmup.end = load->began + load->config->warmup * NSEC_PER_SEC;
+	warmup.end = load->began + load->config->warmup_ns;
 	rc = spin(load, &warmup, err);
 	if (rc == 0)
 		rc = measure(load, err);

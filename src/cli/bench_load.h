@@ -30,9 +30,9 @@ struct bench_load {
 /* Waits until all ports are up. Returns 0, or -errno and a text. */
 int bench_load_connect(struct bench_load *load, struct error *err);
 
-/* Announces the ports' addresses, loads for warmup and seconds, and waits for what is still on its
- * way. Returns 0, or -errno and a text: a connection lost, a broken ring, nothing that comes back.
- * Results up to then are there. */
+/* Announces the ports' addresses, loads for warmup_ns and measure_ns, and waits for what is still
+ * on its way. Returns 0, or -errno and a text: a connection lost, a broken ring, nothing that comes
+ * back. Results up to then are there. */
 int bench_load_run(struct bench_load *load, struct error *err);
 
 /* The port whose frames port @index receives. */

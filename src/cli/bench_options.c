@@ -3,8 +3,10 @@
 #include "cli/bench_options.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 
 #define FLOWS_MAX 65536
@@ -17,6 +19,19 @@
 static const char *const kinds[] = { "open", "loop", "ping", NULL };
 static const char *const modes[] = { "connect", "listen", NULL };
 static const char *const rings[] = { "split", "packed", NULL };
+
+/* "0.25" -> 0.25, up to a day. */
+static json_t *check_seconds(const char *text, struct error *err)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end != text && !*end && seconds >= 0 && seconds <= DAY_SECONDS)
+		return json_real(seconds);
+	error_set(err, -EINVAL, "\"%s\" is no time: write seconds like 0.5 (0 to %d)", text,
+		  DAY_SECONDS);
+	return NULL;
+}
 
 const struct option bench_options[] = {
 	{ .name = "load",
@@ -44,14 +59,12 @@ const struct option bench_options[] = {
 	  .max = 32768,
 	  .help = "frames of each port on their way, of a loop (128)" },
 	{ .name = "seconds",
-	  .type = OPTION_UINT,
-	  .min = 1,
-	  .max = DAY_SECONDS,
-	  .help = "how long to measure (5)" },
+	  .type = OPTION_CUSTOM,
+	  .check = check_seconds,
+	  .help = "seconds to measure (5)" },
 	{ .name = "warmup",
-	  .type = OPTION_UINT,
-	  .min = 0,
-	  .max = DAY_SECONDS,
+	  .type = OPTION_CUSTOM,
+	  .check = check_seconds,
 	  .help = "seconds of load before that (1)" },
 	{ .name = "check",
 	  .type = OPTION_BOOL,
@@ -154,6 +167,14 @@ static int check(const json_t *options, struct bench_config *config, unsigned n_
 	return 0;
 }
 
+/* An option of check_seconds(), in nanoseconds. */
+static uint64_t read_time(const json_t *options, const char *name, double fallback)
+{
+	const json_t *value = json_object_get(options, name);
+
+	return (uint64_t)((value ? json_real_value(value) : fallback) * (double)NSEC_PER_SEC);
+}
+
 static void fill_in(struct bench_words *words, const json_t *options)
 {
 	struct bench_config *config = &words->config;
@@ -168,8 +189,8 @@ static void fill_in(struct bench_words *words, const json_t *options)
 	config->flows = (uint32_t)option_uint(options, "flows", config->n_queues);
 	config->rate = option_uint(options, "rate", 0);
 	config->window = (uint32_t)option_uint(options, "window", WINDOW);
-	config->seconds = (uint32_t)option_uint(options, "seconds", 5);
-	config->warmup = (uint32_t)option_uint(options, "warmup", 1);
+	config->measure_ns = read_time(options, "seconds", 5);
+	config->warmup_ns = read_time(options, "warmup", 1);
 	config->check = option_bool(options, "check", true);
 	config->packed = is(options, "ring", "packed");
 	config->in_order = option_bool(options, "in-order", false);

@@ -33,8 +33,8 @@ struct bench_config {
 	uint32_t flows;	    /* of each port, at least n_queues */
 	uint64_t rate;	    /* frames a second of each port; 0: all that go (BENCH_OPEN) */
 	uint32_t window;    /* frames of each port on their way (BENCH_LOOP, BENCH_PING) */
-	uint32_t seconds, warmup;
-	bool check; /* each frame's bytes, and the order in its flow */
+	uint64_t measure_ns, warmup_ns; /* the latter before the former */
+	bool check;			/* each frame's bytes, and the order in its flow */
 	bool packed, in_order, indirect, mergeable;
 	bool huge; /* pages, when the system has some to give */
 	uint32_t ring_size;

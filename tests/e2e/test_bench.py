@@ -35,7 +35,7 @@ def well(*words):
 
 
 def short(*words):
-    return (*words, "seconds", 1, "warmup", 0)
+    return (*words, "seconds", 0.5, "warmup", 0)
 
 
 def pair(lab, *options):

@@ -36,7 +36,7 @@ static int setup(void **state)
 		.frame_len = 60,
 		.flows = 1,
 		.window = 16,
-		.seconds = 60,
+		.measure_ns = 60 * NSEC_PER_SEC,
 		.check = true,
 		.mergeable = true,
 		.ring_size = 64,

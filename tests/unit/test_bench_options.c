@@ -59,8 +59,8 @@ static void test_defaults(void **state)
 	assert_true(words.config.check && words.config.mergeable && words.config.huge);
 	assert_false(words.config.in_order);
 	assert_false(words.config.packed || words.config.indirect || words.config.listen);
-	assert_int_equal(words.config.seconds, 5);
-	assert_int_equal(words.config.warmup, 1);
+	assert_int_equal(words.config.measure_ns, 5000000000);
+	assert_int_equal(words.config.warmup_ns, 1000000000);
 }
 
 static void test_options(void **state)
@@ -68,7 +68,7 @@ static void test_options(void **state)
 	takes(WORDS("/a", "load", "loop", "size", "1518", "window", "64", "ring", "packed",
 		    "ring-size", "300", "check", "off", "cpu", "3", "mode", "listen", "indirect",
 		    "on", "mergeable", "off", "queues", "4", "hugepages", "off", "in-order", "on",
-		    "seconds", "9", "warmup", "0"));
+		    "seconds", "0.25", "warmup", "0"));
 	assert_int_equal(words.n_paths, 1);
 	assert_int_equal(words.config.kind, BENCH_LOOP);
 	assert_int_equal(words.config.frame_len, 1514);
@@ -79,8 +79,8 @@ static void test_options(void **state)
 	assert_true(words.config.in_order);
 	assert_true(words.config.packed && words.config.indirect && words.config.listen);
 	assert_false(words.config.check || words.config.mergeable || words.config.huge);
-	assert_int_equal(words.config.seconds, 9);
-	assert_int_equal(words.config.warmup, 0);
+	assert_int_equal(words.config.measure_ns, 250000000);
+	assert_int_equal(words.config.warmup_ns, 0);
 }
 
 /* All frames of a closed loop fit the ring of any port. */
@@ -105,6 +105,10 @@ static void test_refused(void **state)
 	refuses("64", WORDS("/a", "size", "63"));
 	refuses("9018", WORDS("/a", "size", "9019"));
 	refuses("needs a value", WORDS("/a", "size"));
+	refuses("no time", WORDS("/a", "seconds", "1s"));
+	refuses("no time", WORDS("/a", "seconds", "-1"));
+	refuses("no time", WORDS("/a", "seconds", "nan"));
+	refuses("no time", WORDS("/a", "warmup", "86401"));
 	refuses("twice", WORDS("/a", "size", "64", "size", "65"));
 	refuses("not UTF-8", WORDS("/a", "size", "\xff"));
 	refuses("open", WORDS("/a", "load", "opn"));
