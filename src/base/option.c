@@ -312,6 +312,36 @@ int options_merge(const struct option *const *tables, const json_t *has, const j
 	return ret;
 }
 
+json_t *options_later(const struct option *const *tables, const json_t *changes)
+{
+	json_t *names = json_array();
+	const json_t *value;
+	const char *name;
+
+	json_object_foreach ((json_t *)changes, name, value) {
+		const struct option *o = find(tables, name);
+
+		if (o && o->flags & OPTION_LATER)
+			json_array_append_new(names, json_string(name));
+	}
+	return names;
+}
+
+bool option_has_second(const char *word)
+{
+	return !strcmp(word, "offload");
+}
+
+char *option_name(char *const *words, size_t n, char *buffer, size_t *used)
+{
+	*used = 1;
+	if (n == 1 || !option_has_second(words[0]))
+		return words[0];
+	*used = 2;
+	snprintf(buffer, OPTION_NAME_MAX, "%s-%s", words[0], words[1]);
+	return buffer;
+}
+
 uint64_t option_uint(const json_t *object, const char *name, uint64_t fallback)
 {
 	const json_t *value = json_object_get(object, name);
@@ -402,6 +432,8 @@ static json_t *describe(const struct option *o)
 			  "help", o->help, "required", (o->flags & OPTION_REQUIRED) != 0, "fixed",
 			  (o->flags & OPTION_FIXED) != 0);
 
+	if (o->flags & OPTION_LATER)
+		json_object_set_new(d, "later", json_true());
 	if (o->type == OPTION_UINT) {
 		uint64_t most = min(o->max, (uint64_t)INT64_MAX);
 

@@ -24,6 +24,9 @@ enum option_type {
 #define OPTION_REQUIRED 1u /* must be given when the object is made */
 #define OPTION_FIXED 2u	   /* cannot be changed on an object that exists */
 #define OPTION_HIDDEN 4u   /* not in help: for clients (a passed fd), not for people */
+#define OPTION_LATER 8u	   /* takes effect when the object's peer negotiates the next time */
+
+#define OPTION_NAME_MAX 64 /* bytes, with its end */
 
 struct option {
 	const char *name; /* NULL ends a table */
@@ -50,6 +53,18 @@ int options_check(const struct option *const *tables, json_t *object, bool creat
  */
 int options_merge(const struct option *const *tables, const json_t *has, const json_t *changes,
 		  json_t **merged, json_t **set, struct error *err);
+
+/* The members of @changes that have OPTION_LATER: an array of names, a new reference. */
+json_t *options_later(const struct option *const *tables, const json_t *changes);
+
+/* Whether names that begin with @word have a second one, as in "offload tso". */
+bool option_has_second(const char *word);
+
+/* The name at the front of @n >= 1 words that a person typed. Where it has two words ("offload
+ * tso"), they are joined as tables have it ("offload-tso") in @buffer, of OPTION_NAME_MAX bytes;
+ * *@used is how many words it was.
+ */
+char *option_name(char *const *words, size_t n, char *buffer, size_t *used);
 
 /* Values of a checked object, or @fallback when it is not set. Strings are borrowed from @object.
  */

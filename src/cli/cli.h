@@ -75,9 +75,9 @@ enum status fail(enum status status, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Fails when there are fewer than @min or more than @max words; @usage: what would be right. */
 enum status check_words(int argc, char **argv, int min, int max, const char *usage);
 
-/* Makes {@first: the first word, and the pairs OPTION VALUE behind it}; with @first NULL, of pairs
- * alone. A new reference; NULL after an error was printed: an option without a value, or given
- * twice, is STATUS_USAGE.
+/* Makes {@first: the first word, and the pairs OPTION VALUE behind it}, where OPTION may be two
+ * words (option_name()); with @first NULL, of pairs alone. A new reference; NULL after an error was
+ * printed: an option without a value, or given twice, is STATUS_USAGE.
  */
 json_t *make_params(const char *first, int argc, char **argv);
 

@@ -8,6 +8,8 @@
 #include "cli/complete.h"
 #include "cli/help.h"
 
+#define PAIR_WORDS_MAX 256 /* what follows more is not completed */
+
 /* Prints the member "name" of each object that @method lists. */
 static void print_names(const struct cli *cli, const char *method)
 {
@@ -122,6 +124,14 @@ static void print_option_names(const json_t *const *tables, const struct verb *v
 			puts(*o);
 }
 
+/* Whether option @name is of two words, of which the first is @first. */
+static bool is_second(const char *name, const char *first)
+{
+	size_t len = strlen(first);
+
+	return option_has_second(first) && !strncmp(name, first, len) && name[len] == '-';
+}
+
 static void print_values(const struct cli *cli, const json_t *described,
 			 const json_t *const *tables, const char *wanted)
 {
@@ -143,6 +153,8 @@ static void print_values(const struct cli *cli, const json_t *described,
 			const char *name = json_string_value(json_object_get(option, "name"));
 			const char *type = json_string_value(json_object_get(option, "type"));
 
+			if (name && is_second(name, wanted))
+				puts(name + strlen(wanted) + 1);
 			if (!name || strcmp(name, wanted))
 				continue;
 			if (type && !strcmp(type, "on|off"))
@@ -152,7 +164,7 @@ static void print_values(const struct cli *cli, const json_t *described,
 		}
 }
 
-/* The same for options that this program knows itself, behind names of sockets. */
+/* What follows when this program knows the options itself; names of sockets come first. */
 static void complete_table(const struct cli *cli, const struct verb *verb, int argc, char **argv)
 {
 	const struct option *const known[] = { verb->table, NULL };
@@ -172,6 +184,27 @@ static void complete_table(const struct cli *cli, const struct verb *verb, int a
 	json_decref(described);
 }
 
+/* Option names of two words, as one; the rest as it is. */
+struct pairs {
+	char *argv[PAIR_WORDS_MAX];
+	char names[PAIR_WORDS_MAX][OPTION_NAME_MAX];
+	int argc;
+};
+
+static void join_names(struct pairs *p, int argc, char **argv)
+{
+	size_t n = (size_t)argc, i = 0, used;
+
+	for (p->argc = 0; i < n && p->argc + 1 < PAIR_WORDS_MAX;) {
+		char *buffer = p->names[p->argc];
+
+		p->argv[p->argc++] = option_name(argv + i, n - i, buffer, &used);
+		i += used;
+		if (i < n)
+			p->argv[p->argc++] = argv[i++];
+	}
+}
+
 /* What follows the words behind a verb. */
 static void complete_words(const struct cli *cli, const struct verb *verb, int argc, char **argv)
 {
@@ -179,6 +212,7 @@ static void complete_words(const struct cli *cli, const struct verb *verb, int a
 	const json_t *tables[2] = { NULL, NULL };
 	json_t *described = NULL, *kind = NULL;
 	const char *kind_name;
+	struct pairs pairs;
 	struct error err;
 
 	if (verb->table) {
@@ -189,18 +223,19 @@ static void complete_words(const struct cli *cli, const struct verb *verb, int a
 		print_words(cli, verb->words[argc]);
 		return;
 	}
+	join_names(&pairs, argc - n_first, argv + n_first);
 	if (verb->options != OPTIONS_NONE)
 		client_try(cli, "describe", NULL, NO_FILE, &described, &err);
-	kind_name = value_in(argc - n_first, argv + n_first, "type");
+	kind_name = value_in(pairs.argc, pairs.argv, "type");
 	if (!kind_name && verb->words[0] == WORD_PORT && argc) {
 		kind = kind_of(cli, argv[0]);
 		kind_name = json_string_value(kind);
 	}
 	find_options(described, verb->options, kind_name, tables);
-	if ((argc - n_first) % 2)
-		print_values(cli, described, tables, argv[argc - 1]);
+	if (pairs.argc % 2)
+		print_values(cli, described, tables, pairs.argv[pairs.argc - 1]);
 	else
-		print_option_names(tables, verb, argc - n_first, argv + n_first);
+		print_option_names(tables, verb, pairs.argc, pairs.argv);
 	json_decref(kind);
 	json_decref(described);
 }

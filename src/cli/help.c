@@ -81,6 +81,8 @@ static void print_option(const json_t *option, bool changing)
 		fputs("; must be given", stdout);
 	if (json_is_true(json_object_get(option, "fixed")))
 		fputs("; cannot be changed later", stdout);
+	if (json_is_true(json_object_get(option, "later")))
+		fputs("; takes effect at the next negotiation", stdout);
 	putchar('\n');
 }
 

@@ -69,8 +69,9 @@ static enum status open_file(json_t *params, int *fd)
 	return STATUS_OK;
 }
 
-/* Takes the reference to @params. */
-static enum status call_with_file(const struct cli *cli, const char *method, json_t *params)
+/* Takes the reference to @params; *@result is a new one. */
+static enum status call_with_file(const struct cli *cli, const char *method, json_t *params,
+				  json_t **result)
 {
 	struct error err = { "" };
 	int fd = NO_FILE;
@@ -81,7 +82,7 @@ static enum status call_with_file(const struct cli *cli, const char *method, jso
 	if (status) {
 		json_decref(params);
 	} else {
-		status = client_try(cli, method, params, fd, NULL, &err);
+		status = client_try(cli, method, params, fd, result, &err);
 		if (status)
 			fail(status, "%s", err.text);
 	}
@@ -92,9 +93,15 @@ static enum status call_with_file(const struct cli *cli, const char *method, jso
 
 static enum status change(const struct cli *cli, const char *method, int argc, char **argv)
 {
-	json_t *params = make_params("name", argc, argv);
+	json_t *params = make_params("name", argc, argv), *result = NULL, *name;
+	enum status status = params ? call_with_file(cli, method, params, &result) : STATUS_USAGE;
+	size_t i;
 
-	return params ? call_with_file(cli, method, params) : STATUS_USAGE;
+	json_array_foreach (json_object_get(result, "later"), i, name)
+		printf("%s takes effect at the next negotiation, when %s is connected again\n",
+		       json_string_value(name) ?: "", argv[0]);
+	json_decref(result);
+	return status;
 }
 
 static enum status add(const struct cli *cli, int argc, char **argv)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/option.h"
 #include "cli/cli.h"
 
 enum status fail(enum status status, const char *fmt, ...)
@@ -47,13 +48,19 @@ static bool add_pair(json_t *params, const char *name, const char *value)
 json_t *make_params(const char *first, int argc, char **argv)
 {
 	json_t *params = json_object();
-	int i = 0;
+	size_t n = (size_t)argc, i = 0, used;
 	bool good = true;
 
 	if (first)
 		good = add_pair(params, first, argv[i++]);
-	for (; good && i < argc; i += 2)
-		good = add_pair(params, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
+	while (good && i < n) {
+		char buffer[OPTION_NAME_MAX];
+		const char *name = option_name(argv + i, n - i, buffer, &used);
+
+		i += used;
+		good = add_pair(params, name, i < n ? argv[i] : NULL);
+		i++;
+	}
 	if (good)
 		return params;
 	json_decref(params);

@@ -304,8 +304,8 @@ static void flush_all(struct forwarder *fw)
 	fw->n_touched = 0;
 }
 
-static void put_in_outbox(struct forwarder *fw, const struct view_port *out, struct pkt *pkt,
-			  struct normal_tag tag)
+/* Opens the outbox of @out, if that is to be done. */
+static inline struct outbox *open_outbox(struct forwarder *fw, const struct view_port *out)
 {
 	struct outbox *box = &fw->outboxes[out->id];
 
@@ -313,11 +313,24 @@ static void put_in_outbox(struct forwarder *fw, const struct view_port *out, str
 		box->port = out;
 		fw->touched[fw->n_touched++] = out->id;
 	}
+	return box;
+}
+
+static inline void put(struct outbox *box, struct pkt *pkt, struct normal_tag tag)
+{
+	box->pkts[box->n] = pkt;
+	box->tags[box->n++] = tag;
+}
+
+static void put_in_outbox(struct forwarder *fw, const struct view_port *out, struct pkt *pkt,
+			  struct normal_tag tag)
+{
+	struct outbox *box = open_outbox(fw, out);
+
 	/* the same packet twice (two ways through patch ports) may want two tags */
 	if (unlikely(box->n == BATCH_MAX || (box->n && box->pkts[box->n - 1] == pkt)))
 		flush_outbox(fw, box);
-	box->pkts[box->n] = pkt;
-	box->tags[box->n++] = tag;
+	put(box, pkt, tag);
 }
 
 /* Bytes of the frame, or of the longest one that a large packet stands for. */
@@ -481,7 +494,11 @@ static inline void forward_received(struct forwarder *fw, const struct view_port
 		trip = trip_slot(fw->trips, &key, in);
 		out = trip_find(trip, &key, fw->view, in, fw->now_s);
 		if (likely(out && payload_len(pkt) <= min(in->mtu, out->mtu))) {
-			put_in_outbox(fw, out, pkt, trip->tag);
+			struct outbox *box = open_outbox(fw, out);
+
+			if (unlikely(box->n == BATCH_MAX))
+				flush_outbox(fw, box);
+			put(box, pkt, trip->tag);
 			return;
 		}
 	}

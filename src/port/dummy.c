@@ -43,7 +43,7 @@ static const struct option dummy_options[] = {
 	  .type = OPTION_BOOL,
 	  .flags = OPTION_FIXED,
 	  .help = "keep what is sent until the test takes it, or discard it (on)" },
-	OFFLOAD_OPTIONS,
+	OFFLOAD_OPTIONS(0),
 	{ .name = NULL },
 };
 

@@ -7,15 +7,16 @@
 
 /* Each offload, and the features that stand for it. */
 static const struct {
+	const char *name;
 	unsigned offload;
 	unsigned from_guest, to_guest; /* bit numbers */
 } features_of[] = {
-	{ OFFLOAD_CSUM, VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM },
-	{ OFFLOAD_TSO4, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_GUEST_TSO4 },
-	{ OFFLOAD_TSO6, VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_GUEST_TSO6 },
-	{ OFFLOAD_ECN, VIRTIO_NET_F_HOST_ECN, VIRTIO_NET_F_GUEST_ECN },
-	{ OFFLOAD_USO4, VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_GUEST_USO4 },
-	{ OFFLOAD_USO6, VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_GUEST_USO6 },
+	{ "csum", OFFLOAD_CSUM, VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM },
+	{ "tso4", OFFLOAD_TSO4, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_GUEST_TSO4 },
+	{ "tso6", OFFLOAD_TSO6, VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_GUEST_TSO6 },
+	{ "ecn", OFFLOAD_ECN, VIRTIO_NET_F_HOST_ECN, VIRTIO_NET_F_GUEST_ECN },
+	{ "uso4", OFFLOAD_USO4, VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_GUEST_USO4 },
+	{ "uso6", OFFLOAD_USO6, VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_GUEST_USO6 },
 };
 
 /* Takes out what lacks what it depends on. */
@@ -62,6 +63,16 @@ unsigned offload_of_guest(uint64_t features)
 		if (features >> features_of[i].to_guest & 1)
 			offloads |= features_of[i].offload;
 	return consistent(offloads);
+}
+
+json_t *offload_names(unsigned offloads)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < ARRAY_SIZE(features_of); i++)
+		if (offloads & features_of[i].offload)
+			json_array_append_new(names, json_string(features_of[i].name));
+	return names;
 }
 
 bool offload_check(struct pkt *pkt)

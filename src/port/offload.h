@@ -17,22 +17,25 @@ enum offload {
 	OFFLOAD_ALL = (1 << 6) - 1,
 };
 
-/* Options of kinds that exchange packets with offloads; offload_wanted() reads them. "vireo" takes
- * the two words "offload tso" for "offload-tso".
+/* Options of kinds that exchange packets with offloads, all with @option_flags; offload_wanted()
+ * reads them.
  */
-#define OFFLOAD_OPTIONS                                                                        \
-	{ .name = "offload-csum",                                                              \
-	  .type = OPTION_BOOL,                                                                 \
-	  .help = "leave checksums to the peer, both ways; off: tso, uso and ecn, too (on)" }, \
-		{ .name = "offload-tso",                                                       \
-		  .type = OPTION_BOOL,                                                         \
-		  .help = "exchange TCP packets of up to 64 KiB (on)" },                       \
-		{ .name = "offload-uso",                                                       \
-		  .type = OPTION_BOOL,                                                         \
-		  .help = "exchange UDP packets of many datagrams (on)" },                     \
-	{                                                                                      \
-		.name = "offload-ecn", .type = OPTION_BOOL,                                    \
-		.help = "with tso, also those that answer congestion marks (on)"               \
+#define OFFLOAD_OPTIONS(option_flags)                                                     \
+	{ .name = "offload-csum",                                                         \
+	  .type = OPTION_BOOL,                                                            \
+	  .flags = (option_flags),                                                        \
+	  .help = "leave checksums undone, both ways; off: tso, uso and ecn, too (on)" }, \
+		{ .name = "offload-tso",                                                  \
+		  .type = OPTION_BOOL,                                                    \
+		  .flags = (option_flags),                                                \
+		  .help = "exchange TCP packets of up to 64 KiB in one piece (on)" },     \
+		{ .name = "offload-uso",                                                  \
+		  .type = OPTION_BOOL,                                                    \
+		  .flags = (option_flags),                                                \
+		  .help = "exchange many UDP datagrams in one piece (on)" },              \
+	{                                                                                 \
+		.name = "offload-ecn", .type = OPTION_BOOL, .flags = (option_flags),      \
+		.help = "with tso, also packets that answer congestion marks (on)"        \
 	}
 
 /* What @options (checked) let a port exchange: OFFLOAD_* bits, without those that lack what they
@@ -44,6 +47,9 @@ uint64_t offload_features(unsigned offloads);
 
 /* What a guest that acknowledged @features takes. */
 unsigned offload_of_guest(uint64_t features);
+
+/* Their names ("csum", "tso4", ...): an array, a new reference. */
+json_t *offload_names(unsigned offloads);
 
 /* Whether the packet is complete as it is. */
 static inline bool offload_none(const struct pkt *pkt)

@@ -84,7 +84,7 @@ static const struct option tap_options[] = {
 	  .type = OPTION_BOOL,
 	  .flags = OPTION_FIXED,
 	  .help = "exchange virtio-net headers (offloads) with the kernel (on)" },
-	OFFLOAD_OPTIONS,
+	OFFLOAD_OPTIONS(0),
 	{ .name = NULL },
 };
 
@@ -267,6 +267,7 @@ static void tap_show(const struct port *port, json_t *out)
 	json_object_set_new(out, "existing", json_boolean(tap->existing));
 	json_object_set_new(out, "operstate", json_string(tap_state_name(tap->state)));
 	json_object_set_new(out, "vnet-header", json_boolean(tap->net_header));
+	json_object_set_new(out, "offloads", offload_names(tap->offloads));
 	json_object_set_new(out, "queues", json_integer(tap->dev.n_queues));
 }
 

@@ -27,6 +27,7 @@ int vhost_queue_init(struct vhost_queue *q, struct port *port, unsigned pair,
 	q->vring = vring;
 	q->state = state;
 	q->header_len = net_header_len(state->features);
+	q->header_asks = net_header_asks(state->features);
 	q->mergeable = state->features >> VIRTIO_NET_F_MRG_RXBUF & 1;
 	q->enabled = vring->enabled;
 	if (!guest_sends)
@@ -118,6 +119,8 @@ static bool receive_chain(const struct vhost_queue *q, struct ring_chain *chain,
 		drop_count(c, DROP_too_long, 1);
 		return false;
 	}
+	if (!q->header_asks)
+		header = (struct virtio_net_hdr_mrg_rxbuf){ 0 };
 	if (unlikely(!net_header_valid(&header.hdr, q->state->features, len))) {
 		drop_count(c, DROP_net_header, 1);
 		return false;
@@ -136,17 +139,31 @@ static inline bool receive_plain(const struct vhost_queue *q, const struct ring_
 {
 	const uint8_t *at = chain->iov->iov_base;
 	uint32_t len = chain->out_len - NET_HEADER_LEN_MAX;
-	uint16_t asks;
+	uint16_t asks = 0;
 
 	if (unlikely(chain->n_out != 1 || q->header_len != NET_HEADER_LEN_MAX ||
 		     chain->out_len <= NET_HEADER_LEN_MAX || len > FRAME_LEN_MAX))
 		return false;
 	/* flags and gso_type, read once: if they are 0 nothing else in it means anything */
-	memcpy(&asks, at, sizeof(asks));
+	if (q->header_asks)
+		memcpy(&asks, at, sizeof(asks));
 	if (unlikely(asks))
 		return false;
 	pkt_init_single(pkt, chain->iov, at + NET_HEADER_LEN_MAX, len);
 	return true;
+}
+
+/* Asks for the lines that a packet's private head is copied from, and no others. */
+static inline void fetch_head(const struct vhost_queue *q, const struct ring_chain *chain)
+{
+	const uint8_t *at = chain->iov->iov_base;
+	size_t end = min(chain->iov->iov_len, (size_t)q->header_len + PKT_HEAD_MAX);
+
+	if (unlikely(!chain->n_out))
+		return;
+	for (size_t i = q->header_asks ? 0 : q->header_len; i < end;
+	     i += CACHE_LINE - (uintptr_t)(at + i) % CACHE_LINE)
+		__builtin_prefetch(at + i);
 }
 
 /* Throws away what the guest sends on a queue that it has not enabled. */
@@ -179,6 +196,8 @@ void vhost_queue_rx(struct rxq *rxq, struct batch *batch, struct port_counters *
 		discard(q, chains, n, c);
 		return;
 	}
+	for (unsigned i = 0; i < n; i++)
+		fetch_head(q, &chains[i]);
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *pkt = &batch->pkts[batch->n];
 

@@ -15,12 +15,13 @@ struct vhost_queue {
 	};
 	struct vhost_vring *vring;
 	const struct vhost_device_state *state;
-	unsigned header_len;	       /* of the virtio-net header */
-	bool enabled;		       /* else what the guest sends is thrown away */
-	bool mergeable;		       /* a packet may take several receive buffers */
-	bool listed;		       /* workers may have it */
-	bool reported;		       /* by a worker, that the ring is broken */
-	bool told;		       /* control thread: to the log and the front-end */
+	unsigned header_len; /* of the virtio-net header */
+	bool header_asks;    /* the guest may ask for something in it; else it is not looked at */
+	bool enabled;	     /* else what the guest sends is thrown away */
+	bool mergeable;	     /* a packet may take several receive buffers */
+	bool listed;	     /* workers may have it */
+	bool reported;	     /* by a worker, that the ring is broken */
+	bool told;	     /* control thread: to the log and the front-end */
 	struct vhost_buffers *buffers; /* of the guest, to receive in; NULL for what it sends */
 };
 

@@ -109,9 +109,10 @@ static const struct option vhost_user_options[] = {
 	  .type = OPTION_BOOL,
 	  .flags = OPTION_FIXED,
 	  .help = "offer the configuration space; not for QEMU, which keeps its own (off)" },
-	OFFLOAD_OPTIONS,
+	OFFLOAD_OPTIONS(OPTION_LATER),
 	{ .name = "offload-mrg-rxbuf",
 	  .type = OPTION_BOOL,
+	  .flags = OPTION_LATER,
 	  .help = "let a packet take several receive buffers of the guest (on)" },
 	{ 0 },
 };
@@ -196,10 +197,12 @@ static void vhost_user_quiesced(struct port *port)
 
 /* What works; more comes with what implements it. MQ without a control queue makes drivers that
  * read the specification closely refuse the device, so a port of one queue does not offer it.
+ * STATUS is a field of the configuration space: who keeps that, offers it.
  */
 static uint64_t offered_features(unsigned n_pairs, const json_t *options)
 {
 	bool mergeable = option_bool(options, "offload-mrg-rxbuf", true);
+	bool config = option_bool(options, "config", false);
 
 	return 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_F_ANY_LAYOUT |
 	       1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_RING_F_EVENT_IDX |
@@ -208,7 +211,7 @@ static uint64_t offered_features(unsigned n_pairs, const json_t *options)
 	       1ull << VHOST_USER_F_PROTOCOL_FEATURES | 1ull << VIRTIO_NET_F_MTU |
 	       offload_features(offload_wanted(options)) |
 	       (uint64_t)mergeable << VIRTIO_NET_F_MRG_RXBUF |
-	       (uint64_t)(n_pairs > 1) << VIRTIO_NET_F_MQ;
+	       (uint64_t)config << VIRTIO_NET_F_STATUS | (uint64_t)(n_pairs > 1) << VIRTIO_NET_F_MQ;
 }
 
 static uint64_t offered_protocol_features(bool config)

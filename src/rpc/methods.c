@@ -196,7 +196,12 @@ static int port_del(void *ctx, json_t *params, struct rpc_fds *fds, json_t **res
 static int port_set(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
 		    struct error *err)
 {
-	return change_port(ctx, params, fds, err, switch_port_set);
+	const struct methods_context *m = ctx;
+	int ret = change_port(ctx, params, fds, err, switch_port_set);
+
+	if (ret)
+		return ret;
+	return give(json_pack("{s:o}", "later", switch_port_later(m->sw, params)), result, err);
 }
 
 static int port_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,

@@ -127,15 +127,20 @@ static int split_line(struct line *line, char *text, struct error *err)
 static int add_pairs(struct parser *p, unsigned first, json_t *options)
 {
 	const struct line *l = &p->line;
+	size_t i = first, used;
 
-	for (unsigned i = first; i < l->n; i += 2) {
-		if (i + 1 == l->n)
-			return error_set(p->err, -EINVAL, "\"%s\" needs a value", l->words[i]);
-		if (!strcmp(l->words[i], "name"))
+	while (i < l->n) {
+		char buffer[OPTION_NAME_MAX];
+		const char *name = option_name(l->words + i, l->n - i, buffer, &used);
+
+		i += used;
+		if (i == l->n)
+			return error_set(p->err, -EINVAL, "\"%s\" needs a value", name);
+		if (!strcmp(name, "name"))
 			return error_set(p->err, -EINVAL, "\"name\" is no option");
-		if (json_object_get(options, l->words[i]))
-			return error_set(p->err, -EINVAL, "\"%s\" is there twice", l->words[i]);
-		if (json_object_set_new(options, l->words[i], json_string(l->words[i + 1])))
+		if (json_object_get(options, name))
+			return error_set(p->err, -EINVAL, "\"%s\" is there twice", name);
+		if (json_object_set_new(options, name, json_string(l->words[i++])))
 			return error_set(p->err, -ENOMEM, "out of memory");
 	}
 	return 0;

@@ -359,6 +359,16 @@ int switch_port_set(struct swtch *sw, const json_t *params, struct error *err)
 	return r;
 }
 
+json_t *switch_port_later(const struct swtch *sw, const json_t *params)
+{
+	const char *name = json_string_value(json_object_get(params, "name"));
+	const struct sw_port *p = name ? switch_find_port(sw, name) : NULL;
+
+	if (!p || !p->port->link)
+		return json_array();
+	return options_later(switch_port_tables(p->port->ops), params);
+}
+
 /* Showing. */
 
 static void add_counters(struct port_counters *sum, const struct port_counters *c)

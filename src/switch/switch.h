@@ -39,6 +39,11 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err);
 int switch_port_del(struct swtch *sw, const char *name, struct error *err);
 int switch_port_set(struct swtch *sw, const json_t *params, struct error *err);
 
+/* Of what switch_port_set() has just changed: the names of options that take effect when the peer,
+ * which is connected, negotiates the next time. A new reference, an array.
+ */
+json_t *switch_port_later(const struct swtch *sw, const json_t *params);
+
 /* {"mac", "port", "vlan" (0), }: static entries, on the port's bridge. del takes {"mac", "vlan",
  * "bridge"}. */
 int switch_mac_add(struct swtch *sw, const json_t *params, struct error *err);

@@ -5,7 +5,7 @@
  * the last publish(): the device does not look behind it.
  */
 #include "base/counter.h"
-#include "virtio/driver_common.h"
+#include "virtio/driver_chain.h"
 #include "virtio/packed.h"
 
 /* The two words of descriptor @at. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Split virtqueue, driver side (virtio 1.2, 2.7). See split.c for how the two sides agree. */
 #include "base/counter.h"
-#include "virtio/driver_common.h"
+#include "virtio/driver_chain.h"
 #include "virtio/shared.h"
 
 static struct vring_avail *avail_ring(const struct driver_ring *ring)

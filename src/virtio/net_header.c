@@ -25,6 +25,12 @@ unsigned net_header_len(uint64_t features)
 	return sizeof(struct virtio_net_hdr);
 }
 
+bool net_header_asks(uint64_t features)
+{
+	/* every other offload depends on it (5.1.3.1) */
+	return negotiated(features, VIRTIO_NET_F_CSUM);
+}
+
 int net_header_pull(struct iovec **iov, unsigned n, void *header, unsigned len)
 {
 	struct iovec *v = *iov;

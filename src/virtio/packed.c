@@ -176,24 +176,22 @@ static void packed_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 	/* One descriptor for all of them is enough when nothing was written to any (2.8.8). */
 	bool once = !lens && ring->config.features & FEATURE_IN_ORDER;
 	bool silent = ring_broken(ring), wrap = ring->used_wrap;
-	unsigned slot = ring->taken_first, n_desc = 0;
-	uint64_t *first = desc_words(ring, ring->next_used), word = 0;
+	unsigned size = ring->config.size, slot = ring->taken_first, n_desc = 0;
+	uint64_t *words = desc_words(ring, 0), *first = desc_words(ring, ring->next_used), word;
 	uint16_t at = ring->next_used;
 
 	assert(n <= ring->n_taken);
 	if (!n)
 		return;
+	word = used_word(ring->taken[(once ? slot + n - 1 : slot) & TAKEN_MASK], lens ? lens[0] : 0,
+			 wrap);
 	for (unsigned i = 0; i < n; i++, slot++) {
 		uint16_t len = ring->taken_desc[slot & TAKEN_MASK];
 
-		if (!i || once)
-			word = used_word(ring->taken[slot & TAKEN_MASK], lens ? lens[0] : 0,
-					 ring->used_wrap);
-		else if (likely(!silent))
-			shared_store(&desc_words(ring, at)[1],
-				     used_word(ring->taken[slot & TAKEN_MASK], lens ? lens[i] : 0,
-					       wrap));
-		packed_advance(&at, &wrap, len, ring->config.size);
+		if (i && !once && likely(!silent))
+			shared_store(&words[2 * at + 1], used_word(ring->taken[slot & TAKEN_MASK],
+								   lens ? lens[i] : 0, wrap));
+		packed_advance(&at, &wrap, len, size);
 		n_desc += len;
 	}
 	ring->next_used = at;
@@ -265,6 +263,18 @@ static int check_position(const struct ring *ring, uint32_t position, struct err
 			 ring->config.size, at);
 }
 
+/* Whether a descriptor from here to the end was used this time around, which cannot be. */
+static bool used_ahead(const struct ring *ring)
+{
+	for (unsigned at = ring->next_used; at < ring->config.size; at++) {
+		uint64_t rest = shared_load(&desc_words(ring, at)[1]);
+
+		if (packed_is_used(packed_unpack(rest).flags, ring->used_wrap))
+			return true;
+	}
+	return false;
+}
+
 static int packed_start(struct ring *ring, struct error *err)
 {
 	const struct ring_config *c = &ring->config;
@@ -282,6 +292,8 @@ static int packed_start(struct ring *ring, struct error *err)
 		return rc;
 	ring->next_used = ring->next_avail = (uint16_t)(used & (PACKED_F_WRAP - 1));
 	ring->used_wrap = ring->avail_wrap = used & PACKED_F_WRAP;
+	if (used_ahead(ring))
+		ring_break(ring, RING_FAULT_POSITION);
 	return 0;
 }
 

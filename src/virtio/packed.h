@@ -14,8 +14,10 @@
 
 #include "virtio/shared.h"
 
-#define PACKED_F_AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
-#define PACKED_F_USED (1u << VRING_PACKED_DESC_F_USED)
+/* Of a descriptor's flags. */
+#define PACKED_F_AVAIL (1u << VRING_PACKED_DESC_F_AVAIL) /* the driver's wrap counter */
+#define PACKED_F_USED (1u << VRING_PACKED_DESC_F_USED)	 /* the same: used, another: available */
+/* The wrap counter of a position in 16 bits. */
 #define PACKED_F_WRAP (1u << VRING_PACKED_EVENT_F_WRAP_CTR)
 
 static_assert(sizeof(struct vring_packed_desc) == 16 && sizeof(struct vring_packed_desc_event) == 4,
@@ -28,6 +30,7 @@ struct packed_word {
 	uint16_t flags;
 };
 
+/* From the word as it lies in memory. */
 static inline struct packed_word packed_unpack(uint64_t rest)
 {
 	return (struct packed_word){ .len = (uint32_t)rest,
@@ -35,6 +38,7 @@ static inline struct packed_word packed_unpack(uint64_t rest)
 				     .flags = (uint16_t)(rest >> 48) };
 }
 
+/* The word as it lies in memory. */
 static inline uint64_t packed_pack(uint32_t len, uint16_t id, unsigned flags)
 {
 	return len | (uint64_t)id << 32 | (uint64_t)flags << 48;
@@ -52,11 +56,13 @@ static inline unsigned packed_used_bits(bool wrap)
 	return wrap ? PACKED_F_AVAIL | PACKED_F_USED : 0;
 }
 
+/* Whether a descriptor with these flags is available at a position with this wrap counter. */
 static inline bool packed_is_avail(unsigned flags, bool wrap)
 {
 	return (flags & (PACKED_F_AVAIL | PACKED_F_USED)) == packed_avail_bits(wrap);
 }
 
+/* Whether it is used. */
 static inline bool packed_is_used(unsigned flags, bool wrap)
 {
 	return (flags & (PACKED_F_AVAIL | PACKED_F_USED)) == packed_used_bits(wrap);

@@ -19,6 +19,7 @@ static const char *const fault_texts[RING_N_FAULTS] = {
 	[RING_FAULT_INDIRECT_NEXT] = "indirect descriptor with a next one",
 	[RING_FAULT_INDIRECT_SIZE] = "indirect table of a wrong size",
 	[RING_FAULT_NO_WRITABLE] = "receive buffer cannot be written",
+	[RING_FAULT_POSITION] = "packed ring does not stand where the front-end says",
 	[RING_FAULT_UNMAPPED] = "memory of the ring was taken away",
 };
 

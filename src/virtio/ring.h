@@ -44,6 +44,7 @@ enum ring_fault {
 	RING_FAULT_INDIRECT_NEXT,    /* INDIRECT and NEXT in one descriptor, or (packed) chain */
 	RING_FAULT_INDIRECT_SIZE,    /* a table of 0 bytes, of no multiple of 16, or too long */
 	RING_FAULT_NO_WRITABLE,	     /* a receive buffer that cannot be written */
+	RING_FAULT_POSITION,	     /* a packed ring that does not stand where it is to start */
 	RING_FAULT_UNMAPPED,	     /* the ring's own memory was taken away */
 	RING_N_FAULTS,
 };
@@ -128,7 +129,8 @@ extern const struct ring_ops ring_packed_ops;
  * The base of a packed ring has the position of the first chain to take in its low 16 bits, the
  * wrap counter in the highest of them; and in its high 16 bits, in the same way, that of the first
  * chain to complete, or 0 when the front-end leaves it out. That is where the ring goes on: what
- * lies between the two was not done.
+ * lies between the two was not done. A ring that was used beyond that position is broken from the
+ * start (RING_FAULT_POSITION): the front-end has lost it, and it cannot be found in the ring.
  */
 int ring_start(struct ring *ring, const struct ring_config *config, struct error *err);
 

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "base/compiler.h"
 #include "base/counter.h"

@@ -118,8 +118,6 @@ static inline void walk_close(const struct walk *w, struct ring_chain *chain)
 /* Goes on behind the fragments of a chain that was closed. */
 static inline void walk_next(struct walk *w)
 {
-	if (w->n_iov)
-		__builtin_prefetch(w->iov[0].iov_base);
 	w->iov += w->n_iov;
 	w->max_iov -= w->n_iov;
 }

@@ -13,8 +13,8 @@ IP = {"a": "10.7.0.1", "b": "10.7.0.2", "h": "10.7.0.3"}
 MAC = {"a": "52:54:00:00:00:0a", "b": "52:54:00:00:00:0b"}
 
 
-def guest(lab, name, net):
-    return Guest(lab, name, net, ip=IP[name] + "/24", mac=MAC[name])
+def guest(lab, name, net, device=""):
+    return Guest(lab, name, net, ip=IP[name] + "/24", mac=MAC[name], device=device)
 
 
 def pings(ping, count, to):
@@ -84,6 +84,29 @@ def vlans(lab):
     switch.stop()
 
 
+def packed(lab):
+    """A guest with packed rings, one with split ones; the packed one's driver starts again."""
+    switch = Switch(lab)
+    paths = {name: switch.vhost(name) for name in "ab"}
+    a, b = guest(lab, "a", paths["a"], ",packed=on"), guest(lab, "b", paths["b"])
+    a.wait_ready()
+    b.wait_ready()
+    switch.wait_link("a", "b")
+    expect([switch.port(n)["queues"][0]["ring"] for n in "ab"] == ["packed", "split"],
+           "rings are not packed and split")
+    pings(a, scaled(1000), IP["b"])
+    there, back = measure(a, b, IP["b"])
+    say(f"  TCP between packed and split {there:.0f} and {back:.0f} Mbit/s")
+    for what in ("unbind", "bind"):
+        a(f"cd /sys/bus/virtio/drivers/virtio_net && echo virtio0 >{what}")
+    a(f"ip addr add {IP['a']}/24 dev eth0 && ip link set eth0 up")
+    wait_for(lambda: a.status(f"ping -q -c 1 -W 1 {IP['b']}")[0] == 0, 20, "the packed guest again")
+    pings(a, 50, IP["b"])
+    queues = switch.port("a")["queues"]
+    expect(all(q["state"] == "ok" and q["ring"] == "packed" for q in queues), f"rings: {queues}")
+    switch.stop()
+
+
 def qemu_listens_and_switch_restarts(lab):
     """The switch connects to QEMU; when the switch is restarted, guests find each other again."""
     switch = Switch(lab)
@@ -107,4 +130,4 @@ def qemu_listens_and_switch_restarts(lab):
     switch.stop()
 
 
-main(pair_and_host, vlans, qemu_listens_and_switch_restarts, title=__doc__)
+main(pair_and_host, vlans, packed, qemu_listens_and_switch_restarts, title=__doc__)

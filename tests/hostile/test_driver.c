@@ -18,11 +18,13 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "hostile/world.h"
+#include "virtio/packed.h"
 #include "virtio/ring.h"
 
 #define BIT(n) (1ull << (n))
 #define MODERN (BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MRG_RXBUF))
 #define INDIRECT BIT(VIRTIO_RING_F_INDIRECT_DESC)
+#define PACKED BIT(VIRTIO_F_RING_PACKED)
 #define RING 512
 #define MEM_SIZE (16u << 20)
 #define N_REGIONS 3 /* two that touch, a gap, a third */
@@ -34,9 +36,9 @@ struct evil {
 	struct guest guest;
 	enum queue queue;
 	struct driver_ring *ring;
-	struct vring_desc *desc;
-	struct vring_avail *avail;
-	struct vring_desc *table; /* an indirect one, RING entries */
+	bool packed;
+	struct vring_desc desc[RING]; /* of the attack, as in a split ring */
+	struct vring_desc *table;     /* an indirect one, RING entries, in the guest's memory */
 	uint64_t table_addr;
 	uint64_t buffer; /* address of 2048 bytes that hold a header and a frame */
 	uint16_t write;	 /* VRING_DESC_F_WRITE on a receive queue */
@@ -47,8 +49,10 @@ struct evil {
 struct attack {
 	const char *name;
 	void (*build)(struct evil *);
-	enum ring_fault fault; /* RING_OK: the port has to live with it */
-	bool without_indirect; /* the feature is not negotiated */
+	enum ring_fault fault;	/* RING_OK: the port has to live with it */
+	enum ring_fault packed; /* in a packed ring, if it is another one */
+	bool only_split;	/* there is no such thing in a packed ring */
+	bool without_indirect;	/* the feature is not negotiated */
 	bool only_tx, only_rx;
 };
 
@@ -63,7 +67,9 @@ static void set(struct evil *e, unsigned i, uint64_t addr, uint32_t len, unsigne
 static void set_table(struct evil *e, unsigned i, uint64_t addr, uint32_t len, unsigned flags,
 		      unsigned next)
 {
-	e->table[i] = (struct vring_desc){ addr, len, (uint16_t)flags, (uint16_t)next };
+	/* packed: struct vring_packed_desc, in which id and flags are the last two */
+	e->table[i] = e->packed ? (struct vring_desc){ addr, len, 0, (uint16_t)flags }
+				: (struct vring_desc){ addr, len, (uint16_t)flags, (uint16_t)next };
 }
 
 static uint64_t region(unsigned i)
@@ -337,7 +343,8 @@ static void overlapping_buffers(struct evil *e)
 /* The packet is the ring itself: the device writes over descriptors while it uses them. */
 static void buffer_is_ring(struct evil *e)
 {
-	uint64_t addr = region(0) + (uint64_t)((uint8_t *)e->desc - e->guest.mem.regions[0].host);
+	uint64_t addr =
+		region(0) + (uint64_t)((uint8_t *)e->ring->desc - e->guest.mem.regions[0].host);
 
 	buffer_at(e, addr, 2048);
 }
@@ -366,16 +373,21 @@ static const struct attack attacks[] = {
 	{ "buffer at a host address", host_address, .fault = RING_FAULT_ADDRESS },
 	{ "second buffer outside", second_bad, .fault = RING_FAULT_ADDRESS },
 	{ "chain of 4 GiB", four_gigabytes, .fault = RING_FAULT_CHAIN_LENGTH },
-	{ "next beyond the table", next_beyond, .fault = RING_FAULT_DESC_INDEX },
-	{ "next far beyond the table", next_far_beyond, .fault = RING_FAULT_DESC_INDEX },
-	{ "head beyond the table", head_beyond, .fault = RING_FAULT_DESC_INDEX },
-	{ "head far beyond the table", head_far_beyond, .fault = RING_FAULT_DESC_INDEX },
+	{ "next beyond the table", next_beyond, .fault = RING_FAULT_DESC_INDEX,
+	  .only_split = true },
+	{ "next far beyond the table", next_far_beyond, .fault = RING_FAULT_DESC_INDEX,
+	  .only_split = true },
+	{ "head beyond the table", head_beyond, .fault = RING_FAULT_DESC_INDEX,
+	  .only_split = true },
+	{ "head far beyond the table", head_far_beyond, .fault = RING_FAULT_DESC_INDEX,
+	  .only_split = true },
 	{ "loop of one", loop_one, .fault = RING_FAULT_LOOP },
 	{ "loop of two, one of them empty", loop_two, .fault = RING_FAULT_LOOP },
 	{ "loop of the whole ring", loop_all, .fault = RING_FAULT_LOOP },
-	{ "index runs away", runaway, .fault = RING_FAULT_AVAIL_INDEX },
-	{ "index jumps", jump, .fault = RING_FAULT_AVAIL_INDEX },
-	{ "index goes back", backwards, .fault = RING_FAULT_AVAIL_INDEX, .only_tx = true },
+	{ "index runs away", runaway, .fault = RING_FAULT_AVAIL_INDEX, .only_split = true },
+	{ "index jumps", jump, .fault = RING_FAULT_AVAIL_INDEX, .only_split = true },
+	{ "index goes back", backwards, .fault = RING_FAULT_AVAIL_INDEX, .only_tx = true,
+	  .only_split = true },
 	{ "readable behind writable", readable_behind_writable, .fault = RING_FAULT_DIRECTION },
 	{ "receive buffer to be read", not_writable, .fault = RING_FAULT_NO_WRITABLE,
 	  .only_rx = true },
@@ -385,15 +397,19 @@ static const struct attack attacks[] = {
 	{ "indirect table of 24 bytes", indirect_odd, .fault = RING_FAULT_INDIRECT_SIZE },
 	{ "indirect table of 4 GiB", indirect_huge, .fault = RING_FAULT_INDIRECT_SIZE },
 	{ "indirect with next", indirect_with_next, .fault = RING_FAULT_INDIRECT_NEXT },
-	{ "indirect in indirect", indirect_nested, .fault = RING_FAULT_INDIRECT_NESTED },
-	{ "indirect in indirect, later", indirect_nested_later,
-	  .fault = RING_FAULT_INDIRECT_NESTED },
-	{ "next beyond the indirect table", indirect_next_beyond, .fault = RING_FAULT_DESC_INDEX },
-	{ "loop in the indirect table", indirect_loop, .fault = RING_FAULT_LOOP },
+	{ "indirect in indirect", indirect_nested, .fault = RING_FAULT_INDIRECT_NESTED,
+	  .only_split = true },
+	{ "indirect in indirect, later", indirect_nested_later, .fault = RING_FAULT_INDIRECT_NESTED,
+	  .only_split = true },
+	{ "next beyond the indirect table", indirect_next_beyond, .fault = RING_FAULT_DESC_INDEX,
+	  .only_split = true },
+	{ "loop in the indirect table", indirect_loop, .fault = RING_FAULT_LOOP,
+	  .only_split = true },
 	{ "indirect table outside", indirect_outside, .fault = RING_FAULT_ADDRESS },
 	{ "indirect table straddles the end", indirect_straddling, .fault = RING_FAULT_ADDRESS },
 	{ "buffer of an indirect table outside", indirect_bad_buffer, .fault = RING_FAULT_ADDRESS },
-	{ "indirect behind direct", indirect_behind_direct, .fault = RING_OK },
+	{ "indirect behind direct", indirect_behind_direct, .fault = RING_OK,
+	  .packed = RING_FAULT_INDIRECT_NEXT },
 	{ "indirect, as it should be", indirect_good, .fault = RING_OK },
 	{ "buffer of no byte", zero_length, .fault = RING_OK, .only_tx = true },
 	{ "many buffers of no byte", zero_lengths, .fault = RING_OK, .only_tx = true },
@@ -409,11 +425,11 @@ static const struct attack attacks[] = {
 
 /* ---- how they are carried out */
 
-static void evil_open(struct world *w, struct evil *e, enum queue queue, bool indirect)
+static void evil_open(struct world *w, struct evil *e, enum queue queue, uint64_t features)
 {
 	struct guest_config config = {
 		.path = w->path,
-		.features = MODERN | (indirect ? INDIRECT : 0),
+		.features = MODERN | features,
 		.mem_size = MEM_SIZE,
 		.n_regions = N_REGIONS,
 		.net = { .rx_ring_size = RING, .tx_ring_size = RING, .tx_buffers = 16 },
@@ -427,8 +443,8 @@ static void evil_open(struct world *w, struct evil *e, enum queue queue, bool in
 		fail_msg("the evil guest cannot connect: %s", e->guest.why);
 	e->queue = queue;
 	e->ring = netdrv_ring(e->guest.drv, queue == TX);
-	e->desc = e->ring->desc;
-	e->avail = e->ring->driver;
+	e->packed = features & PACKED;
+	memset(e->desc, 0, sizeof(e->desc));
 	e->table = (struct vring_desc *)(e->guest.mem.regions[2].host + 65536);
 	e->table_addr = region(2) + 65536;
 	e->buffer = region(2);
@@ -439,19 +455,59 @@ static void evil_open(struct world *w, struct evil *e, enum queue queue, bool in
 	e->ahead = 0;
 }
 
-/* Shows what was built to the device. A receive ring is full of buffers: all become the bad one. */
+/* A receive ring is full of buffers: all become the bad one. */
+static void show_split(struct evil *e)
+{
+	struct vring_avail *avail = e->ring->driver;
+	uint16_t idx = avail->idx;
+
+	memcpy(e->ring->desc, e->desc, sizeof(e->desc));
+	if (e->queue == TX)
+		avail->ring[idx++ % RING] = e->head;
+	else
+		for (unsigned i = 0; i < RING; i++)
+			avail->ring[i] = e->head;
+	__atomic_store_n(&avail->idx, (uint16_t)(idx + e->ahead), __ATOMIC_RELEASE);
+}
+
+/* Descriptors of the chain, at most RING. */
+static unsigned chain_len(const struct evil *e)
+{
+	unsigned n = 1;
+
+	for (unsigned i = 0; n < RING && e->desc[i].flags & VRING_DESC_F_NEXT; n++)
+		i = e->desc[i].next;
+	return n;
+}
+
+/* The chain once, or as often as the ring holds it. Its first descriptor is written last. */
+static void show_packed(struct evil *e)
+{
+	unsigned n = chain_len(e), times = e->queue == TX ? 1 : RING / n;
+	struct vring_packed_desc *ring = e->ring->desc;
+
+	for (unsigned at = n * times; at-- > 0;) {
+		unsigned from = 0;
+
+		for (unsigned i = 0; i < at % n; i++)
+			from = e->desc[from].next;
+		ring[at].addr = e->desc[from].addr;
+		__atomic_store_n(
+			(uint64_t *)&ring[at].len,
+			packed_pack(e->desc[from].len, 0,
+				    (e->desc[from].flags & ~(PACKED_F_AVAIL | PACKED_F_USED)) |
+					    packed_avail_bits(true)),
+			__ATOMIC_RELEASE);
+	}
+}
+
+/* Shows what was built to the device. */
 static void show(struct world *w, struct evil *e)
 {
-	uint16_t idx = e->avail->idx;
-
-	if (e->queue == TX) {
-		e->avail->ring[idx % RING] = e->head;
-		idx++;
-	} else {
-		for (unsigned i = 0; i < RING; i++)
-			e->avail->ring[i] = e->head;
-	}
-	__atomic_store_n(&e->avail->idx, (uint16_t)(idx + e->ahead), __ATOMIC_RELEASE);
+	if (e->packed)
+		show_packed(e);
+	else
+		show_split(e);
 	netdrv_kick(e->guest.drv, e->queue == TX);
 	if (e->queue == RX)
 		world_peer_turn(w, 8);
@@ -472,13 +528,23 @@ static void expect_broken(struct world *w, struct evil *e, const char *name)
 	}
 }
 
+static bool all_used(const struct evil *e)
+{
+	const struct vring_used *used = e->ring->device;
+	const struct vring_avail *avail = e->ring->driver;
+	const struct vring_packed_desc *first = e->ring->desc;
+
+	if (e->packed)
+		return packed_is_used(__atomic_load_n(&first->flags, __ATOMIC_ACQUIRE), true);
+	return __atomic_load_n(&used->idx, __ATOMIC_ACQUIRE) == avail->idx;
+}
+
 /* Waits until the device has used all that it was given. */
 static void expect_used(struct world *w, struct evil *e, const char *name)
 {
-	struct vring_used *used = e->ring->device;
 	uint64_t end = clock_ns() + 10 * NSEC_PER_SEC;
 
-	while (__atomic_load_n(&used->idx, __ATOMIC_ACQUIRE) != e->avail->idx) {
+	while (!all_used(e)) {
 		world_check(w);
 		if (clock_ns() > end)
 			fail_msg("%s: chain not used", name);
@@ -486,20 +552,22 @@ static void expect_used(struct world *w, struct evil *e, const char *name)
 	}
 }
 
-static void attack(struct world *w, const struct attack *a, enum queue queue, bool look)
+static void attack(struct world *w, const struct attack *a, enum queue queue, bool packed,
+		   bool look)
 {
+	enum ring_fault fault = packed && a->packed != RING_OK ? a->packed : a->fault;
 	const char *direction = queue == TX ? "rx" : "tx"; /* as the switch sees it */
 	struct evil e;
 
-	evil_open(w, &e, queue, !a->without_indirect);
+	evil_open(w, &e, queue, (a->without_indirect ? 0 : INDIRECT) | (packed ? PACKED : 0));
 	a->build(&e);
 	show(w, &e);
-	if (a->fault != RING_OK)
+	if (fault != RING_OK)
 		expect_broken(w, &e, a->name);
 	else if (queue == TX)
 		expect_used(w, &e, a->name);
 	if (look)
-		world_expect_state(w, direction, ring_fault_text(a->fault), a->name);
+		world_expect_state(w, direction, ring_fault_text(fault), a->name);
 	guest_close(&e.guest);
 }
 
@@ -508,13 +576,15 @@ static void test_attacks(void **state)
 	struct world *w = *state;
 	unsigned n_rounds = scaled(1000), n = 0;
 
-	for (unsigned i = 0; n < n_rounds; i = (i + 1) % (2 * ARRAY_SIZE(attacks))) {
-		const struct attack *a = &attacks[i / 2];
+	for (unsigned i = 0; n < n_rounds; i = (i + 1) % (4 * ARRAY_SIZE(attacks))) {
+		const struct attack *a = &attacks[i / 4];
 		enum queue queue = i % 2;
+		bool packed = i / 2 % 2;
 
-		if ((queue == TX && a->only_rx) || (queue == RX && a->only_tx))
+		if ((queue == TX && a->only_rx) || (queue == RX && a->only_tx) ||
+		    (packed && a->only_split))
 			continue;
-		attack(w, a, queue, n < 2 * ARRAY_SIZE(attacks) || n % 20 == 0);
+		attack(w, a, queue, packed, n < 4 * ARRAY_SIZE(attacks) || n % 20 == 0);
 		world_check(w);
 		if (++n == 100 || n == n_rounds) {
 			world_expect_service(w, a->name);
@@ -535,21 +605,31 @@ static uint64_t next_random(uint64_t *x)
 /* Fills the ring with what looks right at first sight, more or less. */
 static void scribble(struct evil *e, uint64_t *x)
 {
+	struct vring_avail *avail = e->ring->driver;
+	struct vring_desc *descs = e->ring->desc;
+
 	for (unsigned i = 0; i < RING; i++) {
-		struct vring_desc *d = next_random(x) % 8 ? &e->desc[i] : &e->table[i];
+		struct vring_desc *d = next_random(x) % 8 ? &descs[i] : &e->table[i];
+		uint16_t flags = next_random(x) % 20 ? (uint16_t)(next_random(x) % 2 | e->write)
+						     : (uint16_t)next_random(x);
 
 		d->addr = region((unsigned)(next_random(x) % 3)) + next_random(x) % (MEM_SIZE + 9);
 		d->len = next_random(x) % 50 ? (uint32_t)next_random(x) % 3000
 					     : (uint32_t)next_random(x);
-		d->flags = next_random(x) % 20 ? (uint16_t)(next_random(x) % 2 | e->write)
-					       : (uint16_t)next_random(x);
-		d->next = (uint16_t)(next_random(x) % (RING + (next_random(x) % 50 == 0)));
-		e->avail->ring[i] = (uint16_t)(next_random(x) % RING);
-		if (d->flags & VRING_DESC_F_INDIRECT) {
+		if (flags & VRING_DESC_F_INDIRECT) {
 			d->addr = e->table_addr;
 			d->len = 16 * (uint32_t)(next_random(x) % (RING + 1));
 		}
+		d->flags = flags;
+		d->next = (uint16_t)(next_random(x) % (RING + (next_random(x) % 50 == 0)));
+		if (e->packed) /* where the flags are, mostly available this time around or next */
+			d->next = (uint16_t)(flags | packed_avail_bits(next_random(x) % 2));
+		else
+			avail->ring[i] = (uint16_t)(next_random(x) % RING);
 	}
+	if (!e->packed)
+		__atomic_store_n(&avail->idx, (uint16_t)(avail->idx + next_random(x) % 40),
+				 __ATOMIC_RELEASE);
 }
 
 /* Rings of noise, which goes on changing while the device reads it. */
@@ -562,12 +642,9 @@ static void test_noise(void **state)
 		enum queue queue = n % 2;
 		struct evil e;
 
-		evil_open(w, &e, queue, true);
+		evil_open(w, &e, queue, INDIRECT | (n / 2 % 2 ? PACKED : 0));
 		for (unsigned turn = 0; turn < 20; turn++) {
 			scribble(&e, &x);
-			__atomic_store_n(&e.avail->idx,
-					 (uint16_t)(e.avail->idx + next_random(&x) % 40),
-					 __ATOMIC_RELEASE);
 			netdrv_kick(e.guest.drv, queue == TX);
 			if (queue == RX)
 				world_peer_turn(w, 8);

@@ -78,6 +78,12 @@ STUB_SHOW(port_show)
 STUB_SHOW(mac_show)
 
 /* As in switch.h. */
+json_t *switch_port_later(const struct swtch *sw, const json_t *params)
+{
+	return json_pack("[s]", "offload-tso");
+}
+
+/* As in switch.h. */
 json_t *switch_worker_show(struct swtch *sw)
 {
 	return stub_show("worker_show", NULL, NULL);

@@ -22,7 +22,9 @@
 	"{\"name\":\"tag\",\"type\":\"number\"},{\"name\":\"isolated\",\"type\":\"on|off\"}]," \
 	"\"kinds\":{\"tap\":{\"options\":[{\"name\":\"netns\",\"fixed\":true},"                \
 	"{\"name\":\"mtu\",\"type\":\"number\"}]},"                                            \
-	"\"pcap\":{\"options\":[{\"name\":\"direction\",\"choices\":[\"read\",\"write\"]}]}}}}"
+	"\"pcap\":{\"options\":[{\"name\":\"direction\",\"choices\":[\"read\",\"write\"]}]},"  \
+	"\"dummy\":{\"options\":[{\"name\":\"offload-csum\",\"type\":\"on|off\"},"             \
+	"{\"name\":\"offload-mrg-rxbuf\",\"type\":\"on|off\"}]}}}}"
 
 static const struct reply replies[] = {
 	{ "\"describe\"", RESULT(DESCRIBED) },
@@ -129,12 +131,17 @@ static void test_options(void **state)
 
 static void test_values(void **state)
 {
-	completes("port add p type", "tap\npcap\n");
+	completes("port add p type", "tap\npcap\ndummy\n");
 	completes("port add p type tap bridge", "br0\nbr1\n");
 	completes("port add p isolated", "on\noff\n");
 	completes("port add p type pcap direction", "read\nwrite\n");
 	completes("port set f direction", "read\nwrite\n");
 	completes("port add p tag", ""); /* a number */
+	completes("port add p type dummy offload", "csum\nmrg-rxbuf\n");
+	completes("port add p type dummy offload csum", "on\noff\n");
+	completes("port add p type dummy offload-csum", "on\noff\n");
+	completes("port add p type dummy offload csum off",
+		  "bridge\ntag\nisolated\noffload-mrg-rxbuf\n");
 	completes("port add p nonsense", "");
 	completes("worker set poll", "adaptive\nalways\n");
 	completes("worker set port vm1 queue 0 worker", "auto\n");

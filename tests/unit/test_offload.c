@@ -131,7 +131,7 @@ static void dependencies(void **state)
 {
 	const uint64_t host_tso = BIT(VIRTIO_NET_F_HOST_TSO4) | BIT(VIRTIO_NET_F_HOST_TSO6) |
 				  BIT(VIRTIO_NET_F_HOST_ECN);
-	json_t *o = json_object();
+	json_t *o = json_object(), *names;
 
 	assert_int_equal(offload_wanted(o), OFFLOAD_ALL);
 	json_object_set_new(o, "offload-tso", json_false());
@@ -149,6 +149,11 @@ static void dependencies(void **state)
 	json_decref(o);
 
 	assert_int_equal(offload_of_guest(offload_features(OFFLOAD_ALL)), OFFLOAD_ALL);
+	names = offload_names(OFFLOAD_CSUM | OFFLOAD_USO6);
+	assert_int_equal(json_array_size(names), 2);
+	assert_string_equal(json_string_value(json_array_get(names, 0)), "csum");
+	assert_string_equal(json_string_value(json_array_get(names, 1)), "uso6");
+	json_decref(names);
 	/* what a guest sends says nothing about what it takes */
 	assert_int_equal(offload_of_guest(BIT(VIRTIO_NET_F_CSUM) | host_tso), 0);
 	assert_int_equal(offload_of_guest(BIT(VIRTIO_NET_F_GUEST_TSO4)), 0);

@@ -330,6 +330,46 @@ static void tables_are_described(void **state)
 	json_decref(all);
 }
 
+static void names_of_two_words(void **state)
+{
+	char buffer[OPTION_NAME_MAX], longer[200];
+	char offload[] = "offload", tso[] = "tso", off[] = "off", joined[] = "offload-tso";
+	char *two[] = { offload, tso, off }, *one[] = { joined, off };
+	char *endless[] = { offload, longer };
+	size_t used = 0;
+
+	assert_string_equal(option_name(two, 3, buffer, &used), "offload-tso");
+	assert_int_equal(used, 2);
+	assert_string_equal(option_name(two, 1, buffer, &used), "offload");
+	assert_int_equal(used, 1);
+	assert_string_equal(option_name(one, 2, buffer, &used), "offload-tso");
+	assert_int_equal(used, 1);
+	memset(longer, 'x', sizeof(longer));
+	longer[sizeof(longer) - 1] = '\0';
+	option_name(endless, 2, buffer, &used);
+	assert_int_equal(strlen(buffer), OPTION_NAME_MAX - 1);
+}
+
+static void some_take_effect_later(void **state)
+{
+	static const struct option later[] = {
+		{ .name = "now", .type = OPTION_BOOL, .help = "at once" },
+		{ .name = "then", .type = OPTION_BOOL, .flags = OPTION_LATER, .help = "not" },
+		{ .name = NULL },
+	};
+	const struct option *const both[] = { later, NULL };
+	json_t *changes = json_pack("{s:b, s:b, s:s}", "now", 1, "then", 0, "name", "vm");
+	json_t *names = options_later(both, changes), *all = options_describe(both);
+
+	assert_int_equal(json_array_size(names), 1);
+	assert_string_equal(json_string_value(json_array_get(names, 0)), "then");
+	assert_null(json_object_get(json_array_get(all, 0), "later"));
+	assert_true(json_is_true(json_object_get(json_array_get(all, 1), "later")));
+	json_decref(all);
+	json_decref(names);
+	json_decref(changes);
+}
+
 static void nearest_words(void **state)
 {
 	const char *const words[] = { "bridge", NULL,	 "port",    "mac",
@@ -367,6 +407,8 @@ int main(void)
 		cmocka_unit_test(values_are_read_back),
 		cmocka_unit_test(values_as_words),
 		cmocka_unit_test(tables_are_described),
+		cmocka_unit_test(names_of_two_words),
+		cmocka_unit_test(some_take_effect_later),
 		cmocka_unit_test(nearest_words),
 	};
 

@@ -392,6 +392,32 @@ static void test_resume(void **state)
 	pair_destroy(&p);
 }
 
+/* A front-end that has forgotten where the ring was, or never said it. */
+static void test_lost_position(void **state)
+{
+	struct ring_pair p;
+	struct ring_config config;
+	struct ring_chain c;
+	struct ring ring;
+	struct error err;
+
+	pair_init(&p, PACKED, 4, 0, 0);
+	config = pair_device_config(&p);
+	add_one(&p);
+	add_one(&p);
+	use_one(&p);
+	assert_int_equal(ring_start(&ring, &config, &err), 0);
+	assert_int_equal(ring.fault, RING_FAULT_POSITION);
+	assert_int_equal(ring_take(&ring, p.mem, &c, 1, arena, RING_ARENA_LEN), 0);
+	config.base = ring_base(&p.device);
+	assert_int_equal(ring_start(&ring, &config, &err), 0);
+	assert_int_equal(ring.fault, RING_OK);
+	config.base = 0;
+	assert_int_equal(ring_start(&ring, &config, &err), 0);
+	assert_int_equal(ring.fault, RING_FAULT_POSITION);
+	pair_destroy(&p);
+}
+
 static void test_kick(void **state)
 {
 	pass_kicks(PACKED);
@@ -432,8 +458,8 @@ int main(void)
 		cmocka_unit_test(test_avail_again),   cmocka_unit_test(test_too_many_pieces),
 		cmocka_unit_test(test_long_work),     cmocka_unit_test(test_arena),
 		cmocka_unit_test(test_in_flight),     cmocka_unit_test(test_resume),
-		cmocka_unit_test(test_kick),	      cmocka_unit_test(test_call),
-		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_lost_position), cmocka_unit_test(test_kick),
+		cmocka_unit_test(test_call),	      cmocka_unit_test(test_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

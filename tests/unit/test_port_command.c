@@ -21,6 +21,7 @@
 
 static const struct reply replies[] = {
 	{ ".show\"", RESULT("[{\"name\":\"vm1\"},{\"name\":\"vm2\"}]") },
+	{ "\"port.set", RESULT("{\"later\":[\"offload-tso\"]}") },
 	{ "\"port.", RESULT("null") },
 	{ NULL, NULL },
 };
@@ -86,6 +87,17 @@ static void test_words_of_a_call(void **state)
 	assert_int_equal(fake.file, -1);
 }
 
+/* The daemon says what does not take effect at once. */
+static void test_later(void **state)
+{
+	assert_int_equal(run(&port_object, "set", "vm1 offload tso off"), STATUS_OK);
+	assert_string_equal(out.text, "offload-tso takes effect at the next negotiation, when vm1 "
+				      "is connected again\n");
+	fake_daemon_stop(&fake);
+	assert_non_null(
+		strstr(fake.request, "\"params\":{\"name\":\"vm1\",\"offload-tso\":\"off\"}"));
+}
+
 static void test_refused_words(void **state)
 {
 	assert_int_equal(run(&port_object, "add", "vm1 type"), STATUS_USAGE);
@@ -147,6 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_words_of_a_call, start, clean),
+		cmocka_unit_test_setup_teardown(test_later, start, clean),
 		cmocka_unit_test_setup_teardown(test_refused_words, start, clean),
 		cmocka_unit_test_setup_teardown(test_file, start, clean),
 		cmocka_unit_test_setup_teardown(test_show_of_no_utf8, start, clean),

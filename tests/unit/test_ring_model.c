@@ -97,8 +97,11 @@ static void model_publish(struct model *m)
 	driver_ring_publish(&m->p.driver);
 	m->published = m->added;
 	if (news) {
-		bool kick = driver_ring_wants_kick(&m->p.driver);
+		bool kick;
 
+		if (!pick(m, 3))
+			model_add(m); /* what is not published does not count */
+		kick = driver_ring_wants_kick(&m->p.driver);
 		assert_true(kick || !m->kick_armed);
 		m->kick_armed = false;
 	}

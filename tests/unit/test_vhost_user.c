@@ -609,8 +609,13 @@ static void test_offloads(void **state)
 	};
 	struct rig *rig = *state;
 	struct guest g;
+	json_t *params = J("{s:s, s:s, s:s}", "name", "vm", "offload-tso", "off", "mtu", "9000");
+	json_t *later;
 
 	add(rig, "vm");
+	later = switch_port_later(rig->sw, params);
+	assert_int_equal(json_array_size(later), 0); /* nobody is there */
+	json_decref(later);
 	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
 		if (steps[i].option)
 			rig_set(rig, "vm", steps[i].option, "off");
@@ -621,8 +626,31 @@ static void test_offloads(void **state)
 		assert_int_equal(rig_find(rig, "vm")->port->txqs[0]->offloads,
 				 offload_of_guest(steps[i].offered));
 		rig_set(rig, "vm", "offload-csum", "default");
+		later = switch_port_later(rig->sw, params);
+		assert_int_equal(json_array_size(later), 1);
+		json_decref(later);
 		unplug(&g);
 		UNTIL(rig, !link_of(rig, "vm"));
+	}
+	json_decref(params);
+}
+
+/* The link's status is a field of the configuration space, and offered with it. */
+static void test_status(void **state)
+{
+	struct rig *rig = *state;
+	struct guest g;
+
+	for (unsigned config = 0; config < 2; config++) {
+		rig_do(rig, switch_port_add,
+		       J("{s:s, s:s, s:s, s:b}", "name", config ? "with" : "without", "type",
+			 "vhost-user", "path", path_of("s"), "config", config));
+		plug(rig, &g, "s", BIT(VIRTIO_NET_F_STATUS), 1, false);
+		assert_int_equal(frontend_features(g.frontend) >> VIRTIO_NET_F_STATUS & 1, config);
+		unplug(&g);
+		UNTIL(rig, !link_of(rig, config ? "with" : "without"));
+		rig_del(rig, config ? "with" : "without");
+		rig_settle(rig);
 	}
 }
 
@@ -666,7 +694,8 @@ int main(void)
 		TEST(test_comes_and_goes),  TEST(test_removed_under_its_guest),
 		TEST(test_connects),	    TEST(test_broken_ring),
 		TEST(test_disabled_rings),  TEST(test_mtu),
-		TEST(test_offloads),	    TEST(test_announces),
+		TEST(test_offloads),	    TEST(test_status),
+		TEST(test_announces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

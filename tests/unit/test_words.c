@@ -68,6 +68,16 @@ static void test_params(void **state)
 	makes("name", 3, WORDS("", "tag", "7"), "{\"name\":\"\",\"tag\":\"7\"}");
 	refuses("name", 2, WORDS("vm1", "tag"), "vireo: \"tag\" needs a value\n");
 	refuses("name", 5, WORDS("vm1", "tag", "7", "tag", "8"), "vireo: \"tag\" is there twice\n");
+	makes("name", 4, WORDS("vm1", "offload", "tso", "off"),
+	      "{\"name\":\"vm1\",\"offload-tso\":\"off\"}");
+	makes("name", 6, WORDS("vm1", "mtu", "9000", "offload", "csum", "on"),
+	      "{\"mtu\":\"9000\",\"name\":\"vm1\",\"offload-csum\":\"on\"}");
+	makes(NULL, 2, WORDS("offload-ecn", "off"), "{\"offload-ecn\":\"off\"}");
+	refuses("name", 3, WORDS("vm1", "offload", "tso"),
+		"vireo: \"offload-tso\" needs a value\n");
+	refuses("name", 2, WORDS("vm1", "offload"), "vireo: \"offload\" needs a value\n");
+	refuses(NULL, 5, WORDS("offload", "tso", "off", "offload-tso", "on"),
+		"vireo: \"offload-tso\" is there twice\n");
 	/* else the second would take the first one's place */
 	refuses("name", 3, WORDS("vm1", "name", "vm2"), "vireo: \"name\" is there twice\n");
 	refuses("name", 1, WORDS("\xff"), "vireo: \"name \xff\" is not UTF-8\n");

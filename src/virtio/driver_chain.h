@@ -10,11 +10,13 @@
 #include "base/compiler.h"
 #include "virtio/driver.h"
 
+/* Whether kicks and calls go by index or position. */
 static inline bool driver_has_event_idx(const struct driver_ring *ring)
 {
 	return ring->config.features & 1ull << VIRTIO_RING_F_EVENT_IDX;
 }
 
+/* Whether chains are used in order. */
 static inline bool driver_has_in_order(const struct driver_ring *ring)
 {
 	return ring->config.features & 1ull << VIRTIO_F_IN_ORDER;
