@@ -40,6 +40,8 @@ enum word_kind {
 /* Which of the daemon's tables describe the options of a command. */
 enum option_set { OPTIONS_NONE, OPTIONS_BRIDGE, OPTIONS_PORT };
 
+struct option; /* base/option.h */
+
 struct verb {
 	const char *name;
 	const char *args; /* as help shows them */
@@ -49,6 +51,8 @@ struct verb {
 	enum word_kind words[2];	/* what the first words are, in front of options */
 	enum option_set options;	/* whose names may follow */
 	const char *const *own_options; /* beside those; NULL-terminated, or NULL */
+	const struct option *table;	/* options that this program knows itself, behind words with
+					 * a '/'; ended by a NULL name, or NULL */
 };
 
 struct object {
@@ -63,7 +67,7 @@ extern const struct object *const objects[];
 
 /* One for each file of a subcommand. */
 extern const struct object bridge_object, port_object, mac_object, worker_object, stats_object,
-	log_object, config_object, top_object, version_object;
+	log_object, config_object, top_object, bench_object, version_object;
 
 /* Prints "vireo: ..." to stderr; returns @status. */
 enum status fail(enum status status, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -164,6 +164,26 @@ static void print_values(const struct cli *cli, const json_t *described,
 		}
 }
 
+/* What follows when this program knows the options itself; names of sockets come first. */
+static void complete_table(const struct cli *cli, const struct verb *verb, int argc, char **argv)
+{
+	const struct option *const known[] = { verb->table, NULL };
+	const json_t *tables[2] = { NULL, NULL };
+	json_t *described;
+
+	while (argc && strchr(argv[0], '/')) {
+		argc--;
+		argv++;
+	}
+	described = options_describe(known);
+	tables[0] = described;
+	if (argc % 2)
+		print_values(cli, NULL, tables, argv[argc - 1]);
+	else
+		print_option_names(tables, verb, argc, argv);
+	json_decref(described);
+}
+
 /* Option names of two words, as one; the rest as it is. */
 struct pairs {
 	char *argv[PAIR_WORDS_MAX];
@@ -195,6 +215,10 @@ static void complete_words(const struct cli *cli, const struct verb *verb, int a
 	struct pairs pairs;
 	struct error err;
 
+	if (verb->table) {
+		complete_table(cli, verb, argc, argv);
+		return;
+	}
 	if (argc < n_first) {
 		print_words(cli, verb->words[argc]);
 		return;
@@ -219,8 +243,10 @@ static void complete_words(const struct cli *cli, const struct verb *verb, int a
 static void complete_object(const struct cli *cli, const struct object *object, int argc,
 			    char **argv)
 {
-	if (object_is_verb(object))
+	if (object_is_verb(object)) {
+		complete_words(cli, &object->verbs[0], argc, argv);
 		return;
+	}
 	for (const struct verb *v = object->verbs; v->name; v++) {
 		if (!argc)
 			puts(v->name);

@@ -41,18 +41,6 @@ void help_program(void)
 	     "Without a verb, an object is shown. The daemon is vireod(8).");
 }
 
-void help_object(const struct object *object)
-{
-	if (object_is_verb(object)) {
-		printf("usage: vireo %s\n  %s\n", object->name, object->verbs[0].help);
-		return;
-	}
-	printf("%s: %s\n", object->name, object->help);
-	for (const struct verb *v = object->verbs; v->name; v++)
-		printf("\n  vireo %s %s%s%s\n      %s\n", object->name, v->name,
-		       *v->args ? " " : "", v->args, v->help);
-}
-
 static const char *text_of(const json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
@@ -113,6 +101,40 @@ static void print_options(const char *title, const json_t *options, bool changin
 		any = true;
 		print_option(option, changing);
 	}
+}
+
+/* Those that this program knows itself. */
+static void print_table_options(const struct verb *verb)
+{
+	const struct option *const tables[] = { verb->table, NULL };
+	json_t *options;
+
+	if (!verb->table)
+		return;
+	options = options_describe(tables);
+	print_options("options", options, false);
+	json_decref(options);
+}
+
+static void print_usage(const struct object *object, const struct verb *verb)
+{
+	printf("usage: vireo %s", object->name);
+	if (!object_is_verb(object))
+		printf(" %s", verb->name);
+	printf("%s%s\n  %s\n", *verb->args ? " " : "", verb->args, verb->help);
+}
+
+void help_object(const struct object *object)
+{
+	if (object_is_verb(object)) {
+		print_usage(object, &object->verbs[0]);
+		print_table_options(&object->verbs[0]);
+		return;
+	}
+	printf("%s: %s\n", object->name, object->help);
+	for (const struct verb *v = object->verbs; v->name; v++)
+		printf("\n  vireo %s %s%s%s\n      %s\n", object->name, v->name,
+		       *v->args ? " " : "", v->args, v->help);
 }
 
 static enum status refuse_kind(const json_t *kinds, const char *kind)
@@ -183,8 +205,8 @@ enum status help_verb(const struct cli *cli, const struct object *object, const 
 	enum status status = STATUS_OK;
 	struct error err;
 
-	printf("usage: vireo %s %s%s%s\n  %s\n", object->name, verb->name, *verb->args ? " " : "",
-	       verb->args, verb->help);
+	print_usage(object, verb);
+	print_table_options(verb);
 	if (verb->options == OPTIONS_NONE)
 		return STATUS_OK;
 	if (client_try(cli, "describe", NULL, NO_FILE, &described, &err)) {

@@ -37,6 +37,19 @@ uint64_t driver_memory_user_addr(const struct driver_memory *mem, const void *ho
 	return r->user_addr + (uint64_t)((const uint8_t *)host - r->host);
 }
 
+int driver_buffer_init(struct driver_buffer *buffer, const struct driver_memory *mem, void *host,
+		       uint32_t len)
+{
+	if (!driver_memory_find(mem, host, len))
+		return -EFAULT;
+	*buffer = (struct driver_buffer){
+		.host = host,
+		.addr = driver_memory_guest_addr(mem, host),
+		.len = len,
+	};
+	return 0;
+}
+
 static size_t align_up(size_t n, size_t align)
 {
 	return (n + align - 1) & ~(align - 1);
@@ -106,6 +119,30 @@ void driver_ring_destroy(struct driver_ring *ring)
 {
 	free(ring->state);
 	memset(ring, 0, sizeof(*ring));
+}
+
+/* For a layout without a quicker way. */
+static unsigned add_one_by_one(struct driver_ring *ring, struct driver_buffer *const *buffers,
+			       unsigned n, bool writable)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		const struct iovec iov = { buffers[i]->host, buffers[i]->len };
+
+		if (driver_ring_add(ring, writable ? NULL : &iov, writable ? 0 : 1,
+				    writable ? &iov : NULL, writable ? 1 : 0, buffers[i]) != 0)
+			break;
+	}
+	return i;
+}
+
+unsigned driver_ring_add_buffers(struct driver_ring *ring, struct driver_buffer *const *buffers,
+				 unsigned n, bool writable)
+{
+	if (!ring->ops->add_buffers)
+		return add_one_by_one(ring, buffers, n, writable);
+	return ring->ops->add_buffers(ring, buffers, n, writable);
 }
 
 void *driver_ring_detach(struct driver_ring *ring)

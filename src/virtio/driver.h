@@ -93,6 +93,19 @@ struct driver_config {
 	uint16_t start;
 };
 
+/* A piece of memory that goes to the device and comes back, again and again, as a chain of one
+ * descriptor: its address is looked up once, by driver_buffer_init(). */
+struct driver_buffer {
+	void *host;
+	uint64_t addr; /* of it, for descriptors */
+	uint32_t len;  /* bytes; the owner may lower it while the device does not have it */
+};
+
+/* Makes a buffer of @len (> 0) bytes at @host. Returns 0, or -EFAULT when they do not lie in one
+ * region of @mem. */
+int driver_buffer_init(struct driver_buffer *buffer, const struct driver_memory *mem, void *host,
+		       uint32_t len);
+
 struct driver_ring;
 
 /* One for each layout. Called through the functions below. */
@@ -101,6 +114,9 @@ struct driver_ring_ops {
 	void (*start)(struct driver_ring *);
 	int (*add)(struct driver_ring *, const struct iovec *out, unsigned n_out,
 		   const struct iovec *in, unsigned n_in, void *cookie);
+	/* NULL: done with add(), one by one. */
+	unsigned (*add_buffers)(struct driver_ring *, struct driver_buffer *const *buffers,
+				unsigned n, bool writable);
 	void (*publish)(struct driver_ring *);
 	bool (*wants_kick)(struct driver_ring *);
 	unsigned (*get)(struct driver_ring *, void **cookies, uint32_t *lens, unsigned max);
@@ -209,6 +225,12 @@ static inline int driver_ring_add(struct driver_ring *ring, const struct iovec *
 {
 	return ring->ops->add(ring, out, n_out, in, n_in, cookie);
 }
+
+/* Adds @n buffers, in order, each as a chain for the device to read or, with @writable, to write.
+ * The cookie of each is the buffer itself: what get_batch() hands out can be added again as it is.
+ * Returns how many were added: fewer when the ring is full, 0 when it is broken. */
+unsigned driver_ring_add_buffers(struct driver_ring *ring, struct driver_buffer *const *buffers,
+				 unsigned n, bool writable);
 
 /* Makes all chains added so far visible to the device. */
 static inline void driver_ring_publish(struct driver_ring *ring)

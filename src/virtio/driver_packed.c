@@ -129,6 +129,44 @@ static int packed_add(struct driver_ring *ring, const struct iovec *out, unsigne
 	return 0;
 }
 
+static unsigned packed_add_buffers(struct driver_ring *ring, struct driver_buffer *const *buffers,
+				   unsigned n, bool writable)
+{
+	const bool in_order = driver_has_in_order(ring);
+	const unsigned flags = writable ? VRING_DESC_F_WRITE : 0;
+	struct driver_desc *state = ring->state;
+	uint16_t at = ring->next_avail;
+	bool wrap = ring->avail_wrap;
+
+	if (unlikely(ring->broken))
+		return 0;
+	n = min(n, ring->n_free);
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t id = in_order ? at : ring->free_head;
+		uint64_t word = packed_pack(buffers[i]->len, id, flags | packed_avail_bits(wrap));
+		uint64_t *words = desc_words(ring, at);
+
+		shared_store(&words[0], buffers[i]->addr);
+		if (i || ring->n_unpublished) {
+			shared_store(&words[1], word);
+		} else {
+			ring->first = at;
+			ring->first_word = word;
+		}
+		ring->free_head = state[id].next;
+		state[id].cookie = buffers[i];
+		state[id].n = 1;
+		state[id].in_len = writable ? buffers[i]->len : 0;
+		packed_advance(&at, &wrap, 1, ring->config.size);
+	}
+	ring->next_avail = at;
+	ring->avail_wrap = wrap;
+	ring->n_free -= n;
+	ring->n_unpublished += n;
+	counter_add(&ring->n_added, n);
+	return n;
+}
+
 static void packed_publish(struct driver_ring *ring)
 {
 	if (!ring->n_unpublished)
@@ -302,6 +340,7 @@ const struct driver_ring_ops driver_packed_ops = {
 	.name = "packed",
 	.start = packed_start,
 	.add = packed_add,
+	.add_buffers = packed_add_buffers,
 	.publish = packed_publish,
 	.wants_kick = packed_wants_kick,
 	.get = packed_get,

@@ -99,6 +99,34 @@ static int split_add(struct driver_ring *ring, const struct iovec *out, unsigned
 	return 0;
 }
 
+static unsigned split_add_buffers(struct driver_ring *ring, struct driver_buffer *const *buffers,
+				  unsigned n, bool writable)
+{
+	const uint16_t flags = writable ? VRING_DESC_F_WRITE : 0;
+	const unsigned mask = ring->config.size - 1;
+	uint16_t *avail = avail_ring(ring)->ring;
+	struct driver_desc *state = ring->state;
+	struct vring_desc *descs = ring->desc;
+	uint16_t at = ring->free_head, next_avail = ring->next_avail;
+
+	if (unlikely(ring->broken))
+		return 0;
+	n = min(n, ring->n_free);
+	for (unsigned i = 0; i < n; i++) {
+		shared_store_desc(&descs[at], buffers[i]->addr, buffers[i]->len, flags, 0);
+		shared_store(&avail[next_avail++ & mask], at);
+		state[at].cookie = buffers[i];
+		state[at].n = 1;
+		state[at].in_len = writable ? buffers[i]->len : 0;
+		at = state[at].next;
+	}
+	ring->free_head = at;
+	ring->next_avail = next_avail;
+	ring->n_free -= n;
+	counter_add(&ring->n_added, n);
+	return n;
+}
+
 static void split_publish(struct driver_ring *ring)
 {
 	/* Pairs with the device's acquire of this index: heads and descriptors are written. */
@@ -253,6 +281,7 @@ const struct driver_ring_ops driver_split_ops = {
 	.name = "split",
 	.start = split_start,
 	.add = split_add,
+	.add_buffers = split_add_buffers,
 	.publish = split_publish,
 	.wants_kick = split_wants_kick,
 	.get = split_get,

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/memfd.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "base/compiler.h"
 
 #define PAGE 4096u
+#define HUGE_PAGE (2u << 20)
 
 static int check(const struct sharedmem *mem, uint64_t size, uint64_t addr, struct error *err)
 {
@@ -32,20 +34,12 @@ static int check(const struct sharedmem *mem, uint64_t size, uint64_t addr, stru
 	return 0;
 }
 
-int sharedmem_add(struct sharedmem *mem, const char *name, uint64_t size, uint64_t guest_addr,
-		  struct error *err)
+/* A mapped memfd of @size bytes; its fd, or -errno and a text. */
+static int map_memfd(const char *name, uint64_t size, unsigned flags, void **host,
+		     struct error *err)
 {
-	struct driver_region *region = &mem->regions[mem->memory.n_regions];
-	void *host;
-	int fd, rc;
+	int fd = memfd_create(name, MFD_CLOEXEC | flags), rc;
 
-	if (size > (uint64_t)INT64_MAX - PAGE)
-		return error_set(err, -EINVAL, "region of %" PRIu64 " bytes is too large", size);
-	size = (size + PAGE - 1) & ~(uint64_t)(PAGE - 1);
-	rc = check(mem, size, guest_addr, err);
-	if (rc != 0)
-		return rc;
-	fd = memfd_create(name, MFD_CLOEXEC);
 	if (fd < 0)
 		return error_set(err, -errno, "memfd: %s", strerror(errno));
 	if (ftruncate(fd, (off_t)size) != 0) {
@@ -53,11 +47,34 @@ int sharedmem_add(struct sharedmem *mem, const char *name, uint64_t size, uint64
 			       strerror(errno));
 		goto close;
 	}
-	host = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (host == MAP_FAILED) {
+	/* Huge pages that are not there are refused here, not at the first touch. */
+	*host = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (*host == MAP_FAILED) {
 		rc = error_set(err, -errno, "mapping %" PRIu64 " bytes: %s", size, strerror(errno));
 		goto close;
 	}
+	return fd;
+close:
+	close(fd);
+	return rc;
+}
+
+static int add(struct sharedmem *mem, const char *name, uint64_t size, uint64_t page,
+	       uint64_t guest_addr, struct error *err)
+{
+	struct driver_region *region = &mem->regions[mem->memory.n_regions];
+	void *host;
+	int fd, rc;
+
+	if (size > (uint64_t)INT64_MAX - page)
+		return error_set(err, -EINVAL, "region of %" PRIu64 " bytes is too large", size);
+	size = (size + page - 1) & ~(page - 1);
+	rc = check(mem, size, guest_addr, err);
+	if (rc != 0)
+		return rc;
+	fd = map_memfd(name, size, page == HUGE_PAGE ? MFD_HUGETLB | MFD_HUGE_2MB : 0, &host, err);
+	if (fd < 0)
+		return fd;
 	*region = (struct driver_region){
 		.host = host,
 		.size = size,
@@ -68,9 +85,20 @@ int sharedmem_add(struct sharedmem *mem, const char *name, uint64_t size, uint64
 	mem->used[mem->memory.n_regions++] = 0;
 	mem->memory.regions = mem->regions;
 	return 0;
-close:
-	close(fd);
-	return rc;
+}
+
+int sharedmem_add(struct sharedmem *mem, const char *name, uint64_t size, uint64_t guest_addr,
+		  struct error *err)
+{
+	return add(mem, name, size, PAGE, guest_addr, err);
+}
+
+int sharedmem_add_huge(struct sharedmem *mem, const char *name, uint64_t size, uint64_t guest_addr,
+		       struct error *err)
+{
+	if (add(mem, name, size, HUGE_PAGE, guest_addr, NULL) == 0)
+		return 0;
+	return add(mem, name, size, PAGE, guest_addr, err);
 }
 
 void *sharedmem_alloc(struct sharedmem *mem, uint64_t size, uint64_t align)

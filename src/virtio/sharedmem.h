@@ -26,6 +26,12 @@ struct sharedmem {
 int sharedmem_add(struct sharedmem *mem, const char *name, uint64_t size, uint64_t guest_addr,
 		  struct error *err);
 
+/* The same of huge pages of 2 MiB (@size is made a multiple of that) when the system has so many to
+ * give, else of ordinary ones. @guest_addr should be a multiple of 2 MiB.
+ */
+int sharedmem_add_huge(struct sharedmem *mem, const char *name, uint64_t size, uint64_t guest_addr,
+		       struct error *err);
+
 /* @size zeroed bytes at a multiple of @align (a power of two, at most 4096), from the first region
  * that has them; NULL when none has.
  */

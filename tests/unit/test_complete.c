@@ -75,7 +75,7 @@ static void completes(const char *words, const char *want)
 	assert_string_equal(completed(fake.dir, words), want);
 }
 
-#define OBJECTS "bridge\nport\nmac\nworker\nstats\nlog\nconfig\ntop\nversion\n"
+#define OBJECTS "bridge\nport\nmac\nworker\nstats\nlog\nconfig\ntop\nbench\nversion\n"
 
 static void test_objects(void **state)
 {
@@ -94,6 +94,10 @@ static void test_verbs(void **state)
 	completes("port frobnicate", "");
 	completes("version", "");
 	completes("top", "");
+	completes("bench /a size 64 load", "open\nloop\nping\n");
+	completes("bench /a /b check", "on\noff\n");
+	assert_null(strstr(completed(fake.dir, "bench /a ring packed"), "ring\n"));
+	assert_non_null(strstr(completed(fake.dir, "bench"), "ring-size\n"));
 }
 
 static void test_names(void **state)

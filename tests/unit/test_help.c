@@ -102,6 +102,11 @@ static void test_object(void **state)
 	snprintf(want, sizeof(want), "usage: vireo top\n  %s\n", top_object.verbs[0].help);
 	assert_string_equal(capture_end(&out), want);
 	capture_begin(&out, stdout);
+	help_object(&bench_object);
+	assert_non_null(
+		strstr(capture_end(&out), "usage: vireo bench SOCKET... [OPTION VALUE]...\n"));
+	assert_non_null(strstr(out.text, "  load               open|loop|ping "));
+	capture_begin(&out, stdout);
 	help_object(&bridge_object);
 	assert_string_equal(capture_end(&out), "bridge: switches frames between its ports\n"
 					       "\n  vireo bridge add NAME [OPTION VALUE]...\n"

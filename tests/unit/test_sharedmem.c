@@ -63,11 +63,29 @@ static void test_alloc(void **state)
 	sharedmem_destroy(&mem);
 }
 
+/* With huge pages or without: as the system has them. */
+static void test_huge(void **state)
+{
+	struct sharedmem mem = { 0 };
+	struct error err;
+	uint8_t *a;
+
+	assert_int_equal(sharedmem_add_huge(&mem, "a", 5000, 0x200000, &err), 0);
+	assert_true(mem.regions[0].size == 8192 || mem.regions[0].size == 2 << 20);
+	a = sharedmem_alloc(&mem, 5000, 4096);
+	assert_non_null(a);
+	memset(a, 1, 5000);
+	assert_int_equal(sharedmem_add_huge(&mem, "b", 1, 0x200000, &err), -EEXIST);
+	assert_int_equal(sharedmem_add_huge(&mem, "b", UINT64_MAX, 0, &err), -EINVAL);
+	sharedmem_destroy(&mem);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_regions),
 		cmocka_unit_test(test_alloc),
+		cmocka_unit_test(test_huge),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The words of "vireo bench". */
+#pragma once
+
+#include "base/option.h"
+#include "cli/bench_port.h"
+
+/* Its options, for help and completion. */
+extern const struct option bench_options[];
+
+/* What the words say. */
+struct bench_words {
+	struct bench_config config;
+	char *const *paths; /* into argv */
+	unsigned n_paths;   /* 1..BENCH_PORTS_MAX */
+	int cpu;	    /* to run on; -1: any */
+};
+
+/* Takes the words apart: sockets (they have a '/'), then options and values. Returns 0, or -EINVAL
+ * and a text. */
+int bench_words_read(struct bench_words *words, int argc, char **argv, struct error *err);
