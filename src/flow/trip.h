@@ -26,6 +26,7 @@ struct trip_key {
 	uint64_t first, second;
 };
 
+/* What was decided, and what it rests on. */
 struct trip {
 	struct trip_key key;
 	uint64_t origin; /* generation and number of the port it came in by; 0: no trip */
@@ -36,6 +37,7 @@ struct trip {
 
 static_assert(sizeof(struct trip) == CACHE_LINE, "one look, one line");
 
+/* Of one worker. */
 struct trip_cache {
 	uint64_t secret; /* no guest can choose addresses that share a place with another's */
 	struct trip trips[TRIPS];
@@ -59,6 +61,7 @@ static inline bool trip_key_read(struct pkt *pkt, struct trip_key *key)
 	return true;
 }
 
+/* What struct trip says of where it came from. */
 static inline uint64_t trip_origin(const struct view *view, const struct view_port *in)
 {
 	return view->generation * VIEW_PORTS_MAX + in->id;

@@ -35,6 +35,7 @@ struct mac_slot {
 	uint64_t value; /* MAC_VALUE_STATIC | port << 32 | seconds */
 };
 
+/* Bits of a slot's words. */
 #define MAC_KEY_PRESENT (1ull << 60)
 #define MAC_VALUE_STATIC (1ull << 63)
 

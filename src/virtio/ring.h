@@ -178,8 +178,8 @@ static inline void ring_untake(struct ring *ring, unsigned n)
 	ring->ops->untake(ring, n);
 }
 
-/* Asks for the cache lines that ring_complete() will write: the driver has looked at them last. Worth
- * it a little before, when it is clear that something will be completed. */
+/* Asks for the cache lines that ring_complete() will write: the driver has looked at them last.
+ * Worth it a little before, when it is clear that something will be completed. */
 static inline void ring_prepare(const struct ring *ring)
 {
 	ring->ops->prepare(ring);
