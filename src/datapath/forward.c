@@ -286,8 +286,13 @@ static void transmit(struct forwarder *fw, const struct view_port *out, struct p
 
 static void flush_outbox(struct forwarder *fw, struct outbox *box)
 {
-	for (unsigned i = 0; i < box->n; i++)
-		pkt_set_tag(box->pkts[i], box->tags[i].tagged, box->tags[i].tci);
+	for (unsigned i = 0; i < box->n; i++) {
+		struct pkt *pkt = box->pkts[i];
+		struct normal_tag tag = box->tags[i];
+
+		if (unlikely(pkt->tagged || tag.tagged))
+			pkt_set_tag(pkt, tag.tagged, tag.tci);
+	}
 	transmit(fw, box->port, box->pkts, box->n);
 	box->n = 0;
 }
@@ -473,10 +478,42 @@ static void decide(struct forwarder *fw, const struct view_port *in, struct pkt 
 	fw->slot = NULL;
 }
 
-static inline void forward_received(struct forwarder *fw, const struct view_port *in,
-				    struct pkt *pkt)
+/* Frames often come in runs that take the same trip: what that was, in this batch. */
+struct run {
+	struct trip_key key;
+	uint32_t max_len; /* of a frame, for which the MTUs need not be looked at; 0: no run */
+	struct outbox *box;
+	struct normal_tag tag;
+};
+
+/* Puts a packet into an outbox, which no flood has put it into. */
+static inline void put_once(struct forwarder *fw, struct outbox *box, struct pkt *pkt,
+			    struct normal_tag tag)
 {
-	const struct view_port *out;
+	if (unlikely(box->n == BATCH_MAX))
+		flush_outbox(fw, box);
+	put(box, pkt, tag);
+}
+
+/* Sends a frame on the trip at @trip. False: there is none, or the frame is too long for it. */
+static inline bool follow_trip(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
+			       const struct trip_key *key, const struct trip *trip, struct run *run)
+{
+	const struct view_port *out = trip_find(trip, key, fw->view, in, fw->now_s);
+
+	if (unlikely(!out || payload_len(pkt) > min(in->mtu, out->mtu)))
+		return false;
+	*run = (struct run){ .key = *key,
+			     .max_len = min(in->mtu, out->mtu) + ETH_HLEN,
+			     .box = open_outbox(fw, out),
+			     .tag = trip->tag };
+	put_once(fw, run->box, pkt, run->tag);
+	return true;
+}
+
+static inline void forward_received(struct forwarder *fw, const struct view_port *in,
+				    struct pkt *pkt, struct run *run)
+{
 	struct trip *trip = NULL;
 	struct trip_key key;
 	bool keyed;
@@ -491,16 +528,14 @@ static inline void forward_received(struct forwarder *fw, const struct view_port
 		return;
 	}
 	if (likely(keyed)) {
-		trip = trip_slot(fw->trips, &key, in);
-		out = trip_find(trip, &key, fw->view, in, fw->now_s);
-		if (likely(out && payload_len(pkt) <= min(in->mtu, out->mtu))) {
-			struct outbox *box = open_outbox(fw, out);
-
-			if (unlikely(box->n == BATCH_MAX))
-				flush_outbox(fw, box);
-			put(box, pkt, trip->tag);
+		if (likely(key.first == run->key.first && key.second == run->key.second &&
+			   pkt->len <= run->max_len)) {
+			put_once(fw, run->box, pkt, run->tag);
 			return;
 		}
+		trip = trip_slot(fw->trips, &key, in);
+		if (likely(follow_trip(fw, in, pkt, &key, trip, run)))
+			return;
 	}
 	decide(fw, in, pkt, &key, trip);
 }
@@ -521,13 +556,14 @@ void forward_batch(struct forwarder *fw, const struct view *view, uint32_t in_id
 		   struct batch *batch, uint64_t now)
 {
 	const struct view_port *in = find_port(view, in_id);
+	struct run run = { .max_len = 0 };
 
 	if (unlikely(!in)) /* removed a moment ago */
 		return;
 	follow(fw, view, now);
 	fw->source = FROM_PORT;
 	for (unsigned i = 0; i < batch->n; i++)
-		forward_received(fw, in, &batch->pkts[i]);
+		forward_received(fw, in, &batch->pkts[i], &run);
 	flush_all(fw);
 }
 
@@ -562,7 +598,7 @@ static unsigned forward_inbox(struct forwarder *fw, const struct view *view, str
 			continue;
 		pkt_init_linear(pkt, r + 1, r->len, &batch->frags[n]);
 		if (r->kind == RECORD_RECEIVE) {
-			forward_received(fw, port, pkt);
+			forward_received(fw, port, pkt, &(struct run){ .max_len = 0 });
 			continue;
 		}
 		pkt->tagged = r->tagged;

@@ -128,5 +128,7 @@ uint32_t pkt_hash(const struct pkt *pkt)
 		parse_ipv6(&h, p, end);
 	else
 		add(&h, 0, pkt->ethertype);
+	/* one more round: some secrets spread the last thing that was added badly */
+	add(&h, 0, 0);
 	return (uint32_t)(h.value ^ h.value >> 32);
 }

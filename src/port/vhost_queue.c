@@ -153,17 +153,17 @@ static inline bool receive_plain(const struct vhost_queue *q, const struct ring_
 	return true;
 }
 
-/* Asks for the lines that a packet's private head is copied from, and no others. */
+/* Asks for the lines that a packet's private head is copied from. */
 static inline void fetch_head(const struct vhost_queue *q, const struct ring_chain *chain)
 {
 	const uint8_t *at = chain->iov->iov_base;
-	size_t end = min(chain->iov->iov_len, (size_t)q->header_len + PKT_HEAD_MAX);
+	uint32_t skip = q->header_asks ? 0 : q->header_len, len = chain->out_len;
 
-	if (unlikely(!chain->n_out))
+	if (unlikely(chain->n_out != 1 || len <= skip))
 		return;
-	for (size_t i = q->header_asks ? 0 : q->header_len; i < end;
-	     i += CACHE_LINE - (uintptr_t)(at + i) % CACHE_LINE)
-		__builtin_prefetch(at + i);
+	__builtin_prefetch(at + skip);
+	/* the last line of a small frame; of a large one, those behind follow by themselves */
+	__builtin_prefetch(at + min(len - 1, skip + CACHE_LINE));
 }
 
 /* Throws away what the guest sends on a queue that it has not enabled. */

@@ -272,7 +272,7 @@ static void write_packet(struct vhost_queue *q, const struct pkt *pkt, unsigned 
 	}
 }
 
-/* The lines where the packet behind the next one will be written. */
+/* Asks for the lines where the packet behind @pkt will be written, if it is about as long. */
 static inline void fetch_bulk(const struct vhost_buffers *b, const struct pkt *pkt)
 {
 	const struct ring_chain *chain = &b->chains[b->used + 1];
@@ -282,7 +282,8 @@ static inline void fetch_bulk(const struct vhost_buffers *b, const struct pkt *p
 	if (b->used + 1 >= b->n || !chain->in_len)
 		return;
 	iov = &chain->iov[chain->n_out];
-	len = min(iov->iov_len, (size_t)pkt->len);
+	len = min(pkt->len, (uint32_t)BULK_LEN_MAX);
+	len = min(len, iov->iov_len);
 	for (size_t at = (size_t)2 * CACHE_LINE; at < len; at += CACHE_LINE)
 		prefetch_write((const uint8_t *)iov->iov_base + at);
 }
@@ -333,8 +334,8 @@ void vhost_queue_tx(struct txq *txq, struct pkt *const *pkts, unsigned n, struct
 	}
 	ring_prepare(&q->vring->ring);
 	for (unsigned i = 0; i < n; i++) {
-		if (i + 1 < n && pkts[i + 1]->len >= BULK_LEN && pkts[i + 1]->len <= BULK_LEN_MAX)
-			fetch_bulk(b, pkts[i + 1]);
+		if (pkts[i]->len >= BULK_LEN)
+			fetch_bulk(b, pkts[i]);
 		transmit(q, mem, pkts[i], n - i - 1, c);
 	}
 	deliver(q, c);

@@ -90,19 +90,15 @@ static enum ring_fault take_chain(struct walk *w, unsigned at, uint64_t rest, un
 {
 	uint64_t addr = shared_load(&desc_words(w->ring, at)[0]);
 	struct packed_word d = packed_unpack(rest);
+	enum ring_fault fault;
 
 	if (unlikely(!room))
 		return RING_FAULT_AVAIL_INDEX;
 	walk_open(w, chain);
-	*n = 1;
-	if (unlikely((d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)) ||
-		     !walk_single(w, addr, d.len, d.flags & VRING_DESC_F_WRITE, chain))) {
-		enum ring_fault fault = walk_chain(w, at, addr, &d, room, n);
-
-		if (fault)
-			return fault;
-		walk_close(w, chain);
-	}
+	fault = walk_chain(w, at, addr, &d, room, n);
+	if (fault)
+		return fault;
+	walk_close(w, chain);
 	chain->id = d.id;
 	walk_next(w);
 	return RING_OK;
@@ -123,14 +119,81 @@ static void fetch_descs(const struct ring *ring, unsigned at, unsigned max)
 	}
 }
 
+/* Where a ring is read, and how many more of its descriptors may be. */
+struct cursor {
+	uint16_t at;
+	bool wrap;
+	unsigned room;
+	unsigned slot; /* of taken[] and taken_desc[], not yet masked */
+};
+
+/* Notes a chain of @n descriptors at the cursor and moves it on. */
+static inline void cursor_pass(struct cursor *cur, struct ring *ring, uint16_t id, unsigned n)
+{
+	ring->taken[cur->slot & TAKEN_MASK] = id;
+	ring->taken_desc[cur->slot++ & TAKEN_MASK] = (uint16_t)n;
+	packed_advance(&cur->at, &cur->wrap, n, ring->config.size);
+	cur->room -= n;
+}
+
+/* Reads chains of one buffer that lies where the last one did, which nearly all are, as long as
+ * they come. Returns how many, at most @max.
+ */
+static inline unsigned take_singles(struct ring *ring, const struct guestmem_range *range,
+				    struct cursor *cursor, struct ring_chain *chains,
+				    struct iovec *iov, unsigned max)
+{
+	uint64_t base = range->guest_addr, size = range->size;
+	struct cursor cur = *cursor;
+	uint8_t *host = range->host;
+	unsigned i;
+
+	max = min(max, cur.room);
+	for (i = 0; i < max; i++) {
+		const uint64_t *words = desc_words(ring, cur.at);
+		/* Pairs with the driver's release of these flags, or of those of an earlier
+		 * descriptor: the whole descriptor is written. */
+		struct packed_word d = packed_unpack(shared_load_acquire(&words[1]));
+		uint64_t offset = shared_load(&words[0]) - base;
+
+		if (!packed_is_avail(d.flags, cur.wrap) ||
+		    unlikely(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT) ||
+			     !walk_fits(offset, d.len, size)))
+			break;
+		walk_set_single(&chains[i], &iov[i], host + offset, d.len,
+				d.flags & VRING_DESC_F_WRITE, d.id);
+		cursor_pass(&cur, ring, d.id, 1);
+	}
+	*cursor = cur;
+	return i;
+}
+
+/* Reads any chain that is available at the cursor. Returns 1, 0 when there is none, or, as a
+ * negative number, what is wrong with it. */
+static int take_any(struct ring *ring, struct walk *w, struct cursor *cur, struct ring_chain *chain)
+{
+	uint64_t rest = shared_load_acquire(&desc_words(ring, cur->at)[1]); /* pairs as above */
+	enum ring_fault fault;
+	unsigned n;
+
+	if (!packed_is_avail(packed_unpack(rest).flags, cur->wrap))
+		return 0;
+	fault = take_chain(w, cur->at, rest, cur->room, chain, &n);
+	if (unlikely(fault))
+		return -(int)fault;
+	cursor_pass(cur, ring, chain->id, n);
+	return 1;
+}
+
 static unsigned packed_take(struct ring *ring, const struct guestmem *mem,
 			    struct ring_chain *chains, unsigned max, struct iovec *arena,
 			    unsigned arena_len)
 {
-	unsigned i, n_walked = 0, slot = ring->taken_first + ring->n_taken;
-	unsigned room = ring->config.size - ring->n_taken_desc;
-	uint16_t at = ring->next_avail;
-	bool wrap = ring->avail_wrap;
+	struct cursor cur = { .at = ring->next_avail,
+			      .wrap = ring->avail_wrap,
+			      .room = ring->config.size - ring->n_taken_desc,
+			      .slot = ring->taken_first + ring->n_taken };
+	unsigned i = 0, n_walked = 0;
 	struct walk w;
 
 	if (unlikely(guestmem_lost(mem)))
@@ -138,35 +201,36 @@ static unsigned packed_take(struct ring *ring, const struct guestmem *mem,
 	if (unlikely(ring_broken(ring)))
 		return 0;
 	max = min(max, RING_TAKE_MAX - (unsigned)ring->n_taken);
+	if (!max || !desc_available(ring))
+		return 0;
+	fetch_descs(ring, cur.at, max);
 	walk_init(&w, ring, mem, arena, arena_len);
-	for (i = 0; i < max && n_walked < WALK_MAX; i++) {
-		/* Pairs with the driver's release of these flags, or of those of an earlier
-		 * descriptor: the whole chain is written. */
-		uint64_t rest = shared_load_acquire(&desc_words(ring, at)[1]);
-		enum ring_fault fault;
-		unsigned n;
+	while (n_walked < WALK_MAX) {
+		int got;
 
-		if (!packed_is_avail(packed_unpack(rest).flags, wrap))
-			break;
-		if (i == 0)
-			fetch_descs(ring, at, max);
-		fault = take_chain(&w, at, rest, room, &chains[i], &n);
-		if (unlikely(fault)) {
-			/* The next call will find it first, unless the arena was too short. */
-			if (i == 0 && (!w.full || arena_len >= RING_ARENA_LEN))
-				ring_break(ring, fault);
-			break;
+		if (likely(w.range)) {
+			unsigned k = take_singles(ring, w.range, &cur, &chains[i], w.iov,
+						  min(max - i, w.max_iov));
+
+			walk_skip(&w, k);
+			n_walked += k;
+			i += k;
 		}
-		ring->taken[slot & TAKEN_MASK] = chains[i].id;
-		ring->taken_desc[slot++ & TAKEN_MASK] = (uint16_t)n;
-		packed_advance(&at, &wrap, n, ring->config.size);
-		room -= n;
+		if (i == max)
+			break;
+		got = take_any(ring, &w, &cur, &chains[i]);
+		/* The next call will find a fault first, unless the arena was too short. */
+		if (unlikely(got < 0 && i == 0 && (!w.full || arena_len >= RING_ARENA_LEN)))
+			ring_break(ring, (enum ring_fault) - got);
+		if (got <= 0)
+			break;
 		n_walked += w.n_desc;
+		i++;
 	}
-	ring->next_avail = at;
-	ring->avail_wrap = wrap;
+	ring->next_avail = cur.at;
+	ring->avail_wrap = cur.wrap;
 	ring->n_taken = (uint16_t)(ring->n_taken + i);
-	ring->n_taken_desc = (uint16_t)(ring->config.size - room);
+	ring->n_taken_desc = (uint16_t)(ring->config.size - cur.room);
 	return i;
 }
 

@@ -113,13 +113,10 @@ static enum ring_fault take_chain(struct walk *w, uint16_t head, struct ring_cha
 	d = shared_load_desc(&descs[head]);
 	walk_open(w, chain);
 	chain->id = head;
-	if (unlikely((d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT)) ||
-		     !walk_single(w, d.addr, d.len, d.flags & VRING_DESC_F_WRITE, chain))) {
-		fault = walk_chain(w, d);
-		if (fault)
-			return fault;
-		walk_close(w, chain);
-	}
+	fault = walk_chain(w, d);
+	if (fault)
+		return fault;
+	walk_close(w, chain);
 	walk_next(w);
 	return RING_OK;
 }
@@ -147,24 +144,51 @@ static unsigned count_available(struct ring *ring, unsigned max)
 /* Copies the heads of the next @n chains to taken[] and gets their descriptors on the way. */
 static void fetch_heads(struct ring *ring, unsigned n)
 {
-	const struct vring_avail *avail = avail_ring(ring);
+	const uint16_t *avail = avail_ring(ring)->ring;
 	const struct vring_desc *descs = ring->config.desc;
-	unsigned mask = ring->config.size - 1;
+	unsigned mask = ring->config.size - 1, at = ring->next_avail;
 
-	for (unsigned i = 0; i < n; i++) {
-		uint16_t at = (uint16_t)(ring->next_avail + i);
-		uint16_t head = shared_load(&avail->ring[at & mask]);
+	for (unsigned i = 0; i < n; i++, at++) {
+		uint16_t head = shared_load(&avail[at & mask]);
 
 		ring->taken[at & TAKEN_MASK] = head;
 		__builtin_prefetch(&descs[head & mask]);
 	}
 }
 
+/* Reads chains of one buffer that lies where the last one did, which nearly all are, as long as
+ * they come. Returns how many of the next @n.
+ */
+static inline unsigned take_singles(const struct ring *ring, const struct guestmem_range *range,
+				    unsigned at, struct ring_chain *chains, struct iovec *iov,
+				    unsigned n)
+{
+	const struct vring_desc *descs = ring->config.desc;
+	uint64_t base = range->guest_addr, size = range->size;
+	unsigned n_descs = ring->config.size, i;
+	uint8_t *host = range->host;
+
+	for (i = 0; i < n; i++, at++) {
+		uint16_t head = ring->taken[at & TAKEN_MASK];
+		struct vring_desc d;
+
+		if (unlikely(head >= n_descs))
+			break;
+		d = shared_load_desc(&descs[head]);
+		if (unlikely(d.flags & ~VRING_DESC_F_WRITE ||
+			     !walk_fits(d.addr - base, d.len, size)))
+			break;
+		walk_set_single(&chains[i], &iov[i], host + (d.addr - base), d.len,
+				d.flags & VRING_DESC_F_WRITE, head);
+	}
+	return i;
+}
+
 static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct ring_chain *chains,
 			   unsigned max, struct iovec *arena, unsigned arena_len)
 {
+	unsigned n, i = 0, n_walked = 0, at = ring->next_avail;
 	struct walk w;
-	unsigned n, i, n_walked = 0;
 
 	if (unlikely(guestmem_lost(mem)))
 		ring_break(ring, RING_FAULT_UNMAPPED);
@@ -175,10 +199,20 @@ static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct
 		return 0;
 	fetch_heads(ring, n);
 	walk_init(&w, ring, mem, arena, arena_len);
-	for (i = 0; i < n && n_walked < WALK_MAX; i++) {
-		uint16_t head = ring->taken[(ring->next_avail + i) & TAKEN_MASK];
-		enum ring_fault fault = take_chain(&w, head, &chains[i]);
+	while (n_walked < WALK_MAX) {
+		enum ring_fault fault;
 
+		if (likely(w.range)) {
+			unsigned k = take_singles(ring, w.range, at + i, &chains[i], w.iov,
+						  min(n - i, w.max_iov));
+
+			walk_skip(&w, k);
+			n_walked += k;
+			i += k;
+		}
+		if (i == n)
+			break;
+		fault = take_chain(&w, ring->taken[(at + i) & TAKEN_MASK], &chains[i]);
 		if (unlikely(fault)) {
 			/* The next call will find it first, unless the arena was too short. */
 			if (i == 0 && (!w.full || arena_len >= RING_ARENA_LEN))
@@ -186,8 +220,9 @@ static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct
 			break;
 		}
 		n_walked += w.n_desc;
+		i++;
 	}
-	ring->next_avail = (uint16_t)(ring->next_avail + i);
+	ring->next_avail = (uint16_t)(at + i);
 	ring->n_taken = (uint16_t)(ring->n_taken + i);
 	return i;
 }
@@ -199,12 +234,18 @@ static void split_untake(struct ring *ring, unsigned n)
 	ring->n_taken = (uint16_t)(ring->n_taken - n);
 }
 
-static inline void put_used(struct ring *ring, uint16_t at, uint16_t head, uint32_t len)
+/* Writes @n used elements from ring position @at on. */
+static inline void put_used(struct ring *ring, unsigned at, const uint32_t *lens, unsigned n)
 {
-	struct vring_used_elem *e = &used_ring(ring)->ring[at & (ring->config.size - 1)];
+	struct vring_used_elem *elems = used_ring(ring)->ring;
+	unsigned mask = ring->config.size - 1;
 
-	shared_store(&e->id, (uint32_t)head);
-	shared_store(&e->len, len);
+	for (unsigned i = 0; i < n; i++, at++) {
+		struct vring_used_elem *e = &elems[at & mask];
+
+		shared_store(&e->id, (uint32_t)ring->taken[at & TAKEN_MASK]);
+		shared_store(&e->len, lens ? lens[i] : 0);
+	}
 }
 
 static void split_prepare(const struct ring *ring)
@@ -224,16 +265,17 @@ static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 	ring->next_used = (uint16_t)(at + n);
 	if (unlikely(ring_broken(ring)) || !n)
 		return;
-	if (!lens && ring->config.features & FEATURE_IN_ORDER) {
+	if (lens) {
+		put_used(ring, at, lens, n);
+	} else if (ring->config.features & FEATURE_IN_ORDER) {
 		/* One element, of the last chain, stands for all of them (2.7.9). */
-		put_used(ring, at, ring->taken[(at + n - 1) & TAKEN_MASK], 0);
-		at = ring->next_used;
+		ring->taken[at & TAKEN_MASK] = ring->taken[(at + n - 1) & TAKEN_MASK];
+		put_used(ring, at, NULL, 1);
 	} else {
-		for (unsigned i = 0; i < n; i++, at++)
-			put_used(ring, at, ring->taken[at & TAKEN_MASK], lens ? lens[i] : 0);
+		put_used(ring, at, NULL, n);
 	}
 	/* Pairs with the driver's acquire of this index: elements and buffers are written. */
-	shared_store_release(&used_ring(ring)->idx, at);
+	shared_store_release(&used_ring(ring)->idx, ring->next_used);
 	counter_add(&ring->n_chains, n);
 }
 

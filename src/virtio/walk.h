@@ -59,22 +59,30 @@ static inline void walk_open(struct walk *w, struct ring_chain *chain)
 	chain->iov = w->iov;
 }
 
-/* The common case: a chain of one buffer, where the last one was. False: it is not so, nothing was
- * done. */
-static inline bool walk_single(struct walk *w, uint64_t addr, uint32_t len, bool in,
-			       struct ring_chain *chain)
+/* Whether @len bytes, at least one, at @offset lie in a range of @size bytes (> 0). */
+static inline bool walk_fits(uint64_t offset, uint32_t len, uint64_t size)
 {
-	if (unlikely(!w->range || !w->max_iov || !len ||
-		     !guestmem_range_holds(w->range, addr, len)))
-		return false;
-	w->iov[0] = (struct iovec){ .iov_base = w->range->host + (addr - w->range->guest_addr),
-				    .iov_len = len };
-	w->n_iov = w->n_desc = 1;
-	chain->out_len = in ? 0 : len;
-	chain->in_len = in ? len : 0;
-	chain->n_out = !in;
-	chain->n_in = in;
-	return true;
+	return len && len <= size && offset <= size - len;
+}
+
+/* Makes @chain of one buffer. */
+static inline void walk_set_single(struct ring_chain *chain, struct iovec *iov, uint8_t *host,
+				   uint32_t len, bool in, uint16_t id)
+{
+	*iov = (struct iovec){ .iov_base = host, .iov_len = len };
+	*chain = (struct ring_chain){ .iov = iov,
+				      .out_len = in ? 0 : len,
+				      .in_len = in ? len : 0,
+				      .n_out = !in,
+				      .n_in = in,
+				      .id = id };
+}
+
+/* Goes on behind @n fragments that were filled in without the walk. */
+static inline void walk_skip(struct walk *w, unsigned n)
+{
+	w->iov += n;
+	w->max_iov -= n;
 }
 
 /* Adds memory that lies anywhere, maybe in several ranges. */
@@ -118,8 +126,7 @@ static inline void walk_close(const struct walk *w, struct ring_chain *chain)
 /* Goes on behind the fragments of a chain that was closed. */
 static inline void walk_next(struct walk *w)
 {
-	w->iov += w->n_iov;
-	w->max_iov -= w->n_iov;
+	walk_skip(w, w->n_iov);
 }
 
 /* Starts on the indirect table that a descriptor refers to, @len bytes at @addr, if that was

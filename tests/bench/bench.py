@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares switches under the same load, in turn: DPDK's testpmd, OVS-DPDK and vireo.
 
-    core 0: testpmd, two virtio_user "guests" --- a, b (vhost-user) --- the switch, on core 1
+    core 0: two guests ("vireo bench", or testpmd) --- a, b (vhost-user) --- the switch, on core 1
 
 open   each guest sends as much as its ring takes and drops what it gets
 loop   128 packets a guest go round; nothing can be lost
 ping   one packet a guest: the time of one way
+rates  so many packets a second: the switch's CPU time, and latency
 
 Sizes are those on the wire, with 4 bytes of checksum that no guest sees. A figure is the median of
 quiet windows, in which neither side waited for its core. A virtual machine's cores move on the real
@@ -25,52 +26,18 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import lab as lab_module  # noqa: E402
-from lab import Failure, Lab, Testpmd, run, say  # noqa: E402
-from switches import EAL_HUGE, EAL_SMALL, SWITCHES, missing  # noqa: E402
+from lab import Failure, Lab, run, say  # noqa: E402
+from loads import GENERATORS, LOADS, Threads  # noqa: E402
+import picture  # noqa: E402
+import rates  # noqa: E402
+from switches import SWITCHES, instructions, missing  # noqa: E402
 
 GENERATOR_CPU, SWITCH_CPU = 0, 1
-MACS = ("02:00:00:00:00:0a", "02:00:00:00:00:0b")
 HUGEPAGES = pathlib.Path("/proc/sys/vm/nr_hugepages")
 PAGES_NEEDED = 512  # of 2 MiB: OVS 256, the generator 96, testpmd 64, and some
 MAX_WAIT = 0.05  # of a window in which a side may wait for its core
 CORE_DISTANCE = lab_module.BUILD / "tests/bench/core_distance"
-FCS = 4
-
-
-class Load:
-    """What the guests do: kind (open, loop, ping), bytes on the wire, ring, flows, huge pages."""
-
-    def __init__(self, kind, size, ring="split", flows=1, huge=True):
-        self.kind, self.size, self.ring, self.flows, self.huge = kind, size, ring, flows, huge
-        self.name = f"{kind} {size} B {ring}"
-        if flows > 1:
-            self.name += f", {flows:,} flows"
-        if not huge:
-            self.name += ", no huge pages"
-
-
-LOADS = [
-    *(Load("loop", size, ring) for size in (64, 1518) for ring in ("split", "packed")),
-    *(Load("open", 64, ring, flows) for ring in ("split", "packed") for flows in (1, 1024, 16384)),
-    *(Load("open", 1518, ring) for ring in ("split", "packed")),
-    *(Load("ping", 64, ring) for ring in ("split", "packed")),
-    *(Load("loop", size, huge=False) for size in (64, 1518)),
-]
-
-
-def generator(lab, switch, load):
-    burst = 1 if load.kind == "ping" else 32
-    vdevs = [f"net_virtio_user{i},path={path},mac={MACS[i]},queues=1,queue_size=256,mrg_rxbuf=1,"
-             f"in_order=0,packed_vq={int(load.ring == 'packed')}"
-             for i, path in enumerate(switch.sockets)]
-    pmd = Testpmd(lab, vdevs, [
-        f"--burst={burst}", "--txd=256", "--rxd=256", f"--txpkts={load.size - FCS}",
-        "--mbuf-size=2176", f"--eth-peer=0,{MACS[1]}", f"--eth-peer=1,{MACS[0]}",
-        f"--flowgen-flows={load.flows}",
-        f"--forward-mode={'flowgen' if load.kind == 'open' else 'io'}"],
-        EAL_HUGE if load.huge else EAL_SMALL, 192, GENERATOR_CPU)
-    pmd("start" if load.kind == "open" else f"start tx_first {1 if load.kind == 'ping' else 4}")
-    return pmd
+DOC = pathlib.Path(__file__).resolve().parents[2] / "doc"
 
 
 def core_distance():
@@ -79,37 +46,25 @@ def core_distance():
     return int(math.log2(max(1, int(text))))
 
 
-class Threads:
-    """The busiest thread of a process, and how long it waited for its core."""
-
-    def __init__(self, pid):
-        tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
-        self.path = max(tasks, key=lambda t: int((t / "schedstat").read_text().split()[0]))
-
-    def waited(self):
-        return int((self.path / "schedstat").read_text().split()[1]) / 1e9
-
-
 class Window:
-    """What was measured in a short time: packets a second received by the guests (pps), the largest
-    share of it that a side waited for its core (waited), the cores' distance (None: it changed), and
-    busy time a packet, if the switch tells (own_ns)."""
+    """What was measured in a short time: packets a second received by the guests (pps), ns of one way
+    (ping loads), the largest share of it that a side waited for its core (waited), the cores'
+    distance (None: it changed), and busy time a packet, if the switch tells (own_ns)."""
 
-    def __init__(self, pmd, threads, switch, seconds):
-        distance = core_distance()
-        busy, begin = switch.busy(), time.monotonic()
-        before = [t.waited() for t in threads]
-        pmd("show port stats all")
-        time.sleep(seconds)
-        text = pmd("show port stats all")
+    def __init__(self, guests, thread, switch, seconds):
+        distance, busy = core_distance(), switch.busy()
+        before, begin = thread.waited(), time.monotonic()
+        self.pps, self.ping_ns, waited = guests.window(seconds)
         took = time.monotonic() - begin
-        self.waited = max(t.waited() - b for t, b in zip(threads, before)) / took
-        self.pps = sum(int(n) for n in re.findall(r"Rx-pps:\s+(\d+)", text))
+        self.waited = max(waited, (thread.waited() - before) / took)
         self.own_ns = None
         if busy:
             ns, packets = (b - a for a, b in zip(busy, switch.busy()))
             self.own_ns = ns / packets if packets else None
         self.distance = distance if distance == core_distance() else None
+
+    def good(self):
+        return self.waited <= MAX_WAIT and self.distance is not None and self.pps
 
 
 def trial(kind, load, args):
@@ -119,18 +74,15 @@ def trial(kind, load, args):
         time.sleep(0.5)
         figures = {"ready ms": switch.ready_ms, "memory MiB": switch.memory_mib()}
         figures["idle CPU %"] = idle_cpu(switch.pid, 1.0)
-        pmd = generator(lab, switch, load)
-        time.sleep(1)
-        threads = [Threads(pmd.process.pid), Threads(switch.pid)]
-        windows = []
-        for _ in range(4 * args.windows):
-            w = Window(pmd, threads, switch, args.seconds)
-            if w.waited <= MAX_WAIT and w.distance is not None:
+        guests = GENERATORS[args.generator](lab, switch, load, GENERATOR_CPU)
+        thread, windows = Threads(switch.pid), []
+        for _ in range(3 * args.windows):
+            w = Window(guests, thread, switch, args.seconds)
+            if w.good():
                 windows.append(w)
             if len(windows) == args.windows:
                 break
-        pmd("stop")
-        pmd.quit()
+        guests.stop()
         switch.stop()
     return figures, windows
 
@@ -144,12 +96,6 @@ def idle_cpu(pid, seconds):
     return (run_time() - before) / seconds / 1e7
 
 
-def figure(load, pps):
-    if load.kind == "ping":  # two packets under way
-        return f"{2e6 / pps:.2f} us" if pps else "-"
-    return f"{pps / 1e6:.2f} Mpps"
-
-
 class Row:
     """A line of the table, from the windows of each switch: {name: [Window]}."""
 
@@ -159,30 +105,37 @@ class Row:
                   for ws in windows.values() for d in {w.distance for w in ws}}
         self.distance = max(counts, key=counts.get) if counts else None
         self.n = counts.get(self.distance, 0)
-        chosen = {n: [w for w in ws if w.distance == self.distance] for n, ws in windows.items()}
-        self.pps = {n: statistics.median(w.pps for w in ws) for n, ws in chosen.items()
-                    if ws and self.n}
+        chosen = {n: [w for w in ws if w.distance == self.distance] if self.n else []
+                  for n, ws in windows.items()}
+        self.value = {n: statistics.median(self.measure(w) for w in ws)
+                      for n, ws in chosen.items() if ws}
         own = [w.own_ns for w in chosen.get("vireo", []) if w.own_ns]
         self.own_ns = statistics.median(own) if own else None
 
+    def measure(self, window):
+        """Mpps, or us of one way."""
+        return window.ping_ns / 1e3 if self.load.kind == "ping" else window.pps / 1e6
+
     def ratio(self, base):
-        """Of vireo to another; above 1: vireo is better."""
-        if "vireo" not in self.pps or not self.pps.get(base):
+        """Of vireo's figure to another's, as Mpps to Mpps or us to us; None: not measured."""
+        if "vireo" not in self.value or not self.value.get(base):
             return None
-        return self.pps["vireo"] / self.pps[base]
+        return self.value["vireo"] / self.value[base]
 
     def cells(self, names):
+        unit = "us" if self.load.kind == "ping" else "Mpps"
         yield self.load.name
         for n in names:
-            yield figure(self.load, self.pps[n]) if n in self.pps else "-"
+            yield f"{self.value[n]:.2f} {unit}" if n in self.value else "-"
         for base in ("ovs", "testpmd"):
             yield f"{self.ratio(base):.2f}" if self.ratio(base) else "-"
         yield f"{self.own_ns:.0f} ns" if self.own_ns else "-"
         yield f"{self.n} at {2 ** self.distance} ns" if self.n else "none alike"
 
 
-def compare(args):
-    names, everything, rows = args.switches.split(","), {}, []
+def measure(args, names):
+    """All rows, and the figures of each switch without load: {name: [figures]}."""
+    everything, rows = {}, []
     for load in LOADS:
         if args.loads and not any(word in load.name for word in args.loads.split(",")):
             continue
@@ -191,31 +144,66 @@ def compare(args):
             for n in windows:
                 try:
                     figures, more = trial(SWITCHES[n], load, args)
-                    windows[n] += more
-                    everything.setdefault(n, []).append(figures)
-                    print(f"  {load.name}, {n}: " + " ".join(
-                        f"{figure(load, w.pps)}@{2 ** w.distance}" for w in more), file=sys.stderr)
                 except Failure as error:
                     print(f"  {load.name}, {n}: {error}", file=sys.stderr)
+                    continue
+                windows[n] += more
+                everything.setdefault(n, []).append(figures)
+                print(f"  {load.name}, {n}: " + " ".join(
+                    f"{w.pps / 1e6:.2f}@{2 ** w.distance}" for w in more), file=sys.stderr)
         rows.append(Row(load, windows))
-    header = ["load", *(SWITCHES[n].name for n in names), "vireo/OVS", "vireo/testpmd", "own", "windows"]
-    table = [header, *(list(row.cells(names)) for row in rows)]
-    widths = [max(len(line[i]) for line in table) for i in range(len(header))]
-    say(f"\n{time.strftime('%Y-%m-%d')}, {cpu_model()}, {args.rounds} rounds")
-    for line in table:
-        say("  ".join(f"{cell:<{w}}" if i == 0 else f"{cell:>{w}}"
-                      for i, (cell, w) in enumerate(zip(line, widths))).rstrip())
-    say("Both directions together; ratios above 1: vireo is better. own: vireo's busy time a packet."
-        "\nwindows: how many of each switch were compared, and the cores' distance in them.\n")
-    say(f"{'switch':<26} {'ready':>12} {'idle CPU':>12} {'memory':>12}")
-    for n, figures in everything.items():
-        ready, idle, memory = (statistics.median(f[k] for f in figures)
-                               for k in ("ready ms", "idle CPU %", "memory MiB"))
-        say(f"{SWITCHES[n].name:<26} {ready:>9.0f} ms {idle:>10.1f} % {memory:>8.0f} MiB")
+    return rows, everything
+
+
+def table(lines):
+    """Lines of cells as a table in Markdown, in columns for people."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    rule = ["-" * w if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+    return "\n".join("| " + " | ".join(f"{c:<{w}}" if i == 0 else f"{c:>{w}}" for i, (c, w)
+                                       in enumerate(zip(line, widths))) + " |"
+                     for line in [lines[0], rule, *lines[1:]])
+
+
+def report(args, names, rows, everything):
+    yield (f"Measured on {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores of {cpu_model()}, by "
+           f"`./dev bench{''.join(' ' + a for a in sys.argv[1:] if a != '--write')}`. Guests: "
+           f"{'vireo bench' if args.generator == 'vireo' else 'testpmd, virtio_user'}.")
+    if rows:
+        yield table([["load", *(SWITCHES[n].name for n in names), "vireo / OVS", "vireo / testpmd",
+                      "own", "windows"], *(list(row.cells(names)) for row in rows)])
+        yield ("Both directions together. Ratios of packets: above 1, vireo is faster; of times "
+               "(ping): below 1. own: vireo's busy time a packet. windows: how many of each switch "
+               "were compared, and how far the cores were from each other (a cache line's way there "
+               "and back, to the power of two below).")
+    if everything:
+        lines = [["switch", "ready", "idle CPU", "memory"]]
+        for n, figures in everything.items():
+            ready, idle, memory = (statistics.median(f[k] for f in figures)
+                                   for k in ("ready ms", "idle CPU %", "memory MiB"))
+            lines.append([SWITCHES[n].name, f"{ready:.0f} ms", f"{idle:.1f} %", f"{memory:.0f} MiB"])
+        yield table(lines)
 
 
 def cpu_model():
     return re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text()).group(1)
+
+
+def compare(args):
+    names = args.switches.split(",")
+    rows, everything = measure(args, names)
+    parts = list(report(args, names, rows, everything))
+    if not args.loads or "rates" in args.loads:
+        parts.append(table(rates.lines(GENERATOR_CPU, SWITCH_CPU, args)))
+        parts.append("rates: packets a second of each guest; CPU: of the switch's core; latency: one "
+                     "way, measured by the guests.")
+    if not args.loads or "instructions" in args.loads:
+        parts.append(f"Instructions a packet, from ring to ring, counted by callgrind: "
+                     f"{instructions('split')} (split rings), {instructions('packed')} (packed).")
+    say("\n" + "\n\n".join(parts))
+    if args.write:
+        (DOC / "benchmarks.md").write_text("# Benchmarks\n\n" + "\n\n".join(
+            [parts[0], "![packets a second](benchmarks.svg)", *parts[1:]]) + "\n")
+        (DOC / "benchmarks.svg").write_text(picture.draw(rows, SWITCHES, names))
 
 
 def main():
@@ -224,14 +212,17 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--windows", type=int, default=6, help="quiet ones wanted of each trial")
     parser.add_argument("--seconds", type=float, default=0.3, help="length of a window")
-    parser.add_argument("--loads", help="parts of load names, like 'open 64,ping'")
+    parser.add_argument("--loads", help="parts of load names, like 'open 64,ping,rates'")
     parser.add_argument("--switches", default="testpmd,ovs,vireo")
+    parser.add_argument("--generator", choices=GENERATORS, default="vireo")
+    parser.add_argument("--write", action="store_true",
+                        help="write doc/benchmarks.md and doc/benchmarks.svg")
     args = parser.parse_args()
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: needs two cores")
-    os.nice(-10)  # whoever else is busy comes later
     if missing():
         sys.exit(f"bench: {missing()} is missing")
+    os.nice(-10)  # whoever else is busy comes later
     before = int(HUGEPAGES.read_text())
     if before < PAGES_NEEDED:
         HUGEPAGES.write_text(str(PAGES_NEEDED))

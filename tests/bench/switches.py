@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import time
 
 import lab as lab_module
@@ -27,6 +28,11 @@ class Bench:
 
     def eal(self):
         return EAL_HUGE if self.huge else EAL_SMALL
+
+    def cpu_ns(self):
+        """Run time of all threads."""
+        return sum(int((t / "schedstat").read_text().split()[0])
+                   for t in pathlib.Path(f"/proc/{self.pid}/task").iterdir())
 
     def busy(self):
         """(busy ns, packets) since the start, if the switch tells."""
@@ -59,6 +65,7 @@ class TestpmdIo(Bench):
 class OvsNormal(Bench):
     """Open vSwitch with DPDK: one PMD thread, the NORMAL action (MAC learning)."""
     name = "OVS NORMAL"
+    options = ()
 
     def start(self):
         self.dir = self.lab.dir / self.lab.unique("ovs")
@@ -75,7 +82,7 @@ class OvsNormal(Bench):
         self.vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".",
                    "other_config:dpdk-init=true", f"other_config:dpdk-lcore-mask={mask}",
                    f"other_config:pmd-cpu-mask={mask}", "other_config:dpdk-socket-mem=512",
-                   f'other_config:dpdk-extra="--no-pci {" ".join(EAL_HUGE)}"')
+                   f'other_config:dpdk-extra="--no-pci {" ".join(EAL_HUGE)}"', *self.options)
         # A network namespace of its own: its taps have fixed names.
         self.process = self.lab.spawn("ovs-vswitchd", [
             "taskset", "-c", self.cpu, "unshare", "-n", OVS_DAEMON, self.db,
@@ -113,14 +120,33 @@ class Vireo(Bench):
         self.switch.stop()
 
 
+def instructions(ring, seconds=4):
+    """How many instructions a 64-byte packet takes from one guest's ring into the other's, alone in
+    the functions that touch packets: the same whatever else the machine does."""
+    functions = ("vhost_queue_rx", "forward_batch", "vhost_queue_rx_done")
+    with Lab() as lab:
+        out = lab.dir / "callgrind.out"
+        switch = Switch(lab, wrap=("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
+                                   *(f"--toggle-collect={f}" for f in functions)))
+        sockets = [switch.vhost(n) for n in "ab"]
+        run(lab_module.BUILD / "vireo", "-j", "bench", *sockets, "check", "off", "ring", ring, "load",
+            "loop", "seconds", seconds, timeout=120)
+        packets = sum(w["packets"] for w in switch.json("worker", "show"))
+        switch.stop()
+        total = int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.M).group(1))
+    return round(total / packets)
+
+
 def missing():
     """What a comparison needs and is not there, or None."""
     if not OVS_DAEMON.exists():
         return str(OVS_DAEMON)
+    if not shutil.which("valgrind"):
+        return "valgrind"
     if not (lab_module.BUILD / "vireod").exists():
         return "build/vireod"
     return None
 
 
 SWITCHES = {"testpmd": TestpmdIo, "ovs": OvsNormal, "vireo": Vireo}
-__all__ = ["SWITCHES", "EAL_HUGE", "EAL_SMALL", "Failure", "missing"]
+__all__ = ["SWITCHES", "EAL_HUGE", "EAL_SMALL", "Failure", "instructions", "missing"]

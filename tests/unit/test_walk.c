@@ -32,25 +32,31 @@ static void check_piece(const struct stage *s, unsigned i, const void *base, siz
 	assert_int_equal(s->chain.iov[i].iov_len, len);
 }
 
-/* The quick way takes what lies in the last range, and leaves the rest to the other. */
+/* The quick way: what lies in a range, and chains of one buffer. */
 static void test_single(void **state)
 {
-	struct stage s;
+	struct ring_chain chain;
+	struct iovec iov;
+	uint8_t byte;
 
-	open_stage(&s, ARENA);
-	assert_false(walk_single(&s.w, PAIR_BUF_ADDR, 10, false, &s.chain)); /* another range */
-	assert_false(walk_single(&s.w, PAIR_NEXT_ADDR, 0, false, &s.chain));
-	assert_false(walk_single(&s.w, PAIR_NEXT_ADDR, PAIR_NEXT_LEN + 1, true, &s.chain));
-	assert_true(walk_single(&s.w, PAIR_NEXT_ADDR + 5, 10, true, &s.chain));
-	check_piece(&s, 0, s.p.next + 5, 10);
-	assert_int_equal(s.chain.n_in, 1);
-	assert_int_equal(s.chain.in_len, 10);
-	assert_int_equal(s.chain.n_out, 0);
-	walk_next(&s.w);
-	assert_ptr_equal(s.w.iov, s.arena + 1);
-	s.w.max_iov = 0;
-	assert_false(walk_single(&s.w, PAIR_NEXT_ADDR, 10, false, &s.chain));
-	pair_destroy(&s.p);
+	assert_true(walk_fits(0, 1, 1));
+	assert_true(walk_fits(90, 10, 100));
+	assert_false(walk_fits(91, 10, 100));
+	assert_false(walk_fits(0, 0, 100));
+	assert_false(walk_fits(0, 101, 100));
+	assert_false(walk_fits(UINT64_MAX, 1, 100));
+	assert_false(walk_fits(UINT64_MAX, UINT32_MAX, UINT64_MAX));
+	for (int in = 0; in < 2; in++) {
+		walk_set_single(&chain, &iov, &byte, 10, in, 7);
+		assert_ptr_equal(chain.iov, &iov);
+		assert_ptr_equal(iov.iov_base, &byte);
+		assert_int_equal(iov.iov_len, 10);
+		assert_int_equal(chain.n_in, in);
+		assert_int_equal(chain.n_out, !in);
+		assert_int_equal(chain.in_len, in ? 10 : 0);
+		assert_int_equal(chain.out_len, in ? 0 : 10);
+		assert_int_equal(chain.id, 7);
+	}
 }
 
 static void test_add(void **state)
