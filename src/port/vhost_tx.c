@@ -275,11 +275,14 @@ static void write_packet(struct vhost_queue *q, const struct pkt *pkt, unsigned 
 /* Asks for the lines where the packet behind @pkt will be written, if it is about as long. */
 static inline void fetch_bulk(const struct vhost_buffers *b, const struct pkt *pkt)
 {
-	const struct ring_chain *chain = &b->chains[b->used + 1];
+	const struct ring_chain *chain;
 	const struct iovec *iov;
 	size_t len;
 
-	if (b->used + 1 >= b->n || !chain->in_len)
+	if (b->used + 1 >= b->n)
+		return;
+	chain = &b->chains[b->used + 1];
+	if (!chain->in_len)
 		return;
 	iov = &chain->iov[chain->n_out];
 	len = min(pkt->len, (uint32_t)BULK_LEN_MAX);
