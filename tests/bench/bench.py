@@ -15,7 +15,6 @@ ones, near each other or far apart, and that changes everything: each window is 
 they are at its begin and end, and a row compares windows of one distance only.
 """
 import argparse
-import math
 import os
 import pathlib
 import re
@@ -41,9 +40,9 @@ DOC = pathlib.Path(__file__).resolve().parents[2] / "doc"
 
 
 def core_distance():
-    """Which power of two holds the nanoseconds of a cache line's way between the cores and back."""
-    text = run(CORE_DISTANCE, GENERATOR_CPU, SWITCH_CPU)[1]
-    return int(math.log2(max(1, int(text))))
+    """How far the cores are from each other, by a cache line's way there and back."""
+    ns = int(run(CORE_DISTANCE, GENERATOR_CPU, SWITCH_CPU)[1])
+    return "below 100 ns" if ns < 100 else "below 220 ns" if ns < 220 else "above"
 
 
 class Window:
@@ -130,7 +129,7 @@ class Row:
         for base in ("ovs", "testpmd"):
             yield f"{self.ratio(base):.2f}" if self.ratio(base) else "-"
         yield f"{self.own_ns:.0f} ns" if self.own_ns else "-"
-        yield f"{self.n} at {2 ** self.distance} ns" if self.n else "none alike"
+        yield f"{self.n}, {self.distance}" if self.n else "none alike"
 
 
 def measure(args, names):
@@ -150,7 +149,7 @@ def measure(args, names):
                 windows[n] += more
                 everything.setdefault(n, []).append(figures)
                 print(f"  {load.name}, {n}: " + " ".join(
-                    f"{w.pps / 1e6:.2f}@{2 ** w.distance}" for w in more), file=sys.stderr)
+                    f"{w.pps / 1e6:.2f} ({w.distance})" for w in more), file=sys.stderr)
         rows.append(Row(load, windows))
     return rows, everything
 
@@ -173,8 +172,7 @@ def report(args, names, rows, everything):
                       "own", "windows"], *(list(row.cells(names)) for row in rows)])
         yield ("Both directions together. Ratios of packets: above 1, vireo is faster; of times "
                "(ping): below 1. own: vireo's busy time a packet. windows: how many of each switch "
-               "were compared, and how far the cores were from each other (a cache line's way there "
-               "and back, to the power of two below).")
+               "were compared, and how long a cache line's way between the cores and back was.")
     if everything:
         lines = [["switch", "ready", "idle CPU", "memory"]]
         for n, figures in everything.items():
