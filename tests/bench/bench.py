@@ -191,7 +191,7 @@ def compare(args):
     rows, everything = measure(args, names)
     parts = list(report(args, names, rows, everything))
     if not args.loads or "rates" in args.loads:
-        parts.append(table(rates.lines(GENERATOR_CPU, SWITCH_CPU, args)))
+        parts.append(table(list(rates.lines(GENERATOR_CPU, SWITCH_CPU, args))))
         parts.append("rates: packets a second of each guest; CPU: of the switch's core; latency: one "
                      "way, measured by the guests.")
     if not args.loads or "instructions" in args.loads:
