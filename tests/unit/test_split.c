@@ -450,6 +450,11 @@ static void test_kick(void **state)
 	pass_kicks(0);
 }
 
+static void test_early_looks(void **state)
+{
+	pass_early_looks(0);
+}
+
 static void test_call(void **state)
 {
 	pass_calls(0);
@@ -477,6 +482,7 @@ int main(void)
 		cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_kick),
 		cmocka_unit_test(test_call),
+		cmocka_unit_test(test_early_looks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
