@@ -491,9 +491,13 @@ static inline void forward_received(struct forwarder *fw, const struct view_port
 		return;
 	}
 	if (likely(keyed)) {
+		uint32_t len = payload_len(pkt);
+
 		trip = trip_slot(fw->trips, &key, in);
-		out = trip_find(trip, &key, fw->view, in, fw->now_s);
-		if (likely(out && payload_len(pkt) <= min(in->mtu, out->mtu))) {
+		/* what is too long to come in is no sign of its source */
+		out = likely(len <= in->mtu) ? trip_find(trip, &key, fw->view, in, fw->now_s)
+					     : NULL;
+		if (likely(out && len <= out->mtu)) {
 			struct outbox *box = open_outbox(fw, out);
 
 			if (unlikely(box->n == BATCH_MAX))
