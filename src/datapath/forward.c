@@ -499,9 +499,14 @@ static inline void put_once(struct forwarder *fw, struct outbox *box, struct pkt
 static inline bool follow_trip(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
 			       const struct trip_key *key, const struct trip *trip, struct run *run)
 {
-	const struct view_port *out = trip_find(trip, key, fw->view, in, fw->now_s);
+	uint32_t len = payload_len(pkt);
+	const struct view_port *out;
 
-	if (unlikely(!out || payload_len(pkt) > min(in->mtu, out->mtu)))
+	/* what is too long to come in is no sign of its source */
+	if (unlikely(len > in->mtu))
+		return false;
+	out = trip_find(trip, key, fw->view, in, fw->now_s);
+	if (unlikely(!out || len > out->mtu))
 		return false;
 	*run = (struct run){ .key = *key,
 			     .max_len = min(in->mtu, out->mtu) + ETH_HLEN,
@@ -537,6 +542,7 @@ static inline void forward_received(struct forwarder *fw, const struct view_port
 		if (likely(follow_trip(fw, in, pkt, &key, trip, run)))
 			return;
 	}
+	run->max_len = 0; /* what is learned now may change where its frames go */
 	decide(fw, in, pkt, &key, trip);
 }
 

@@ -31,11 +31,12 @@ static unsigned poll_queue(struct worker *w, const struct view *view, const stru
 	ops->rx(rxq->q, batch, c);
 	if (!batch->n)
 		return 0;
-	unsettled_add_rx(&w->unsettled, rxq->q);
 	/* after the packets were taken: they meet the newest rules */
 	newest = rcu_read(&w->shared->view);
 	forward_batch(w->forwarder, newest, rxq->port, batch, now);
 	ops->rx_done(rxq->q, batch);
+	/* only now: forwarding may have come back to all that was in the list */
+	unsettled_add_rx(&w->unsettled, rxq->q);
 	return batch->n;
 }
 

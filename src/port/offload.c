@@ -79,8 +79,10 @@ bool offload_check(struct pkt *pkt)
 {
 	const struct virtio_net_hdr *o = &pkt->offload;
 
+	/* csum_start must stay what it says when the switch puts a tag on */
 	if (o->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM &&
-	    o->csum_start < ETH_HLEN + (pkt->tagged ? VLAN_TAG_LEN : 0))
+	    (o->csum_start < ETH_HLEN + (pkt->tagged ? VLAN_TAG_LEN : 0) ||
+	     o->csum_start > UINT16_MAX - VLAN_TAG_LEN))
 		return false;
 	return o->gso_type == VIRTIO_NET_HDR_GSO_NONE || !gso_check(pkt);
 }

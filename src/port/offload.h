@@ -59,7 +59,8 @@ static inline bool offload_none(const struct pkt *pkt)
 
 /* Checks what a received and parsed packet asks for against its own headers, and makes hdr_len of
  * large ones true. False: it must be dropped. Large packets must be what they say; no checksum may
- * be put where the addresses and the tag are, that decide where the packet goes. Worker threads.
+ * be put where the addresses and the tag are, that decide where the packet goes, nor start so far
+ * behind that with one more tag its place has more than 16 bits. Worker threads.
  */
 bool offload_check(struct pkt *pkt);
 

@@ -227,6 +227,8 @@ static double busy_percent(struct swtch *sw, unsigned w, uint64_t busy)
 
 	if (passed < BUSY_SAMPLE_NS)
 		return s->percent;
+	/* how long a tick is, is known better each time: a worker that did nothing may have less */
+	busy = max(busy, s->busy_ns);
 	s->percent = 100.0 * (double)(busy - s->busy_ns) / (double)passed;
 	s->percent = min(s->percent, 100.0);
 	s->busy_ns = busy;

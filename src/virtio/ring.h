@@ -101,12 +101,12 @@ struct ring {
 	uint16_t next_used;  /* first chain not completed; split: the used index, modulo 2^16 */
 	uint16_t n_taken;    /* between the two: chains taken, not completed */
 	uint16_t avail_seen; /* split: driver's index when it was last read */
-	uint16_t notified;   /* split: used index of the last notification (EVENT_IDX) */
-	bool notified_valid;
+	bool notified_valid; /* else nobody knows what the driver was told before us */
 	bool avail_wrap, used_wrap; /* packed: wrap counters at next_avail and next_used */
 	uint16_t taken_first;	    /* packed: of taken[] and taken_desc[], the oldest */
 	uint16_t n_taken_desc;	    /* packed: descriptors of the chains taken */
-	uint32_t n_untold;	    /* packed: descriptors used since wants_notify() last looked */
+	uint32_t n_untold;	    /* chains used since wants_notify() last said yes, or a no that
+				       was final; packed: descriptors */
 	enum ring_fault
 		fault; /* other than RING_OK: broken; written by the owner, read by any thread */
 	uint64_t n_chains;   /* completed, counted */

@@ -277,24 +277,26 @@ static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 	}
 	/* Pairs with the driver's acquire of this index: elements and buffers are written. */
 	shared_store_release(&used_ring(ring)->idx, ring->next_used);
+	ring->n_untold += n;
 	counter_add(&ring->n_chains, n);
 }
 
 static bool split_wants_notify(struct ring *ring, bool settled)
 {
-	uint16_t old = ring->notified, now = ring->next_used;
-	bool first = !ring->notified_valid, wanted;
+	bool all = !ring->notified_valid || ring->n_untold > UINT16_MAX, wanted;
+	uint16_t now = ring->next_used, old = (uint16_t)(now - ring->n_untold);
 
-	if (unlikely(ring_broken(ring)) || (now == old && !first))
+	if (unlikely(ring_broken(ring)) || (!ring->n_untold && ring->notified_valid))
 		return false;
 	if (ring->config.features & FEATURE_EVENT_IDX)
-		/* The first time we do not know what was told before us. */
-		wanted = first || vring_need_event(shared_load(used_event(ring)), now, old);
+		/* The first time we do not know what was told before us; and between looks that
+		 * are final the index may have gone around: it cannot say then what is new. */
+		wanted = all || vring_need_event(shared_load(used_event(ring)), now, old);
 	else
 		wanted = !(shared_load(&avail_ring(ring)->flags) & VRING_AVAIL_F_NO_INTERRUPT);
 	/* A no that is not final is asked again, about all since the last answer that was. */
 	if (wanted || settled) {
-		ring->notified = now;
+		ring->n_untold = 0;
 		ring->notified_valid = true;
 	}
 	if (wanted)

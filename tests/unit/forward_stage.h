@@ -18,6 +18,7 @@ struct stage {
 	struct forwarder *fw[3];
 	struct unsettled unsettled;
 	struct view *view;
+	uint64_t generation;
 	struct batch *batch;
 };
 
@@ -58,6 +59,7 @@ UNUSED_OK static void follow(struct stage *s)
 {
 	maker_free_view(s->view);
 	s->view = maker_view(&s->m);
+	s->view->generation = ++s->generation;
 }
 
 /* A turn of worker @w: its inboxes, then what was injected into port @in, if that is not 0. */

@@ -236,6 +236,44 @@ static inline void pass_kicks(uint64_t layout)
 	}
 }
 
+/* Uses a chain and looks too early: the driver is awake, and does not ask for anything. */
+static inline void use_unheard(struct ring_pair *p)
+{
+	uint32_t len;
+
+	add_one(p);
+	use_one(p);
+	assert_false(ring_peek_notify(&p->device));
+	assert_non_null(driver_ring_get(&p->driver, &len));
+}
+
+/* A driver that falls asleep after any number of early looks is called by the final one. */
+static inline void pass_early_looks(uint64_t layout)
+{
+	static const unsigned early[] = { 0, 1, 15, 16, 65534, 65535 };
+
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(early); i++) {
+		struct ring_pair p;
+		uint32_t len;
+
+		pair_init(&p, layout | (i % 2 ? EVENT_IDX : 0), 16, 0, 0);
+		assert_false(driver_ring_enable_call(&p.driver));
+		add_one(&p);
+		use_one(&p);
+		assert_true(ring_peek_notify(&p.device));
+		assert_non_null(driver_ring_get(&p.driver, &len));
+		driver_ring_disable_call(&p.driver);
+		for (unsigned n = 0; n < early[i / 2]; n++)
+			use_unheard(&p);
+		assert_false(driver_ring_enable_call(&p.driver));
+		add_one(&p);
+		use_one(&p);
+		assert_true(ring_settle_notify(&p.device));
+		assert_false(ring_settle_notify(&p.device));
+		pair_destroy(&p);
+	}
+}
+
 /* Who calls when. */
 static inline void pass_calls(uint64_t layout)
 {

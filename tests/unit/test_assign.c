@@ -143,6 +143,22 @@ static void test_poll_always(void **state)
 	rig_close(&rig);
 }
 
+/* Busy time is measured by a clock whose ticks are measured by another: it may seem to go back. */
+static void test_busy_time_that_went_back(void **state)
+{
+	struct rig rig;
+	json_t *list;
+
+	start(&rig, 1);
+	rig.sw->busy[0].busy_ns = UINT64_MAX / 4;
+	rig.sw->busy[0].at_ns = 0;
+	list = switch_worker_show(rig.sw);
+	assert_true(json_real_value(json_object_get(json_array_get(list, 0), "busy_percent")) ==
+		    0.0);
+	json_decref(list);
+	rig_close(&rig);
+}
+
 /* Several flows, each from one port to the next of a ring, while the queues of all ports wander
  * from worker to worker and sometimes the ports' own number of queues changes.
  */
@@ -264,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_pins),
 		cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_poll_always),
+		cmocka_unit_test(test_busy_time_that_went_back),
 		cmocka_unit_test(test_moves_under_traffic),
 		cmocka_unit_test(test_removed_while_moving),
 	};

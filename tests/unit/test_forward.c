@@ -440,6 +440,34 @@ static void test_offload_requests_are_checked(void **state)
 	assert_int_equal(maker_drops(&s->m, 1, DROP_offload), 2);
 }
 
+/* Nor, with the tag that the switch puts on, where 16 bits cannot say it. */
+static void test_offload_request_far_behind(void **state)
+{
+	struct stage *s = *state;
+	struct virtio_net_hdr offload = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM };
+	static uint8_t frame[FRAME_LEN_MAX], want[FRAME_LEN_MAX];
+	uint32_t len = make_frame(frame, BROADCAST, MAC(1), UNTAGGED, 65535);
+
+	for (unsigned i = 1; i <= 2; i++) {
+		maker_add(&s->m, i, 1);
+		s->m.ports[i].mtu = 65535;
+	}
+	set_mode(s, 1, true, 10, false);
+	s->m.ports[2].port->txqs[0]->offloads = 0;
+	follow(s);
+	make_frame(want, BROADCAST, MAC(1), 10, 65535);
+	offload.csum_start = 65531;
+	assert_int_equal(dummy_inject(s->m.ports[1].port, 0, frame, len, &offload), 0);
+	turn(s, 0, 1);
+	memcpy(want + 65535, dummy_sent_peek(s->m.ports[2].port, 0)->bytes + 65535, 2);
+	expect_frame(s, 2, want, len + 4);
+	offload.csum_start = 65532;
+	assert_int_equal(dummy_inject(s->m.ports[1].port, 0, frame, len, &offload), 0);
+	turn(s, 0, 1);
+	expect_nothing(s, 2);
+	assert_int_equal(maker_drops(&s->m, 1, DROP_offload), 1);
+}
+
 /* A batch that goes to all ports, in all directions, more than an outbox takes. */
 static void test_batches_keep_order(void **state)
 {
@@ -626,6 +654,7 @@ int main(void)
 		TEST(test_tags_move_offload_offsets),
 		TEST(test_large_packets),
 		TEST(test_offload_requests_are_checked),
+		TEST(test_offload_request_far_behind),
 		TEST(test_learns_and_floods),
 		TEST(test_counts_each_drop_once),
 		TEST(test_hidden_tags),

@@ -423,6 +423,11 @@ static void test_kick(void **state)
 	pass_kicks(PACKED);
 }
 
+static void test_early_looks(void **state)
+{
+	pass_early_looks(PACKED);
+}
+
 static void test_call(void **state)
 {
 	pass_calls(PACKED);
@@ -459,7 +464,8 @@ int main(void)
 		cmocka_unit_test(test_long_work),     cmocka_unit_test(test_arena),
 		cmocka_unit_test(test_in_flight),     cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_lost_position), cmocka_unit_test(test_kick),
-		cmocka_unit_test(test_call),	      cmocka_unit_test(test_events),
+		cmocka_unit_test(test_call),	      cmocka_unit_test(test_early_looks),
+		cmocka_unit_test(test_events),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -374,7 +374,7 @@ static void test_in_order(void **state)
 		assert_int_equal(driver_ring_add(&p.driver, &v, 1, NULL, 0, &p), 0);
 	}
 	driver_ring_publish(&p.driver);
-	assert_int_equal(take(&p, chains, 8), 5);
+	assert_int_equal(take(&p, chains, 5), 5);
 	pair_used(&p)->ring[0].id = 99;
 	ring_complete(&p.device, NULL, 3);
 	assert_int_equal(pair_used(&p)->idx, 10);
@@ -450,6 +450,11 @@ static void test_kick(void **state)
 	pass_kicks(0);
 }
 
+static void test_early_looks(void **state)
+{
+	pass_early_looks(0);
+}
+
 static void test_call(void **state)
 {
 	pass_calls(0);
@@ -477,6 +482,7 @@ int main(void)
 		cmocka_unit_test(test_resume),
 		cmocka_unit_test(test_kick),
 		cmocka_unit_test(test_call),
+		cmocka_unit_test(test_early_looks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,6 +254,59 @@ static void test_poll_always(void **state)
 	UNTIL(asleep(&c->workers[0]));
 }
 
+static bool owed; /* rx_done() was not followed by rx_settle() */
+
+static void watched_rx_done(struct rxq *q, struct batch *batch)
+{
+	dummy_port_ops.rx_done(q, batch);
+	owed = true;
+}
+
+static void watched_rx_settle(struct rxq *q)
+{
+	owed = false;
+}
+
+static void watched_tx_settle(struct txq *q)
+{
+}
+
+/* However many queues there are to come back to, it comes back to the one it received from: behind
+ * rx_done(), not before.
+ */
+static void test_settles_what_it_received_from(void **state)
+{
+	enum { FIRST = 3, LAST = 10 }; /* ports that get everything: far more than UNSETTLED_MAX */
+	static struct port_ops watched;
+	struct crew *c = *state;
+	uint8_t frame[64] = { [12] = 0x88, [13] = 0xb5 };
+
+	watched = dummy_port_ops;
+	watched.rx_done = watched_rx_done;
+	watched.rx_settle = watched_rx_settle;
+	watched.tx_settle = watched_tx_settle;
+	c->m.no_rxqs = true;
+	publish(c);
+	c->m.ports[1].port->ops = &watched;
+	for (unsigned i = FIRST; i <= LAST; i++)
+		maker_add(&c->m, i, DUMMY_QUEUES_MAX)->ops = &watched;
+	mac_store(frame, BROADCAST);
+	for (unsigned i = 0; i < BATCH_MAX; i++) {
+		mac_store(frame + 6, MAC(100 + i));
+		assert_int_equal(dummy_inject(c->m.ports[1].port, 0, frame, sizeof(frame), NULL),
+				 0);
+	}
+	c->m.no_rxqs = false;
+	publish(c);
+	UNTIL(maker_tx(&c->m, LAST) == BATCH_MAX);
+	UNTIL(asleep(&c->workers[0]));
+	assert_false(owed);
+	c->m.no_rxqs = true;
+	publish(c);
+	for (unsigned i = 1; i <= LAST; i++)
+		c->m.ports[i].port->ops = &dummy_port_ops;
+}
+
 static void test_refuses_a_cpu(void **state)
 {
 	struct crew *c = *state;
@@ -286,6 +339,7 @@ int main(void)
 		TEST(test_sleeps_while_packets_wait),
 		TEST(test_queue_that_cannot_wake_is_polled),
 		TEST(test_poll_always),
+		TEST(test_settles_what_it_received_from),
 		TEST(test_refuses_a_cpu),
 		TEST(test_stops_while_busy),
 	};
