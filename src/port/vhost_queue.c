@@ -198,7 +198,7 @@ void vhost_queue_rx(struct rxq *rxq, struct batch *batch, struct port_counters *
 	}
 	for (unsigned i = 0; i < n; i++)
 		fetch_head(q, &chains[i]);
-	ring_prepare(ring);
+	ring_prepare(ring, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *pkt = &batch->pkts[batch->n];
 

@@ -335,7 +335,7 @@ void vhost_queue_tx(struct txq *txq, struct pkt *const *pkts, unsigned n, struct
 		let_go(q);
 		b->serial = mem->serial;
 	}
-	ring_prepare(&q->vring->ring);
+	ring_prepare(&q->vring->ring, n);
 	for (unsigned i = 0; i < n; i++) {
 		if (pkts[i]->len >= BULK_LEN)
 			fetch_bulk(b, pkts[i]);

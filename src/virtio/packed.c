@@ -23,6 +23,8 @@
 
 #define TAKEN_MASK (RING_TAKE_MAX - 1)
 
+#define DESCS_PER_LINE (CACHE_LINE / sizeof(struct vring_packed_desc))
+
 /* The two words of descriptor @at. */
 static uint64_t *desc_words(const struct ring *ring, unsigned at)
 {
@@ -104,18 +106,14 @@ static enum ring_fault take_chain(struct walk *w, unsigned at, uint64_t rest, un
 	return RING_OK;
 }
 
-/* Asks for the lines of the @max descriptors from @at, but for the first: where one is available,
+/* Asks for the lines of the @n descriptors from @at, but for the first: where one is available,
  * others may be.
  */
-static void fetch_descs(const struct ring *ring, unsigned at, unsigned max)
+static void fetch_descs(const struct ring *ring, unsigned at, unsigned n)
 {
-	const unsigned per_line = CACHE_LINE / sizeof(struct vring_packed_desc);
-
-	for (unsigned i = per_line; i < max + per_line; i += per_line) {
-		at += per_line;
-		if (at >= ring->config.size)
-			at = 0;
-		__builtin_prefetch(desc_words(ring, at));
+	for (unsigned i = 0; i < n; i += DESCS_PER_LINE) {
+		at += DESCS_PER_LINE;
+		__builtin_prefetch(desc_words(ring, at < ring->config.size ? at : 0));
 	}
 }
 
@@ -246,9 +244,12 @@ static void packed_untake(struct ring *ring, unsigned n)
 	}
 }
 
-static void packed_prepare(const struct ring *ring)
+static void packed_prepare(const struct ring *ring, unsigned n)
 {
-	prefetch_write(desc_words(ring, ring->next_used));
+	unsigned at = ring->next_used;
+
+	for (unsigned i = 0; i < n; i += DESCS_PER_LINE, at += DESCS_PER_LINE)
+		prefetch_write(desc_words(ring, at < ring->config.size ? at : 0));
 }
 
 /* The second word of a used descriptor (2.8.3). */

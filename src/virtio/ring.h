@@ -84,7 +84,7 @@ struct ring_ops {
 	unsigned (*take)(struct ring *, const struct guestmem *, struct ring_chain *, unsigned max,
 			 struct iovec *arena, unsigned arena_len);
 	void (*untake)(struct ring *, unsigned n);
-	void (*prepare)(const struct ring *);
+	void (*prepare)(const struct ring *, unsigned n);
 	void (*complete)(struct ring *, const uint32_t *lens, unsigned n);
 	bool (*wants_notify)(struct ring *, bool settled);
 	bool (*enable_kick)(struct ring *);
@@ -178,11 +178,11 @@ static inline void ring_untake(struct ring *ring, unsigned n)
 	ring->ops->untake(ring, n);
 }
 
-/* Asks for the cache lines that ring_complete() will write: the driver has looked at them last.
- * Worth it a little before, when it is clear that something will be completed. */
-static inline void ring_prepare(const struct ring *ring)
+/* Asks for the cache lines that completing @n chains will write: the driver has looked at them
+ * last. Worth it a little before, when it is clear that something will be completed. */
+static inline void ring_prepare(const struct ring *ring, unsigned n)
 {
-	ring->ops->prepare(ring);
+	ring->ops->prepare(ring, n);
 }
 
 /* Returns the oldest @n chains taken to the driver, with the number of bytes written to each

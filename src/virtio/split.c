@@ -249,12 +249,14 @@ static inline void put_used(struct ring *ring, unsigned at, const uint32_t *lens
 	}
 }
 
-static void split_prepare(const struct ring *ring)
+static void split_prepare(const struct ring *ring, unsigned n)
 {
-	struct vring_used *used = used_ring(ring);
+	const struct vring_used *used = used_ring(ring);
+	unsigned mask = ring->config.size - 1, at = ring->next_used;
 
 	prefetch_write(&used->idx);
-	prefetch_write(&used->ring[ring->next_used & (ring->config.size - 1)]);
+	for (unsigned i = 0; i < n; i += CACHE_LINE / sizeof(used->ring[0]))
+		prefetch_write(&used->ring[(at + i) & mask]);
 }
 
 static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
