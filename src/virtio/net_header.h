@@ -23,7 +23,8 @@
 /* 12 or 10, by the negotiated features. */
 unsigned net_header_len(uint64_t features);
 
-/* Whether the guest may ask for anything in the headers of what it sends; if not, they mean nothing. */
+/* Whether the guest may ask for anything in the headers of what it sends; if not, they mean
+ * nothing. */
 bool net_header_asks(uint64_t features);
 
 /* Takes the header off the front of a chain, wherever its bytes are split: copies @len bytes to

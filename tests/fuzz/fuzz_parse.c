@@ -20,8 +20,9 @@ static void require(bool ok)
 
 static void same(const struct pkt *a, const struct pkt *b)
 {
-	require(pkt_hash(a) == pkt_hash(b) && a->ethertype == b->ethertype && a->tagged == b->tagged &&
-		a->tci == b->tci && a->len == b->len && a->head_len == b->head_len);
+	require(pkt_hash(a) == pkt_hash(b) && a->ethertype == b->ethertype &&
+		a->tagged == b->tagged && a->tci == b->tci && a->len == b->len &&
+		a->head_len == b->head_len);
 	require(!memcmp(a->head, b->head, a->head_len));
 }
 
