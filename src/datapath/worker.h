@@ -12,9 +12,8 @@
  * new view.
  *
  * Whoever gives work to a worker (a view, a record in an inbox) makes it visible first and then
- * takes @asleep away; the worker sets
- * @asleep first and then looks for work. Both exchange the flag: whoever comes second sees what the
- * first did before.
+ * takes @asleep away; the worker sets @asleep first and then looks for work. Both exchange the
+ * flag: whoever comes second sees what the first did before.
  */
 #pragma once
 

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "packet/checksum.h"
 #include "packet/gso.h"
+#include "packet/parse.h"
 
 #define TAGS_MAX 3 /* two from the guest, and the one that the switch puts on */
 #define IPV4_HEADER_MIN 20
@@ -30,11 +31,6 @@ static bool in_head(const struct pkt *pkt, uint32_t at, uint32_t len)
 	return at + len <= pkt->head_len;
 }
 
-static bool is_tag(uint16_t type)
-{
-	return type == ETH_P_8021Q || type == ETH_P_8021AD;
-}
-
 /* Finds the network header; returns its type, or 0. */
 static uint16_t find_network(struct gso *g, const struct pkt *pkt)
 {
@@ -43,7 +39,7 @@ static uint16_t find_network(struct gso *g, const struct pkt *pkt)
 	for (unsigned i = 0; i <= TAGS_MAX && in_head(pkt, 0, at); i++, at += VLAN_TAG_LEN) {
 		uint16_t type = be16_load(pkt->head + at - 2);
 
-		if (is_tag(type))
+		if (ethertype_is_tag(type))
 			continue;
 		g->network = (uint16_t)at;
 		return type;

@@ -3,6 +3,7 @@
 // (RFC 8200, RFC 4302) and the ports of TCP, UDP, UDP-Lite, DCCP and SCTP, for the flow's hash.
 #include <netinet/in.h>
 
+#include "base/bytes.h"
 #include "base/hash.h"
 #include "packet/parse.h"
 
@@ -17,11 +18,6 @@
 struct flow_hash {
 	uint64_t value, key;
 };
-
-static inline uint16_t be16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
 
 static inline uint32_t load32(const uint8_t *p)
 {
@@ -73,7 +69,8 @@ static inline void parse_ipv4(struct flow_hash *h, const uint8_t *p, const uint8
 		return;
 	add(h, load64(p + 12), ETH_P_IP);
 	header_len = (p[0] & 0xfu) * 4;
-	if (header_len < IPV4_HEADER_MIN || header_len > end - p || be16(p + 6) & IPV4_FRAGMENT)
+	if (header_len < IPV4_HEADER_MIN || header_len > end - p ||
+	    be16_load(p + 6) & IPV4_FRAGMENT)
 		return;
 	add_transport(h, p[9], p + header_len, end);
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/bytes.h"
 #include "packet/pkt.h"
 
 struct batch *batch_create(void)
@@ -100,12 +101,6 @@ static void move_addresses(struct pkt *pkt, int delta)
 	shift_offload(pkt, -delta);
 }
 
-static void put_be16(uint8_t *to, uint16_t value)
-{
-	to[0] = (uint8_t)(value >> 8);
-	to[1] = (uint8_t)value;
-}
-
 void pkt_set_tag(struct pkt *pkt, bool tagged, uint16_t tci)
 {
 	if (!tagged) {
@@ -118,9 +113,9 @@ void pkt_set_tag(struct pkt *pkt, bool tagged, uint16_t tci)
 	if (!pkt->tagged) {
 		assert(pkt->head >= pkt->buf + VLAN_TAG_LEN);
 		move_addresses(pkt, -VLAN_TAG_LEN);
-		put_be16(pkt->head + 2 * ETH_ALEN, ETH_P_8021Q);
+		be16_store(pkt->head + 2 * ETH_ALEN, ETH_P_8021Q);
 		pkt->tagged = true;
 	}
-	put_be16(pkt->head + 2 * ETH_ALEN + 2, tci);
+	be16_store(pkt->head + 2 * ETH_ALEN + 2, tci);
 	pkt->tci = tci;
 }

@@ -145,7 +145,6 @@ static inline uint32_t ring_base(const struct ring *ring)
 /* Marks the ring broken, once: the first reason stays. */
 void ring_break(struct ring *ring, enum ring_fault fault);
 
-/* Whether the ring was given up; ring->fault says why. Any thread. */
 /* Why the ring was given up; RING_OK: it was not. Any thread. */
 static inline enum ring_fault ring_fault(const struct ring *ring)
 {
