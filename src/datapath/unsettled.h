@@ -15,7 +15,7 @@
 #define UNSETTLED_MAX 32   /* of each direction; with more, the barrier comes earlier */
 #define UNSETTLED_TURNS 16 /* of a busy worker, between barriers */
 
-/* A worker's list. */
+/* A worker's list. A queue is in it once, as its own flag says. */
 struct unsettled {
 	unsigned n_rx, n_tx, turns;
 	struct rxq *rx[UNSETTLED_MAX];
@@ -43,7 +43,7 @@ static inline void unsettled_settle(struct unsettled *u)
 	}
 }
 
-/* After rx_done(). */
+/* Behind rx_done(), not before: adding others may settle all that is in the list. */
 static inline void unsettled_add_rx(struct unsettled *u, struct rxq *q)
 {
 	if (q->unsettled || !q->port->ops->rx_settle)
@@ -54,7 +54,7 @@ static inline void unsettled_add_rx(struct unsettled *u, struct rxq *q)
 	u->rx[u->n_rx++] = q;
 }
 
-/* After tx(). */
+/* Behind tx(). */
 static inline void unsettled_add_tx(struct unsettled *u, struct txq *q)
 {
 	if (q->unsettled || !q->port->ops->tx_settle)

@@ -61,7 +61,7 @@ static inline bool trip_key_read(struct pkt *pkt, struct trip_key *key)
 	return true;
 }
 
-/* What struct trip says of where it came from. */
+/* Of frames that come in by @in: never 0, and never that of another view. */
 static inline uint64_t trip_origin(const struct view *view, const struct view_port *in)
 {
 	return view->generation * VIEW_PORTS_MAX + in->id;

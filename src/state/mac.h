@@ -36,8 +36,8 @@ struct mac_slot {
 };
 
 /* Bits of a slot's words. */
-#define MAC_KEY_PRESENT (1ull << 60)
-#define MAC_VALUE_STATIC (1ull << 63)
+#define MAC_KEY_PRESENT (1ull << 60)  /* so that no key in use is 0 */
+#define MAC_VALUE_STATIC (1ull << 63) /* the administrator's word: never moves, never ages */
 
 /* An address and the place where it was found; valid as long as the table. */
 struct mac_ref {

@@ -72,6 +72,8 @@ int vhost_add_mem_reg(struct vhost_session *s, struct vhost_message *m, struct e
 	struct guestmem *mem;
 	int rc;
 
+	if (guestmem_add_again(s->mem, &config, m->fds[0]))
+		return 0;
 	rc = guestmem_add(s->mem, &config, m->fds[0], &mem, err);
 	if (rc)
 		return rc;
@@ -86,6 +88,8 @@ int vhost_rem_mem_reg(struct vhost_session *s, struct vhost_message *m, struct e
 	struct guestmem *mem;
 	int rc;
 
+	if (guestmem_remove_again(s->mem, &config))
+		return 0;
 	rc = guestmem_remove(s->mem, &config, &mem, err);
 	if (rc)
 		return rc;

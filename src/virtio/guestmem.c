@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,11 @@ struct guestmem_region {
 	size_t map_len;
 	size_t page_size; /* of the file */
 	struct bus_guard *guard;
+	unsigned n_adds; /* times that the front-end has added it; control thread */
+	/* to know it again */
+	dev_t device;
+	ino_t inode;
+	uint64_t mmap_offset;
 };
 
 static void put_region(struct guestmem_region *region)
@@ -54,21 +60,20 @@ static int file_page_size(int fd, size_t *size)
  * can be asked for tells it, without asking the file. Accesses behind the end of the file raise
  * SIGBUS.
  */
-static int check_file(int fd, const struct guestmem_region_config *c, struct error *err)
+static int check_file(int fd, const struct guestmem_region_config *c, struct stat *st,
+		      struct error *err)
 {
-	struct stat st;
-
 	if (fcntl(fd, F_GET_SEALS) < 0)
 		return error_set(err, -errno,
 				 "memory region's file: %s (memfd, tmpfs and hugetlbfs are taken)",
 				 strerror(errno));
-	if (fstat(fd, &st) < 0)
+	if (fstat(fd, st) < 0)
 		return error_set(err, -errno, "memory region's file: %s", strerror(errno));
-	if (st.st_size < 0 || c->mmap_offset + c->size > (uint64_t)st.st_size)
+	if (st->st_size < 0 || c->mmap_offset + c->size > (uint64_t)st->st_size)
 		return error_set(err, -EINVAL,
 				 "memory region of 0x%" PRIx64 " bytes at offset 0x%" PRIx64
 				 " ends behind its file of 0x%" PRIx64 " bytes",
-				 c->size, c->mmap_offset, (uint64_t)st.st_size);
+				 c->size, c->mmap_offset, (uint64_t)st->st_size);
 	return 0;
 }
 
@@ -77,10 +82,11 @@ static int map_region(const struct guestmem_region_config *c, int fd,
 {
 	struct guestmem_region *region;
 	uint64_t start, len;
+	struct stat st;
 	size_t page;
 	int rc;
 
-	rc = check_file(fd, c, err);
+	rc = check_file(fd, c, &st, err);
 	if (rc < 0)
 		return rc;
 	rc = file_page_size(fd, &page);
@@ -95,7 +101,10 @@ static int map_region(const struct guestmem_region_config *c, int fd,
 	region = calloc(1, sizeof(*region));
 	if (!region)
 		return error_set(err, -ENOMEM, "memory region: out of memory");
-	region->refs = 1;
+	region->refs = region->n_adds = 1;
+	region->device = st.st_dev;
+	region->inode = st.st_ino;
+	region->mmap_offset = c->mmap_offset;
 	region->map_len = len;
 	region->page_size = page;
 	region->map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
@@ -226,19 +235,54 @@ int guestmem_add(const struct guestmem *old, const struct guestmem_region_config
 	return 0;
 }
 
+/* The index of exactly this region, n_ranges when there is none. */
+static unsigned find_same(const struct guestmem *mem, const struct guestmem_region_config *c)
+{
+	unsigned i;
+
+	for (i = 0; i < mem->n_ranges; i++) {
+		const struct guestmem_range *r = &mem->ranges[i];
+
+		if (r->guest_addr == c->guest_addr && r->user_addr == c->user_addr &&
+		    r->size == c->size)
+			break;
+	}
+	return i;
+}
+
+bool guestmem_add_again(const struct guestmem *mem, const struct guestmem_region_config *config,
+			int fd)
+{
+	unsigned i = find_same(mem, config);
+	struct guestmem_region *region;
+	struct stat st;
+
+	if (i == mem->n_ranges || fstat(fd, &st) < 0)
+		return false;
+	region = mem->ranges[i].region;
+	if (st.st_dev != region->device || st.st_ino != region->inode ||
+	    config->mmap_offset != region->mmap_offset || region->n_adds == UINT_MAX)
+		return false;
+	region->n_adds++;
+	return true;
+}
+
+bool guestmem_remove_again(const struct guestmem *mem, const struct guestmem_region_config *config)
+{
+	unsigned i = find_same(mem, config);
+
+	if (i == mem->n_ranges || mem->ranges[i].region->n_adds == 1)
+		return false;
+	mem->ranges[i].region->n_adds--;
+	return true;
+}
+
 int guestmem_remove(const struct guestmem *old, const struct guestmem_region_config *config,
 		    struct guestmem **out, struct error *err)
 {
+	unsigned i = find_same(old, config);
 	struct guestmem *mem;
-	unsigned i;
 
-	for (i = 0; i < old->n_ranges; i++) {
-		const struct guestmem_range *r = &old->ranges[i];
-
-		if (r->guest_addr == config->guest_addr && r->user_addr == config->user_addr &&
-		    r->size == config->size)
-			break;
-	}
 	if (i == old->n_ranges)
 		return error_set(err, -EINVAL,
 				 "no memory region of 0x%" PRIx64 " bytes at 0x%" PRIx64,

@@ -60,6 +60,17 @@ struct guestmem *guestmem_create(void);
 int guestmem_add(const struct guestmem *old, const struct guestmem_region_config *config, int fd,
 		 struct guestmem **out, struct error *err);
 
+/* Front-ends of several queue pairs may add one region once for each (QEMU 7.2 does), and remove it
+ * as often. Notes that the region at @config, which @mem holds, was added again; false: it is not
+ * there, or is another one, so that guestmem_add() has to be asked.
+ */
+bool guestmem_add_again(const struct guestmem *mem, const struct guestmem_region_config *config,
+			int fd);
+
+/* Takes one of these back; false: the region was added once, so that guestmem_remove() has to be
+ * asked. */
+bool guestmem_remove_again(const struct guestmem *mem, const struct guestmem_region_config *config);
+
 /* @old without the region that has this guest address, user address and size (vhost-user,
  * REM_MEM_REG). */
 int guestmem_remove(const struct guestmem *old, const struct guestmem_region_config *config,

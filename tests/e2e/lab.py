@@ -316,13 +316,14 @@ def accelerator():
 class Guest:
     """A QEMU guest with one NIC. @net: "SOCKET" (QEMU connects), ("server", SOCKET) or None."""
 
-    def __init__(self, lab, name, net=None, ip=None, mac=None, device="", memory=192, accel=None):
+    def __init__(self, lab, name, net=None, ip=None, mac=None, device="", memory=192, accel=None,
+                 cpus=1, queues=1):
         run(TOP / "tools" / "guest-image", timeout=300)
         accel = accel or accelerator()
         self.lab, self.name, self.ip, self.n_commands = lab, name, ip, 0
         console, channel = lab.dir / f"{name}.console.log", lab.dir / lab.unique(name + ".ctl")
         argv = ["qemu-system-x86_64", "-M", "q35,memory-backend=mem,smm=off,vmport=off,sata=off,"
-                "smbus=off,i8042=off,hpet=off", "-accel", accel, "-m", memory,
+                "smbus=off,i8042=off,hpet=off", "-accel", accel, "-m", memory, "-smp", cpus,
                 "-cpu", "host" if accel == "kvm" else "max,la57=off",
                 "-object", f"memory-backend-memfd,id=mem,size={memory}M,share=on",
                 "-nodefaults", "-no-reboot", "-display", "none",
@@ -338,7 +339,7 @@ class Guest:
             # QEMU 7.2 crashes with MSI-X on a vhost-user NIC when it emulates: no vectors.
             vectors = "" if accel == "kvm" else ",vectors=0"
             argv += ["-chardev", f"socket,id=c0,path={net[1] if server else net},{how}",
-                     "-netdev", "vhost-user,id=n0,chardev=c0",
+                     "-netdev", f"vhost-user,id=n0,chardev=c0,queues={queues}",
                      "-device", f"virtio-net-pci,netdev=n0,mac={mac or '52:54:00:00:00:01'},"
                      f"romfile={vectors}{device}"]
         self.process = lab.spawn(f"qemu-{name}", argv)

@@ -120,11 +120,9 @@ static bool allowed(const struct vhost_rule *rule, enum stage stage)
 	return stage != FRESH || rule->when != VHOST_NEGOTIATED;
 }
 
-/* What a right message comes to in a stage: memory that is there cannot be added, and so on. */
+/* What a right message comes to in a stage: memory that is not there cannot be removed. */
 static bool succeeds(const struct vhost_rule *rule, enum stage stage)
 {
-	if (rule->request == VHOST_USER_ADD_MEM_REG)
-		return stage != RUNNING;
 	if (rule->request == VHOST_USER_REM_MEM_REG)
 		return stage == RUNNING;
 	return true;
