@@ -13,11 +13,12 @@
 #include "virtio/shared.h"
 
 #define UNSETTLED_MAX 32   /* of each direction; with more, the barrier comes earlier */
-#define UNSETTLED_TURNS 16 /* of a busy worker, between barriers */
+#define UNSETTLED_TURNS 16 /* of a busy worker, between barriers, at most; and as many packets: */
+#define UNSETTLED_PACKETS 1024
 
 /* A worker's list. A queue is in it once, as its own flag says. */
 struct unsettled {
-	unsigned n_rx, n_tx, turns;
+	unsigned n_rx, n_tx, turns, packets;
 	struct rxq *rx[UNSETTLED_MAX];
 	struct txq *tx[UNSETTLED_MAX];
 };
@@ -25,7 +26,7 @@ struct unsettled {
 /* Comes back to all of them. */
 static inline void unsettled_settle(struct unsettled *u)
 {
-	u->turns = 0;
+	u->turns = u->packets = 0;
 	if (!u->n_rx && !u->n_tx)
 		return;
 	shared_fence(); /* pairs with those of the peers, see virtio/ring.h */
@@ -68,6 +69,7 @@ static inline void unsettled_add_tx(struct unsettled *u, struct txq *q)
 /* At the end of a turn, in which the worker had @n packets. */
 static inline void unsettled_turn(struct unsettled *u, unsigned n)
 {
-	if (!n || ++u->turns == UNSETTLED_TURNS)
+	u->packets += n;
+	if (!n || ++u->turns == UNSETTLED_TURNS || u->packets >= UNSETTLED_PACKETS)
 		unsettled_settle(u);
 }
