@@ -67,7 +67,7 @@ enum record_kind { RECORD_TRANSMIT, RECORD_RECEIVE };
 struct record {
 	uint32_t port, serial;
 	uint32_t len;
-	uint16_t tci;
+	uint16_t tci, ethertype;
 	bool tagged;
 	uint8_t kind;
 	struct virtio_net_hdr offload;
@@ -211,6 +211,7 @@ static void hand_off(struct forwarder *fw, const struct view_port *out, struct p
 		.serial = out->serial,
 		.len = pkt->len,
 		.tci = pkt->tci,
+		.ethertype = pkt->ethertype,
 		.tagged = pkt->tagged,
 		.kind = RECORD_TRANSMIT,
 		.offload = pkt->offload,
@@ -567,6 +568,7 @@ static unsigned forward_inbox(struct forwarder *fw, const struct view *view, str
 		}
 		pkt->tagged = r->tagged;
 		pkt->tci = r->tci;
+		pkt->ethertype = r->ethertype;
 		pkt->offload = r->offload;
 		put_in_outbox(fw, port, pkt, (struct normal_tag){ r->tagged, r->tci });
 	}
