@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From a batch of received packets to batches on transmit queues. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -237,25 +238,59 @@ static void transmit_on(struct forwarder *fw, const struct view_port *out, struc
 	unsettled_add_tx(fw->unsettled, q);
 }
 
+/* The queue of @out for a packet, among those of @range: an index into out->txqs. */
+static unsigned pick_txq(const struct forwarder *fw, const struct view_port *out,
+			 const struct view_txq_range *range, const struct pkt *pkt)
+{
+	uint32_t hash = pkt_hash(pkt);
+
+	if (out->steer) {
+		unsigned pair = steer_find(out->steer, hash, fw->now_s);
+		unsigned at = pair == STEER_NONE ? VIEW_NO_TXQ : out->by_pair[pair];
+
+		/* the queue may be disabled, or another worker's */
+		if (at - range->first < range->n)
+			return at;
+	}
+	return range->first + hash % range->n;
+}
+
 /* Several queues are ours: a flow stays on one of them. */
 static void transmit_spread(struct forwarder *fw, const struct view_port *out,
 			    struct pkt *const *pkts, unsigned n)
 {
 	const struct view_txq_range *mine = &out->by_worker[fw->worker];
 	struct pkt *some[BATCH_MAX];
-	uint32_t hashes[BATCH_MAX];
+	unsigned at[BATCH_MAX];
+	uint32_t left = n == 32 ? UINT32_MAX : (1u << n) - 1;
 
+	static_assert(BATCH_MAX <= 32, "a bit for each packet");
 	for (unsigned i = 0; i < n; i++)
-		hashes[i] = pkt_hash(pkts[i]);
-	for (unsigned q = 0; q < mine->n; q++) {
-		struct txq *txq = out->txqs[mine->first + q].q;
-		unsigned k = 0;
+		at[i] = pick_txq(fw, out, mine, pkts[i]);
+	while (left) { /* the first one's queue, and all that go there, too */
+		unsigned first = (unsigned)__builtin_ctz(left), k = 0;
 
-		for (unsigned i = 0; i < n; i++)
-			if (hashes[i] % mine->n == q)
+		for (unsigned i = first; i < n; i++)
+			if (left & 1u << i && at[i] == at[first]) {
 				some[k++] = pkts[i];
-		if (k)
-			transmit_on(fw, out, txq, some, k);
+				left &= ~(1u << i);
+			}
+		transmit_on(fw, out, out->txqs[at[first]].q, some, k);
+	}
+}
+
+/* Copies packets into inboxes: into our own, where they @wait, or into those of queues' owners. */
+static void hand_off_all(struct forwarder *fw, const struct view_port *out, struct pkt *const *pkts,
+			 unsigned n, bool wait)
+{
+	const struct view_txq_range all = { .n = (uint16_t)out->n_txqs };
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned worker = fw->worker;
+
+		if (!wait)
+			worker = out->txqs[pick_txq(fw, out, &all, pkts[i])].worker;
+		hand_off(fw, out, pkts[i], worker);
 	}
 }
 
@@ -272,11 +307,7 @@ static void transmit(struct forwarder *fw, const struct view_port *out, struct p
 	mine = &out->by_worker[fw->worker];
 	wait = must_wait(fw, out);
 	if (unlikely(!mine->n || wait)) {
-		for (unsigned i = 0; i < n; i++) {
-			unsigned owner = out->txqs[pkt_hash(pkts[i]) % out->n_txqs].worker;
-
-			hand_off(fw, out, pkts[i], wait ? fw->worker : owner);
-		}
+		hand_off_all(fw, out, pkts, n, wait);
 		return;
 	}
 	if (likely(mine->n == 1))
@@ -518,7 +549,21 @@ static void follow(struct forwarder *fw, const struct view *view, uint64_t now)
 	fw->now_s = (uint32_t)(now / NSEC_PER_SEC);
 }
 
-void forward_batch(struct forwarder *fw, const struct view *view, uint32_t in_id,
+/* Remembers on which queue pair of @in the flows of @batch are sent. */
+static void note_flows(const struct forwarder *fw, const struct view_port *in, unsigned pair,
+		       struct batch *batch)
+{
+	for (unsigned i = 0; i < batch->n; i++) {
+		struct pkt *pkt = &batch->pkts[i];
+
+		if (unlikely(pkt->len < ETH_HLEN))
+			continue;
+		pkt_parse(pkt);
+		steer_note(in->steer, pkt_hash(pkt), pair, fw->now_s);
+	}
+}
+
+void forward_batch(struct forwarder *fw, const struct view *view, uint32_t in_id, unsigned pair,
 		   struct batch *batch, uint64_t now)
 {
 	const struct view_port *in = find_port(view, in_id);
@@ -527,6 +572,8 @@ void forward_batch(struct forwarder *fw, const struct view *view, uint32_t in_id
 		return;
 	follow(fw, view, now);
 	fw->source = FROM_PORT;
+	if (unlikely(in->steer))
+		note_flows(fw, in, pair, batch);
 	for (unsigned i = 0; i < batch->n; i++)
 		forward_received(fw, in, &batch->pkts[i]);
 	flush_all(fw);

@@ -12,11 +12,13 @@
 #include <stdint.h>
 
 #include "base/rcu.h"
+#include "flow/steer.h"
 #include "port/port.h"
 #include "state/mac.h"
 
 #define VIEW_PORTS_MAX MAC_PORTS_MAX /* port numbers are below this */
 #define VIEW_WORKERS_MAX 64
+#define VIEW_NO_TXQ UINT8_MAX
 
 /* Port numbers are indices into arrays; not those of OpenFlow. 0 is never used. */
 
@@ -30,6 +32,7 @@ struct view_limit {
 /* The parts of a port that workers write; lives as long as the port. */
 struct view_port_state {
 	uint64_t broadcast_due, unknown_due; /* for the limits, ns */
+	struct steer *steer;		     /* owned; NULL: there was no use for it yet */
 	struct port_counters counters[];     /* one for each worker */
 };
 
@@ -70,6 +73,11 @@ struct view_port {
 	struct view_txq_range {
 		uint16_t first, n;
 	} * by_worker; /* which of txqs a worker may use */
+
+	/* where replies go; NULL: no worker has a choice of queues */
+	struct steer *steer;
+	const uint8_t
+		*by_pair; /* with steer: where in txqs a queue pair is, VIEW_NO_TXQ: nowhere */
 };
 
 /* Ports that exchange frames, and where addresses were seen. */

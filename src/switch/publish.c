@@ -40,6 +40,7 @@ static size_t port_memory(const struct sw_port *p, unsigned n_workers)
 	return padded(1, sizeof(struct view_port)) +
 	       padded(p->port->n_txqs, sizeof(struct view_txq)) +
 	       padded(n_workers, sizeof(struct view_txq_range)) +
+	       padded(PORT_QUEUES_MAX, sizeof(uint8_t)) +
 	       padded(p->settings.n_macs, sizeof(mac_t)) + padded(4096 / 64, sizeof(uint64_t)) +
 	       padded(p->port->n_rxqs, sizeof(struct view_rxq));
 }
@@ -76,6 +77,36 @@ static void show_txqs(struct view_port *v, const struct sw_port *p, struct arena
 		}
 		v->by_worker[w].n = (uint16_t)(n - v->by_worker[w].first);
 	}
+}
+
+/* Whether a worker has a choice between transmit queues. One that has a queue of its own does not
+ * hand packets to another worker: that would cost more than it brings.
+ */
+static bool has_choice(const struct view_port *v, unsigned n_workers)
+{
+	for (unsigned w = 0; v->n_txqs > 1 && w < n_workers; w++)
+		if (v->by_worker[w].n != 1)
+			return true;
+	return false;
+}
+
+/* Lets replies follow the queue on which the guest sends, where that can be. */
+static void show_steering(struct view_port *v, struct arena *a, unsigned n_workers)
+{
+	uint8_t *by_pair;
+
+	if (!has_choice(v, n_workers))
+		return;
+	if (!v->state->steer)
+		v->state->steer = steer_create();
+	if (!v->state->steer) /* then flows go by their hash */
+		return;
+	by_pair = carve(a, PORT_QUEUES_MAX, sizeof(*by_pair));
+	memset(by_pair, VIEW_NO_TXQ, PORT_QUEUES_MAX);
+	for (unsigned i = 0; i < v->n_txqs; i++)
+		by_pair[v->txqs[i].q->index] = (uint8_t)i;
+	v->by_pair = by_pair;
+	v->steer = v->state->steer;
 }
 
 static void show_settings(struct view_port *v, const struct port_settings *s, struct arena *a)
@@ -117,6 +148,7 @@ static struct view_port *show_port(const struct sw_port *p, const struct view_br
 	v->held = p->changing;
 	show_settings(v, &p->settings, a);
 	show_txqs(v, p, a, n_workers);
+	show_steering(v, a, n_workers);
 	return v;
 }
 

@@ -96,6 +96,22 @@ static void check_queues(struct rig *rig, const struct view_port *v)
 	assert_int_equal(n_rxqs, v->held ? 0 : v->port->n_rxqs);
 }
 
+/* A port steers when some worker has a choice, and by_pair finds each queue. */
+static void check_steering(struct rig *rig, const struct view_port *v)
+{
+	bool choice = false;
+
+	for (unsigned w = 0; w < view_of(rig)->n_workers; w++)
+		choice |= v->n_txqs > 1 && v->by_worker[w].n != 1;
+	assert_int_equal(v->steer != NULL, choice);
+	for (unsigned q = 0; choice && q < PORT_QUEUES_MAX; q++) {
+		if (q < v->n_txqs)
+			assert_int_equal(v->txqs[v->by_pair[q]].q->index, q);
+		else
+			assert_int_equal(v->by_pair[q], VIEW_NO_TXQ);
+	}
+}
+
 static void test_queues(void **state)
 {
 	struct rig *rig = *state;
@@ -108,6 +124,9 @@ static void test_queues(void **state)
 	for (unsigned i = 1; i <= 12; i++) {
 		snprintf(name, sizeof(name), "p%u", i);
 		check_queues(rig, port_of(rig, name));
+		check_steering(rig, port_of(rig, name));
+		/* no other queue, or one for each worker: nothing to choose */
+		assert_int_equal(port_of(rig, name)->steer != NULL, i != 1 && i != 3);
 	}
 	rig_move(rig, "p7", 3, 0);
 	rig_move(rig, "p7", 4, 0);
@@ -115,6 +134,7 @@ static void test_queues(void **state)
 		assert_int_equal(view_of(rig)->workers[w].n_rxqs, 0);
 	rig_settle(rig);
 	check_queues(rig, port_of(rig, "p7"));
+	check_steering(rig, port_of(rig, "p7"));
 	assert_int_equal(rig_find(rig, "p7")->worker[3], 0);
 	assert_int_equal(rig_find(rig, "p7")->worker[4], 0);
 }

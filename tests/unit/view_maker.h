@@ -33,6 +33,7 @@ struct maker {
 	unsigned bridge[MAKER_PORTS];
 	unsigned worker[MAKER_PORTS][DUMMY_QUEUES_MAX];
 	bool no_rxqs; /* list none */
+	bool steer;   /* ports of several queues learn what their guests want */
 };
 
 UNUSED_OK static void maker_init(struct maker *m, unsigned n_workers)
@@ -69,6 +70,7 @@ UNUSED_OK static struct port *maker_add(struct maker *m, unsigned id, unsigned n
 UNUSED_OK static void maker_del(struct maker *m, unsigned id)
 {
 	m->ports[id].port->ops->destroy(m->ports[id].port);
+	steer_destroy(m->ports[id].state->steer);
 	free(m->ports[id].state);
 	memset(&m->ports[id], 0, sizeof(m->ports[id]));
 }
@@ -90,6 +92,7 @@ struct maker_view {
 	const struct view_port *members[MAKER_BRIDGES][MAKER_PORTS];
 	struct view_txq txqs[MAKER_PORTS][DUMMY_QUEUES_MAX];
 	struct view_txq_range ranges[MAKER_PORTS][8];
+	uint8_t by_pair[MAKER_PORTS][PORT_QUEUES_MAX];
 	struct view_worker workers[8];
 	struct view_rxq rxqs[8][MAKER_PORTS * DUMMY_QUEUES_MAX];
 };
@@ -118,6 +121,22 @@ static void maker_show_queues(struct maker *m, struct maker_view *mv, unsigned i
 	}
 }
 
+static void maker_show_steering(struct maker_view *mv, unsigned id)
+{
+	struct view_port *v = &mv->ports[id];
+
+	if (v->n_txqs < 2)
+		return;
+	if (!v->state->steer)
+		v->state->steer = steer_create();
+	assert_non_null(v->state->steer);
+	v->steer = v->state->steer;
+	v->by_pair = mv->by_pair[id];
+	memset(mv->by_pair[id], VIEW_NO_TXQ, PORT_QUEUES_MAX);
+	for (unsigned i = 0; i < v->n_txqs; i++)
+		mv->by_pair[id][v->txqs[i].q->index] = (uint8_t)i;
+}
+
 UNUSED_OK static struct view *maker_view(struct maker *m)
 {
 	struct view *view = calloc(1, sizeof(*view));
@@ -144,6 +163,8 @@ UNUSED_OK static struct view *maker_view(struct maker *m)
 		mv->ports[id] = m->ports[id];
 		mv->ports[id].bridge = b;
 		maker_show_queues(m, mv, id);
+		if (m->steer)
+			maker_show_steering(mv, id);
 		mv->by_id[id] = &mv->ports[id];
 		b->ports[b->n_ports++] = mv->by_id[id];
 	}
