@@ -371,6 +371,7 @@ void datapath_worker_stats(const struct datapath *dp, unsigned worker,
 		.packets = counter_read(&w->packets),
 		.sleeps = counter_read(&w->sleeps),
 		.busy_ns = (uint64_t)((double)counter_read(&w->busy_ticks) * ns_per_tick(w)),
+		.sampled_ticks = counter_read(&w->sampled_ticks),
 		.poll_ns = counter_read(&w->poll_ns),
 	};
 }
