@@ -53,6 +53,7 @@ struct forwarder {
 	uint32_t now_s;		    /* of now, seconds */
 	unsigned n_crossings;	    /* of patch ports, by the packet at hand and its copies */
 	enum source source;	    /* of the packets at hand */
+	uint32_t home;		    /* of the queue that they were received from */
 	unsigned n_touched;
 	uint32_t touched[VIEW_PORTS_MAX];	/* ids of outboxes that hold packets */
 	struct outbox outboxes[VIEW_PORTS_MAX]; /* by port id */
@@ -71,6 +72,7 @@ struct record {
 	uint16_t tci, ethertype;
 	bool tagged;
 	uint8_t kind;
+	uint8_t home;
 	struct virtio_net_hdr offload;
 };
 
@@ -215,6 +217,7 @@ static void hand_off(struct forwarder *fw, const struct view_port *out, struct p
 		.ethertype = pkt->ethertype,
 		.tagged = pkt->tagged,
 		.kind = RECORD_TRANSMIT,
+		.home = (uint8_t)fw->home,
 		.offload = pkt->offload,
 	};
 	pkt_copy(pkt, r + 1);
@@ -242,31 +245,47 @@ static void transmit_on(struct forwarder *fw, const struct view_port *out, struc
 static unsigned pick_txq(const struct forwarder *fw, const struct view_port *out,
 			 const struct view_txq_range *range, const struct pkt *pkt)
 {
-	uint32_t hash = pkt_hash(pkt);
+	uint32_t hash;
 
+	if (range->n == 1)
+		return range->first;
+	hash = pkt_hash(pkt);
 	if (out->steer) {
 		unsigned pair = steer_find(out->steer, hash, fw->now_s);
 		unsigned at = pair == STEER_NONE ? VIEW_NO_TXQ : out->by_pair[pair];
 
-		/* the queue may be disabled, or another worker's */
+		/* the queue may be disabled, or of another home */
 		if (at - range->first < range->n)
 			return at;
 	}
 	return range->first + hash % range->n;
 }
 
-/* Several queues are ours: a flow stays on one of them. */
-static void transmit_spread(struct forwarder *fw, const struct view_port *out,
-			    struct pkt *const *pkts, unsigned n)
+/* Sends on one queue, or through the inbox of the worker that owns it. */
+static void transmit_at(struct forwarder *fw, const struct view_port *out, unsigned at,
+			struct pkt *const *pkts, unsigned n)
 {
-	const struct view_txq_range *mine = &out->by_worker[fw->worker];
+	const struct view_txq *txq = &out->txqs[at];
+
+	if (likely(txq->worker == fw->worker)) {
+		transmit_on(fw, out, txq->q, pkts, n);
+		return;
+	}
+	for (unsigned i = 0; i < n; i++)
+		hand_off(fw, out, pkts[i], txq->worker);
+}
+
+/* There is a choice of queues: a flow stays on one of them. */
+static void transmit_spread(struct forwarder *fw, const struct view_port *out,
+			    const struct view_txq_range *range, struct pkt *const *pkts, unsigned n)
+{
 	struct pkt *some[BATCH_MAX];
 	unsigned at[BATCH_MAX];
-	uint32_t left = n == 32 ? UINT32_MAX : (1u << n) - 1;
+	uint32_t left = UINT32_MAX >> (32 - n);
 
-	static_assert(BATCH_MAX <= 32, "a bit for each packet");
+	static_assert(BATCH_MAX == 32, "a bit for each packet");
 	for (unsigned i = 0; i < n; i++)
-		at[i] = pick_txq(fw, out, mine, pkts[i]);
+		at[i] = pick_txq(fw, out, range, pkts[i]);
 	while (left) { /* the first one's queue, and all that go there, too */
 		unsigned first = (unsigned)__builtin_ctz(left), k = 0;
 
@@ -275,45 +294,30 @@ static void transmit_spread(struct forwarder *fw, const struct view_port *out,
 				some[k++] = pkts[i];
 				left &= ~(1u << i);
 			}
-		transmit_on(fw, out, out->txqs[at[first]].q, some, k);
+		transmit_at(fw, out, at[first], some, k);
 	}
 }
 
-/* Copies packets into inboxes: into our own, where they @wait, or into those of queues' owners. */
-static void hand_off_all(struct forwarder *fw, const struct view_port *out, struct pkt *const *pkts,
-			 unsigned n, bool wait)
-{
-	const struct view_txq_range all = { .n = (uint16_t)out->n_txqs };
-
-	for (unsigned i = 0; i < n; i++) {
-		unsigned worker = fw->worker;
-
-		if (!wait)
-			worker = out->txqs[pick_txq(fw, out, &all, pkts[i])].worker;
-		hand_off(fw, out, pkts[i], worker);
-	}
-}
-
+/* @n >= 1 */
 static void transmit(struct forwarder *fw, const struct view_port *out, struct pkt *const *pkts,
 		     unsigned n)
 {
-	const struct view_txq_range *mine;
-	bool wait;
+	const struct view_txq_range *range;
 
 	if (unlikely(!out->n_txqs)) {
 		drop_count(counters(fw, out), out->link ? DROP_tx_no_queue : DROP_tx_link_down, n);
 		return;
 	}
-	mine = &out->by_worker[fw->worker];
-	wait = must_wait(fw, out);
-	if (unlikely(!mine->n || wait)) {
-		hand_off_all(fw, out, pkts, n, wait);
+	if (unlikely(must_wait(fw, out))) {
+		for (unsigned i = 0; i < n; i++)
+			hand_off(fw, out, pkts[i], fw->worker);
 		return;
 	}
-	if (likely(mine->n == 1))
-		transmit_on(fw, out, out->txqs[mine->first].q, pkts, n);
+	range = &out->by_home[fw->home];
+	if (likely(range->n == 1))
+		transmit_at(fw, out, range->first, pkts, n);
 	else
-		transmit_spread(fw, out, pkts, n);
+		transmit_spread(fw, out, range, pkts, n);
 }
 
 static void flush_outbox(struct forwarder *fw, struct outbox *box)
@@ -563,17 +567,18 @@ static void note_flows(const struct forwarder *fw, const struct view_port *in, u
 	}
 }
 
-void forward_batch(struct forwarder *fw, const struct view *view, uint32_t in_id, unsigned pair,
+void forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
 		   struct batch *batch, uint64_t now)
 {
-	const struct view_port *in = find_port(view, in_id);
+	const struct view_port *in = find_port(view, rxq->port);
 
 	if (unlikely(!in)) /* removed a moment ago */
 		return;
 	follow(fw, view, now);
 	fw->source = FROM_PORT;
+	fw->home = rxq->home;
 	if (unlikely(in->steer))
-		note_flows(fw, in, pair, batch);
+		note_flows(fw, in, rxq->q->index, batch);
 	for (unsigned i = 0; i < batch->n; i++)
 		forward_received(fw, in, &batch->pkts[i]);
 	flush_all(fw);
@@ -608,6 +613,10 @@ static unsigned forward_inbox(struct forwarder *fw, const struct view *view, str
 			fw->outboxes[r->port].n_waiting--;
 		if (!port)
 			continue;
+		if (r->home != fw->home) {
+			flush_all(fw);
+			fw->home = r->home;
+		}
 		pkt_init_linear(pkt, r + 1, r->len, &batch->frags[n]);
 		if (r->kind == RECORD_RECEIVE) {
 			forward_received(fw, port, pkt);

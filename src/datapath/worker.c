@@ -35,7 +35,7 @@ static unsigned poll_queue(struct worker *w, const struct view *view, const stru
 	unsettled_add_rx(&w->unsettled, rxq->q);
 	/* after the packets were taken: they meet the newest rules */
 	newest = rcu_read(&w->shared->view);
-	forward_batch(w->forwarder, newest, rxq->port, rxq->q->index, batch, now);
+	forward_batch(w->forwarder, newest, rxq, batch, now);
 	ops->rx_done(rxq->q, batch);
 	return batch->n;
 }

@@ -36,6 +36,11 @@ struct view_port_state {
 	struct port_counters counters[];     /* one for each worker */
 };
 
+/* The *home* of a queue pair is the worker that it was given when its port came up. Which of a
+ * port's transmit queues a flow takes depends on the home of the receive queue it comes from, not
+ * on who serves what now: when queues move to other workers, flows keep their queues.
+ */
+
 /* A transmit queue and the one worker that may use it. */
 struct view_txq {
 	struct txq *q;
@@ -69,12 +74,13 @@ struct view_port {
 	struct view_limit broadcast_limit, unknown_limit;
 
 	unsigned n_txqs;
-	struct view_txq *txqs; /* sorted by worker */
+	struct view_txq *txqs; /* sorted by home */
 	struct view_txq_range {
 		uint16_t first, n;
-	} * by_worker; /* which of txqs a worker may use */
+	} * by_home; /* where packets from a queue of this home go: to queues of the same home, to
+			any if there is none */
 
-	/* where replies go; NULL: no worker has a choice of queues */
+	/* where replies go; NULL: nobody has a choice of queues */
 	struct steer *steer;
 	const uint8_t
 		*by_pair; /* with steer: where in txqs a queue pair is, VIEW_NO_TXQ: nowhere */
@@ -91,6 +97,7 @@ struct view_bridge {
 struct view_rxq {
 	struct rxq *q;
 	uint32_t port;
+	uint32_t home;
 };
 
 /* What one worker has to poll. */

@@ -74,12 +74,15 @@ static void assign_pair(struct sw_port *p, unsigned pair)
 {
 	if (p->assigned[pair])
 		return;
-	p->worker[pair] = p->target[pair] = (uint8_t)choose_worker(p, pair);
+	p->worker[pair] = p->target[pair] = p->home[pair] = (uint8_t)choose_worker(p, pair);
 	p->assigned[pair] = true;
 }
 
 void switch_assign(struct sw_port *p)
 {
+	/* no flow is on a queue: when the port comes up again, let all begin where they are */
+	if (!p->port->n_rxqs && !p->port->n_txqs)
+		memcpy(p->home, p->target, sizeof(p->home));
 	for (unsigned q = 0; q < p->port->n_rxqs; q++)
 		assign_pair(p, p->port->rxqs[q]->index);
 	for (unsigned q = 0; q < p->port->n_txqs; q++)
@@ -110,11 +113,22 @@ static bool has_queue(const struct sw_port *p, unsigned pair)
 	return false;
 }
 
+static bool was_used(const struct sw_port *p)
+{
+	for (unsigned w = 0; w < datapath_n_workers(p->sw->dp); w++)
+		if (counter_read(&p->state->counters[w].rx_packets) ||
+		    counter_read(&p->state->counters[w].tx_packets))
+			return true;
+	return false;
+}
+
 void switch_move_pair(struct sw_port *p, unsigned pair, unsigned worker)
 {
 	p->target[pair] = (uint8_t)worker;
+	if (!was_used(p)) /* no flow could be disturbed, and many are pinned right away */
+		p->home[pair] = (uint8_t)worker;
 	if (!p->assigned[pair] || !has_queue(p, pair)) {
-		p->worker[pair] = (uint8_t)worker;
+		p->worker[pair] = p->home[pair] = (uint8_t)worker;
 		p->assigned[pair] = true;
 	}
 	if (p->worker[pair] == worker || p->sw->moving)

@@ -68,6 +68,7 @@ struct sw_port {
 	bool pinned[PORT_QUEUES_MAX];
 	bool assigned[PORT_QUEUES_MAX];
 	uint8_t worker[PORT_QUEUES_MAX]; /* of each queue pair, when assigned */
+	uint8_t home[PORT_QUEUES_MAX];	 /* the worker when the port came up (see flow/view.h) */
 	uint8_t target[PORT_QUEUES_MAX]; /* the worker it shall have; differs while moving */
 };
 

@@ -58,7 +58,7 @@ static size_t view_memory(const struct swtch *sw, unsigned n_ports, unsigned n_w
 	return size;
 }
 
-/* Lists transmit queues worker by worker. */
+/* Lists transmit queues by their homes. */
 static void show_txqs(struct view_port *v, const struct sw_port *p, struct arena *a,
 		      unsigned n_workers)
 {
@@ -66,26 +66,27 @@ static void show_txqs(struct view_port *v, const struct sw_port *p, struct arena
 
 	v->n_txqs = p->port->n_txqs;
 	v->txqs = carve(a, v->n_txqs, sizeof(*v->txqs));
-	v->by_worker = carve(a, n_workers, sizeof(*v->by_worker));
+	v->by_home = carve(a, n_workers, sizeof(*v->by_home));
 	for (unsigned w = 0; w < n_workers; w++) {
-		v->by_worker[w].first = (uint16_t)n;
+		v->by_home[w].first = (uint16_t)n;
 		for (unsigned q = 0; q < v->n_txqs; q++) {
 			struct txq *txq = p->port->txqs[q];
 
-			if (p->worker[txq->index] == w)
-				v->txqs[n++] = (struct view_txq){ txq, (uint16_t)w };
+			if (p->home[txq->index] == w)
+				v->txqs[n++] = (struct view_txq){ txq, p->worker[txq->index] };
 		}
-		v->by_worker[w].n = (uint16_t)(n - v->by_worker[w].first);
+		v->by_home[w].n = (uint16_t)(n - v->by_home[w].first);
 	}
+	for (unsigned w = 0; w < n_workers; w++)
+		if (!v->by_home[w].n)
+			v->by_home[w] = (struct view_txq_range){ .n = (uint16_t)n };
 }
 
-/* Whether a worker has a choice between transmit queues. One that has a queue of its own does not
- * hand packets to another worker: that would cost more than it brings.
- */
+/* Whether there is a choice of transmit queues for some packet. */
 static bool has_choice(const struct view_port *v, unsigned n_workers)
 {
-	for (unsigned w = 0; v->n_txqs > 1 && w < n_workers; w++)
-		if (v->by_worker[w].n != 1)
+	for (unsigned w = 0; w < n_workers; w++)
+		if (v->by_home[w].n > 1)
 			return true;
 	return false;
 }
@@ -203,7 +204,8 @@ static void show_rxqs(struct swtch *sw, struct view *view, struct arena *a)
 
 				if (p->worker[rxq->index] == w)
 					worker->rxqs[worker->n_rxqs++] =
-						(struct view_rxq){ rxq, p->id };
+						(struct view_rxq){ rxq, p->id,
+								   p->home[rxq->index] };
 			}
 		}
 		carve(a, worker->n_rxqs, sizeof(*worker->rxqs));

@@ -64,13 +64,14 @@ UNUSED_OK static void follow(struct stage *s)
 UNUSED_OK static void take(struct stage *s, unsigned w, unsigned in, unsigned pair)
 {
 	struct rxq *q = s->m.ports[in].port->rxqs[pair];
+	const struct view_rxq rxq = { q, in, s->m.has_homes ? s->m.home[in][pair] : w };
 
 	for (;;) {
 		batch_clear(s->batch);
 		q->port->ops->rx(q, s->batch, &s->m.ports[in].state->counters[w]);
 		if (!s->batch->n)
 			return;
-		forward_batch(s->fw[w], s->view, in, pair, s->batch, NSEC_PER_SEC);
+		forward_batch(s->fw[w], s->view, &rxq, s->batch, NSEC_PER_SEC);
 		q->port->ops->rx_done(q, s->batch);
 	}
 }

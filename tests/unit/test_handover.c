@@ -151,7 +151,7 @@ static void test_held_packets_wait_in_order(void **state)
 	inject(s, 1, frame, numbered(frame, MAC(2), 3));
 	s->m.ports[1].port->ops->rx(s->m.ports[1].port->rxqs[0], s->batch,
 				    &s->m.ports[1].state->counters[0]);
-	forward_batch(s->fw[0], s->view, 1, 0, s->batch, 1);
+	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .port = 1 }, s->batch, 1);
 	s->m.ports[1].port->ops->rx_done(s->m.ports[1].port->rxqs[0], s->batch);
 	turn(s, 1, 0);
 	expect_numbers(s, 2, NUMBERS(1));
@@ -233,8 +233,8 @@ static void test_records_of_a_removed_port(void **state)
 	batch_clear(s->batch);
 	s->m.ports[1].port->ops->rx(s->m.ports[1].port->rxqs[0], s->batch,
 				    &s->m.ports[1].state->counters[0]);
-	forward_batch(s->fw[0], s->view, 9, 0, s->batch, 1);
-	forward_batch(s->fw[0], s->view, 4000, 0, s->batch, 1);
+	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .port = 9 }, s->batch, 1);
+	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .port = 4000 }, s->batch, 1);
 	s->m.ports[1].port->ops->rx_done(s->m.ports[1].port->rxqs[0], s->batch);
 	expect_nothing(s, 2);
 }
@@ -343,7 +343,7 @@ static void reply(struct stage *s, unsigned w, unsigned flow, unsigned pair)
 		dummy_sent_pop(s->m.ports[1].port, 0);
 }
 
-/* Sends to port 2, and returns the queue where that came out. */
+/* Sends to port 2, by the worker that serves port 1, and returns the queue where that came out. */
 static unsigned queue_of(struct stage *s, unsigned flow)
 {
 	struct port *port = s->m.ports[2].port;
@@ -351,7 +351,7 @@ static unsigned queue_of(struct stage *s, unsigned flow)
 	unsigned queue = 99;
 
 	inject(s, 1, frame, make_flow(frame, false, flow));
-	turn(s, 0, 1);
+	turn(s, s->m.worker[1][0], 1);
 	for (unsigned i = 0; i < 3; i++)
 		turn(s, i, 0);
 	for (unsigned q = 0; q < 4; q++)
@@ -433,6 +433,38 @@ static void test_steering_gives_way(void **state)
 		assert_int_equal(queue_of(s, flow), 1 - by_hash[flow]);
 }
 
+/* Wherever queues move, a flow stays on its queue: one of the same home as the sender's. */
+static void test_moves_do_not_change_queues(void **state)
+{
+	static const unsigned owners[][5] = { { 0, 0, 0, 1, 1 },
+					      { 1, 0, 0, 1, 1 },
+					      { 2, 0, 1, 2, 0 },
+					      { 0, 1, 1, 1, 1 },
+					      { 1, 2, 2, 2, 2 } };
+	struct stage *s = *state;
+	unsigned first[16], used = 0;
+
+	s->m.has_homes = true;
+	s->m.home[2][2] = s->m.home[2][3] = 1;
+	open_steered(s, &owners[0][1]);
+	for (unsigned o = 0; o < ARRAY_SIZE(owners); o++) {
+		s->m.worker[1][0] = owners[o][0];
+		for (unsigned q = 0; q < 4; q++)
+			s->m.worker[2][q] = owners[o][1 + q];
+		follow(s);
+		for (unsigned flow = 0; flow < ARRAY_SIZE(first); flow++) {
+			unsigned queue = queue_of(s, flow);
+
+			if (!o)
+				first[flow] = queue;
+			assert_true(queue < 2);
+			assert_int_equal(queue, first[flow]);
+			used |= 1u << queue;
+		}
+		assert_int_equal(used, 3);
+	}
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -447,6 +479,7 @@ int main(void)
 		TEST(test_spreads_flows),
 		TEST(test_replies_follow_the_guest),
 		TEST(test_steering_gives_way),
+		TEST(test_moves_do_not_change_queues),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

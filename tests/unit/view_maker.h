@@ -32,6 +32,8 @@ struct maker {
 	struct view_port ports[MAKER_PORTS]; /* settings; the rest is filled in */
 	unsigned bridge[MAKER_PORTS];
 	unsigned worker[MAKER_PORTS][DUMMY_QUEUES_MAX];
+	bool has_homes; /* home counts, otherwise everything is at home */
+	unsigned home[MAKER_PORTS][DUMMY_QUEUES_MAX];
 	bool no_rxqs; /* list none */
 	bool steer;   /* ports of several queues learn what their guests want */
 };
@@ -97,6 +99,11 @@ struct maker_view {
 	struct view_rxq rxqs[8][MAKER_PORTS * DUMMY_QUEUES_MAX];
 };
 
+static unsigned maker_home(const struct maker *m, unsigned id, unsigned queue)
+{
+	return m->has_homes ? m->home[id][queue] : m->worker[id][queue];
+}
+
 static void maker_show_queues(struct maker *m, struct maker_view *mv, unsigned id)
 {
 	struct view_port *v = &mv->ports[id];
@@ -105,20 +112,25 @@ static void maker_show_queues(struct maker *m, struct maker_view *mv, unsigned i
 	if (!v->patch)
 		v->n_txqs = v->link ? v->port->n_txqs : 0;
 	v->txqs = mv->txqs[id];
-	v->by_worker = mv->ranges[id];
+	v->by_home = mv->ranges[id];
 	for (unsigned w = 0; w < m->n_workers; w++) {
 		struct view_worker *worker = &mv->workers[w];
 
-		v->by_worker[w].first = (uint16_t)n;
+		v->by_home[w].first = (uint16_t)n;
 		for (unsigned q = 0; q < v->n_txqs; q++)
-			if (m->worker[id][q] == w)
-				v->txqs[n++] = (struct view_txq){ v->port->txqs[q], (uint16_t)w };
-		v->by_worker[w].n = (uint16_t)(n - v->by_worker[w].first);
+			if (maker_home(m, id, q) == w)
+				v->txqs[n++] = (struct view_txq){ v->port->txqs[q],
+								  (uint16_t)m->worker[id][q] };
+		v->by_home[w].n = (uint16_t)(n - v->by_home[w].first);
 		for (unsigned q = 0; q < v->port->n_rxqs && !m->no_rxqs && !v->held; q++)
 			if (m->worker[id][q] == w)
 				worker->rxqs[worker->n_rxqs++] =
-					(struct view_rxq){ v->port->rxqs[q], id };
+					(struct view_rxq){ v->port->rxqs[q], id,
+							   maker_home(m, id, q) };
 	}
+	for (unsigned w = 0; w < m->n_workers; w++)
+		if (!v->by_home[w].n)
+			v->by_home[w] = (struct view_txq_range){ .n = (uint16_t)n };
 }
 
 static void maker_show_steering(struct maker_view *mv, unsigned id)
