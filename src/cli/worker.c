@@ -37,7 +37,7 @@ static void print_workers(const json_t *workers)
 {
 	static const char *const columns[] = { "worker",       "cpu",	  "state",  "busy_percent",
 					       "load_percent", "packets", "sleeps", NULL };
-	static const char *const queue_columns[] = { "port",	     "queue", "worker",
+	static const char *const queue_columns[] = { "port",	     "queue", "worker", "home",
 						     "load_percent", "why",   NULL };
 	json_t *queues = take_queues(workers);
 

@@ -246,10 +246,10 @@ static json_t *queues_of(const struct swtch *sw, unsigned worker)
 			if (p->target[pair] == worker)
 				json_array_append_new(
 					list,
-					json_pack("{s:s, s:i, s:b, s:s, s:f}", "port", p->name,
-						  "queue", pair, "pinned", p->pinned[pair], "why",
-						  switch_pair_why(p, pair), "load_percent",
-						  p->loads[pair].percent));
+					json_pack("{s:s, s:i, s:i, s:b, s:s, s:f}", "port", p->name,
+						  "queue", pair, "home", p->home[pair], "pinned",
+						  p->pinned[pair], "why", switch_pair_why(p, pair),
+						  "load_percent", p->loads[pair].percent));
 		}
 	return list;
 }

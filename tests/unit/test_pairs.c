@@ -144,12 +144,113 @@ static void test_pairs_change_under_traffic(void **state)
 	unplug(&g);
 }
 
+/* ---- two guests of two pairs each send to each other on both, while their pairs move */
+
+#define FLOWS 4u
+#define WINDOW 100u /* frames of a flow on their way: fewer than half a ring */
+
+struct flow {
+	struct guest *from, *to;
+	unsigned pair;
+	int queue; /* that it comes out of; -1: not known yet */
+	uint32_t sent, received;
+};
+
+/* The guest's side of flow @i; @peer: the other end. */
+static mac_t end_of(unsigned i, bool peer)
+{
+	return MAC(0x2000 + 2 * i + peer);
+}
+
+static void learn_ends(struct rig *rig)
+{
+	for (unsigned i = 0; i < 2 * FLOWS; i++) {
+		unsigned flow = i / 2;
+		struct sw_port *p = rig_find(rig, (flow % 2) == i % 2 ? "a" : "b");
+		uint32_t now = (uint32_t)(clock_ns() / NSEC_PER_SEC);
+
+		UNTIL(rig, (mac_table_learn(p->bridge->macs, end_of(flow, i % 2), 0, p->id, now, 0),
+			    mac_table_lookup(p->bridge->macs, end_of(flow, i % 2), 0) == p->id));
+	}
+}
+
+static void pump(struct rig *rig, struct flow *flows, unsigned i, uint32_t total)
+{
+	struct flow *f = &flows[i];
+
+	for (unsigned n = 0; n < 32 && f->sent < total && f->sent - f->received < WINDOW; n++)
+		guest_sends(rig, f->from, f->pair, end_of(i, true), end_of(i, false),
+			    (uint64_t)i << 32 | f->sent++);
+}
+
+/* A flow stays on one queue of its receiver, complete and in order. */
+static void collect(struct flow *flows, struct guest *g, unsigned pair)
+{
+	uint64_t number;
+
+	while (guest_receives(g, pair, &number)) {
+		struct flow *f = &flows[number >> 32];
+
+		if (f->queue < 0)
+			f->queue = (int)pair;
+		assert_true(f->to == g && f->queue == (int)pair);
+		assert_int_equal((uint32_t)number, f->received);
+		f->received++;
+	}
+}
+
+static void test_order_while_pairs_move(void **state)
+{
+	const uint32_t total = 4000 * test_scale();
+	uint64_t end = clock_ns() + 3 * WAIT_NS, got, moved_at = 0;
+	struct rig *rig = *state;
+	struct flow flows[FLOWS];
+	unsigned seed = 5, n_moves = 0;
+	struct guest a, b;
+
+	event_del(rig->sw->balance_event);
+	rig_do(rig, switch_port_add, vhost_port("a"));
+	rig_do(rig, switch_port_add, vhost_port("b"));
+	plug(rig, &a, "a", BIT(VIRTIO_NET_F_MQ), 2, false);
+	plug(rig, &b, "b", BIT(VIRTIO_NET_F_MQ) | BIT(VIRTIO_F_RING_PACKED), 2, false);
+	UNTIL(rig, rig_find(rig, "a")->port->n_txqs == 2 && rig_find(rig, "b")->port->n_txqs == 2);
+	rig_settle(rig);
+	learn_ends(rig);
+	for (unsigned i = 0; i < FLOWS; i++)
+		flows[i] = (struct flow){
+			.from = i % 2 ? &b : &a, .to = i % 2 ? &a : &b, .pair = i / 2, .queue = -1
+		};
+	do {
+		got = 0;
+		for (unsigned i = 0; i < FLOWS; i++) {
+			pump(rig, flows, i, total);
+			collect(flows, flows[i].to, 0);
+			collect(flows, flows[i].to, 1);
+			got += flows[i].received;
+		}
+		if (got - moved_at > 200 && got < FLOWS * total) {
+			moved_at = got;
+			rig_move(rig, rand_r(&seed) % 2 ? "a" : "b", (unsigned)rand_r(&seed) % 2,
+				 (unsigned)rand_r(&seed) % 2);
+			n_moves++;
+		}
+		rig_run(rig);
+		if (clock_ns() > end)
+			fail_msg("%llu of %u frames came", (unsigned long long)got, FLOWS * total);
+	} while (got < FLOWS * total);
+	assert_true(n_moves >= 20);
+	assert_int_equal(rig_drops(rig, "a") + rig_drops(rig, "b"), 0);
+	unplug(&a);
+	unplug(&b);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_all_pairs),
 		TEST(test_pairs_change_under_traffic),
+		TEST(test_order_while_pairs_move),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
