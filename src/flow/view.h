@@ -36,7 +36,8 @@ struct view_port_state {
 	struct port_counters counters[];     /* one for each worker */
 };
 
-/* The *home* of a queue pair is the worker that it was given when its port came up. Which of a
+/* The *home* of a queue pair is the worker that it had when its port came up, or when there was no
+ * traffic for a while. Which of a
  * port's transmit queues a flow takes depends on the home of the receive queue it comes from, not
  * on who serves what now: when queues move to other workers, flows keep their queues.
  */

@@ -113,19 +113,21 @@ static bool has_queue(const struct sw_port *p, unsigned pair)
 	return false;
 }
 
-static bool was_used(const struct sw_port *p)
+uint64_t switch_port_packets(const struct sw_port *p)
 {
+	uint64_t n = 0;
+
 	for (unsigned w = 0; w < datapath_n_workers(p->sw->dp); w++)
-		if (counter_read(&p->state->counters[w].rx_packets) ||
-		    counter_read(&p->state->counters[w].tx_packets))
-			return true;
-	return false;
+		n += counter_read(&p->state->counters[w].rx_packets) +
+		     counter_read(&p->state->counters[w].tx_packets);
+	return n;
 }
 
 void switch_move_pair(struct sw_port *p, unsigned pair, unsigned worker)
 {
 	p->target[pair] = (uint8_t)worker;
-	if (!was_used(p)) /* no flow could be disturbed, and many are pinned right away */
+	if (!switch_port_packets(
+		    p)) /* no flow could be disturbed, and many are pinned right away */
 		p->home[pair] = (uint8_t)worker;
 	if (!p->assigned[pair] || !has_queue(p, pair)) {
 		p->worker[pair] = p->home[pair] = (uint8_t)worker;

@@ -144,11 +144,26 @@ void switch_rebalance(struct swtch *sw)
 	switch_move_pair(best.p, best.pair, best.to);
 }
 
+/* A port that had no packets for a whole period has no flows that could be disturbed. */
+static void settle_idle(struct sw_port *p)
+{
+	uint64_t n = switch_port_packets(p);
+	bool idle = n == p->n_packets;
+
+	p->n_packets = n;
+	if (!idle || !memcmp(p->home, p->worker, sizeof(p->home)))
+		return;
+	memcpy(p->home, p->worker, sizeof(p->home));
+	switch_publish_soon(p->sw);
+}
+
 void switch_balance(struct swtch *sw)
 {
 	if (sw->moving)
 		return;
 	measure(sw);
+	for (struct sw_port *p = sw->ports; p; p = p->next)
+		settle_idle(p);
 	/* what a queue that moved has cost, it cost two workers */
 	if (sw->n_moves == sw->n_moves_measured)
 		switch_rebalance(sw);

@@ -65,10 +65,11 @@ struct sw_port {
 	bool removing;
 	bool attention; /* set by workers */
 	struct pair_load loads[PORT_QUEUES_MAX];
+	uint64_t n_packets; /* at the last measurement */
 	bool pinned[PORT_QUEUES_MAX];
 	bool assigned[PORT_QUEUES_MAX];
 	uint8_t worker[PORT_QUEUES_MAX]; /* of each queue pair, when assigned */
-	uint8_t home[PORT_QUEUES_MAX];	 /* the worker when the port came up (see flow/view.h) */
+	uint8_t home[PORT_QUEUES_MAX];	 /* see flow/view.h */
 	uint8_t target[PORT_QUEUES_MAX]; /* the worker it shall have; differs while moving */
 };
 
@@ -157,11 +158,16 @@ bool switch_worker_is_far(const struct sw_port *p, unsigned worker);
 /* Lets @worker serve the queue pair soon; nothing is lost or overtaken. */
 void switch_move_pair(struct sw_port *p, unsigned pair, unsigned worker);
 
+/* Received from the port and sent to it so far. */
+uint64_t switch_port_packets(const struct sw_port *p);
+
 /* balance.c */
 
 #define BALANCE_PERIOD_S 5 /* between calls of switch_balance() */
 
-/* Measures the load of workers and queues since the last call, then rebalances. */
+/* Measures the load of workers and queues since the last call, then rebalances; queues of ports
+ * without traffic become at home where they are.
+ */
 void switch_balance(struct swtch *sw);
 /* Moves one queue pair, if a worker has too much to do and that helps. */
 void switch_rebalance(struct swtch *sw);

@@ -157,14 +157,37 @@ static void test_measures(void **state)
 	json_decref(shown);
 }
 
+/* A queue's home follows it when its port has had no packets between two measurements. */
+static void test_home_follows_when_idle(void **state)
+{
+	struct rig *rig = *state;
+	struct sw_port *p;
+
+	rig_add(rig, "a", NULL);
+	p = rig_find(rig, "a");
+	switch_move_pair(p, 0, 1); /* nothing was ever there: at once */
+	rig_settle(rig);
+	assert_int_equal(p->home[0], 1);
+	rig_announce(rig, "a", MAC(1));
+	switch_move_pair(p, 0, 2);
+	rig_settle(rig);
+	assert_int_equal(p->home[0], 1);
+	switch_balance(rig->sw);
+	assert_int_equal(p->home[0], 1);
+	rig_announce(rig, "a", MAC(1));
+	switch_balance(rig->sw);
+	assert_int_equal(p->home[0], 1);
+	switch_balance(rig->sw);
+	assert_int_equal(p->home[0], 2);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_moves_what_helps_most),
-		TEST(test_leaves_alone),
-		TEST(test_respects_wishes),
-		TEST(test_measures),
+		TEST(test_moves_what_helps_most),  TEST(test_leaves_alone),
+		TEST(test_respects_wishes),	   TEST(test_measures),
+		TEST(test_home_follows_when_idle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
