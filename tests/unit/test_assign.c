@@ -237,7 +237,7 @@ static uint64_t pump_all(struct flow *flows, unsigned n_pairs, uint64_t total)
 static void pump_while_moving(struct rig *rig, unsigned n_workers, unsigned n_pairs, uint64_t total)
 {
 	struct flow flows[FLOWS_MAX];
-	uint64_t end = clock_ns() + WAIT_NS, left = PORTS * n_pairs * total, moved_at = left;
+	uint64_t end = clock_ns() + 3 * WAIT_NS, left = PORTS * n_pairs * total, moved_at = left;
 	unsigned seed = 7, n_moves = 0;
 	char name[8];
 
