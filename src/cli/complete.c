@@ -146,6 +146,8 @@ static void print_values(const struct cli *cli, const json_t *described,
 		print_keys(json_object_get(json_object_get(described, "port"), "kinds"));
 	else if (!strcmp(wanted, "poll"))
 		puts("adaptive\nalways");
+	else if (!strcmp(wanted, "rebalance"))
+		puts("on\noff");
 	else if (!strcmp(wanted, "worker"))
 		puts("auto");
 	for (int t = 0; t < 2; t++)

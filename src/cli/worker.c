@@ -7,7 +7,8 @@ static enum status set(const struct cli *cli, int argc, char **argv)
 {
 	enum status status = check_words(argc, argv, 2, 6,
 					 "worker set port NAME queue N worker N|auto, or vireo "
-					 "worker set poll adaptive|always");
+					 "worker set poll adaptive|always, or vireo worker "
+					 "set rebalance on|off");
 	json_t *params;
 
 	if (status)
@@ -16,48 +17,56 @@ static enum status set(const struct cli *cli, int argc, char **argv)
 	return params ? client_call(cli, "worker.set", params, NULL) : STATUS_USAGE;
 }
 
-/* "vm1:0" for {"port": "vm1", "queue": 0}. */
-static json_t *name_queues(const json_t *queues)
+/* Takes the queues out of @workers: a row for each, a new reference. */
+static json_t *take_queues(const json_t *workers)
 {
-	json_t *names = json_array();
-	const json_t *queue;
-	size_t i;
+	json_t *rows = json_array(), *worker, *queue;
+	size_t i, j;
 
-	json_array_foreach (queues, i, queue)
-		json_array_append_new(
-			names,
-			json_sprintf(
-				"%s:%d%s", json_string_value(json_object_get(queue, "port")) ?: "?",
-				(int)json_integer_value(json_object_get(queue, "queue")),
-				json_is_true(json_object_get(queue, "pinned")) ? " (pinned)" : ""));
-	return names;
+	json_array_foreach (workers, i, worker) {
+		json_array_foreach (json_object_get(worker, "queues"), j, queue) {
+			json_object_set(queue, "worker", json_object_get(worker, "worker"));
+			json_array_append(rows, queue);
+		}
+		json_object_del(worker, "queues");
+	}
+	return rows;
+}
+
+static void print_workers(const json_t *workers)
+{
+	static const char *const columns[] = { "worker",       "cpu",	  "state",  "busy_percent",
+					       "load_percent", "packets", "sleeps", NULL };
+	static const char *const queue_columns[] = { "port",	     "queue", "worker", "home",
+						     "load_percent", "why",   NULL };
+	json_t *queues = take_queues(workers);
+
+	print_table(workers, columns, false, 0);
+	if (json_array_size(queues)) {
+		putchar('\n');
+		print_table(queues, queue_columns, true, 0);
+	}
+	json_decref(queues);
 }
 
 static enum status show(const struct cli *cli, int argc, char **argv)
 {
-	static const char *const columns[] = { "worker",  "cpu",    "state", "busy_percent",
-					       "packets", "sleeps", NULL };
 	enum status status = check_words(argc, argv, 0, 0, "worker show");
-	json_t *workers, *worker;
-	size_t i;
+	json_t *workers;
 
 	if (!status)
 		status = client_call(cli, "worker.show", NULL, &workers);
 	if (status)
 		return status;
-	if (cli->json) {
+	if (cli->json)
 		print_json(workers);
-	} else {
-		json_array_foreach (workers, i, worker)
-			json_object_set_new(worker, "queues",
-					    name_queues(json_object_get(worker, "queues")));
-		print_table(workers, columns, false, 0);
-	}
+	else
+		print_workers(workers);
 	json_decref(workers);
 	return STATUS_OK;
 }
 
-static const char *const set_options[] = { "port", "queue", "worker", "poll", NULL };
+static const char *const set_options[] = { "port", "queue", "worker", "poll", "rebalance", NULL };
 
 static const struct verb verbs[] = {
 	{ .name = "show",
@@ -65,8 +74,8 @@ static const struct verb verbs[] = {
 	  .help = "list worker threads and the queues they serve",
 	  .run = show },
 	{ .name = "set",
-	  .args = "port NAME queue N worker N|auto | poll adaptive|always",
-	  .help = "pin a receive queue to a worker, or say how workers wait",
+	  .args = "port NAME queue N worker N|auto | poll adaptive|always | rebalance on|off",
+	  .help = "pin a receive queue to a worker, say how workers wait and share the load",
 	  .run = set,
 	  .own_options = set_options },
 	{ .name = NULL },

@@ -27,6 +27,7 @@ struct waiter {
 	void *arg;
 	bool drain; /* the inboxes have to be empty, too */
 	unsigned n_looks;
+	uint64_t turns[VIEW_WORKERS_MAX]; /* of each worker at the last look */
 };
 
 struct datapath {
@@ -119,13 +120,28 @@ static void complain(struct waiter *w)
 	log_error("a worker has been stuck for a second; changes wait for it");
 }
 
+/* Whether every worker has had a turn, or sleeps, since this was last true for @w. */
+static bool all_turned(const struct datapath *dp, struct waiter *w)
+{
+	for (unsigned i = 0; i < dp->shared.n_workers; i++)
+		if (counter_read(&dp->shared.workers[i].turns) == w->turns[i] &&
+		    !__atomic_load_n(&dp->shared.workers[i].asleep, __ATOMIC_RELAXED))
+			return false;
+	for (unsigned i = 0; i < dp->shared.n_workers; i++)
+		w->turns[i] = counter_read(&dp->shared.workers[i].turns);
+	return true;
+}
+
 /* Whether nothing is on its way any more, if @w waits for that. A port that stays held keeps its
- * packets in an inbox: after a second or so of looking the others go on. Looks are counted, not
- * time: while the whole machine is stopped nobody could have emptied an inbox.
+ * packets in an inbox: after a second or so the others go on. What is counted are looks between
+ * which all workers had a turn, not time: one that did not get its processor could not have emptied
+ * its inbox.
  */
 static bool drained(const struct datapath *dp, struct waiter *w)
 {
-	return !w->drain || inboxes_empty(&dp->shared.inboxes) || ++w->n_looks > DRAIN_LOOKS_MAX;
+	if (!w->drain || inboxes_empty(&dp->shared.inboxes))
+		return true;
+	return all_turned(dp, w) && ++w->n_looks > DRAIN_LOOKS_MAX;
 }
 
 static void look_at_workers(evutil_socket_t fd, short what, void *arg)
@@ -371,6 +387,7 @@ void datapath_worker_stats(const struct datapath *dp, unsigned worker,
 		.packets = counter_read(&w->packets),
 		.sleeps = counter_read(&w->sleeps),
 		.busy_ns = (uint64_t)((double)counter_read(&w->busy_ticks) * ns_per_tick(w)),
+		.sampled_ticks = counter_read(&w->sampled_ticks),
 		.poll_ns = counter_read(&w->poll_ns),
 	};
 }

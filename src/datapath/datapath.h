@@ -18,6 +18,8 @@ struct datapath_worker_stats {
 	uint64_t packets; /* handled */
 	uint64_t sleeps;
 	uint64_t busy_ns; /* time in turns that had work */
+	/* clock_ticks() of some of these turns; rxq.sampled_ticks is a queue's part of them */
+	uint64_t sampled_ticks;
 	uint64_t poll_ns; /* how long it polls at present before it sleeps */
 };
 

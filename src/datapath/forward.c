@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* From a batch of received packets to batches on transmit queues. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -52,6 +53,7 @@ struct forwarder {
 	uint32_t now_s;		    /* of now, seconds */
 	unsigned n_crossings;	    /* of patch ports, by the packet at hand and its copies */
 	enum source source;	    /* of the packets at hand */
+	uint32_t home;		    /* of the queue that they were received from */
 	unsigned n_touched;
 	uint32_t touched[VIEW_PORTS_MAX];	/* ids of outboxes that hold packets */
 	struct outbox outboxes[VIEW_PORTS_MAX]; /* by port id */
@@ -67,9 +69,10 @@ enum record_kind { RECORD_TRANSMIT, RECORD_RECEIVE };
 struct record {
 	uint32_t port, serial;
 	uint32_t len;
-	uint16_t tci;
+	uint16_t tci, ethertype;
 	bool tagged;
 	uint8_t kind;
+	uint8_t home;
 	struct virtio_net_hdr offload;
 };
 
@@ -211,8 +214,10 @@ static void hand_off(struct forwarder *fw, const struct view_port *out, struct p
 		.serial = out->serial,
 		.len = pkt->len,
 		.tci = pkt->tci,
+		.ethertype = pkt->ethertype,
 		.tagged = pkt->tagged,
 		.kind = RECORD_TRANSMIT,
+		.home = (uint8_t)fw->home,
 		.offload = pkt->offload,
 	};
 	pkt_copy(pkt, r + 1);
@@ -236,52 +241,83 @@ static void transmit_on(struct forwarder *fw, const struct view_port *out, struc
 	unsettled_add_tx(fw->unsettled, q);
 }
 
-/* Several queues are ours: a flow stays on one of them. */
-static void transmit_spread(struct forwarder *fw, const struct view_port *out,
-			    struct pkt *const *pkts, unsigned n)
+/* The queue of @out for a packet, among those of @range: an index into out->txqs. */
+static unsigned pick_txq(const struct forwarder *fw, const struct view_port *out,
+			 const struct view_txq_range *range, const struct pkt *pkt)
 {
-	const struct view_txq_range *mine = &out->by_worker[fw->worker];
-	struct pkt *some[BATCH_MAX];
-	uint32_t hashes[BATCH_MAX];
+	uint32_t hash;
 
+	if (range->n == 1)
+		return range->first;
+	hash = pkt_hash(pkt);
+	if (out->steer) {
+		unsigned pair = steer_find(out->steer, hash, fw->now_s);
+		unsigned at = pair == STEER_NONE ? VIEW_NO_TXQ : out->by_pair[pair];
+
+		/* the queue may be disabled, or of another home */
+		if (at - range->first < range->n)
+			return at;
+	}
+	return range->first + hash % range->n;
+}
+
+/* Sends on one queue, or through the inbox of the worker that owns it. */
+static void transmit_at(struct forwarder *fw, const struct view_port *out, unsigned at,
+			struct pkt *const *pkts, unsigned n)
+{
+	const struct view_txq *txq = &out->txqs[at];
+
+	if (likely(txq->worker == fw->worker)) {
+		transmit_on(fw, out, txq->q, pkts, n);
+		return;
+	}
 	for (unsigned i = 0; i < n; i++)
-		hashes[i] = pkt_hash(pkts[i]);
-	for (unsigned q = 0; q < mine->n; q++) {
-		struct txq *txq = out->txqs[mine->first + q].q;
-		unsigned k = 0;
+		hand_off(fw, out, pkts[i], txq->worker);
+}
 
-		for (unsigned i = 0; i < n; i++)
-			if (hashes[i] % mine->n == q)
+/* There is a choice of queues: a flow stays on one of them. */
+static void transmit_spread(struct forwarder *fw, const struct view_port *out,
+			    const struct view_txq_range *range, struct pkt *const *pkts, unsigned n)
+{
+	struct pkt *some[BATCH_MAX];
+	unsigned at[BATCH_MAX];
+	uint32_t left = UINT32_MAX >> (32 - n);
+
+	static_assert(BATCH_MAX == 32, "a bit for each packet");
+	for (unsigned i = 0; i < n; i++)
+		at[i] = pick_txq(fw, out, range, pkts[i]);
+	while (left) { /* the first one's queue, and all that go there, too */
+		unsigned first = (unsigned)__builtin_ctz(left), k = 0;
+
+		for (unsigned i = first; i < n; i++)
+			if (left & 1u << i && at[i] == at[first]) {
 				some[k++] = pkts[i];
-		if (k)
-			transmit_on(fw, out, txq, some, k);
+				left &= ~(1u << i);
+			}
+		transmit_at(fw, out, at[first], some, k);
 	}
 }
 
+/* @n >= 1 */
 static void transmit(struct forwarder *fw, const struct view_port *out, struct pkt *const *pkts,
 		     unsigned n)
 {
-	const struct view_txq_range *mine;
-	bool wait;
+	const struct view_txq_range *range;
 
 	if (unlikely(!out->n_txqs)) {
 		drop_count(counters(fw, out), out->link ? DROP_tx_no_queue : DROP_tx_link_down, n);
 		return;
 	}
-	mine = &out->by_worker[fw->worker];
-	wait = must_wait(fw, out);
-	if (unlikely(!mine->n || wait)) {
-		for (unsigned i = 0; i < n; i++) {
-			unsigned owner = out->txqs[pkt_hash(pkts[i]) % out->n_txqs].worker;
-
-			hand_off(fw, out, pkts[i], wait ? fw->worker : owner);
-		}
+	if (unlikely(must_wait(fw, out))) {
+		for (unsigned i = 0; i < n; i++)
+			hand_off(fw, out, pkts[i], fw->worker);
 		return;
 	}
-	if (likely(mine->n == 1))
-		transmit_on(fw, out, out->txqs[mine->first].q, pkts, n);
+	range = &out->by_home[fw->home];
+	if (likely(range->n == 1))
+		transmit_at(fw, out, range->first, pkts, n);
 	else
-		transmit_spread(fw, out, pkts, n);
+		transmit_spread(fw, out, range, pkts, n);
 }
 
 static void flush_outbox(struct forwarder *fw, struct outbox *box)
@@ -558,16 +594,33 @@ static void follow(struct forwarder *fw, const struct view *view, uint64_t now)
 	fw->now_s = (uint32_t)(now / NSEC_PER_SEC);
 }
 
-void forward_batch(struct forwarder *fw, const struct view *view, uint32_t in_id,
+/* Remembers on which queue pair of @in the flows of @batch are sent. */
+static void note_flows(const struct forwarder *fw, const struct view_port *in, unsigned pair,
+		       struct batch *batch)
+{
+	for (unsigned i = 0; i < batch->n; i++) {
+		struct pkt *pkt = &batch->pkts[i];
+
+		if (unlikely(pkt->len < ETH_HLEN))
+			continue;
+		pkt_parse(pkt);
+		steer_note(in->steer, pkt_hash(pkt), pair, fw->now_s);
+	}
+}
+
+void forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
 		   struct batch *batch, uint64_t now)
 {
-	const struct view_port *in = find_port(view, in_id);
+	const struct view_port *in = find_port(view, rxq->port);
 	struct run run = { .max_len = 0 };
 
 	if (unlikely(!in)) /* removed a moment ago */
 		return;
 	follow(fw, view, now);
 	fw->source = FROM_PORT;
+	fw->home = rxq->home;
+	if (unlikely(in->steer))
+		note_flows(fw, in, rxq->q->index, batch);
 	for (unsigned i = 0; i < batch->n; i++)
 		forward_received(fw, in, &batch->pkts[i], &run);
 	flush_all(fw);
@@ -602,6 +655,10 @@ static unsigned forward_inbox(struct forwarder *fw, const struct view *view, str
 			fw->outboxes[r->port].n_waiting--;
 		if (!port)
 			continue;
+		if (r->home != fw->home) {
+			flush_all(fw);
+			fw->home = r->home;
+		}
 		pkt_init_linear(pkt, r + 1, r->len, &batch->frags[n]);
 		if (r->kind == RECORD_RECEIVE) {
 			forward_received(fw, port, pkt, &(struct run){ .max_len = 0 });
@@ -609,6 +666,7 @@ static unsigned forward_inbox(struct forwarder *fw, const struct view *view, str
 		}
 		pkt->tagged = r->tagged;
 		pkt->tci = r->tci;
+		pkt->ethertype = r->ethertype;
 		pkt->offload = r->offload;
 		put_in_outbox(fw, port, pkt, (struct normal_tag){ r->tagged, r->tci });
 	}

@@ -10,6 +10,13 @@
  * workers have handed over before waits in their inboxes. While packets of a port wait in a
  * worker's own inbox, those that come behind line up there. So nothing is lost or overtaken.
  *
+ * Which queue. A packet goes to a transmit queue of the same home as the receive queue that it came
+ * from (flow/view.h): among several, the one of the queue pair on which the port's guest last sent
+ * packets of the flow (flow/steer.h), or the one that the flow's hash says. As long as no queue has
+ * moved, that is a queue of the worker that has the packet, unless it has none. So a flow changes
+ * queues only when its receiver does, and what is on its way then may be overtaken, as with any
+ * other device that steers for its driver.
+ *
  * When queues move from one worker to another, views list no receive queues until all
  * inboxes are empty: then nothing is on its way that could be overtaken on the new ways.
  */
@@ -54,10 +61,10 @@ struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes,
 				   struct unsettled *unsettled);
 void forwarder_destroy(struct forwarder *fw);
 
-/* Handles a batch received on port @in of @view. All that is sent has been copied when this
- * returns. @now: clock_ns(). */
-void forward_batch(struct forwarder *fw, const struct view *view, uint32_t in, struct batch *batch,
-		   uint64_t now);
+/* Handles a batch received from @rxq, whose port may be gone from @view. All that is sent has been
+ * copied when this returns. @now: clock_ns(). */
+void forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
+		   struct batch *batch, uint64_t now);
 
 /* Handles what has come in from other workers and the control thread. Returns how many packets.
  * Comes before forward_batch() in every turn. */

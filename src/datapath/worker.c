@@ -17,6 +17,7 @@ LOG_MODULE("worker");
 #define POLL_NS_MIN (2 * NSEC_PER_USEC)
 #define POLL_NS_MAX (50 * NSEC_PER_USEC)
 #define CLOCK_TICKS 2000  /* about a microsecond: how old the time may be that packets see */
+#define SAMPLED_TURNS 13  /* one of so many tells what each queue costs */
 #define POLLED_QUEUE_MS 1 /* longest sleep while a queue cannot wake us */
 
 static unsigned poll_queue(struct worker *w, const struct view *view, const struct view_rxq *rxq,
@@ -33,11 +34,23 @@ static unsigned poll_queue(struct worker *w, const struct view *view, const stru
 		return 0;
 	/* after the packets were taken: they meet the newest rules */
 	newest = rcu_read(&w->shared->view);
-	forward_batch(w->forwarder, newest, rxq->port, batch, now);
+	forward_batch(w->forwarder, newest, rxq, batch, now);
 	ops->rx_done(rxq->q, batch);
 	/* only now: forwarding may have come back to all that was in the list */
 	unsettled_add_rx(&w->unsettled, rxq->q);
 	return batch->n;
+}
+
+/* The same, and counts what it costs. */
+static unsigned sample_queue(struct worker *w, const struct view *view, const struct view_rxq *rxq,
+			     uint64_t now)
+{
+	uint64_t start = clock_ticks();
+	unsigned n = poll_queue(w, view, rxq, now);
+
+	if (n)
+		counter_add(&rxq->q->sampled_ticks, clock_ticks() - start);
+	return n;
 }
 
 static void wake_handed(struct worker *w)
@@ -59,7 +72,7 @@ static void disarm(const struct view_worker *mine, unsigned n)
 }
 
 /* One round over everything that may have work. Returns how many packets there were. */
-static unsigned turn(struct worker *w, const struct view *view, uint64_t now)
+static unsigned turn(struct worker *w, const struct view *view, uint64_t now, bool sample)
 {
 	const struct view_worker *mine = &view->workers[w->id];
 	unsigned n = forward_inboxes(w->forwarder, view, now);
@@ -69,7 +82,8 @@ static unsigned turn(struct worker *w, const struct view *view, uint64_t now)
 		w->armed = false;
 	}
 	for (unsigned i = 0; i < mine->n_rxqs; i++)
-		n += poll_queue(w, view, &mine->rxqs[i], now);
+		n += unlikely(sample) ? sample_queue(w, view, &mine->rxqs[i], now)
+				      : poll_queue(w, view, &mine->rxqs[i], now);
 	wake_handed(w);
 	return n;
 }
@@ -166,6 +180,7 @@ static void run(struct worker *w)
 		uint64_t generation = __atomic_load_n(&shared->generation, __ATOMIC_ACQUIRE);
 		uint64_t before = ticks;
 		const struct view *view;
+		bool sample = w->turns % SAMPLED_TURNS == 0;
 		unsigned n;
 
 		if (unlikely(generation != w->seen))
@@ -173,7 +188,7 @@ static void run(struct worker *w)
 		/* pairs with the load of @seen in datapath_quiesce() */
 		__atomic_store_n(&w->seen, generation, __ATOMIC_RELEASE);
 		view = __atomic_load_n(&shared->view, __ATOMIC_SEQ_CST);
-		n = turn(w, view, now);
+		n = turn(w, view, now, sample);
 		unsettled_turn(&w->unsettled, n);
 		ticks = clock_ticks();
 		if (ticks - now_ticks > CLOCK_TICKS) {
@@ -184,6 +199,8 @@ static void run(struct worker *w)
 		if (n) {
 			counter_add(&w->packets, n);
 			counter_add(&w->busy_ticks, ticks - before);
+			if (unlikely(sample))
+				counter_add(&w->sampled_ticks, ticks - before);
 		}
 		if (is_idle(w, now, n)) {
 			learn_poll(w, false);

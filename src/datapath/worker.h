@@ -53,6 +53,7 @@ struct worker {
 	bool armed; /* queues were asked to wake us */
 	uint64_t turns, sleeps, packets;
 	uint64_t busy_ticks;		/* of turns in which there were packets */
+	uint64_t sampled_ticks;		/* of those of them whose parts were counted */
 	uint64_t first_ticks, first_ns; /* when it started, by both clocks */
 	uint64_t idle_since;		/* ns; 0: it is not */
 	uint64_t poll_ns;		/* how long it polls before it sleeps, learnt */

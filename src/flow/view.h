@@ -12,11 +12,13 @@
 #include <stdint.h>
 
 #include "base/rcu.h"
+#include "flow/steer.h"
 #include "port/port.h"
 #include "state/mac.h"
 
 #define VIEW_PORTS_MAX MAC_PORTS_MAX /* port numbers are below this */
 #define VIEW_WORKERS_MAX 64
+#define VIEW_NO_TXQ UINT8_MAX
 
 /* Port numbers are indices into arrays; not those of OpenFlow. 0 is never used. */
 
@@ -30,8 +32,15 @@ struct view_limit {
 /* The parts of a port that workers write; lives as long as the port. */
 struct view_port_state {
 	uint64_t broadcast_due, unknown_due; /* for the limits, ns */
+	struct steer *steer;		     /* owned; NULL: there was no use for it yet */
 	struct port_counters counters[];     /* one for each worker */
 };
+
+/* The *home* of a queue pair is the worker that it had when its port came up, or when there was no
+ * traffic for a while. Which of a
+ * port's transmit queues a flow takes depends on the home of the receive queue it comes from, not
+ * on who serves what now: when queues move to other workers, flows keep their queues.
+ */
 
 /* A transmit queue and the one worker that may use it. */
 struct view_txq {
@@ -66,10 +75,16 @@ struct view_port {
 	struct view_limit broadcast_limit, unknown_limit;
 
 	unsigned n_txqs;
-	struct view_txq *txqs; /* sorted by worker */
+	struct view_txq *txqs; /* sorted by home */
 	struct view_txq_range {
 		uint16_t first, n;
-	} * by_worker; /* which of txqs a worker may use */
+	} * by_home; /* where packets from a queue of this home go: to queues of the same home, to
+			any if there is none */
+
+	/* where replies go; NULL: nobody has a choice of queues */
+	struct steer *steer;
+	const uint8_t
+		*by_pair; /* with steer: where in txqs a queue pair is, VIEW_NO_TXQ: nowhere */
 };
 
 /* Ports that exchange frames, and where addresses were seen. */
@@ -83,6 +98,7 @@ struct view_bridge {
 struct view_rxq {
 	struct rxq *q;
 	uint32_t port;
+	uint32_t home;
 };
 
 /* What one worker has to poll. */

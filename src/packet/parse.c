@@ -19,6 +19,14 @@ struct flow_hash {
 	uint64_t value, key;
 };
 
+static inline uint64_t load48(const uint8_t *p)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, p, ETH_ALEN);
+	return v;
+}
+
 static inline uint32_t load32(const uint8_t *p)
 {
 	uint32_t v;
@@ -40,11 +48,17 @@ static inline void add(struct flow_hash *h, uint64_t a, uint64_t b)
 	h->value = hash_mix(h->value ^ a, h->key ^ b);
 }
 
+/* The two ends of a flow, in either order: both directions of a flow hash alike. */
+static inline void add_ends(struct flow_hash *h, uint64_t a, uint64_t b)
+{
+	add(h, min(a, b), max(a, b));
+}
+
 /* The protocol and, where it has them, the ports that start at @p. */
 static inline void add_transport(struct flow_hash *h, uint8_t protocol, const uint8_t *p,
 				 const uint8_t *end)
 {
-	uint64_t ports = 0;
+	uint32_t from = 0, to = 0;
 
 	switch (protocol) {
 	case IPPROTO_TCP:
@@ -52,39 +66,36 @@ static inline void add_transport(struct flow_hash *h, uint8_t protocol, const ui
 	case IPPROTO_UDPLITE:
 	case IPPROTO_SCTP:
 	case IPPROTO_DCCP:
-		if (end - p >= 4)
-			ports = load32(p);
+		if (end - p >= 4) {
+			from = be16_load(p);
+			to = be16_load(p + 2);
+		}
 		break;
 	default:
 		break;
 	}
-	add(h, ports, protocol);
+	add(h, min(from, to) << 16 | max(from, to), protocol);
 }
 
-static inline void parse_ipv4(struct flow_hash *h, const uint8_t *p, const uint8_t *end)
+/* False: no IPv4 header is there. */
+static inline bool parse_ipv4(struct flow_hash *h, const uint8_t *p, const uint8_t *end)
 {
 	unsigned header_len;
 
 	if (end - p < IPV4_HEADER_MIN || p[0] >> 4 != 4)
-		return;
-	add(h, load64(p + 12), ETH_P_IP);
+		return false;
+	add_ends(h, load32(p + 12), load32(p + 16));
 	header_len = (p[0] & 0xfu) * 4;
-	if (header_len < IPV4_HEADER_MIN || header_len > end - p ||
-	    be16_load(p + 6) & IPV4_FRAGMENT)
-		return;
-	add_transport(h, p[9], p + header_len, end);
+	if (header_len >= IPV4_HEADER_MIN && header_len <= end - p &&
+	    !(be16_load(p + 6) & IPV4_FRAGMENT))
+		add_transport(h, p[9], p + header_len, end);
+	return true;
 }
 
-static void parse_ipv6(struct flow_hash *h, const uint8_t *p, const uint8_t *end)
+/* What follows the addresses: from the header @next at @p on. */
+static void parse_ipv6_headers(struct flow_hash *h, uint8_t next, const uint8_t *p,
+			       const uint8_t *end)
 {
-	uint8_t next;
-
-	if (end - p < IPV6_HEADER_LEN || p[0] >> 4 != 6)
-		return;
-	add(h, load64(p + 8), load64(p + 16));
-	add(h, load64(p + 24), load64(p + 32));
-	next = p[6];
-	p += IPV6_HEADER_LEN;
 	for (unsigned i = 0; i < IPV6_EXTENSIONS_MAX; i++) {
 		unsigned len;
 
@@ -111,21 +122,37 @@ static void parse_ipv6(struct flow_hash *h, const uint8_t *p, const uint8_t *end
 	}
 }
 
+/* False: no IPv6 header is there. */
+static inline bool parse_ipv6(struct flow_hash *h, const uint8_t *p, const uint8_t *end)
+{
+	uint64_t src, dst;
+
+	if (end - p < IPV6_HEADER_LEN || p[0] >> 4 != 6)
+		return false;
+	src = hash_mix(h->value ^ load64(p + 8), h->key ^ load64(p + 16));
+	dst = hash_mix(h->value ^ load64(p + 24), h->key ^ load64(p + 32));
+	add_ends(h, src, dst);
+	parse_ipv6_headers(h, p[6], p + IPV6_HEADER_LEN, end);
+	return true;
+}
+
+static inline bool parse_ip(struct flow_hash *h, const struct pkt *pkt)
+{
+	const uint8_t *p = pkt->head + ETH_HLEN + (pkt->tagged ? VLAN_TAG_LEN : 0);
+	const uint8_t *end = pkt->head + pkt->head_len;
+
+	if (pkt->ethertype == ETH_P_IP)
+		return parse_ipv4(h, p, end);
+	return pkt->ethertype == ETH_P_IPV6 && parse_ipv6(h, p, end);
+}
+
 uint32_t pkt_hash(const struct pkt *pkt)
 {
-	const uint8_t *p = pkt->head, *end = p + pkt->head_len;
 	uint64_t secret = hash_secret();
 	struct flow_hash h = { .value = secret, .key = secret << 32 | secret >> 32 };
 
-	add(&h, load64(p), (uint64_t)(pkt->tci & VLAN_VID_MASK) << 32 | load32(p + 8));
-	p += ETH_HLEN + (pkt->tagged ? VLAN_TAG_LEN : 0);
-	if (pkt->ethertype == ETH_P_IP)
-		parse_ipv4(&h, p, end);
-	else if (pkt->ethertype == ETH_P_IPV6)
-		parse_ipv6(&h, p, end);
-	else
-		add(&h, 0, pkt->ethertype);
-	/* one more round: some secrets spread the last thing that was added badly */
-	add(&h, 0, 0);
+	if (!parse_ip(&h, pkt))
+		add_ends(&h, load48(pkt->head), load48(pkt->head + ETH_ALEN));
+	add(&h, pkt->tci & VLAN_VID_MASK, pkt->ethertype);
 	return (uint32_t)(h.value ^ h.value >> 32);
 }

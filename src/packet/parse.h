@@ -28,8 +28,9 @@ static inline void pkt_parse(struct pkt *pkt)
 	}
 }
 
-/* The hash of the flow that a parsed packet belongs to: of addresses, VLAN, and, for IPv4 and IPv6,
- * addresses and ports. The same for all packets of a flow (fragments hash by addresses alone);
- * differs from process to process.
+/* The hash of the flow that a parsed packet belongs to: of VLAN and, for IPv4 and IPv6, addresses
+ * and ports; of anything else, MAC addresses and type. The same for all packets of a flow, in both
+ * directions (a reply may come from another MAC address: routers do that; fragments hash by
+ * addresses alone); differs from process to process.
  */
 uint32_t pkt_hash(const struct pkt *pkt);

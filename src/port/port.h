@@ -42,9 +42,10 @@ struct port;
 /* First member of a kind's receive queue (what the switch receives from). */
 struct rxq {
 	struct port *port;
-	unsigned index; /* queue pair, 0.. */
-	int wake_fd;	/* for epoll; -1: can only be polled */
-	bool unsettled; /* the worker's: it has to come back (see datapath/unsettled.h) */
+	unsigned index;		/* queue pair, 0.. */
+	int wake_fd;		/* for epoll; -1: can only be polled */
+	bool unsettled;		/* the worker's: it has to come back (see datapath/unsettled.h) */
+	uint64_t sampled_ticks; /* counted by the worker (see datapath_worker_stats) */
 };
 
 /* First member of a kind's transmit queue. */

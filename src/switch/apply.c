@@ -63,6 +63,8 @@ static json_t *export_workers(const struct swtch *sw)
 
 	if (datapath_poll_always(sw->dp))
 		json_array_append_new(list, json_pack("{s:s}", "poll", "always"));
+	if (sw->keep_queues)
+		json_array_append_new(list, json_pack("{s:b}", "rebalance", false));
 	for (const struct sw_port *p = sw->ports; p; p = p->next)
 		for (int q = 0; q < PORT_QUEUES_MAX; q++)
 			if (p->pinned[q] && !p->removing)
@@ -378,6 +380,7 @@ static void apply_workers(struct swtch *sw, const json_t *config)
 	size_t i;
 
 	datapath_set_poll_always(sw->dp, false);
+	sw->keep_queues = false;
 	for (struct sw_port *p = sw->ports; p; p = p->next)
 		memset(p->pinned, 0, sizeof(p->pinned));
 	json_array_foreach (member(config, "workers"), i, entry)

@@ -33,28 +33,40 @@ static unsigned n_queues_of(const struct swtch *sw, unsigned worker)
 	return n;
 }
 
+bool switch_worker_is_far(const struct sw_port *p, unsigned worker)
+{
+	struct datapath_worker_stats stats;
+	int node;
+
+	if (p->port->numa_node < 0)
+		return false;
+	datapath_worker_stats(p->sw->dp, worker, &stats);
+	node = cpu_node(stats.cpu);
+	return node >= 0 && node != p->port->numa_node;
+}
+
 /* The best worker for queue pair @pair, which itself does not count. */
-static unsigned choose_worker(const struct sw_port *p, unsigned pair)
+static unsigned choose_worker(struct sw_port *p, unsigned pair)
 {
 	unsigned n_workers = datapath_n_workers(p->sw->dp), best = 0, best_cost = UINT32_MAX;
+	enum pair_why why = PAIR_COUNT;
 
 	if (n_workers == 1)
 		return 0;
 	for (unsigned w = 0; w < n_workers; w++) {
-		struct datapath_worker_stats stats;
 		unsigned cost = n_queues_of(p->sw, w) - (p->assigned[pair] && p->target[pair] == w);
-		int node;
 
-		datapath_worker_stats(p->sw->dp, w, &stats);
-		node = cpu_node(stats.cpu);
 		/* memory of another node costs more than a shared worker */
-		if (node >= 0 && p->port->numa_node >= 0 && node != p->port->numa_node)
+		if (switch_worker_is_far(p, w)) {
 			cost += 1u << 16;
+			why = PAIR_MEMORY;
+		}
 		if (cost < best_cost) {
 			best_cost = cost;
 			best = w;
 		}
 	}
+	p->loads[pair].why = why;
 	return best;
 }
 
@@ -62,12 +74,15 @@ static void assign_pair(struct sw_port *p, unsigned pair)
 {
 	if (p->assigned[pair])
 		return;
-	p->worker[pair] = p->target[pair] = (uint8_t)choose_worker(p, pair);
+	p->worker[pair] = p->target[pair] = p->home[pair] = (uint8_t)choose_worker(p, pair);
 	p->assigned[pair] = true;
 }
 
 void switch_assign(struct sw_port *p)
 {
+	/* no flow is on a queue: when the port comes up again, let all begin where they are */
+	if (!p->port->n_rxqs && !p->port->n_txqs)
+		memcpy(p->home, p->target, sizeof(p->home));
 	for (unsigned q = 0; q < p->port->n_rxqs; q++)
 		assign_pair(p, p->port->rxqs[q]->index);
 	for (unsigned q = 0; q < p->port->n_txqs; q++)
@@ -80,6 +95,7 @@ static void moved(void *arg)
 	struct swtch *sw = arg;
 
 	sw->moving = false;
+	sw->n_moves++;
 	for (struct sw_port *p = sw->ports; p; p = p->next)
 		memcpy(p->worker, p->target, sizeof(p->worker));
 	if (!sw->destroying)
@@ -97,11 +113,24 @@ static bool has_queue(const struct sw_port *p, unsigned pair)
 	return false;
 }
 
-static void move_pair(struct sw_port *p, unsigned pair, unsigned worker)
+uint64_t switch_port_packets(const struct sw_port *p)
+{
+	uint64_t n = 0;
+
+	for (unsigned w = 0; w < datapath_n_workers(p->sw->dp); w++)
+		n += counter_read(&p->state->counters[w].rx_packets) +
+		     counter_read(&p->state->counters[w].tx_packets);
+	return n;
+}
+
+void switch_move_pair(struct sw_port *p, unsigned pair, unsigned worker)
 {
 	p->target[pair] = (uint8_t)worker;
+	if (!switch_port_packets(
+		    p)) /* no flow could be disturbed, and many are pinned right away */
+		p->home[pair] = (uint8_t)worker;
 	if (!p->assigned[pair] || !has_queue(p, pair)) {
-		p->worker[pair] = (uint8_t)worker;
+		p->worker[pair] = p->home[pair] = (uint8_t)worker;
 		p->assigned[pair] = true;
 	}
 	if (p->worker[pair] == worker || p->sw->moving)
@@ -151,9 +180,14 @@ json_t *switch_worker_canonical(const json_t *params, struct error *err)
 		  .check = check_worker },
 		{ 0 },
 	};
-	const struct option *const tables[] = { json_object_get(params, "poll") ? poll_table
-										: queue_table,
-						NULL };
+	static const struct option balance_table[] = {
+		{ .name = "rebalance", .type = OPTION_BOOL, .flags = OPTION_REQUIRED },
+		{ 0 },
+	};
+	const struct option *table = json_object_get(params, "poll")	    ? poll_table
+				     : json_object_get(params, "rebalance") ? balance_table
+									    : queue_table;
+	const struct option *const tables[] = { table, NULL };
 	json_t *checked = json_deep_copy(params);
 
 	if (options_check(tables, checked, true, err) == 0)
@@ -173,14 +207,14 @@ static int set_queue(struct swtch *sw, const json_t *checked, struct error *err)
 		return switch_no_such_port(sw, port, err);
 	if (!read_worker(word, &worker)) {
 		p->pinned[pair] = false;
-		move_pair(p, pair, choose_worker(p, pair));
+		switch_move_pair(p, pair, choose_worker(p, pair));
 		return 0;
 	}
 	if (worker >= datapath_n_workers(sw->dp))
 		return error_set(err, -EINVAL, "no worker %u: use 0 to %u, or auto", worker,
 				 datapath_n_workers(sw->dp) - 1);
 	p->pinned[pair] = true;
-	move_pair(p, pair, worker);
+	switch_move_pair(p, pair, worker);
 	return 0;
 }
 
@@ -195,6 +229,8 @@ int switch_worker_set(struct swtch *sw, const json_t *params, struct error *err)
 	poll = option_string(checked, "poll", NULL);
 	if (poll)
 		datapath_set_poll_always(sw->dp, !strcmp(poll, "always"));
+	else if (json_object_get(checked, "rebalance"))
+		sw->keep_queues = !option_bool(checked, "rebalance", true);
 	else
 		r = set_queue(sw, checked, err);
 	json_decref(checked);
@@ -210,9 +246,12 @@ static json_t *queues_of(const struct swtch *sw, unsigned worker)
 			unsigned pair = p->port->rxqs[q]->index;
 
 			if (p->target[pair] == worker)
-				json_array_append_new(list, json_pack("{s:s, s:i, s:b}", "port",
-								      p->name, "queue", pair,
-								      "pinned", p->pinned[pair]));
+				json_array_append_new(
+					list,
+					json_pack("{s:s, s:i, s:i, s:b, s:s, s:f}", "port", p->name,
+						  "queue", pair, "home", p->home[pair], "pinned",
+						  p->pinned[pair], "why", switch_pair_why(p, pair),
+						  "load_percent", p->loads[pair].percent));
 		}
 	return list;
 }
@@ -245,14 +284,14 @@ json_t *switch_worker_show(struct swtch *sw)
 		json_t *o;
 
 		datapath_worker_stats(sw->dp, w, &s);
-		o = json_pack("{s:i, s:s, s:f, s:I, s:I, s:I, s:I, s:f, s:s, s:o}", "worker", w,
-			      "state", s.asleep ? "asleep" : "polling", "busy_percent",
-			      busy_percent(sw, w, s.busy_ns), "busy_ns", (json_int_t)s.busy_ns,
-			      "packets", (json_int_t)s.packets, "turns", (json_int_t)s.turns,
-			      "sleeps", (json_int_t)s.sleeps, "poll_us",
-			      (double)s.poll_ns / NSEC_PER_USEC, "poll",
-			      datapath_poll_always(sw->dp) ? "always" : "adaptive", "queues",
-			      queues_of(sw, w));
+		o = json_pack("{s:i, s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:f, s:s, s:b, s:o}",
+			      "worker", w, "state", s.asleep ? "asleep" : "polling", "busy_percent",
+			      busy_percent(sw, w, s.busy_ns), "load_percent", sw->loads[w].percent,
+			      "busy_ns", (json_int_t)s.busy_ns, "packets", (json_int_t)s.packets,
+			      "turns", (json_int_t)s.turns, "sleeps", (json_int_t)s.sleeps,
+			      "poll_us", (double)s.poll_ns / NSEC_PER_USEC, "poll",
+			      datapath_poll_always(sw->dp) ? "always" : "adaptive", "rebalance",
+			      !sw->keep_queues, "queues", queues_of(sw, w));
 		if (s.cpu >= 0)
 			json_object_set_new(o, "cpu", json_integer(s.cpu));
 		json_array_append_new(list, o);

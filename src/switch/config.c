@@ -226,11 +226,11 @@ static int add_worker(struct parser *p, const struct statement *st)
 	ret = add_pairs(p, 2, options);
 	if (ret)
 		return ret;
-	port = word_of(options, "port", "");
+	port = word_of(options, "port", p->line.words[2]);
 	queue = word_of(options, "queue", "");
 	ret = add_seen(p, "worker", port, queue, "");
-	if (ret == -EEXIST && json_object_get(options, "poll"))
-		return error_set(p->err, ret, "\"worker set poll\" is there twice");
+	if (ret == -EEXIST && !json_object_get(options, "port"))
+		return error_set(p->err, ret, "\"worker set %s\" is there twice", p->line.words[2]);
 	if (ret == -EEXIST)
 		return error_set(p->err, ret, "queue \"%s\" of port \"%s\" is there twice", queue,
 				 port);

@@ -20,6 +20,11 @@ static void on_age(evutil_socket_t fd, short what, void *arg)
 	switch_age_macs(arg);
 }
 
+static void on_balance(evutil_socket_t fd, short what, void *arg)
+{
+	switch_balance(arg);
+}
+
 static void on_attention(evutil_socket_t fd, short what, void *arg)
 {
 	struct swtch *sw = arg;
@@ -36,17 +41,20 @@ static void on_attention(evutil_socket_t fd, short what, void *arg)
 static int make_events(struct swtch *sw)
 {
 	struct timeval period = { .tv_sec = AGE_PERIOD_S };
+	struct timeval balance_period = { .tv_sec = BALANCE_PERIOD_S };
 
 	sw->attention_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (sw->attention_fd < 0)
 		return -errno;
 	sw->publish_event = evtimer_new(sw->base, on_publish, sw);
 	sw->age_event = event_new(sw->base, -1, EV_PERSIST, on_age, sw);
+	sw->balance_event = event_new(sw->base, -1, EV_PERSIST, on_balance, sw);
 	sw->attention_event =
 		event_new(sw->base, sw->attention_fd, EV_READ | EV_PERSIST, on_attention, sw);
-	if (!sw->publish_event || !sw->age_event || !sw->attention_event)
+	if (!sw->publish_event || !sw->age_event || !sw->balance_event || !sw->attention_event)
 		return -ENOMEM;
 	event_add(sw->age_event, &period);
+	event_add(sw->balance_event, &balance_period);
 	event_add(sw->attention_event, NULL);
 	return 0;
 }
@@ -63,12 +71,13 @@ int switch_create(struct swtch **out, struct event_base *base, unsigned n_worker
 	sw->attention_fd = -1;
 	switch_env_init(&sw->env, base);
 	sw->busy = calloc(n_workers, sizeof(*sw->busy));
-	if (!sw->busy) {
+	sw->loads = calloc(n_workers, sizeof(*sw->loads));
+	if (!sw->busy || !sw->loads) {
 		error_set(err, r, "out of memory");
 		goto fail;
 	}
 	for (unsigned w = 0; w < n_workers; w++)
-		sw->busy[w].at_ns = clock_ns();
+		sw->busy[w].at_ns = sw->loads[w].at_ns = clock_ns();
 	r = make_events(sw);
 	if (r < 0) {
 		error_set(err, r, "cannot set up events: %s", strerror(-r));
@@ -111,10 +120,12 @@ void switch_destroy(struct swtch *sw)
 	json_decref(sw->to_apply);
 	free_event(sw->publish_event);
 	free_event(sw->age_event);
+	free_event(sw->balance_event);
 	free_event(sw->attention_event);
 	if (sw->attention_fd >= 0)
 		close(sw->attention_fd);
 	free(sw->busy);
+	free(sw->loads);
 	free(sw);
 }
 

@@ -281,6 +281,8 @@ void switch_port_free(struct sw_port *p)
 		p->port->ops->destroy(p->port);
 	settings_free(&p->settings);
 	json_decref(p->options);
+	if (p->state)
+		steer_destroy(p->state->steer);
 	free(p->state);
 	free(p);
 }

@@ -34,6 +34,21 @@ struct port_settings {
 	struct view_limit broadcast_limit, unknown_limit;
 };
 
+/* Why a queue pair is with its worker, when it is not pinned. */
+enum pair_why {
+	PAIR_COUNT,  /* that one had the fewest queues */
+	PAIR_MEMORY, /* it is near the guest's memory, others are not */
+	PAIR_LOAD,   /* another one had too much to do */
+};
+
+/* What a queue pair costs its worker. */
+struct pair_load {
+	uint64_t sampled_ticks; /* at the last measurement */
+	double percent;		/* of the worker's time, between the last two */
+	enum pair_why why;
+	uint64_t moved_ns; /* for its load; 0: never */
+};
+
 struct sw_port {
 	struct sw_port *next;
 	struct swtch *sw;
@@ -49,10 +64,19 @@ struct sw_port {
 	uint64_t held_since; /* ns; held, maybe with breaks that no worker saw; 0: never held */
 	bool removing;
 	bool attention; /* set by workers */
+	struct pair_load loads[PORT_QUEUES_MAX];
+	uint64_t n_packets; /* at the last measurement */
 	bool pinned[PORT_QUEUES_MAX];
 	bool assigned[PORT_QUEUES_MAX];
 	uint8_t worker[PORT_QUEUES_MAX]; /* of each queue pair, when assigned */
+	uint8_t home[PORT_QUEUES_MAX];	 /* see flow/view.h */
 	uint8_t target[PORT_QUEUES_MAX]; /* the worker it shall have; differs while moving */
+};
+
+/* How busy a worker was between the last two measurements (balance.c). */
+struct worker_load {
+	uint64_t at_ns, busy_ns, sampled_ticks; /* at the last one */
+	double percent;
 };
 
 /* How busy a worker was between two looks. */
@@ -67,18 +91,22 @@ struct swtch {
 	struct sw_bridge *bridges; /* in the order they were added */
 	struct sw_port *ports;
 	uint32_t last_serial;
-	unsigned n_removing; /* ports */
-	bool moving;	     /* queues are about to change their workers */
+	unsigned n_removing;		    /* ports */
+	bool moving;			    /* queues are about to change their workers */
+	unsigned n_moves, n_moves_measured; /* that were done; at the last measurement */
 	bool destroying;
 	struct port_env env;
 	struct event *publish_event; /* a new view is wanted */
 	struct event *age_event;
+	struct event *balance_event;
 	struct event *attention_event;
 	int attention_fd; /* eventfd, written by workers */
 	json_t *to_apply; /* configuration whose additions wait for removals */
 	int apply_result; /* of the last configuration applied */
 	struct error apply_error;
-	struct busy_sample *busy; /* of each worker at the last look */
+	struct busy_sample *busy;  /* of each worker at the last look */
+	struct worker_load *loads; /* of each worker */
+	bool keep_queues;	   /* where they are, whatever the load */
 };
 
 /* options.c */
@@ -125,6 +153,26 @@ int switch_no_such_port(const struct swtch *sw, const char *name, struct error *
 json_t *switch_worker_canonical(const json_t *params, struct error *err);
 /* Gives each queue pair of @p that has none a worker. */
 void switch_assign(struct sw_port *p);
+/* Whether the worker's CPU is known to be on another NUMA node than the guest's memory. */
+bool switch_worker_is_far(const struct sw_port *p, unsigned worker);
+/* Lets @worker serve the queue pair soon; nothing is lost or overtaken. */
+void switch_move_pair(struct sw_port *p, unsigned pair, unsigned worker);
+
+/* Received from the port and sent to it so far. */
+uint64_t switch_port_packets(const struct sw_port *p);
+
+/* balance.c */
+
+#define BALANCE_PERIOD_S 5 /* between calls of switch_balance() */
+
+/* Measures the load of workers and queues since the last call, then rebalances; queues of ports
+ * without traffic become at home where they are.
+ */
+void switch_balance(struct swtch *sw);
+/* Moves one queue pair, if a worker has too much to do and that helps. */
+void switch_rebalance(struct swtch *sw);
+/* For people. */
+const char *switch_pair_why(const struct sw_port *p, unsigned pair);
 
 /* publish.c */
 

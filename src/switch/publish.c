@@ -40,6 +40,7 @@ static size_t port_memory(const struct sw_port *p, unsigned n_workers)
 	return padded(1, sizeof(struct view_port)) +
 	       padded(p->port->n_txqs, sizeof(struct view_txq)) +
 	       padded(n_workers, sizeof(struct view_txq_range)) +
+	       padded(PORT_QUEUES_MAX, sizeof(uint8_t)) +
 	       padded(p->settings.n_macs, sizeof(mac_t)) + padded(4096 / 64, sizeof(uint64_t)) +
 	       padded(p->port->n_rxqs, sizeof(struct view_rxq));
 }
@@ -57,7 +58,7 @@ static size_t view_memory(const struct swtch *sw, unsigned n_ports, unsigned n_w
 	return size;
 }
 
-/* Lists transmit queues worker by worker. */
+/* Lists transmit queues by their homes. */
 static void show_txqs(struct view_port *v, const struct sw_port *p, struct arena *a,
 		      unsigned n_workers)
 {
@@ -65,17 +66,48 @@ static void show_txqs(struct view_port *v, const struct sw_port *p, struct arena
 
 	v->n_txqs = p->port->n_txqs;
 	v->txqs = carve(a, v->n_txqs, sizeof(*v->txqs));
-	v->by_worker = carve(a, n_workers, sizeof(*v->by_worker));
+	v->by_home = carve(a, n_workers, sizeof(*v->by_home));
 	for (unsigned w = 0; w < n_workers; w++) {
-		v->by_worker[w].first = (uint16_t)n;
+		v->by_home[w].first = (uint16_t)n;
 		for (unsigned q = 0; q < v->n_txqs; q++) {
 			struct txq *txq = p->port->txqs[q];
 
-			if (p->worker[txq->index] == w)
-				v->txqs[n++] = (struct view_txq){ txq, (uint16_t)w };
+			if (p->home[txq->index] == w)
+				v->txqs[n++] = (struct view_txq){ txq, p->worker[txq->index] };
 		}
-		v->by_worker[w].n = (uint16_t)(n - v->by_worker[w].first);
+		v->by_home[w].n = (uint16_t)(n - v->by_home[w].first);
 	}
+	for (unsigned w = 0; w < n_workers; w++)
+		if (!v->by_home[w].n)
+			v->by_home[w] = (struct view_txq_range){ .n = (uint16_t)n };
+}
+
+/* Whether there is a choice of transmit queues for some packet. */
+static bool has_choice(const struct view_port *v, unsigned n_workers)
+{
+	for (unsigned w = 0; w < n_workers; w++)
+		if (v->by_home[w].n > 1)
+			return true;
+	return false;
+}
+
+/* Lets replies follow the queue on which the guest sends, where that can be. */
+static void show_steering(struct view_port *v, struct arena *a, unsigned n_workers)
+{
+	uint8_t *by_pair;
+
+	if (!has_choice(v, n_workers))
+		return;
+	if (!v->state->steer)
+		v->state->steer = steer_create();
+	if (!v->state->steer) /* then flows go by their hash */
+		return;
+	by_pair = carve(a, PORT_QUEUES_MAX, sizeof(*by_pair));
+	memset(by_pair, VIEW_NO_TXQ, PORT_QUEUES_MAX);
+	for (unsigned i = 0; i < v->n_txqs; i++)
+		by_pair[v->txqs[i].q->index] = (uint8_t)i;
+	v->by_pair = by_pair;
+	v->steer = v->state->steer;
 }
 
 static void show_settings(struct view_port *v, const struct port_settings *s, struct arena *a)
@@ -117,6 +149,7 @@ static struct view_port *show_port(const struct sw_port *p, const struct view_br
 	v->held = p->changing;
 	show_settings(v, &p->settings, a);
 	show_txqs(v, p, a, n_workers);
+	show_steering(v, a, n_workers);
 	return v;
 }
 
@@ -171,7 +204,8 @@ static void show_rxqs(struct swtch *sw, struct view *view, struct arena *a)
 
 				if (p->worker[rxq->index] == w)
 					worker->rxqs[worker->n_rxqs++] =
-						(struct view_rxq){ rxq, p->id };
+						(struct view_rxq){ rxq, p->id,
+								   p->home[rxq->index] };
 			}
 		}
 		carve(a, worker->n_rxqs, sizeof(*worker->rxqs));

@@ -51,7 +51,10 @@ int switch_mac_del(struct swtch *sw, const json_t *params, struct error *err);
 /* {"bridge" (all), "port" (all)}: forgets what was learned; static entries stay. */
 int switch_mac_flush(struct swtch *sw, const json_t *params, struct error *err);
 
-/* {"port": name, "queue": number, "worker": number or "auto"}: pins a receive queue to a worker. */
+/* {"port": name, "queue": number, "worker": number or "auto"}: pins a receive queue to a worker.
+ * {"poll": "adaptive" or "always"}: how workers wait. {"rebalance": bool}: whether queues that are
+ * not pinned move when the load of workers differs much (at most one every few seconds).
+ */
 int switch_worker_set(struct swtch *sw, const json_t *params, struct error *err);
 
 /* New references. @name NULL: all, as an array; else an array of one, or NULL and a text. */

@@ -62,23 +62,28 @@ UNUSED_OK static void follow(struct stage *s)
 	s->view->generation = ++s->generation;
 }
 
-/* A turn of worker @w: its inboxes, then what was injected into port @in, if that is not 0. */
-UNUSED_OK static void turn(struct stage *s, unsigned w, unsigned in)
+/* Worker @w takes what was injected into queue @pair of port @in. */
+UNUSED_OK static void take(struct stage *s, unsigned w, unsigned in, unsigned pair)
 {
-	struct rxq *q;
+	struct rxq *q = s->m.ports[in].port->rxqs[pair];
+	const struct view_rxq rxq = { q, in, s->m.has_homes ? s->m.home[in][pair] : w };
 
-	forward_inboxes(s->fw[w], s->view, 1);
-	if (!in)
-		return;
-	q = s->m.ports[in].port->rxqs[0];
 	for (;;) {
 		batch_clear(s->batch);
 		q->port->ops->rx(q, s->batch, &s->m.ports[in].state->counters[w]);
 		if (!s->batch->n)
 			return;
-		forward_batch(s->fw[w], s->view, in, s->batch, NSEC_PER_SEC);
+		forward_batch(s->fw[w], s->view, &rxq, s->batch, NSEC_PER_SEC);
 		q->port->ops->rx_done(q, s->batch);
 	}
+}
+
+/* A turn of worker @w: its inboxes, then what was injected into port @in, if that is not 0. */
+UNUSED_OK static void turn(struct stage *s, unsigned w, unsigned in)
+{
+	forward_inboxes(s->fw[w], s->view, 1);
+	if (in)
+		take(s, w, in, 0);
 }
 
 UNUSED_OK static void inject(struct stage *s, unsigned port, const void *frame, uint32_t len)

@@ -64,7 +64,8 @@ static const char everything[] = "bridge add br0 mac-aging-time 100\n"
 				 "mac add 02:00:00:00:00:0A port a vlan 10\n"
 				 "mac add 02:00:00:00:00:0b port b\n"
 				 "worker set port b queue 1 worker 1\n"
-				 "worker set poll always\n";
+				 "worker set poll always\n"
+				 "worker set rebalance off\n";
 
 static void expect_config(struct rig *rig, const char *text)
 {

@@ -159,73 +159,113 @@ static void test_busy_time_that_went_back(void **state)
 	rig_close(&rig);
 }
 
-/* Several flows, each from one port to the next of a ring, while the queues of all ports wander
- * from worker to worker and sometimes the ports' own number of queues changes.
+/* Several flows, from each queue of a port to the next port of a ring, while the queues of all
+ * ports wander from worker to worker.
  */
 
 #define PORTS 3u
-#define WINDOW 200u /* frames on their way of each flow */
+#define WINDOW 100u /* frames on their way of each flow */
+#define FLOWS_MAX (PORTS * 2)
 
 struct flow {
 	struct port *from, *to;
+	unsigned pair;
+	int queue; /* that it comes out of; -1: not known yet */
 	mac_t src, dst;
 	uint64_t sent, received;
 };
 
-static void open_flows(struct rig *rig, struct flow *flows)
+/* Flow i comes from port i % PORTS and goes to the next; addresses say which one it is. */
+static void open_flows(struct rig *rig, struct flow *flows, unsigned n_pairs)
 {
 	static const char *const names[PORTS] = { "p0", "p1", "p2" };
 
 	for (unsigned i = 0; i < PORTS; i++)
-		flows[i] = (struct flow){ .from = rig_add(rig, names[i], NULL),
+		rig_add(rig, names[i], J("{s:i}", "queues", n_pairs));
+	for (unsigned i = 0; i < PORTS * n_pairs; i++) {
+		flows[i] = (struct flow){ .from = rig_find(rig, names[i % PORTS])->port,
+					  .to = rig_find(rig, names[(i + 1) % PORTS])->port,
+					  .pair = i / PORTS,
+					  .queue = -1,
 					  .src = MAC(i),
-					  .dst = MAC((i + 1) % PORTS) };
-	for (unsigned i = 0; i < PORTS; i++) {
-		flows[i].to = flows[(i + 1) % PORTS].from;
-		rig_announce(rig, names[i], MAC(i));
+					  .dst = MAC(i / PORTS * PORTS + (i + 1) % PORTS) };
+		rig_announce(rig, names[i % PORTS], flows[i].src);
 	}
+	/* the announcements, of which each port sees those of the others */
 	for (unsigned i = 0; i < PORTS; i++)
-		for (unsigned n = 0; n < PORTS - 1; n++)
-			assert_true(rig_expect(rig, flows[i].from) == UINT64_MAX);
+		for (unsigned n = 0; n < n_pairs * (PORTS - 1); n++)
+			UNTIL(rig, ({
+				      uint64_t number = 0;
+				      bool got = false;
+
+				      for (unsigned q = 0; q < n_pairs && !got; q++)
+					      got = rig_receive(flows[i].from, q, &number);
+				      got;
+			      }));
 }
 
 static void pump(struct flow *f, uint64_t total)
 {
-	uint64_t number;
 	uint8_t frame[64];
 
 	while (f->sent < total && f->sent - f->received < WINDOW) {
 		rig_frame(frame, sizeof(frame), f->dst, f->src, f->sent);
-		if (dummy_inject(f->from, 0, frame, sizeof(frame), NULL) != 0)
+		if (dummy_inject(f->from, f->pair, frame, sizeof(frame), NULL) != 0)
 			break;
 		f->sent++;
 	}
-	while (rig_receive(f->to, 0, &number)) {
-		if (number != f->received)
+}
+
+/* Takes what has come out of a port's queue; a flow has to stay on one queue, and in order. */
+static void collect(struct flow *flows, struct port *port, unsigned queue)
+{
+	const struct dummy_frame *sent;
+	uint64_t number;
+
+	while ((sent = dummy_sent_peek(port, queue))) {
+		struct flow *f = &flows[mac_load(sent->bytes + ETH_ALEN) - MAC(0)];
+
+		assert_true(rig_receive(port, queue, &number));
+		if (number != f->received || f->to != port)
 			fail_msg("frame %llu came, %llu was expected", (unsigned long long)number,
 				 (unsigned long long)f->received);
+		if (f->queue < 0)
+			f->queue = (int)queue;
+		assert_int_equal(f->queue, queue);
 		f->received++;
 	}
 }
 
-static void pump_while_moving(struct rig *rig, unsigned n_workers, uint64_t total)
+static uint64_t pump_all(struct flow *flows, unsigned n_pairs, uint64_t total)
 {
-	struct flow flows[PORTS];
-	uint64_t end = clock_ns() + WAIT_NS, left = PORTS * total, moved_at = left;
+	uint64_t left = 0;
+
+	for (unsigned i = 0; i < PORTS * n_pairs; i++)
+		pump(&flows[i], total);
+	for (unsigned i = 0; i < PORTS; i++)
+		for (unsigned q = 0; q < n_pairs; q++)
+			collect(flows, flows[i].from, q);
+	for (unsigned i = 0; i < PORTS * n_pairs; i++)
+		left += total - flows[i].received;
+	return left;
+}
+
+static void pump_while_moving(struct rig *rig, unsigned n_workers, unsigned n_pairs, uint64_t total)
+{
+	struct flow flows[FLOWS_MAX];
+	uint64_t end = clock_ns() + 3 * WAIT_NS, left = PORTS * n_pairs * total, moved_at = left;
 	unsigned seed = 7, n_moves = 0;
 	char name[8];
 
-	open_flows(rig, flows);
+	event_del(rig->sw->balance_event); /* only we move them */
+	open_flows(rig, flows, n_pairs);
 	do {
-		left = 0;
-		for (unsigned i = 0; i < PORTS; i++) {
-			pump(&flows[i], total);
-			left += total - flows[i].received;
-		}
+		left = pump_all(flows, n_pairs, total);
 		if (moved_at - left > 200) {
 			moved_at = left;
 			snprintf(name, sizeof(name), "p%u", (unsigned)rand_r(&seed) % PORTS);
-			rig_move(rig, name, 0, (unsigned)rand_r(&seed) % n_workers);
+			rig_move(rig, name, (unsigned)rand_r(&seed) % n_pairs,
+				 (unsigned)rand_r(&seed) % n_workers);
 			n_moves++;
 		}
 		rig_run(rig);
@@ -236,8 +276,9 @@ static void pump_while_moving(struct rig *rig, unsigned n_workers, uint64_t tota
 	rig_settle(rig);
 	for (unsigned i = 0; i < PORTS; i++) {
 		snprintf(name, sizeof(name), "p%u", i);
-		assert_int_equal(rig_counter(rig, name, "rx_packets"), total + 1);
-		assert_int_equal(rig_counter(rig, name, "tx_packets"), total + PORTS - 1);
+		assert_int_equal(rig_counter(rig, name, "rx_packets"), n_pairs * (total + 1));
+		assert_int_equal(rig_counter(rig, name, "tx_packets"),
+				 n_pairs * (total + PORTS - 1));
 		assert_int_equal(rig_drops(rig, name), 0);
 	}
 }
@@ -246,11 +287,12 @@ static void test_moves_under_traffic(void **state)
 {
 	struct rig rig;
 
-	for (unsigned n_workers = 2; n_workers <= 4; n_workers++) {
-		start(&rig, n_workers);
-		pump_while_moving(&rig, n_workers, 5000 * test_scale());
-		rig_close(&rig);
-	}
+	for (unsigned n_workers = 2; n_workers <= 4; n_workers++)
+		for (unsigned n_pairs = 1; n_pairs <= 2; n_pairs++) {
+			start(&rig, n_workers);
+			pump_while_moving(&rig, n_workers, n_pairs, 5000 * test_scale());
+			rig_close(&rig);
+		}
 }
 
 /* A port goes while one of its queues is moving. */

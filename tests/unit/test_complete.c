@@ -125,8 +125,8 @@ static void test_options(void **state)
 	completes("port set vm1", "tag\nisolated\nmtu\n");
 	completes("port set f tag 7", "isolated\ndirection\n");
 	completes("port set missing", "tag\nisolated\n");
-	completes("worker set", "port\nqueue\nworker\npoll\n");
-	completes("worker set port vm1", "queue\nworker\npoll\n");
+	completes("worker set", "port\nqueue\nworker\npoll\nrebalance\n");
+	completes("worker set port vm1", "queue\nworker\npoll\nrebalance\n");
 }
 
 static void test_values(void **state)
@@ -144,6 +144,7 @@ static void test_values(void **state)
 		  "bridge\ntag\nisolated\noffload-mrg-rxbuf\n");
 	completes("port add p nonsense", "");
 	completes("worker set poll", "adaptive\nalways\n");
+	completes("worker set rebalance", "on\noff\n");
 	completes("worker set port vm1 queue 0 worker", "auto\n");
 }
 
@@ -157,7 +158,7 @@ static void test_no_daemon(void **state)
 	assert_string_equal(completed(none, "port add p"), "");
 	assert_string_equal(completed(none, "port add p type"), "");
 	assert_string_equal(completed(none, "log set"), "all\n");
-	assert_string_equal(completed(none, "worker set"), "port\nqueue\nworker\npoll\n");
+	assert_string_equal(completed(none, "worker set"), "port\nqueue\nworker\npoll\nrebalance\n");
 }
 
 static void test_other_daemon(void **state)

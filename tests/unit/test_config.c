@@ -119,6 +119,8 @@ static void test_twice(void **state)
 	       "line 2: queue \"1\" of port \"a\" is there twice");
 	refuse("worker set poll always\nworker set poll adaptive",
 	       "line 2: \"worker set poll\" is there twice");
+	refuse("worker set rebalance off\nworker set poll always\nworker set rebalance on",
+	       "line 3: \"worker set rebalance\" is there twice");
 	refuse("log set all debug\nlog set all info", "line 2: log \"all\" is there twice");
 }
 

@@ -151,7 +151,7 @@ static void test_held_packets_wait_in_order(void **state)
 	inject(s, 1, frame, numbered(frame, MAC(2), 3));
 	s->m.ports[1].port->ops->rx(s->m.ports[1].port->rxqs[0], s->batch,
 				    &s->m.ports[1].state->counters[0]);
-	forward_batch(s->fw[0], s->view, 1, s->batch, 1);
+	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .port = 1 }, s->batch, 1);
 	s->m.ports[1].port->ops->rx_done(s->m.ports[1].port->rxqs[0], s->batch);
 	turn(s, 1, 0);
 	expect_numbers(s, 2, NUMBERS(1));
@@ -233,8 +233,8 @@ static void test_records_of_a_removed_port(void **state)
 	batch_clear(s->batch);
 	s->m.ports[1].port->ops->rx(s->m.ports[1].port->rxqs[0], s->batch,
 				    &s->m.ports[1].state->counters[0]);
-	forward_batch(s->fw[0], s->view, 9, s->batch, 1);
-	forward_batch(s->fw[0], s->view, 4000, s->batch, 1);
+	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .port = 9 }, s->batch, 1);
+	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .port = 4000 }, s->batch, 1);
 	s->m.ports[1].port->ops->rx_done(s->m.ports[1].port->rxqs[0], s->batch);
 	expect_nothing(s, 2);
 }
@@ -310,14 +310,176 @@ static void test_spreads_flows(void **state)
 	}
 }
 
+/* A flow of UDP between a guest of one queue (port 1) and one of several (port 2). */
+static uint32_t make_flow(uint8_t *frame, bool reply, unsigned flow)
+{
+	uint32_t len =
+		make_frame(frame, reply ? MAC(1) : MAC(2), reply ? MAC(2) : MAC(1), UNTAGGED, 46);
+	const uint8_t ip[] = {
+		0x45, 0, 0, 46,		  0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, reply ? 2 : 1,
+		10,   0, 0, reply ? 1 : 2
+	};
+	uint8_t ports[] = { 1, (uint8_t)flow, 2, 2 };
+
+	frame[12] = 0x08;
+	frame[13] = 0x00;
+	memcpy(frame + ETH_HLEN, ip, sizeof(ip));
+	memcpy(frame + ETH_HLEN + sizeof(ip) + (reply ? 2 : 0), ports, 2);
+	memcpy(frame + ETH_HLEN + sizeof(ip) + (reply ? 0 : 2), ports + 2, 2);
+	return len;
+}
+
+/* Port 2's guest sends on queue @pair, which worker @w serves. */
+static void reply(struct stage *s, unsigned w, unsigned flow, unsigned pair)
+{
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_flow(frame, true, flow);
+
+	assert_int_equal(dummy_inject(s->m.ports[2].port, pair, frame, len, NULL), 0);
+	take(s, w, 2, pair);
+	for (unsigned i = 0; i < 3; i++)
+		turn(s, i, 0);
+	while (dummy_sent_peek(s->m.ports[1].port, 0))
+		dummy_sent_pop(s->m.ports[1].port, 0);
+}
+
+/* Sends to port 2, by the worker that serves port 1, and returns the queue where that came out. */
+static unsigned queue_of(struct stage *s, unsigned flow)
+{
+	struct port *port = s->m.ports[2].port;
+	uint8_t frame[FRAME_MAX];
+	unsigned queue = 99;
+
+	inject(s, 1, frame, make_flow(frame, false, flow));
+	turn(s, s->m.worker[1][0], 1);
+	for (unsigned i = 0; i < 3; i++)
+		turn(s, i, 0);
+	for (unsigned q = 0; q < 4; q++)
+		for (; dummy_sent_peek(port, q); dummy_sent_pop(port, q)) {
+			assert_int_equal(queue, 99);
+			queue = q;
+		}
+	return queue;
+}
+
+static void open_steered(struct stage *s, const unsigned owners[4])
+{
+	s->m.steer = true;
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 4);
+	for (unsigned q = 0; q < 4; q++)
+		s->m.worker[2][q] = owners[q];
+	mac_table_learn(s->m.macs[0], MAC(1), 0, 1, 1, 0);
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	follow(s);
+}
+
+/* Replies go where the guest sent from: among the queues of the worker that has the packet, and
+ * through the other workers' inboxes when it has none. */
+static void test_replies_follow_the_guest(void **state)
+{
+	static const unsigned none[4] = { 1, 2, 1, 2 };
+	struct stage *s = *state;
+
+	open_steered(s, (const unsigned[4]){ 0 });
+	for (unsigned o = 0; o < 2; o++) {
+		const unsigned *owners = s->m.worker[2];
+
+		for (unsigned flow = 0; flow < 8; flow++)
+			for (unsigned pair = 0; pair < 4; pair++) {
+				reply(s, owners[pair], flow, pair);
+				assert_int_equal(queue_of(s, flow), pair);
+			}
+		/* all at once: each keeps its own */
+		for (unsigned flow = 0; flow < 8; flow++)
+			reply(s, owners[flow % 4], flow, flow % 4);
+		for (unsigned flow = 0; flow < 8; flow++)
+			assert_int_equal(queue_of(s, flow), flow % 4);
+		for (unsigned q = 0; q < 4; q++)
+			s->m.worker[2][q] = none[q];
+		follow(s);
+	}
+}
+
+/* What the guest wants is not to be had: the flow goes where its hash says, as before. */
+static void test_steering_gives_way(void **state)
+{
+	static const unsigned owners[4] = { 0, 0, 1, 1 };
+	struct stage *s = *state;
+	unsigned by_hash[8], before;
+
+	open_steered(s, owners);
+	for (unsigned flow = 0; flow < 8; flow++)
+		by_hash[flow] = queue_of(s, flow);
+	for (unsigned flow = 0; flow < 8; flow++) {
+		before = by_hash[flow];
+		assert_true(before < 2);
+		/* a queue of another worker: what has a queue of its own does not hand over */
+		reply(s, 1, flow, 2 + flow % 2);
+		assert_int_equal(queue_of(s, flow), before);
+		/* of this one */
+		reply(s, 0, flow, 1 - before);
+		assert_int_equal(queue_of(s, flow), 1 - before);
+	}
+	/* queues 1 to 3 are disabled: only one is left */
+	s->m.ports[2].port->n_txqs = 1;
+	follow(s);
+	for (unsigned flow = 0; flow < 8; flow++)
+		assert_int_equal(queue_of(s, flow), 0);
+	/* and back: what was said before is still known */
+	s->m.ports[2].port->n_txqs = 4;
+	follow(s);
+	for (unsigned flow = 0; flow < 8; flow++)
+		assert_int_equal(queue_of(s, flow), 1 - by_hash[flow]);
+}
+
+/* Wherever queues move, a flow stays on its queue: one of the same home as the sender's. */
+static void test_moves_do_not_change_queues(void **state)
+{
+	static const unsigned owners[][5] = { { 0, 0, 0, 1, 1 },
+					      { 1, 0, 0, 1, 1 },
+					      { 2, 0, 1, 2, 0 },
+					      { 0, 1, 1, 1, 1 },
+					      { 1, 2, 2, 2, 2 } };
+	struct stage *s = *state;
+	unsigned first[16], used = 0;
+
+	s->m.has_homes = true;
+	s->m.home[2][2] = s->m.home[2][3] = 1;
+	open_steered(s, &owners[0][1]);
+	for (unsigned o = 0; o < ARRAY_SIZE(owners); o++) {
+		s->m.worker[1][0] = owners[o][0];
+		for (unsigned q = 0; q < 4; q++)
+			s->m.worker[2][q] = owners[o][1 + q];
+		follow(s);
+		for (unsigned flow = 0; flow < ARRAY_SIZE(first); flow++) {
+			unsigned queue = queue_of(s, flow);
+
+			if (!o)
+				first[flow] = queue;
+			assert_true(queue < 2);
+			assert_int_equal(queue, first[flow]);
+			used |= 1u << queue;
+		}
+		assert_int_equal(used, 3);
+	}
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_hands_over),	     TEST(test_hands_over_the_longest),
-		TEST(test_inbox_is_bounded), TEST(test_held_packets_wait_in_order),
-		TEST(test_two_held_ports),   TEST(test_records_of_a_removed_port),
-		TEST(test_injects),	     TEST(test_spreads_flows),
+		TEST(test_hands_over),
+		TEST(test_hands_over_the_longest),
+		TEST(test_inbox_is_bounded),
+		TEST(test_held_packets_wait_in_order),
+		TEST(test_two_held_ports),
+		TEST(test_records_of_a_removed_port),
+		TEST(test_injects),
+		TEST(test_spreads_flows),
+		TEST(test_replies_follow_the_guest),
+		TEST(test_steering_gives_way),
+		TEST(test_moves_do_not_change_queues),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -207,6 +207,57 @@ static void addresses_and_protocol_are_part_of_the_flow(void **state)
 	assert_int_not_equal(hash(&a), hash(&b));
 }
 
+static void swap(uint8_t *a, uint8_t *b, unsigned n)
+{
+	uint8_t kept[16];
+
+	memcpy(kept, a, n);
+	memcpy(a, b, n);
+	memcpy(b, kept, n);
+}
+
+/* A reply: addresses and ports change places, and the router has another MAC address. */
+static void both_directions_hash_alike(void **state)
+{
+	for (unsigned v6 = 0; v6 < 2; v6++)
+		for (unsigned tagged = 0; tagged < 2; tagged++) {
+			unsigned type = v6 ? ETH_P_IPV6 : ETH_P_IP, l3 = 14 + 4 * tagged;
+			unsigned addresses = l3 + (v6 ? 8 : 12), len = v6 ? 16 : 4;
+			struct frame a, b, c;
+
+			ethernet(&a, tagged ? ETH_P_8021Q : type);
+			if (tagged)
+				tag(&a, 7, type);
+			if (v6)
+				ipv6(&a, IPPROTO_TCP, 1);
+			else
+				ipv4(&a, 5, IPPROTO_TCP, 0, 1);
+			ports(&a, 1000, 80);
+			b = a;
+			swap(b.bytes, b.bytes + 6, 6);
+			b.bytes[5] ^= 0x40;
+			swap(b.bytes + addresses, b.bytes + addresses + len, len);
+			swap(b.bytes + addresses + 2 * len, b.bytes + addresses + 2 * len + 2, 2);
+			assert_int_equal(hash(&a), hash(&b));
+			c = b;
+			c.bytes[addresses] ^= 1;
+			assert_int_not_equal(hash(&a), hash(&c));
+			c = b;
+			c.bytes[addresses + 2 * len - 1] ^= 1;
+			assert_int_not_equal(hash(&a), hash(&c));
+		}
+}
+
+static void both_directions_hash_alike_without_ip(void **state)
+{
+	struct frame a, b;
+
+	ethernet(&a, ETH_P_ARP);
+	b = a;
+	swap(b.bytes, b.bytes + 6, 6);
+	assert_int_equal(hash(&a), hash(&b));
+}
+
 static void vlan_is_part_of_the_flow_and_priority_is_not(void **state)
 {
 	struct frame a, b, c;
@@ -426,6 +477,8 @@ int main(void)
 		cmocka_unit_test(ports_are_part_of_the_flow),
 		cmocka_unit_test(ipv6_ports_are_part_of_the_flow),
 		cmocka_unit_test(addresses_and_protocol_are_part_of_the_flow),
+		cmocka_unit_test(both_directions_hash_alike),
+		cmocka_unit_test(both_directions_hash_alike_without_ip),
 		cmocka_unit_test(vlan_is_part_of_the_flow_and_priority_is_not),
 		cmocka_unit_test(other_packets_differ_by_mac_and_type),
 		cmocka_unit_test(ports_are_found_behind_options),

@@ -68,23 +68,34 @@ static void test_settings(void **state)
 	assert_int_equal(view_of(rig)->n_workers, 3);
 }
 
-/* Every queue has one worker, and by_worker finds it. */
+/* Every queue has one home, and by_home finds it. */
 static void check_queues(struct rig *rig, const struct view_port *v)
 {
+	const struct sw_port *p = rig_find(rig, v->port->name);
 	const struct view *view = view_of(rig);
 	unsigned n = 0, n_rxqs = 0;
 
 	assert_int_equal(v->n_txqs, v->port->n_txqs);
 	for (unsigned w = 0; w < view->n_workers; w++) {
-		assert_int_equal(v->by_worker[w].first, n);
-		for (unsigned q = 0; q < v->by_worker[w].n; q++)
-			assert_int_equal(v->txqs[n++].worker, w);
+		unsigned n_home = 0;
+
+		for (unsigned q = 0; q < v->n_txqs; q++)
+			n_home += p->home[v->port->txqs[q]->index] == w;
+		assert_int_equal(v->by_home[w].first, n_home ? n : 0);
+		assert_int_equal(v->by_home[w].n, n_home ? n_home : v->n_txqs);
+		for (unsigned q = 0; q < n_home; q++, n++) {
+			unsigned pair = v->txqs[n].q->index;
+
+			assert_int_equal(p->home[pair], w);
+			assert_int_equal(v->txqs[n].worker, p->worker[pair]);
+		}
 		for (unsigned q = 0; q < view->workers[w].n_rxqs; q++) {
 			const struct view_rxq *rxq = &view->workers[w].rxqs[q];
 
 			if (rxq->port != v->id)
 				continue;
 			n_rxqs++;
+			assert_int_equal(rxq->home, p->home[rxq->q->index]);
 			assert_ptr_equal(rxq->q->port, v->port);
 			/* a pair stays together */
 			for (unsigned t = 0; t < v->n_txqs; t++)
@@ -94,6 +105,22 @@ static void check_queues(struct rig *rig, const struct view_port *v)
 	}
 	assert_int_equal(n, v->n_txqs);
 	assert_int_equal(n_rxqs, v->held ? 0 : v->port->n_rxqs);
+}
+
+/* A port steers when some worker has a choice, and by_pair finds each queue. */
+static void check_steering(struct rig *rig, const struct view_port *v)
+{
+	bool choice = false;
+
+	for (unsigned w = 0; w < view_of(rig)->n_workers; w++)
+		choice |= v->by_home[w].n > 1;
+	assert_int_equal(v->steer != NULL, choice);
+	for (unsigned q = 0; choice && q < PORT_QUEUES_MAX; q++) {
+		if (q < v->n_txqs)
+			assert_int_equal(v->txqs[v->by_pair[q]].q->index, q);
+		else
+			assert_int_equal(v->by_pair[q], VIEW_NO_TXQ);
+	}
 }
 
 static void test_queues(void **state)
@@ -108,6 +135,9 @@ static void test_queues(void **state)
 	for (unsigned i = 1; i <= 12; i++) {
 		snprintf(name, sizeof(name), "p%u", i);
 		check_queues(rig, port_of(rig, name));
+		check_steering(rig, port_of(rig, name));
+		/* no other queue, or one for each worker: nothing to choose */
+		assert_int_equal(port_of(rig, name)->steer != NULL, i != 1 && i != 3);
 	}
 	rig_move(rig, "p7", 3, 0);
 	rig_move(rig, "p7", 4, 0);
@@ -115,6 +145,7 @@ static void test_queues(void **state)
 		assert_int_equal(view_of(rig)->workers[w].n_rxqs, 0);
 	rig_settle(rig);
 	check_queues(rig, port_of(rig, "p7"));
+	check_steering(rig, port_of(rig, "p7"));
 	assert_int_equal(rig_find(rig, "p7")->worker[3], 0);
 	assert_int_equal(rig_find(rig, "p7")->worker[4], 0);
 }

@@ -261,7 +261,8 @@ static void forward(struct twins *t, unsigned k)
 		s->fw[0] = forwarder_create(0, &s->inboxes, &s->unsettled);
 		assert_non_null(s->fw[0]);
 	}
-	forward_batch(s->fw[0], s->view, t->in, s->batch, t->now);
+	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .q = q, .port = t->in }, s->batch,
+		      t->now);
 	q->port->ops->rx_done(q, s->batch);
 }
 

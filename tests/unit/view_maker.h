@@ -32,7 +32,10 @@ struct maker {
 	struct view_port ports[MAKER_PORTS]; /* settings; the rest is filled in */
 	unsigned bridge[MAKER_PORTS];
 	unsigned worker[MAKER_PORTS][DUMMY_QUEUES_MAX];
+	bool has_homes; /* home counts, otherwise everything is at home */
+	unsigned home[MAKER_PORTS][DUMMY_QUEUES_MAX];
 	bool no_rxqs; /* list none */
+	bool steer;   /* ports of several queues learn what their guests want */
 };
 
 UNUSED_OK static void maker_init(struct maker *m, unsigned n_workers)
@@ -69,6 +72,7 @@ UNUSED_OK static struct port *maker_add(struct maker *m, unsigned id, unsigned n
 UNUSED_OK static void maker_del(struct maker *m, unsigned id)
 {
 	m->ports[id].port->ops->destroy(m->ports[id].port);
+	steer_destroy(m->ports[id].state->steer);
 	free(m->ports[id].state);
 	memset(&m->ports[id], 0, sizeof(m->ports[id]));
 }
@@ -90,9 +94,15 @@ struct maker_view {
 	const struct view_port *members[MAKER_BRIDGES][MAKER_PORTS];
 	struct view_txq txqs[MAKER_PORTS][DUMMY_QUEUES_MAX];
 	struct view_txq_range ranges[MAKER_PORTS][8];
+	uint8_t by_pair[MAKER_PORTS][PORT_QUEUES_MAX];
 	struct view_worker workers[8];
 	struct view_rxq rxqs[8][MAKER_PORTS * DUMMY_QUEUES_MAX];
 };
+
+static unsigned maker_home(const struct maker *m, unsigned id, unsigned queue)
+{
+	return m->has_homes ? m->home[id][queue] : m->worker[id][queue];
+}
 
 static void maker_show_queues(struct maker *m, struct maker_view *mv, unsigned id)
 {
@@ -102,20 +112,41 @@ static void maker_show_queues(struct maker *m, struct maker_view *mv, unsigned i
 	if (!v->patch)
 		v->n_txqs = v->link ? v->port->n_txqs : 0;
 	v->txqs = mv->txqs[id];
-	v->by_worker = mv->ranges[id];
+	v->by_home = mv->ranges[id];
 	for (unsigned w = 0; w < m->n_workers; w++) {
 		struct view_worker *worker = &mv->workers[w];
 
-		v->by_worker[w].first = (uint16_t)n;
+		v->by_home[w].first = (uint16_t)n;
 		for (unsigned q = 0; q < v->n_txqs; q++)
-			if (m->worker[id][q] == w)
-				v->txqs[n++] = (struct view_txq){ v->port->txqs[q], (uint16_t)w };
-		v->by_worker[w].n = (uint16_t)(n - v->by_worker[w].first);
+			if (maker_home(m, id, q) == w)
+				v->txqs[n++] = (struct view_txq){ v->port->txqs[q],
+								  (uint16_t)m->worker[id][q] };
+		v->by_home[w].n = (uint16_t)(n - v->by_home[w].first);
 		for (unsigned q = 0; q < v->port->n_rxqs && !m->no_rxqs && !v->held; q++)
 			if (m->worker[id][q] == w)
 				worker->rxqs[worker->n_rxqs++] =
-					(struct view_rxq){ v->port->rxqs[q], id };
+					(struct view_rxq){ v->port->rxqs[q], id,
+							   maker_home(m, id, q) };
 	}
+	for (unsigned w = 0; w < m->n_workers; w++)
+		if (!v->by_home[w].n)
+			v->by_home[w] = (struct view_txq_range){ .n = (uint16_t)n };
+}
+
+static void maker_show_steering(struct maker_view *mv, unsigned id)
+{
+	struct view_port *v = &mv->ports[id];
+
+	if (v->n_txqs < 2)
+		return;
+	if (!v->state->steer)
+		v->state->steer = steer_create();
+	assert_non_null(v->state->steer);
+	v->steer = v->state->steer;
+	v->by_pair = mv->by_pair[id];
+	memset(mv->by_pair[id], VIEW_NO_TXQ, PORT_QUEUES_MAX);
+	for (unsigned i = 0; i < v->n_txqs; i++)
+		mv->by_pair[id][v->txqs[i].q->index] = (uint8_t)i;
 }
 
 UNUSED_OK static struct view *maker_view(struct maker *m)
@@ -144,6 +175,8 @@ UNUSED_OK static struct view *maker_view(struct maker *m)
 		mv->ports[id] = m->ports[id];
 		mv->ports[id].bridge = b;
 		maker_show_queues(m, mv, id);
+		if (m->steer)
+			maker_show_steering(mv, id);
 		mv->by_id[id] = &mv->ports[id];
 		b->ports[b->n_ports++] = mv->by_id[id];
 	}
