@@ -158,7 +158,8 @@ static void test_no_daemon(void **state)
 	assert_string_equal(completed(none, "port add p"), "");
 	assert_string_equal(completed(none, "port add p type"), "");
 	assert_string_equal(completed(none, "log set"), "all\n");
-	assert_string_equal(completed(none, "worker set"), "port\nqueue\nworker\npoll\nrebalance\n");
+	assert_string_equal(completed(none, "worker set"),
+			    "port\nqueue\nworker\npoll\nrebalance\n");
 }
 
 static void test_other_daemon(void **state)
