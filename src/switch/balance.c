@@ -34,7 +34,10 @@ static uint64_t measure_worker(struct swtch *sw, unsigned w)
 	uint64_t now = clock_ns(), busy;
 
 	datapath_worker_stats(sw->dp, w, &stats);
-	busy = grown(&l->busy_ns, stats.busy_ns);
+	/* measured by a clock whose ticks are measured by another: it may seem to go back a little
+	 */
+	busy = stats.busy_ns > l->busy_ns ? stats.busy_ns - l->busy_ns : 0;
+	l->busy_ns = stats.busy_ns;
 	l->percent = now > l->at_ns ? 100.0 * (double)busy / (double)(now - l->at_ns) : 0;
 	l->percent = min(l->percent, 100.0);
 	l->at_ns = now;

@@ -181,13 +181,24 @@ static void test_home_follows_when_idle(void **state)
 	assert_int_equal(p->home[0], 2);
 }
 
+/* An idle worker whose busy time seems to have gone back was not busy all the time. */
+static void test_busy_time_that_went_back(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->sw->loads[1].busy_ns = UINT64_MAX / 4;
+	rig->sw->loads[1].percent = 50;
+	switch_balance(rig->sw);
+	assert_true(rig->sw->loads[1].percent == 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_moves_what_helps_most),  TEST(test_leaves_alone),
 		TEST(test_respects_wishes),	   TEST(test_measures),
-		TEST(test_home_follows_when_idle),
+		TEST(test_home_follows_when_idle), TEST(test_busy_time_that_went_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
