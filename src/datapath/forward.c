@@ -517,8 +517,8 @@ static void decide(struct forwarder *fw, const struct view_port *in, struct pkt 
 /* Frames often come in runs that take the same trip: what that was, in this batch. */
 struct run {
 	struct trip_key key;
-	uint32_t max_len; /* of a frame, for which the MTUs need not be looked at; 0: no run */
-	struct outbox *box;
+	struct outbox *box; /* NULL: no run */
+	uint32_t max_len;   /* of a frame, for which the MTUs need not be looked at */
 	struct normal_tag tag;
 };
 
@@ -569,8 +569,8 @@ static inline void forward_received(struct forwarder *fw, const struct view_port
 		return;
 	}
 	if (likely(keyed)) {
-		if (likely(key.first == run->key.first && key.second == run->key.second &&
-			   pkt->len <= run->max_len)) {
+		if (likely(run->box && key.first == run->key.first &&
+			   key.second == run->key.second && pkt->len <= run->max_len)) {
 			put_once(fw, run->box, pkt, run->tag);
 			return;
 		}
@@ -578,7 +578,7 @@ static inline void forward_received(struct forwarder *fw, const struct view_port
 		if (likely(follow_trip(fw, in, pkt, &key, trip, run)))
 			return;
 	}
-	run->max_len = 0; /* what is learned now may change where its frames go */
+	run->box = NULL; /* what is learned now may change where its frames go */
 	decide(fw, in, pkt, &key, trip);
 }
 
@@ -612,7 +612,7 @@ void forward_batch(struct forwarder *fw, const struct view *view, const struct v
 		   struct batch *batch, uint64_t now)
 {
 	const struct view_port *in = find_port(view, rxq->port);
-	struct run run = { .max_len = 0 };
+	struct run run = { .box = NULL };
 
 	if (unlikely(!in)) /* removed a moment ago */
 		return;
@@ -661,7 +661,7 @@ static unsigned forward_inbox(struct forwarder *fw, const struct view *view, str
 		}
 		pkt_init_linear(pkt, r + 1, r->len, &batch->frags[n]);
 		if (r->kind == RECORD_RECEIVE) {
-			forward_received(fw, port, pkt, &(struct run){ .max_len = 0 });
+			forward_received(fw, port, pkt, &(struct run){ .box = NULL });
 			continue;
 		}
 		pkt->tagged = r->tagged;

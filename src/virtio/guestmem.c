@@ -82,7 +82,7 @@ static int map_region(const struct guestmem_region_config *c, int fd,
 {
 	struct guestmem_region *region;
 	uint64_t start, len;
-	struct stat st;
+	struct stat st = { 0 };
 	size_t page;
 	int rc;
 

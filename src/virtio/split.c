@@ -142,7 +142,7 @@ static unsigned count_available(struct ring *ring, unsigned max)
 }
 
 /* Copies the heads of the next @n chains to taken[] and gets their descriptors on the way. */
-static void fetch_heads(struct ring *ring, uint16_t *heads, unsigned n)
+static void fetch_heads(struct ring *ring, unsigned n)
 {
 	const uint16_t *avail = avail_ring(ring)->ring;
 	const struct vring_desc *descs = ring->config.desc;
@@ -151,7 +151,7 @@ static void fetch_heads(struct ring *ring, uint16_t *heads, unsigned n)
 	for (unsigned i = 0; i < n; i++, at++) {
 		uint16_t head = shared_load(&avail[at & mask]);
 
-		heads[i] = ring->taken[at & TAKEN_MASK] = head;
+		ring->taken[at & TAKEN_MASK] = head;
 		__builtin_prefetch(&descs[head & mask]);
 	}
 }
@@ -160,8 +160,8 @@ static void fetch_heads(struct ring *ring, uint16_t *heads, unsigned n)
  * they come. Returns how many of the next @n.
  */
 static inline unsigned take_singles(const struct ring *ring, const struct guestmem_range *range,
-				    const uint16_t *heads, struct ring_chain *chains,
-				    struct iovec *iov, unsigned n)
+				    unsigned at, struct ring_chain *chains, struct iovec *iov,
+				    unsigned n)
 {
 	const struct vring_desc *descs = ring->config.desc;
 	uint64_t base = range->guest_addr, size = range->size;
@@ -169,7 +169,7 @@ static inline unsigned take_singles(const struct ring *ring, const struct guestm
 	uint8_t *host = range->host;
 
 	for (i = 0; i < n; i++) {
-		uint16_t head = heads[i];
+		uint16_t head = ring->taken[(at + i) & TAKEN_MASK];
 		struct vring_desc d;
 
 		if (unlikely(head >= n_descs))
@@ -187,8 +187,7 @@ static inline unsigned take_singles(const struct ring *ring, const struct guestm
 static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct ring_chain *chains,
 			   unsigned max, struct iovec *arena, unsigned arena_len)
 {
-	uint16_t heads[RING_TAKE_MAX];
-	unsigned n, i = 0, n_walked = 0;
+	unsigned n, i = 0, n_walked = 0, at = ring->next_avail;
 	struct walk w;
 
 	if (unlikely(guestmem_lost(mem)))
@@ -198,13 +197,13 @@ static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct
 	n = count_available(ring, min(max, RING_TAKE_MAX - (unsigned)ring->n_taken));
 	if (!n)
 		return 0;
-	fetch_heads(ring, heads, n);
+	fetch_heads(ring, n);
 	walk_init(&w, ring, mem, arena, arena_len);
 	while (n_walked < WALK_MAX) {
 		enum ring_fault fault;
 
 		if (likely(w.range)) {
-			unsigned k = take_singles(ring, w.range, &heads[i], &chains[i], w.iov,
+			unsigned k = take_singles(ring, w.range, at + i, &chains[i], w.iov,
 						  min(n - i, w.max_iov));
 
 			walk_skip(&w, k);
@@ -213,7 +212,7 @@ static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct
 		}
 		if (i == n)
 			break;
-		fault = take_chain(&w, heads[i], &chains[i]);
+		fault = take_chain(&w, ring->taken[(at + i) & TAKEN_MASK], &chains[i]);
 		if (unlikely(fault)) {
 			/* The next call will find it first, unless the arena was too short. */
 			if (i == 0 && (!w.full || arena_len >= RING_ARENA_LEN))
@@ -223,7 +222,7 @@ static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct
 		n_walked += w.n_desc;
 		i++;
 	}
-	ring->next_avail = (uint16_t)(ring->next_avail + i);
+	ring->next_avail = (uint16_t)(at + i);
 	ring->n_taken = (uint16_t)(ring->n_taken + i);
 	return i;
 }
