@@ -531,9 +531,9 @@ static void udp_segmentation_is_probed(void **state)
 	make(f, json_object());
 	offloads = f->port->txqs[0]->offloads;
 	assert_int_equal(offloads | OFFLOAD_USO4 | OFFLOAD_USO6, OFFLOAD_ALL);
+	assert_int_equal(!(offloads & OFFLOAD_USO4), !(offloads & OFFLOAD_USO6));
 	if (!(offloads & OFFLOAD_USO4))
-		skip();
-	assert_true(offloads & OFFLOAD_USO6);
+		return; /* Linux before 6.2: nothing is promised for it */
 	make_tcp(frame, sizeof(frame) - TCP_HEADERS, 0);
 	frame[23] = 17;
 	frame[25] = (uint8_t)(frame[25] - 11); /* of the header's checksum */
