@@ -30,8 +30,11 @@ int vhost_queue_init(struct vhost_queue *q, struct port *port, unsigned pair,
 	q->header_asks = net_header_asks(state->features);
 	q->mergeable = state->features >> VIRTIO_NET_F_MRG_RXBUF & 1;
 	q->enabled = vring->enabled;
-	if (!guest_sends)
+	if (!guest_sends) {
 		vhost_buffers_reset(q);
+		/* buffers are looked for when there is a packet: nobody waits for them */
+		ring_disable_kick(&q->vring->ring);
+	}
 	/* a ring that is still broken, and was told of, is old news */
 	if (!ring_broken(&vring->ring))
 		q->reported = q->told = false;
