@@ -379,11 +379,22 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
+static uint64_t count_kicks(const struct bench_load *load)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < load->n_ports; i++)
+		for (uint32_t k = 0; k < load->config->n_queues; k++)
+			n += load->ports[i].queues[k].rx.n_kicks +
+			     load->ports[i].queues[k].tx.n_kicks;
+	return n;
+}
+
 /* The time that counts. */
 static int measure(struct bench_load *load, struct error *err)
 {
 	struct bench_counters before[BENCH_PORTS_MAX] = { 0 };
-	uint64_t start = clock_ns(), cpu = cpu_ns();
+	uint64_t start = clock_ns(), cpu = cpu_ns(), kicks = count_kicks(load);
 	struct phase phase = {
 		.end = start + load->config->measure_ns,
 		.send = true,
@@ -398,6 +409,7 @@ static int measure(struct bench_load *load, struct error *err)
 	load->measured_ns = clock_ns() - start;
 	load->cpu_ns = cpu_ns() - cpu;
 	load->busy_ns = phase.busy_ns;
+	load->kicks = count_kicks(load) - kicks;
 	for (unsigned i = 0; i < load->n_ports; i++) {
 		load->measured[i] = load->ports[i].counters;
 		subtract(&load->measured[i], &before[i]);

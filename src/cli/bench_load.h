@@ -24,6 +24,7 @@ struct bench_load {
 	uint64_t measured_ns;
 	uint64_t cpu_ns;	  /* of that: the thread had a processor */
 	uint64_t busy_ns;	  /* of that: in turns in which there was something to do */
+	uint64_t kicks;		  /* that the back-ends wanted meanwhile: system calls */
 	struct histogram latency; /* ns from sending to receiving, in the measured time */
 };
 

@@ -110,9 +110,11 @@ static json_t *report_generator(const struct bench_load *load,
 	double busy = (double)load->busy_ns / measured_ns;
 	uint64_t moved = measured->sent + measured->received;
 
-	return json_pack("{s:f, s:f, s:f}", "cpu_percent", 100 * (double)load->cpu_ns / measured_ns,
-			 "busy_percent", 100 * busy, "busy_ns_per_frame",
-			 moved ? busy * (double)load->cpu_ns / (double)moved : 0);
+	return json_pack("{s:f, s:f, s:f, s:I}", "cpu_percent",
+			 100 * (double)load->cpu_ns / measured_ns, "busy_percent", 100 * busy,
+			 "busy_ns_per_frame",
+			 moved ? busy * (double)load->cpu_ns / (double)moved : 0, "kicks",
+			 (json_int_t)load->kicks);
 }
 
 json_t *bench_report(const struct bench_load *load)
@@ -224,9 +226,11 @@ void bench_report_print(const json_t *report)
 	print_ports(report);
 	print_latency(json_object_get(report, "latency"));
 	printf("\nmeasured for %.2f s, of which the generator had its processor for %.0f %%\n"
-	       "generator: busy for %.0f %% of its time, %.1f ns for each frame sent or received\n",
+	       "generator: busy for %.0f %% of its time, %.1f ns for each frame sent or received\n"
+	       "kicks that the switch wanted: %" PRIdMAX "\n",
 	       real(report, "seconds"), real(generator, "cpu_percent"),
-	       real(generator, "busy_percent"), real(generator, "busy_ns_per_frame"));
+	       real(generator, "busy_percent"), real(generator, "busy_ns_per_frame"),
+	       (intmax_t)whole(generator, "kicks"));
 }
 
 bool bench_report_fails(const struct bench_load *load, struct error *err)

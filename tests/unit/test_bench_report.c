@@ -33,6 +33,7 @@ static struct bench_load *make_load(struct bench_config *config)
 	load->measured_ns = 2000000000;
 	load->cpu_ns = 1000000000;
 	load->busy_ns = 1200000000;
+	load->kicks = 17;
 	for (unsigned i = 0; i < 100; i++)
 		histogram_add(&load->latency, i < 75 ? 1100 : 5000);
 	return load;
@@ -70,6 +71,7 @@ static void test_json(void **state)
 	assert_float_equal(real(generator, "cpu_percent"), 50, 1e-9);
 	assert_float_equal(real(generator, "busy_percent"), 60, 1e-9);
 	assert_float_equal(real(generator, "busy_ns_per_frame"), 100, 1e-9); /* 0.6 s, 6 million */
+	assert_int_equal(integer(generator, "kicks"), 17);
 	assert_int_equal(integer(latency, "frames"), 100);
 	assert_int_equal(integer(latency, "max_ns"), 5000);
 	assert_int_equal(json_array_size(json_object_get(latency, "histogram")), 2);
