@@ -386,9 +386,10 @@ void datapath_worker_stats(const struct datapath *dp, unsigned worker,
 		.turns = counter_read(&w->turns),
 		.packets = counter_read(&w->packets),
 		.sleeps = counter_read(&w->sleeps),
+		.naps = counter_read(&w->naps),
 		.busy_ns = (uint64_t)((double)counter_read(&w->busy_ticks) * ns_per_tick(w)),
 		.sampled_ticks = counter_read(&w->sampled_ticks),
-		.poll_ns = counter_read(&w->poll_ns),
+		.poll_ns = counter_read(&w->rest.poll_ns),
 	};
 }
 

@@ -16,7 +16,8 @@ struct datapath_worker_stats {
 	bool asleep;
 	uint64_t turns;	  /* rounds over its queues */
 	uint64_t packets; /* handled */
-	uint64_t sleeps;
+	uint64_t sleeps;  /* until something happened */
+	uint64_t naps;	  /* by the clock */
 	uint64_t busy_ns; /* time in turns that had work */
 	/* clock_ticks() of some of these turns; rxq.sampled_ticks is a queue's part of them */
 	uint64_t sampled_ticks;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,11 +15,10 @@
 
 LOG_MODULE("worker");
 
-#define POLL_NS_MIN (2 * NSEC_PER_USEC)
-#define POLL_NS_MAX (50 * NSEC_PER_USEC)
 #define CLOCK_TICKS 2000  /* about a microsecond: how old the time may be that packets see */
 #define SAMPLED_TURNS 13  /* one of so many tells what each queue costs */
 #define POLLED_QUEUE_MS 1 /* longest sleep while a queue cannot wake us */
+#define TIMER_SLACK_NS 1000ul
 
 static unsigned poll_queue(struct worker *w, const struct view *view, const struct view_rxq *rxq,
 			   uint64_t now)
@@ -147,28 +147,32 @@ static void sleep_until_work(struct worker *w, const struct view *view)
 	disarm(mine, mine->n_rxqs);
 }
 
-/* Polling pays when work comes soon after the last: learn how soon it comes. */
-static void learn_poll(struct worker *w, bool work_came_while_polling)
+/* Sleeps for a short time, whatever happens. */
+static void nap(struct worker *w)
 {
-	uint64_t ns = work_came_while_polling ? w->poll_ns * 2 : w->poll_ns / 2;
+	struct timespec time = { .tv_nsec = REST_NAP_NS };
+	uint64_t start = clock_ns();
 
-	ns = max(ns, POLL_NS_MIN);
-	__atomic_store_n(&w->poll_ns, min(ns, POLL_NS_MAX), __ATOMIC_RELAXED); /* for statistics */
+	nanosleep(&time, NULL);
+	rest_napped(&w->rest, clock_ns() - start);
+	counter_add(&w->naps, 1);
 }
 
-/* Whether there has been no work for so long that sleep is better than polling. */
-static bool is_idle(struct worker *w, uint64_t now, unsigned n)
+/* After a turn with @n packets. Returns whether it took time. */
+static bool rest(struct worker *w, const struct view *view, uint64_t now, unsigned n)
 {
-	if (n) {
-		if (w->idle_since && now - w->idle_since < POLL_NS_MAX)
-			learn_poll(w, true);
-		w->idle_since = 0;
+	enum rest_choice choice = rest_choose(&w->rest, now, n);
+
+	if (likely(choice == REST_POLL) ||
+	    __atomic_load_n(&w->shared->poll_always, __ATOMIC_RELAXED))
 		return false;
+	if (choice == REST_NAP) {
+		nap(w);
+	} else {
+		sleep_until_work(w, view);
+		rest_slept(&w->rest, clock_ns());
 	}
-	if (!w->idle_since)
-		w->idle_since = now;
-	return now - w->idle_since > w->poll_ns &&
-	       !__atomic_load_n(&w->shared->poll_always, __ATOMIC_RELAXED);
+	return true;
 }
 
 static void run(struct worker *w)
@@ -202,9 +206,7 @@ static void run(struct worker *w)
 			if (unlikely(sample))
 				counter_add(&w->sampled_ticks, ticks - before);
 		}
-		if (is_idle(w, now, n)) {
-			learn_poll(w, false);
-			sleep_until_work(w, view);
+		if (rest(w, view, now, n)) {
 			now = clock_ns();
 			ticks = now_ticks = clock_ticks();
 		}
@@ -217,6 +219,7 @@ static void *main_of_thread(void *arg)
 {
 	struct worker *w = arg;
 
+	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	rcu_reader_register();
 	run(w);
 	__atomic_store_n(&w->seen, WORKER_IDLE, __ATOMIC_SEQ_CST);
@@ -262,8 +265,8 @@ int worker_start(struct worker *w, struct worker_shared *shared, unsigned id, in
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
 
 	*w = (struct worker){ .shared = shared, .id = id, .cpu = cpu, .seen = WORKER_IDLE };
-	w->poll_ns = POLL_NS_MIN;
 	w->first_ns = clock_ns();
+	rest_init(&w->rest, w->first_ns);
 	w->first_ticks = clock_ticks();
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 #include "datapath/forward.h"
+#include "datapath/rest.h"
 
 #define WORKER_IDLE UINT64_MAX /* generation of a worker that uses no view */
 
@@ -51,12 +52,11 @@ struct worker {
 	uint64_t seen __attribute__((aligned(CACHE_LINE)));
 	bool asleep;
 	bool armed; /* queues were asked to wake us */
-	uint64_t turns, sleeps, packets;
+	uint64_t turns, sleeps, naps, packets;
 	uint64_t busy_ticks;		/* of turns in which there were packets */
 	uint64_t sampled_ticks;		/* of those of them whose parts were counted */
 	uint64_t first_ticks, first_ns; /* when it started, by both clocks */
-	uint64_t idle_since;		/* ns; 0: it is not */
-	uint64_t poll_ns;		/* how long it polls before it sleeps, learnt */
+	struct rest rest;
 } __attribute__((aligned(CACHE_LINE)));
 
 /* Prepares @w, number @id, and starts its thread, pinned to @cpu unless that is -1. 0 or -errno. */

@@ -284,12 +284,12 @@ json_t *switch_worker_show(struct swtch *sw)
 		json_t *o;
 
 		datapath_worker_stats(sw->dp, w, &s);
-		o = json_pack("{s:i, s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:f, s:s, s:b, s:o}",
+		o = json_pack("{s:i, s:s, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:b, s:o}",
 			      "worker", w, "state", s.asleep ? "asleep" : "polling", "busy_percent",
 			      busy_percent(sw, w, s.busy_ns), "load_percent", sw->loads[w].percent,
 			      "busy_ns", (json_int_t)s.busy_ns, "packets", (json_int_t)s.packets,
 			      "turns", (json_int_t)s.turns, "sleeps", (json_int_t)s.sleeps,
-			      "poll_us", (double)s.poll_ns / NSEC_PER_USEC, "poll",
+			      "naps", (json_int_t)s.naps, "poll_us", (double)s.poll_ns / NSEC_PER_USEC, "poll",
 			      datapath_poll_always(sw->dp) ? "always" : "adaptive", "rebalance",
 			      !sw->keep_queues, "queues", queues_of(sw, w));
 		if (s.cpu >= 0)

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Polling, naps and sleep (see rest.h for how it works). */
+#include "datapath/rest.h"
+
+#include "base/clock.h"
+#include "base/compiler.h"
+
+#define POLL_NS_MIN (2 * NSEC_PER_USEC)
+#define POLL_NS_MAX (50 * NSEC_PER_USEC)
+#define PROBE_SLEEPS 32 /* one of so many times it polls for the longest time, to see what comes */
+#define PERIOD_NS (2 * NSEC_PER_MSEC)
+#define NAP_NS_ASSUMED (3ull * REST_NAP_NS) /* what a nap takes, before there was one */
+#define NAP_PACKETS_MIN 2     /* that a nap must gather, for naps to begin ... */
+#define NAP_PACKETS_MAX 128   /* and may: half of a ring of the usual size */
+#define NAP_PACKETS_LIMIT 160 /* ... and to go on */
+#define NAP_POLL_NS 500	      /* of polling, for each packet that waited */
+#define PENALTY_MIN (10 * NSEC_PER_MSEC)
+#define PENALTY_MAX (1 * NSEC_PER_SEC)
+
+void rest_init(struct rest *r, uint64_t now)
+{
+	*r = (struct rest){
+		.poll_ns = POLL_NS_MIN,
+		.began = now,
+		.nap_ns = NAP_NS_ASSUMED,
+		.penalty = PENALTY_MIN,
+	};
+}
+
+static void set_poll(struct rest *r, uint64_t ns)
+{
+	ns = max(ns, POLL_NS_MIN);
+	ns = min(ns, POLL_NS_MAX);
+	__atomic_store_n(&r->poll_ns, ns, __ATOMIC_RELAXED); /* for statistics */
+}
+
+/* The traffic does not bear naps. */
+static void give_up_naps(struct rest *r, uint64_t now)
+{
+	r->naps = false;
+	r->not_before = now + r->penalty;
+	r->penalty = min(2 * r->penalty, PENALTY_MAX);
+}
+
+/* At the end of a period. */
+static void judge_naps(struct rest *r, uint64_t now)
+{
+	uint64_t took = now - r->began, rate = r->packets * NSEC_PER_MSEC / took;
+	uint64_t gathered = r->packets * r->nap_ns / took;
+
+	if (!r->naps) {
+		r->naps = gathered >= NAP_PACKETS_MIN && gathered <= NAP_PACKETS_MAX &&
+			  now >= r->not_before;
+		r->rate = rate;
+	} else if (rate < r->rate - r->rate / 4) {
+		give_up_naps(r, now);
+	} else if (gathered > NAP_PACKETS_LIMIT) {
+		r->naps = false;
+	} else {
+		r->penalty = PENALTY_MIN;
+	}
+	r->began = now;
+	r->packets = 0;
+}
+
+/* All that waited is done. */
+static void nap_done(struct rest *r, uint64_t now)
+{
+	r->woke = false;
+	r->poll_until = now + r->waited * NAP_POLL_NS;
+	if (!r->waited)
+		r->naps = false; /* sleep is better, if it goes on like that */
+}
+
+static void found_work(struct rest *r, uint64_t now, unsigned n)
+{
+	uint64_t idle = r->idle_since ? now - r->idle_since : 0;
+
+	/* polling pays when work comes soon after the last */
+	if (2 * idle > r->poll_ns && idle < POLL_NS_MAX)
+		set_poll(r, 2 * idle);
+	r->idle_since = 0;
+	r->packets += n;
+	if (r->woke)
+		r->waited += n;
+}
+
+enum rest_choice rest_choose(struct rest *r, uint64_t now, unsigned n)
+{
+	if (n) {
+		found_work(r, now, n);
+		return REST_POLL;
+	}
+	if (r->woke)
+		nap_done(r, now);
+	if (!r->idle_since)
+		r->idle_since = now;
+	if (now - r->began >= PERIOD_NS)
+		judge_naps(r, now);
+	if (r->naps)
+		return now < r->poll_until ? REST_POLL : REST_NAP;
+	if (now - r->idle_since <= (r->probe ? POLL_NS_MAX : r->poll_ns))
+		return REST_POLL;
+	set_poll(r, r->poll_ns / 2);
+	r->probe = ++r->n_sleeps % PROBE_SLEEPS == 0;
+	return REST_SLEEP;
+}
+
+void rest_napped(struct rest *r, uint64_t took)
+{
+	r->nap_ns += took / 8;
+	r->nap_ns -= r->nap_ns / 8;
+	r->woke = true;
+	r->waited = 0;
+	r->idle_since = 0; /* what came meanwhile says nothing of polling */
+}
+
+void rest_slept(struct rest *r, uint64_t now)
+{
+	r->idle_since = now; /* how long it took to be woken says nothing of polling */
+}
