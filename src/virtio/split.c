@@ -141,6 +141,18 @@ static unsigned count_available(struct ring *ring, unsigned max)
 	return min((unsigned)fresh, max);
 }
 
+/* Looks ahead for a chain that may be on its way: its head, and the descriptor that it will most
+ * likely have, which is the one behind the last. The driver writes both before its index, which is
+ * what is waited for: three lines come together, not one after the other. */
+static void fetch_next(const struct ring *ring)
+{
+	const struct vring_desc *descs = ring->config.desc;
+	unsigned mask = ring->config.size - 1, at = ring->next_avail;
+
+	__builtin_prefetch(&avail_ring(ring)->ring[at & mask]);
+	__builtin_prefetch(&descs[(ring->taken[(at - 1u) & TAKEN_MASK] + 1u) & mask]);
+}
+
 /* Copies the heads of the next @n chains to taken[] and gets their descriptors on the way. */
 static void fetch_heads(struct ring *ring, unsigned n)
 {
@@ -195,8 +207,10 @@ static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct
 	if (unlikely(ring_broken(ring)))
 		return 0;
 	n = count_available(ring, min(max, RING_TAKE_MAX - (unsigned)ring->n_taken));
-	if (!n)
+	if (!n) {
+		fetch_next(ring);
 		return 0;
+	}
 	fetch_heads(ring, n);
 	walk_init(&w, ring, mem, arena, arena_len);
 	while (n_walked < WALK_MAX) {
