@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "base/cpu.h"
 #include "base/notify.h"
 #include "port/offload.h"
 #include "port/vhost_queue.h"
@@ -31,6 +32,7 @@ int vhost_queue_init(struct vhost_queue *q, struct port *port, unsigned pair,
 	q->mergeable = state->features >> VIRTIO_NET_F_MRG_RXBUF & 1;
 	q->enabled = vring->enabled;
 	if (!guest_sends) {
+		q->demote = cpu_has_cache_demote();
 		vhost_buffers_reset(q);
 		/* buffers are looked for when there is a packet: nobody waits for them */
 		ring_disable_kick(&q->vring->ring);

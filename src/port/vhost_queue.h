@@ -19,6 +19,7 @@ struct vhost_queue {
 	bool header_asks;    /* the guest may ask for something in it; else it is not looked at */
 	bool enabled;	     /* else what the guest sends is thrown away */
 	bool mergeable;	     /* a packet may take several receive buffers */
+	bool demote;	     /* what the guest will read next leaves our cache, where that helps */
 	bool listed;	     /* workers may have it */
 	bool reported;	     /* by a worker, that the ring is broken */
 	bool told;	     /* control thread: to the log and the front-end */

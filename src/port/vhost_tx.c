@@ -10,6 +10,7 @@
  */
 #include <sys/mman.h>
 
+#include "base/cpu.h"
 #include "port/vhost_queue.h"
 #include "virtio/net_header.h"
 
@@ -244,6 +245,9 @@ static inline bool write_at_once(struct vhost_queue *q, const struct pkt *pkt,
 	else
 		memcpy(at, &header->hdr, sizeof(header->hdr));
 	pkt_copy(pkt, at + q->header_len);
+	/* of many lines in a row only the first: moving them all costs more than it saves */
+	if (q->demote)
+		cache_demote(at);
 	b->lens[b->used++] = len;
 	return true;
 }

@@ -213,6 +213,8 @@ static void change_hands(struct world *w)
 	}
 	assert_int_equal(vhost_queue_init(&s->q, &s->port, 3, &s->vring, &s->state, false), 0);
 	assert_int_equal(s->vring.ring.n_taken, 0);
+	/* without it, too, and with it, which is at worst a no-operation */
+	s->q.demote = roll(w, 2);
 }
 
 static void run(unsigned seed, uint64_t features, uint32_t size)
