@@ -138,6 +138,8 @@ static unsigned count_available(struct ring *ring, unsigned max)
 		return n;
 	}
 	ring->avail_seen = idx;
+	/* in the same cache line */
+	ring->no_interrupt = shared_load(&avail_ring(ring)->flags) & VRING_AVAIL_F_NO_INTERRUPT;
 	return min((unsigned)fresh, max);
 }
 
@@ -238,6 +240,8 @@ static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct
 	}
 	ring->next_avail = (uint16_t)(at + i);
 	ring->n_taken = (uint16_t)(ring->n_taken + i);
+	if (ring->avail_seen != ring->next_avail)
+		fetch_next(ring);
 	return i;
 }
 
@@ -307,6 +311,8 @@ static bool split_wants_notify(struct ring *ring, bool settled)
 		/* The first time we do not know what was told before us; and between looks that
 		 * are final the index may have gone around: it cannot say then what is new. */
 		wanted = all || vring_need_event(shared_load(used_event(ring)), now, old);
+	else if (!settled && ring->no_interrupt)
+		wanted = false;
 	else
 		wanted = !(shared_load(&avail_ring(ring)->flags) & VRING_AVAIL_F_NO_INTERRUPT);
 	/* A no that is not final is asked again, about all since the last answer that was. */
@@ -351,6 +357,7 @@ static int split_start(struct ring *ring, struct error *err)
 	    (uintptr_t)c->driver % VRING_AVAIL_ALIGN_SIZE ||
 	    (uintptr_t)c->device % VRING_USED_ALIGN_SIZE)
 		return error_set(err, -EINVAL, "parts of the ring are not aligned");
+	ring->no_interrupt = false;
 	ring->next_used = shared_load(&used_ring(ring)->idx);
 	ring->next_avail = ring->avail_seen = ring->next_used;
 	return 0;
