@@ -74,11 +74,14 @@ int main(int argc, char **argv)
 	cpus[0] = atoi(argv[1]);
 	cpus[1] = atoi(argv[2]);
 	be_alone();
-	if (cpus[0] == cpus[1] || pthread_create(&thread, NULL, return_balls, NULL))
+	if (cpus[0] == cpus[1])
+		return 1;
+	/* first: the other thread must not spin while this one waits for a core */
+	pin(cpus[0]);
+	if (pthread_create(&thread, NULL, return_balls, NULL))
 		return 1;
 	while (!__atomic_load_n(&there, __ATOMIC_ACQUIRE))
 		sched_yield();
-	pin(cpus[0]);
 	for (unsigned run = 0; run < RUNS; run++) {
 		uint64_t begin = clock_ns(), took;
 
