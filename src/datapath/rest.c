@@ -82,7 +82,7 @@ static void found_work(struct rest *r, uint64_t now, unsigned n)
 	r->idle_since = 0;
 	r->packets += n;
 	if (r->woke)
-		r->waited += n;
+		r->waited = min(r->waited + n, (uint64_t)NAP_PACKETS_LIMIT);
 }
 
 enum rest_choice rest_choose(struct rest *r, uint64_t now, unsigned n)

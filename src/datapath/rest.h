@@ -36,7 +36,7 @@ struct rest {
 
 	bool naps;
 	bool woke;	     /* from a nap, and what waited is not done yet */
-	uint64_t waited;     /* packets */
+	uint64_t waited;     /* packets, as far as it matters */
 	uint64_t nap_ns;     /* how long naps really take, learnt */
 	uint64_t poll_until; /* no nap before */
 	uint64_t rate;	     /* packets in a millisecond, before naps began */

@@ -184,6 +184,13 @@ static void test_polling_grows_with_what_waited(void **state)
 	assert_int_equal(rest_choose(&r, now + 10000, 5), REST_POLL);
 	assert_int_equal(rest_choose(&r, now + 19999, 0), REST_POLL);
 	assert_int_equal(rest_choose(&r, now + 20000, 0), REST_NAP);
+	/* however much came, it does not poll for ever */
+	rest_napped(&r, 60000);
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(rest_choose(&r, now, BATCH), REST_POLL);
+	assert_int_equal(rest_choose(&r, now, 0), REST_POLL);
+	assert_int_equal(rest_choose(&r, now + 79999, 0), REST_POLL);
+	assert_int_equal(rest_choose(&r, now + 80000, 0), REST_NAP);
 	/* nothing waited: naps are over */
 	rest_napped(&r, 60000);
 	assert_int_equal(rest_choose(&r, now + 80000, 0), REST_POLL);
