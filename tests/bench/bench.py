@@ -10,8 +10,8 @@ ping   one packet a guest: the time of one way
 rates  so many packets a second: the switch's CPU time, and latency
 TSO    large packets go round, which both guests take as they are, or which the switch must segment
 workers  the switch has two, on both cores, and each guest a queue pair for each of them; the guests
-       share core 0. So throughput says how three threads get along on two cores; what a packet
-       costs says the busy time of the worker on core 1
+       share core 0. So throughput says how three threads get along on two cores, and the busy time
+       of the worker on core 1 what a packet costs.
 
 Sizes are those on the wire, with 4 bytes of checksum that no guest sees. A figure is the median of
 quiet windows, in which neither side waited for its core. A virtual machine's cores move on the real
