@@ -96,11 +96,11 @@ void bench_large_mend(struct bench_large *large, const uint8_t *headers)
 	static const struct {
 		size_t at, len;
 	} fields[] = {
+		{ BENCH_TCP_AT + offsetof(struct tcphdr, check), sizeof(uint16_t) },
 		{ ETH_HLEN + offsetof(struct iphdr, tot_len), sizeof(uint16_t) },
 		{ ETH_HLEN + offsetof(struct iphdr, check), sizeof(uint16_t) },
-		{ BENCH_TCP_AT + offsetof(struct tcphdr, check), sizeof(uint16_t) },
 	};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++)
+	for (unsigned i = 0; i < (large->segments ? ARRAY_SIZE(fields) : 1); i++)
 		memcpy(large->frame + fields[i].at, headers + fields[i].at, fields[i].len);
 }

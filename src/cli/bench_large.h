@@ -34,5 +34,7 @@ enum bench_piece {
 /* Takes the next buffer that was received, @len bytes with the virtio-net header. */
 enum bench_piece bench_large_take(struct bench_large *large, const uint8_t *bytes, uint32_t len);
 
-/* Gives a frame that came as segments the fields that differ in them, from the flow's headers. */
+/* Gives a complete frame, from the flow's headers, the fields that it may come without: TCP's
+ * checksum, which is the receiver's to compute (DPDK leaves the length out of the pseudo header's);
+ * and what differs in segments. */
 void bench_large_mend(struct bench_large *large, const uint8_t *headers);

@@ -114,7 +114,7 @@ static void read_large(struct bench_load *load, struct bench_port *port,
 		if (piece != BENCH_PIECE_LAST)
 			continue;
 		stamp = bench_frame_read(large->frame, true);
-		if (large->segments && stamp.flow < config->flows)
+		if (stamp.flow < config->flows)
 			bench_large_mend(large, sender->headers[stamp.flow]);
 		if (look_at(port, sender, large->frame, &stamp) && record && stamp.sent_at <= now)
 			histogram_add(&load->latency, now - stamp.sent_at);

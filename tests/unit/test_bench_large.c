@@ -57,8 +57,7 @@ static bool intact(void)
 	uint8_t headers[BENCH_HEADERS_MAX];
 
 	bench_frame_headers(headers, LEN, true, FROM, TO, 5);
-	if (large.segments)
-		bench_large_mend(&large, headers);
+	bench_large_mend(&large, headers);
 	return bench_frame_intact(large.frame, LEN, true, headers);
 }
 
@@ -81,6 +80,13 @@ static void test_merged(void **state)
 		assert_true(intact());
 		assert_int_equal(bench_frame_read(large.frame, true).number, number);
 	}
+	sent[HEADER_LEN + BENCH_TCP_AT + 16] ^= 1; /* the checksum that is the receiver's */
+	assert_int_equal(merged(), BENCH_PIECE_LAST);
+	assert_true(intact());
+	sent[HEADER_LEN + 16] ^= 1; /* IPv4's length */
+	assert_int_equal(merged(), BENCH_PIECE_LAST);
+	assert_false(intact());
+	make(3);
 	sent[3000] ^= 1;
 	assert_int_equal(merged(), BENCH_PIECE_LAST);
 	assert_false(intact());
