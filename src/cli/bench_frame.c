@@ -2,6 +2,7 @@
 /* Frames of the load generator: how they are made, and how they are checked. */
 #include <arpa/inet.h>
 #include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 
 #include "base/hash.h"
@@ -14,15 +15,20 @@
 #define PORTS 60000u
 #define PORT_DISCARD 9
 #define TTL 64
-#define STAMP_AT BENCH_HEADERS_LEN
-#define FILL_AT (STAMP_AT + sizeof(struct bench_stamp))
+#define IP_AT ETH_HLEN
+#define TRANSPORT_AT (IP_AT + sizeof(struct iphdr))
 
-_Static_assert(sizeof(struct bench_stamp) == 16, "the stamp has no holes");
-_Static_assert(ETH_HLEN + sizeof(struct iphdr) + sizeof(struct udphdr) == BENCH_HEADERS_LEN,
-	       "headers without options");
+/* RFC 7323, appendix A */
+static const uint8_t timestamps[] = { 1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 1 };
 
-/* RFC 1071, of an even number of bytes. */
-static uint16_t internet_checksum(const void *bytes, size_t len)
+_Static_assert(sizeof(struct bench_stamp) == BENCH_STAMP_LEN, "the stamp has no holes");
+_Static_assert(TRANSPORT_AT + sizeof(struct udphdr) == BENCH_UDP_HEADERS, "no options");
+_Static_assert(TRANSPORT_AT == BENCH_TCP_AT, "no options");
+_Static_assert(TRANSPORT_AT + sizeof(struct tcphdr) + sizeof(timestamps) == BENCH_TCP_HEADERS,
+	       "no options but the timestamps");
+
+/* RFC 1071, of an even number of bytes; not complemented. */
+static uint16_t internet_sum(const void *bytes, size_t len)
 {
 	uint32_t sum = 0;
 
@@ -33,35 +39,67 @@ static uint16_t internet_checksum(const void *bytes, size_t len)
 		sum += word;
 	}
 	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t) ~(sum + (sum >> 16));
+	return (uint16_t)(sum + (sum >> 16));
 }
 
-static void write_headers(uint8_t *frame, uint32_t len, mac_t from, mac_t to, uint32_t flow)
+static void write_udp(uint8_t *at, uint16_t len, uint16_t port)
 {
+	/* a checksum of 0 says that there is none (RFC 768) */
+	struct udphdr udp = {
+		.source = htons(port),
+		.dest = htons(PORT_DISCARD),
+		.len = htons(len),
+	};
+
+	memcpy(at, &udp, sizeof(udp));
+}
+
+static void write_tcp(uint8_t *at, uint16_t len, uint16_t port, const struct iphdr *ip)
+{
+	const struct {
+		uint32_t from, to;
+		uint8_t zero, protocol;
+		uint16_t len;
+	} pseudo = { ip->saddr, ip->daddr, 0, ip->protocol, htons(len) };
+	struct tcphdr tcp = {
+		.source = htons(port),
+		.dest = htons(PORT_DISCARD),
+		.doff = (sizeof(tcp) + sizeof(timestamps)) / 4,
+		.ack = 1,
+		.window = UINT16_MAX,
+		.check = internet_sum(&pseudo, sizeof(pseudo)),
+	};
+
+	memcpy(at, &tcp, sizeof(tcp));
+	memcpy(at + sizeof(tcp), timestamps, sizeof(timestamps));
+}
+
+void bench_frame_headers(uint8_t *frame, uint32_t len, bool tcp, mac_t from, mac_t to,
+			 uint32_t flow)
+{
+	uint16_t port = (uint16_t)(PORT_FIRST + flow % PORTS);
+	uint16_t transport_len = (uint16_t)(len - TRANSPORT_AT);
 	struct iphdr ip = {
 		.version = 4,
 		.ihl = sizeof(ip) / 4,
 		.tot_len = htons((uint16_t)(len - ETH_HLEN)),
 		.frag_off = htons(IP_DF),
 		.ttl = TTL,
-		.protocol = IPPROTO_UDP,
+		.protocol = tcp ? IPPROTO_TCP : IPPROTO_UDP,
 		.saddr = htonl(NET_FROM + 1 + flow % HOSTS),
 		.daddr = htonl(NET_TO),
 	};
-	/* a checksum of 0 says that there is none (RFC 768) */
-	struct udphdr udp = {
-		.source = htons((uint16_t)(PORT_FIRST + flow % PORTS)),
-		.dest = htons(PORT_DISCARD),
-		.len = htons((uint16_t)(len - ETH_HLEN - sizeof(ip))),
-	};
 
-	ip.check = internet_checksum(&ip, sizeof(ip));
+	ip.check = (uint16_t)~internet_sum(&ip, sizeof(ip));
 	mac_store(frame, to);
 	mac_store(frame + ETH_ALEN, from);
 	frame[12] = ETH_P_IP >> 8;
 	frame[13] = ETH_P_IP & 0xff;
-	memcpy(frame + ETH_HLEN, &ip, sizeof(ip));
-	memcpy(frame + ETH_HLEN + sizeof(ip), &udp, sizeof(udp));
+	memcpy(frame + IP_AT, &ip, sizeof(ip));
+	if (tcp)
+		write_tcp(frame + TRANSPORT_AT, transport_len, port, &ip);
+	else
+		write_udp(frame + TRANSPORT_AT, transport_len, port);
 }
 
 static uint64_t fill_seed(const struct bench_stamp *stamp)
@@ -76,10 +114,16 @@ static uint64_t fill_word(uint64_t seed, uint32_t at)
 	return seed + at * 0x9e3779b97f4a7c15ull;
 }
 
-static void fill(uint8_t *frame, uint32_t len, const struct bench_stamp *stamp)
+/* The first byte of payload behind the stamp. */
+static uint32_t fill_at(bool tcp)
+{
+	return bench_headers_len(tcp) + BENCH_STAMP_LEN;
+}
+
+static void fill(uint8_t *frame, uint32_t len, bool tcp, const struct bench_stamp *stamp)
 {
 	uint64_t seed = fill_seed(stamp);
-	uint32_t at = FILL_AT;
+	uint32_t at = fill_at(tcp);
 
 	for (; len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
 		uint64_t word = fill_word(seed, at);
@@ -93,36 +137,50 @@ static void fill(uint8_t *frame, uint32_t len, const struct bench_stamp *stamp)
 	}
 }
 
-void bench_frame_stamp(uint8_t *frame, uint32_t len, const struct bench_stamp *stamp, bool whole)
+void bench_frame_stamp(uint8_t *frame, uint32_t len, bool tcp, const struct bench_stamp *stamp,
+		       bool whole)
 {
-	memcpy(frame + STAMP_AT, stamp, sizeof(*stamp));
+	memcpy(frame + bench_headers_len(tcp), stamp, sizeof(*stamp));
+	if (tcp)
+		memcpy(frame + BENCH_TCP_TIME_AT, &stamp->number, sizeof(stamp->number));
 	if (whole)
-		fill(frame, len, stamp);
+		fill(frame, len, tcp, stamp);
 }
 
-void bench_frame_build(uint8_t *frame, uint32_t len, mac_t from, mac_t to, uint32_t flow)
+void bench_frame_build(uint8_t *frame, uint32_t len, bool tcp, mac_t from, mac_t to, uint32_t flow)
 {
 	const struct bench_stamp stamp = { .flow = flow };
 
-	write_headers(frame, len, from, to, flow);
-	bench_frame_stamp(frame, len, &stamp, true);
+	bench_frame_headers(frame, len, tcp, from, to, flow);
+	bench_frame_stamp(frame, len, tcp, &stamp, true);
 }
 
-struct bench_stamp bench_frame_read(const uint8_t *frame)
+struct bench_stamp bench_frame_read(const uint8_t *frame, bool tcp)
 {
 	struct bench_stamp stamp;
 
-	memcpy(&stamp, frame + STAMP_AT, sizeof(stamp));
+	memcpy(&stamp, frame + bench_headers_len(tcp), sizeof(stamp));
 	return stamp;
 }
 
-bool bench_frame_intact(const uint8_t *frame, uint32_t len, const uint8_t *headers)
+static bool headers_intact(const uint8_t *frame, bool tcp, const uint8_t *headers, uint32_t number)
 {
-	struct bench_stamp stamp = bench_frame_read(frame);
-	uint64_t seed = fill_seed(&stamp), word, is, differences = 0;
-	uint32_t at = FILL_AT;
+	size_t behind = BENCH_TCP_TIME_AT + sizeof(number);
 
-	if (memcmp(frame, headers, BENCH_HEADERS_LEN) != 0)
+	if (!tcp)
+		return memcmp(frame, headers, BENCH_UDP_HEADERS) == 0;
+	return memcmp(frame, headers, BENCH_TCP_TIME_AT) == 0 &&
+	       memcmp(frame + BENCH_TCP_TIME_AT, &number, sizeof(number)) == 0 &&
+	       memcmp(frame + behind, headers + behind, BENCH_TCP_HEADERS - behind) == 0;
+}
+
+bool bench_frame_intact(const uint8_t *frame, uint32_t len, bool tcp, const uint8_t *headers)
+{
+	struct bench_stamp stamp = bench_frame_read(frame, tcp);
+	uint64_t seed = fill_seed(&stamp), word, is, differences = 0;
+	uint32_t at = fill_at(tcp);
+
+	if (!headers_intact(frame, tcp, headers, stamp.number))
 		return false;
 	for (; len - at >= sizeof(word); at += sizeof(word)) {
 		memcpy(&is, frame + at, sizeof(is));

@@ -62,11 +62,12 @@ static bool look_at(struct bench_port *port, const struct bench_port *sender, co
 		return false;
 	}
 	port->counters.received++;
-	*stamp = bench_frame_read(frame);
+	*stamp = bench_frame_read(frame, config->tso);
 	if (!config->check)
 		return true;
 	if (stamp->flow >= config->flows ||
-	    !bench_frame_intact(frame, config->frame_len, sender->headers[stamp->flow])) {
+	    !bench_frame_intact(frame, config->frame_len, config->tso,
+				sender->headers[stamp->flow])) {
 		port->counters.corrupted++;
 		return false;
 	}
@@ -94,6 +95,32 @@ static void read_burst(struct bench_load *load, struct bench_port *port,
 	}
 }
 
+/* The same for buffers that hold pieces of large frames. */
+static void read_large(struct bench_load *load, struct bench_port *port,
+		       const struct bench_port *sender, struct bench_large *large, void *const *got,
+		       const uint32_t *lens, unsigned n, bool record)
+{
+	const struct bench_config *config = load->config;
+	uint64_t now = clock_ns();
+	struct bench_stamp stamp;
+
+	record = record && bench_config_stamps(config);
+	for (unsigned i = 0; i < n; i++) {
+		const struct driver_buffer *buffer = got[i];
+		uint32_t len = min(lens[i], buffer->len); /* which may be a lie */
+		enum bench_piece piece = bench_large_take(large, buffer->host, len);
+
+		port->counters.other += piece == BENCH_PIECE_OTHER;
+		if (piece != BENCH_PIECE_LAST)
+			continue;
+		stamp = bench_frame_read(large->frame, true);
+		if (stamp.flow < config->flows)
+			bench_large_mend(large, sender->headers[stamp.flow]);
+		if (look_at(port, sender, large->frame, &stamp) && record && stamp.sent_at <= now)
+			histogram_add(&load->latency, now - stamp.sent_at);
+	}
+}
+
 /* The same without touching them. */
 static void count_burst(struct bench_port *port, const uint32_t *lens, unsigned n)
 {
@@ -117,7 +144,9 @@ static unsigned receive(struct bench_load *load, unsigned index, struct bench_qu
 
 	if (n == 0)
 		return 0;
-	if (bench_config_stamps(load->config))
+	if (load->config->tso)
+		read_large(load, port, sender, &q->large, got, lens, n, record);
+	else if (bench_config_stamps(load->config))
 		read_burst(load, port, sender, got, lens, n, record);
 	else
 		count_burst(port, lens, n);
@@ -128,14 +157,14 @@ static unsigned receive(struct bench_load *load, unsigned index, struct bench_qu
 	return n;
 }
 
-/* Takes back what the device has sent, until there is room for @want or nothing more. */
+/* Takes back what the device has sent, until @want frames can be sent or nothing more comes. */
 static void reap(struct bench_queue *q, unsigned want)
 {
 	uint32_t lens[BENCH_BURST];
 	void *got[BENCH_BURST];
 	unsigned n;
 
-	while (driver_ring_free(&q->tx) < want &&
+	while ((driver_ring_free(&q->tx) < want || q->n_ready < want) &&
 	       (n = driver_ring_get_batch(&q->tx, got, lens, BENCH_BURST)) > 0)
 		for (unsigned i = 0; i < n; i++)
 			q->ready[(q->first_ready + q->n_ready++) & q->ready_mask] = got[i];
@@ -151,7 +180,7 @@ static void stamp_burst(struct bench_port *port, struct driver_buffer *const *bu
 		struct bench_stamp stamp = { flow, port->numbers[flow]++, now };
 
 		bench_frame_stamp((uint8_t *)buffers[i]->host + BENCH_HEADER_LEN, config->frame_len,
-				  &stamp, config->check);
+				  config->tso, &stamp, config->check);
 	}
 }
 

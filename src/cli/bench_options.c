@@ -15,10 +15,13 @@
 #define CPU_MAX 1023 /* CPU_SETSIZE - 1 */
 #define RING_SIZE 256
 #define WINDOW 128
+#define LARGE_SIZE (BENCH_TCP_HEADERS + 45 * BENCH_SEGMENT + ETH_FCS_LEN) /* as Linux sends it */
+#define LARGE_FLOWS_MAX 1024						  /* each has 64 KiB */
 
 static const char *const kinds[] = { "open", "loop", "ping", NULL };
 static const char *const modes[] = { "connect", "listen", NULL };
 static const char *const rings[] = { "split", "packed", NULL };
+static const char *const tsos[] = { "off", "on", "send", NULL };
 
 /* "0.25" -> 0.25, up to a day. */
 static json_t *check_seconds(const char *text, struct error *err)
@@ -41,8 +44,12 @@ const struct option bench_options[] = {
 	{ .name = "size",
 	  .type = OPTION_UINT,
 	  .min = BENCH_FRAME_MIN + ETH_FCS_LEN,
-	  .max = BENCH_FRAME_MAX + ETH_FCS_LEN,
+	  .max = BENCH_LARGE_MAX + ETH_FCS_LEN,
 	  .help = "bytes of a frame, with the 4 of its check sequence (64)" },
+	{ .name = "tso",
+	  .type = OPTION_CHOICE,
+	  .choices = tsos,
+	  .help = "on: large TCP frames; send: the back-end must segment them (off)" },
 	{ .name = "flows",
 	  .type = OPTION_UINT,
 	  .min = 1,
@@ -136,19 +143,38 @@ static bool is(const json_t *options, const char *name, const char *value)
 	return !strcmp(option_string(options, name, ""), value);
 }
 
+static int check_size(const struct bench_config *config, struct error *err)
+{
+	uint32_t size = config->frame_len + ETH_FCS_LEN, most = BENCH_FRAME_MAX + ETH_FCS_LEN;
+	uint32_t segment = BENCH_TCP_HEADERS + BENCH_SEGMENT + ETH_FCS_LEN;
+
+	if (config->tso && size <= segment)
+		return error_set(err, -EINVAL, "size %u: with \"tso\", more than a segment's %u",
+				 size, segment);
+	if (!config->tso && size > most)
+		return error_set(err, -EINVAL, "size %u: without \"tso\", at most %u", size, most);
+	return 0;
+}
+
 /* What does not go together. */
 static int check(const json_t *options, struct bench_config *config, unsigned n_ports,
 		 struct error *err)
 {
-	/* all frames may be on their way to one port */
-	uint32_t room = config->ring_size / n_ports;
+	uint32_t room;
 
+	if (check_size(config, err) != 0)
+		return -EINVAL;
+	/* all frames may be on their way to one port */
+	room = config->ring_size / bench_config_buffers(config) / n_ports;
 	if (!config->packed && (config->ring_size & (config->ring_size - 1)))
 		return error_set(err, -EINVAL, "ring-size %u: a split ring has a power of two",
 				 config->ring_size);
 	if (config->flows < config->n_queues)
 		return error_set(err, -EINVAL, "flows %u: each of %u queues needs one",
 				 config->flows, config->n_queues);
+	if (config->tso && config->flows > LARGE_FLOWS_MAX)
+		return error_set(err, -EINVAL, "flows %u: at most %d with \"tso\"", config->flows,
+				 LARGE_FLOWS_MAX);
 	if (config->rate && config->kind != BENCH_OPEN)
 		return error_set(err, -EINVAL, "\"rate\" is for \"load open\"");
 	if (json_object_get(options, "window") && config->kind != BENCH_LOOP)
@@ -178,13 +204,17 @@ static uint64_t read_time(const json_t *options, const char *name, double fallba
 static void fill_in(struct bench_words *words, const json_t *options)
 {
 	struct bench_config *config = &words->config;
+	unsigned size;
 
 	config->kind = is(options, "load", "loop")   ? BENCH_LOOP
 		       : is(options, "load", "ping") ? BENCH_PING
 						     : BENCH_OPEN;
 	config->listen = is(options, "mode", "listen");
-	config->frame_len =
-		(uint32_t)option_uint(options, "size", BENCH_FRAME_MIN + ETH_FCS_LEN) - ETH_FCS_LEN;
+	config->tso = is(options, "tso", "on")	   ? BENCH_TSO_ON
+		      : is(options, "tso", "send") ? BENCH_TSO_SEND
+						   : BENCH_TSO_OFF;
+	size = config->tso ? LARGE_SIZE : BENCH_FRAME_MIN + ETH_FCS_LEN;
+	config->frame_len = (uint32_t)option_uint(options, "size", size) - ETH_FCS_LEN;
 	config->n_queues = (uint32_t)option_uint(options, "queues", 1);
 	config->flows = (uint32_t)option_uint(options, "flows", config->n_queues);
 	config->rate = option_uint(options, "rate", 0);

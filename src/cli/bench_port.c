@@ -10,11 +10,13 @@
 
 #include "base/compiler.h"
 #include "packet/build.h"
+#include "packet/checksum.h"
 #include "vhost/proto.h"
 
 #define BIT(n) (1ull << (n))
 #define MEMORY_ADDR (1ull << 30) /* for the device */
 #define RECEIVE_MIN 1536	 /* bytes of a receive buffer: whatever a switch floods */
+#define RECEIVE_LARGE 4096	 /* of one of several for a large frame, as Linux has them */
 #define INDIRECT_LEN 2		 /* header and frame */
 #define PAGE 4096
 
@@ -32,7 +34,20 @@ static uint32_t send_len(const struct bench_config *config)
 
 static uint32_t receive_len(const struct bench_config *config)
 {
+	if (config->tso == BENCH_TSO_SEND)
+		return RECEIVE_MIN;
+	if (config->tso == BENCH_TSO_ON && config->mergeable)
+		return RECEIVE_LARGE;
 	return max(send_len(config), (uint32_t)RECEIVE_MIN);
+}
+
+uint32_t bench_config_buffers(const struct bench_config *config)
+{
+	uint32_t payload = config->frame_len - BENCH_TCP_HEADERS;
+
+	if (config->tso == BENCH_TSO_SEND)
+		return (payload + BENCH_SEGMENT - 1) / BENCH_SEGMENT;
+	return (send_len(config) + receive_len(config) - 1) / receive_len(config);
 }
 
 /* Flows are dealt to queues in turn: how many queue @index has. */
@@ -41,10 +56,10 @@ static uint32_t flows_of(const struct bench_config *config, uint32_t index)
 	return (config->flows - index + config->n_queues - 1) / config->n_queues;
 }
 
-/* Every flow of a queue has a buffer at least. */
+/* Every flow of a queue has a buffer at least, and what a ring can receive can be sent. */
 static uint32_t sends_of(const struct bench_config *config, uint32_t index)
 {
-	return max(flows_of(config, index), config->ring_size);
+	return max(flows_of(config, index), config->ring_size / bench_config_buffers(config));
 }
 
 static uint64_t features_of(const struct bench_config *config)
@@ -61,6 +76,10 @@ static uint64_t features_of(const struct bench_config *config)
 		features |= BIT(VIRTIO_F_IN_ORDER);
 	if (config->n_queues > 1)
 		features |= BIT(VIRTIO_NET_F_MQ);
+	if (config->tso)
+		features |= BIT(VIRTIO_NET_F_CSUM) | BIT(VIRTIO_NET_F_HOST_TSO4);
+	if (config->tso == BENCH_TSO_ON)
+		features |= BIT(VIRTIO_NET_F_GUEST_CSUM) | BIT(VIRTIO_NET_F_GUEST_TSO4);
 	return features;
 }
 
@@ -113,6 +132,24 @@ static int make_buffer(struct driver_buffer *buffer, struct bench_port *port, ui
 	return host ? driver_buffer_init(buffer, &port->mem.memory, host, len) : -ENOMEM;
 }
 
+/* A frame of @flow, and what is asked for with it. */
+static void write_frame(const struct bench_port *port, uint8_t *at, uint32_t flow)
+{
+	const struct virtio_net_hdr large = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		.hdr_len = BENCH_TCP_HEADERS,
+		.gso_size = BENCH_SEGMENT,
+		.csum_start = BENCH_TCP_AT,
+		.csum_offset = TCP_CSUM_OFFSET,
+	};
+
+	if (port->config->tso)
+		memcpy(at, &large, sizeof(large));
+	bench_frame_build(at + BENCH_HEADER_LEN, port->config->frame_len, port->config->tso,
+			  port->mac, port->peer, flow);
+}
+
 static int make_sends(struct bench_queue *q, struct bench_port *port, uint32_t index)
 {
 	const struct bench_config *config = port->config;
@@ -133,8 +170,7 @@ static int make_sends(struct bench_queue *q, struct bench_port *port, uint32_t i
 		if (make_buffer(&send->buffer, port, send_len(config)) != 0)
 			return -ENOMEM;
 		send->flow = flow;
-		bench_frame_build((uint8_t *)send->buffer.host + BENCH_HEADER_LEN,
-				  config->frame_len, port->mac, port->peer, flow);
+		write_frame(port, send->buffer.host, flow);
 		q->ready[q->n_ready++] = &send->buffer;
 	}
 	return 0;
@@ -158,6 +194,17 @@ static int make_receives(struct bench_queue *q, struct bench_port *port)
 	return 0;
 }
 
+static int make_large(struct bench_queue *q, const struct bench_config *config)
+{
+	q->large = (struct bench_large){
+		.len = config->frame_len,
+		.whole = config->check,
+		.mergeable = config->mergeable,
+		.segments = config->tso == BENCH_TSO_SEND,
+	};
+	return config->tso ? bench_large_init(&q->large) : 0;
+}
+
 static int make_queue(struct bench_queue *q, struct bench_port *port, uint32_t index,
 		      uint64_t features, struct error *err)
 {
@@ -167,7 +214,8 @@ static int make_queue(struct bench_queue *q, struct bench_port *port, uint32_t i
 		rc = make_ring(&q->tx, port, features, err);
 	if (rc != 0)
 		return rc;
-	if (make_sends(q, port, index) != 0 || make_receives(q, port) != 0)
+	if (make_sends(q, port, index) != 0 || make_receives(q, port) != 0 ||
+	    make_large(q, port->config) != 0)
 		return error_set(err, -ENOMEM, "out of memory");
 	/* nobody waits for a call here */
 	driver_ring_disable_call(&q->rx);
@@ -185,6 +233,7 @@ static void free_queues(struct bench_port *port)
 		free(q->sends);
 		free(q->receives);
 		free(q->ready);
+		bench_large_destroy(&q->large);
 	}
 	free(port->queues);
 	port->queues = NULL;
@@ -242,6 +291,9 @@ static int check_offer(const struct bench_port *port, uint64_t features, unsigne
 		{ BIT(VIRTIO_NET_F_MRG_RXBUF),
 		  "mergeable buffers (\"mergeable off\" does without)" },
 		{ BIT(VIRTIO_RING_F_INDIRECT_DESC), "indirect descriptors" },
+		{ BIT(VIRTIO_NET_F_HOST_TSO4), "to take large frames (VIRTIO_NET_F_HOST_TSO4)" },
+		{ BIT(VIRTIO_NET_F_GUEST_TSO4),
+		  "large frames (\"tso send\" does without: VIRTIO_NET_F_GUEST_TSO4)" },
 	};
 	uint64_t missing = features_of(port->config) & ~features;
 
@@ -301,12 +353,9 @@ static int make_books(struct bench_port *port)
 	port->expected = calloc(config->flows, sizeof(*port->expected));
 	if (!port->headers || !port->numbers || !port->expected)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < config->flows; i++) {
-		uint8_t frame[BENCH_FRAME_MAX];
-
-		bench_frame_build(frame, config->frame_len, port->mac, port->peer, i);
-		memcpy(port->headers[i], frame, BENCH_HEADERS_LEN);
-	}
+	for (uint32_t i = 0; i < config->flows; i++)
+		bench_frame_headers(port->headers[i], config->frame_len, config->tso, port->mac,
+				    port->peer, i);
 	return 0;
 }
 

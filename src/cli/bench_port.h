@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "cli/bench_frame.h"
+#include "cli/bench_large.h"
 #include "vhost/frontend.h"
 #include "virtio/driver.h"
 #include "virtio/sharedmem.h"
@@ -25,11 +26,20 @@ enum bench_kind {
 	BENCH_PING, /* the same with a single one */
 };
 
+/* Large frames: who divides them. */
+enum bench_tso {
+	BENCH_TSO_OFF,	/* there are none */
+	BENCH_TSO_ON,	/* nobody: ports take them as they were sent */
+	BENCH_TSO_SEND, /* the back-end: ports only send them, and take segments */
+};
+
 /* What a run is to be; passive, checked by who fills it in. */
 struct bench_config {
 	enum bench_kind kind;
-	bool listen;	    /* be the sockets' server */
-	uint32_t frame_len; /* bytes without FCS, BENCH_FRAME_MIN.._MAX */
+	bool listen; /* be the sockets' server */
+	enum bench_tso tso;
+	uint32_t frame_len; /* bytes without FCS, BENCH_FRAME_MIN.._MAX; with tso more than a
+			     * segment's, to BENCH_LARGE_MAX */
 	uint32_t flows;	    /* of each port, at least n_queues */
 	uint64_t rate;	    /* frames a second of each port; 0: all that go (BENCH_OPEN) */
 	uint32_t window;    /* frames of each port on their way (BENCH_LOOP, BENCH_PING) */
@@ -52,6 +62,7 @@ struct bench_queue {
 	struct bench_buffer *sends;	/* n_sends */
 	struct driver_buffer *receives; /* ring_size */
 	struct driver_buffer **ready;	/* those of sends that the device does not have: circular */
+	struct bench_large large;	/* with tso: what is on its way in */
 	uint32_t n_sends;
 	uint32_t ready_mask, first_ready, n_ready;
 };
@@ -75,7 +86,7 @@ struct bench_port {
 	struct frontend *frontend;
 	struct bench_queue *queues; /* config->n_queues; NULL before the first connection */
 	struct driver_buffer announcement;
-	uint8_t (*headers)[BENCH_HEADERS_LEN]; /* of each flow that is sent from here */
+	uint8_t (*headers)[BENCH_HEADERS_MAX]; /* of each flow that is sent from here */
 	uint32_t *numbers;		       /* of each flow: next to be sent */
 	uint32_t *expected;		       /* of each flow of the sender: next to come */
 	bool up;			       /* the back-end has taken all rings */
@@ -86,6 +97,9 @@ struct bench_port {
 			  * given up (BENCH_OPEN with a rate) */
 	uint32_t turn;	 /* counts: whose queue is first */
 };
+
+/* How many of a port's receive buffers a frame may take. */
+uint32_t bench_config_buffers(const struct bench_config *config);
 
 /* Begins to connect @port to the socket @path. @config and @path must outlive it. Returns 0, or
  * -errno and a text. When the back-end has taken the rings, up is true; when it never will, or went

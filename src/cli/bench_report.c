@@ -16,6 +16,10 @@ static const char *const kinds[] = {
 	[BENCH_OPEN] = "open", [BENCH_LOOP] = "loop", [BENCH_PING] = "ping"
 };
 
+static const char *const tsos[] = {
+	[BENCH_TSO_OFF] = "off", [BENCH_TSO_ON] = "on", [BENCH_TSO_SEND] = "send"
+};
+
 static double per_second(const struct bench_load *load, uint64_t count)
 {
 	return load->measured_ns ? (double)count * NSEC_PER_SEC / (double)load->measured_ns : 0;
@@ -125,11 +129,11 @@ json_t *bench_report(const struct bench_load *load)
 	uint64_t lost;
 
 	totals(load, &run, &measured, &lost);
-	report = json_pack("{s:s, s:i, s:i, s:i, s:s, s:i, s:b, s:f, s:o, s:o, s:o}", "load",
+	report = json_pack("{s:s, s:i, s:s, s:i, s:i, s:s, s:i, s:b, s:f, s:o, s:o, s:o}", "load",
 			   kinds[config->kind], "size", (int)(config->frame_len + ETH_FCS_LEN),
-			   "flows", (int)config->flows, "queues", (int)config->n_queues, "ring",
-			   config->packed ? "packed" : "split", "ring_size", (int)config->ring_size,
-			   "check", config->check, "seconds",
+			   "tso", tsos[config->tso], "flows", (int)config->flows, "queues",
+			   (int)config->n_queues, "ring", config->packed ? "packed" : "split",
+			   "ring_size", (int)config->ring_size, "check", config->check, "seconds",
 			   (double)load->measured_ns / NSEC_PER_SEC, "ports", report_ports(load),
 			   "total", report_counters(load, &run, &measured, lost), "generator",
 			   report_generator(load, &measured));

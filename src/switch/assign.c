@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which worker serves which queue pair: the one with the fewest, preferably near the guest's
- * memory. */
+/* Which worker serves which queue pair: the one with the fewest of the port's, then with the fewest
+ * of all, preferably near the guest's memory. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -23,13 +23,22 @@ static int cpu_node(int cpu)
 	return -1;
 }
 
+/* Queue pairs of @p at @worker, but for @but. */
+static unsigned n_pairs_of(const struct sw_port *p, unsigned worker, unsigned but)
+{
+	unsigned n = 0;
+
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		n += q != but && p->assigned[q] && p->target[q] == worker;
+	return n;
+}
+
 static unsigned n_queues_of(const struct swtch *sw, unsigned worker)
 {
 	unsigned n = 0;
 
 	for (const struct sw_port *p = sw->ports; p; p = p->next)
-		for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
-			n += p->assigned[q] && p->target[q] == worker;
+		n += n_pairs_of(p, worker, PORT_QUEUES_MAX);
 	return n;
 }
 
@@ -56,9 +65,12 @@ static unsigned choose_worker(struct sw_port *p, unsigned pair)
 	for (unsigned w = 0; w < n_workers; w++) {
 		unsigned cost = n_queues_of(p->sw, w) - (p->assigned[pair] && p->target[pair] == w);
 
+		/* two ports may come up at once, their pairs in turn: with one of each port at
+		 * each worker, no packet has to be handed over */
+		cost += n_pairs_of(p, w, pair) << 16;
 		/* memory of another node costs more than a shared worker */
 		if (switch_worker_is_far(p, w)) {
-			cost += 1u << 16;
+			cost += 1u << 24;
 			why = PAIR_MEMORY;
 		}
 		if (cost < best_cost) {

@@ -8,6 +8,10 @@ open   each guest sends as much as its ring takes and drops what it gets
 loop   128 packets a guest go round; nothing can be lost
 ping   one packet a guest: the time of one way
 rates  so many packets a second: the switch's CPU time, and latency
+TSO    large packets go round, which both guests take as they are, or which the switch must segment
+workers  the switch has two, on both cores, and each guest a queue pair for each of them; the guests
+       share core 0. So throughput says how three threads get along on two cores, and the busy time
+       of the worker on core 1 what a packet costs.
 
 Sizes are those on the wire, with 4 bytes of checksum that no guest sees. A figure is the median of
 quiet windows, in which neither side waited for its core. A virtual machine's cores move on the real
@@ -47,37 +51,39 @@ def core_distance():
 
 class Window:
     """What was measured in a short time: packets a second received by the guests (pps), ns of one way
-    (ping loads), the largest share of it that a side waited for its core (waited), the cores'
-    distance (None: it changed), and busy time a packet, if the switch tells (own_ns)."""
+    (ping loads), the shares of it that the switch's busiest thread and the guests waited for their
+    cores (waited), the cores' distance (None: it changed), and busy time a packet, if the switch
+    tells (own_ns)."""
 
-    def __init__(self, guests, thread, switch, seconds):
-        distance, busy = core_distance(), switch.busy()
-        before, begin = thread.waited(), time.monotonic()
+    def __init__(self, guests, switch, seconds):
+        distance, counters = core_distance(), switch.counters()
+        threads = Threads(switch.pid)
         self.pps, self.ping_ns, waited = guests.window(seconds)
-        took = time.monotonic() - begin
-        self.waited = max(waited, (thread.waited() - before) / took)
+        self.waited = threads.waited(), waited
         self.own_ns = None
-        if busy:
-            ns, packets = (b - a for a, b in zip(busy, switch.busy()))
-            self.own_ns = ns / packets if packets else None
+        if counters:
+            self.own_ns = switch.own_ns(*(b - a for a, b in zip(counters, switch.counters())))
         self.distance = distance if distance == core_distance() else None
 
-    def good(self):
-        return self.waited <= MAX_WAIT and self.distance is not None and self.pps
+    def good(self, load):
+        """Guests that share their core with a worker must wait; the other worker need not."""
+        waited = self.waited[0] if load.workers > 1 else max(self.waited)
+        return waited <= MAX_WAIT and self.distance is not None and self.pps
 
 
 def trial(kind, load, args):
     """One switch under one load; returns its figures and the quiet windows."""
     with Lab() as lab:
-        switch = kind(lab, SWITCH_CPU, load.huge)
+        cpus = [GENERATOR_CPU, SWITCH_CPU] if load.workers > 1 else [SWITCH_CPU]
+        switch = kind(lab, cpus, load.huge, load.tso != "off")
         time.sleep(0.5)
         figures = {"ready ms": switch.ready_ms, "memory MiB": switch.memory_mib()}
         figures["idle CPU %"] = idle_cpu(switch.pid, 1.0)
         guests = GENERATORS[args.generator](lab, switch, load, GENERATOR_CPU)
-        thread, windows = Threads(switch.pid), []
+        windows = []
         for _ in range(3 * args.windows):
-            w = Window(guests, thread, switch, args.seconds)
-            if w.good():
+            w = Window(guests, switch, args.seconds)
+            if w.good(load):
                 windows.append(w)
             if len(windows) == args.windows:
                 break
@@ -108,12 +114,13 @@ class Row:
                   for n, ws in windows.items()}
         self.value = {n: statistics.median(self.measure(w) for w in ws)
                       for n, ws in chosen.items() if ws}
-        own = [w.own_ns for w in chosen.get("vireo", []) if w.own_ns]
-        self.own_ns = statistics.median(own) if own else None
+        self.own_ns = {n: statistics.median(w.own_ns for w in ws)
+                       for n, ws in chosen.items() if ws and all(w.own_ns for w in ws)}
 
     def measure(self, window):
-        """Mpps, or us of one way."""
-        return window.ping_ns / 1e3 if self.load.kind == "ping" else window.pps / 1e6
+        """Mpps, Gbit/s, or us of one way."""
+        return {"us": (window.ping_ns or 0) / 1e3, "Mpps": window.pps / 1e6,
+                "Gbit/s": window.pps * self.load.size * 8 / 1e9}[self.load.unit]
 
     def ratio(self, base):
         """Of vireo's figure to another's, as Mpps to Mpps or us to us; None: not measured."""
@@ -122,13 +129,13 @@ class Row:
         return self.value["vireo"] / self.value[base]
 
     def cells(self, names):
-        unit = "us" if self.load.kind == "ping" else "Mpps"
         yield self.load.name
         for n in names:
-            yield f"{self.value[n]:.2f} {unit}" if n in self.value else "-"
+            yield f"{self.value[n]:.2f} {self.load.unit}" if n in self.value else "-"
         for base in ("ovs", "testpmd"):
             yield f"{self.ratio(base):.2f}" if self.ratio(base) else "-"
-        yield f"{self.own_ns:.0f} ns" if self.own_ns else "-"
+        for n in ("ovs", "vireo"):
+            yield f"{self.own_ns[n]:.0f} ns" if n in self.own_ns else "-"
         yield f"{self.n}, {self.distance}" if self.n else "none alike"
 
 
@@ -138,7 +145,7 @@ def measure(args, names):
     for load in LOADS:
         if args.loads and not any(word in load.name for word in args.loads.split(",")):
             continue
-        windows = {n: [] for n in names if load.huge or n != "ovs"}
+        windows = {n: [] for n in names if load.suits(n)}
         for _ in range(args.rounds):
             for n in windows:
                 try:
@@ -169,10 +176,19 @@ def report(args, names, rows, everything):
            f"{'vireo bench' if args.generator == 'vireo' else 'testpmd, virtio_user'}.")
     if rows:
         yield table([["load", *(SWITCHES[n].name for n in names), "vireo / OVS", "vireo / testpmd",
-                      "own", "windows"], *(list(row.cells(names)) for row in rows)])
+                      "OVS's own", "vireo's own", "windows"], *(list(row.cells(names)) for row in rows)])
         yield ("Both directions together. Ratios of packets: above 1, vireo is faster; of times "
-               "(ping): below 1. own: vireo's busy time a packet. windows: how many of each switch "
-               "were compared, and how long a cache line's way between the cores and back was.")
+               "(ping): below 1. own: busy time a packet. windows: how many of "
+               "each switch were compared, and how long a cache line's way between the cores and "
+               "back was.")
+        if any(row.load.workers > 1 for row in rows):
+            yield ("2 workers: two of vireo, or two PMD threads, with a queue pair of each guest for "
+                   "each of them, and the guests' thread, all on two cores. The throughput is that of "
+                   "three threads which take turns; own is of the worker that has its core for "
+                   "itself. testpmd is not measured so.")
+        if any(row.load.tso != "off" for row in rows):
+            yield ("TSO: packets of 65,226 bytes to receivers that take them whole; segmented by the "
+                   "switch: to receivers that take none, which Open vSwitch and testpmd do not serve.")
     if everything:
         lines = [["switch", "ready", "idle CPU", "memory"]]
         for n, figures in everything.items():

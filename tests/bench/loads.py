@@ -11,19 +11,36 @@ from lab import Failure, Testpmd, run
 from switches import EAL_HUGE, EAL_SMALL
 
 MACS = ("02:00:00:00:00:0a", "02:00:00:00:00:0b")
+TSO_SIZE = 65230  # 45 segments of 1448 bytes, as Linux sends them
 FCS = 4  # bytes of a frame on the wire that no guest sees
 
 
 class Load:
-    """What the guests do: kind (open, loop, ping), bytes on the wire, ring, flows, huge pages."""
+    """What the guests do: kind (open, loop, ping), bytes on the wire, ring, flows, huge pages, large
+    packets (tso: off, on, send, as "vireo bench" has them); and the switch's workers, each with a
+    queue pair of each guest: with two, one of them shares the guests' core."""
 
-    def __init__(self, kind, size, ring="split", flows=1, huge=True):
-        self.kind, self.size, self.ring, self.flows, self.huge = kind, size, ring, flows, huge
+    def __init__(self, kind, size, ring="split", flows=1, huge=True, tso="off", workers=1):
+        self.kind, self.size, self.ring, self.huge, self.tso = kind, size, ring, huge, tso
+        self.workers, self.flows = workers, max(flows, workers)
+        self.unit = "us" if kind == "ping" else "Mpps" if tso == "off" else "Gbit/s"
         self.name = f"{kind} {size} B {ring}"
+        if tso != "off":
+            self.name = f"TSO between two guests, 64 KiB {ring}"
+        if tso == "send":
+            self.name += ", segmented by the switch"
         if flows > 1:
             self.name += f", {flows:,} flows"
         if not huge:
             self.name += ", no huge pages"
+        if workers > 1:
+            self.name += f", {workers} workers, cores shared with the guests"
+
+    def suits(self, switch):
+        """Whether this switch can be loaded so: Open vSwitch needs huge pages and does not segment
+        for a guest; testpmd io neither segments nor has a queue of a port on each core."""
+        return {"ovs": self.huge and self.tso != "send",
+                "testpmd": self.workers == 1 and self.tso != "send"}.get(switch, True)
 
 
 LOADS = [
@@ -32,6 +49,9 @@ LOADS = [
     *(Load("open", 1518, ring) for ring in ("split", "packed")),
     *(Load("ping", 64, ring) for ring in ("split", "packed")),
     *(Load("loop", size, huge=False) for size in (64, 1518)),
+    *(Load("loop", TSO_SIZE, tso=tso) for tso in ("on", "send")),
+    # not in a loop, which stands still while the guests wait for a queue whose worker waits
+    *(Load("open", size, workers=2) for size in (64, 1518)),
 ]
 
 
@@ -51,8 +71,9 @@ class OwnGuests:
         """(packets a second received, one-way ns or None, share of time without the core)."""
         result = bench(self.switch.sockets, self.cpu, "load", self.load.kind, "size",
                        self.load.size, "ring", self.load.ring, "flows", self.load.flows,
-                       "hugepages", "on" if self.load.huge else "off", "seconds", seconds,
-                       "warmup", 0.1)
+                       "hugepages", "on" if self.load.huge else "off", "tso", self.load.tso,
+                       "queues", self.load.workers, "mode", self.switch.guest_mode, "seconds",
+                       seconds, "warmup", 0.1)
         return (result["total"]["received_mpps"] * 1e6, result.get("latency", {}).get("median_ns"),
                 1 - result["generator"]["cpu_percent"] / 100)
 
@@ -61,20 +82,30 @@ class OwnGuests:
 
 
 class Threads:
-    """The busiest thread of a process, and how long it waited for its core."""
+    """How long the busiest thread of a process waited for its core since this was made, as a share
+    of the time."""
 
     def __init__(self, pid):
-        tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
-        self.path = max(tasks, key=lambda t: int((t / "schedstat").read_text().split()[0]))
+        self.pid, self.began, self.before = pid, time.monotonic(), self.now(pid)
+
+    @staticmethod
+    def now(pid):
+        """{thread: (ns that it ran, ns that it could have and waited)}"""
+        return {t.name: tuple(map(int, (t / "schedstat").read_text().split()[:2]))
+                for t in pathlib.Path(f"/proc/{pid}/task").iterdir()}
 
     def waited(self):
-        return int((self.path / "schedstat").read_text().split()[1]) / 1e9
+        spent = [tuple(b - a for a, b in zip(self.before.get(name, (0, 0)), after))
+                 for name, after in self.now(self.pid).items()]
+        return max(spent)[1] / 1e9 / (time.monotonic() - self.began)
 
 
 class TestpmdGuests:
     """One testpmd with two virtio_user ports, for all windows."""
 
     def __init__(self, lab, switch, load, cpu):
+        if load.tso != "off" or load.workers > 1:
+            raise Failure("not with testpmd as the guests")
         burst = 1 if load.kind == "ping" else 32
         self.load = load
         vdevs = [f"net_virtio_user{i},path={path},mac={MACS[i]},queues=1,queue_size=256,"
@@ -89,14 +120,13 @@ class TestpmdGuests:
         self.pmd("start" if load.kind == "open"
                  else f"start tx_first {1 if load.kind == 'ping' else 4}")
         time.sleep(1)
-        self.thread = Threads(self.pmd.process.pid)
 
     def window(self, seconds):
-        before, begin = self.thread.waited(), time.monotonic()
+        threads = Threads(self.pmd.process.pid)
         self.pmd("show port stats all")
         time.sleep(seconds)
         text = self.pmd("show port stats all")
-        share = (self.thread.waited() - before) / (time.monotonic() - begin)
+        share = threads.waited()
         pps = sum(int(n) for n in re.findall(r"Rx-pps:\s+(\d+)", text))
         ping = 2e9 / pps if self.load.kind == "ping" and pps else None  # two under way
         return pps, ping, share

@@ -20,7 +20,7 @@ class OvsSleep(OvsNormal):
 def measure(kind, rate, generator_cpu, switch_cpu):
     """(CPU %, median us, 99 % us) at @rate packets a second of each guest."""
     with Lab() as lab:
-        switch = kind(lab, switch_cpu, True)
+        switch = kind(lab, [switch_cpu])
         time.sleep(0.5)
         if not rate:
             before = switch.cpu_ns()

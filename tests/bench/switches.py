@@ -15,15 +15,22 @@ EAL_HUGE = ["--in-memory", "--single-file-segments"]
 EAL_SMALL = ["--no-huge"]
 
 
-class Bench:
-    """A running switch. Sets pid, sockets (a, b) and ready_ms."""
+def cpu_list(cpus):
+    return ",".join(map(str, cpus))
 
-    def __init__(self, lab, cpu, huge):
-        self.lab, self.cpu, self.huge = lab, cpu, huge
+
+class Bench:
+    """A running switch with a worker on each of @cpus, the last of which is for all else that it has
+    to do. Sets pid, sockets (a, b) and ready_ms."""
+    guest_mode = "connect"  # or listen: what guests do with the sockets
+
+    def __init__(self, lab, cpus, huge=True, tso=False):
+        self.lab, self.cpus, self.cpu, self.huge, self.tso = lab, cpus, cpus[-1], huge, tso
         begin = time.monotonic()
         self.sockets = self.start()
         for path in self.sockets:
-            wait_for(path.exists, 30, str(path), 0.002)
+            if self.guest_mode == "connect":
+                wait_for(path.exists, 30, str(path), 0.002)
         self.ready_ms = (time.monotonic() - begin) * 1000
 
     def eal(self):
@@ -34,8 +41,8 @@ class Bench:
         return sum(int((t / "schedstat").read_text().split()[0])
                    for t in pathlib.Path(f"/proc/{self.pid}/task").iterdir())
 
-    def busy(self):
-        """(busy ns, packets) since the start, if the switch tells."""
+    def counters(self):
+        """For own_ns(), of the worker on the last core; None: the switch does not tell."""
         return None
 
     def memory_mib(self):
@@ -51,7 +58,9 @@ class TestpmdIo(Bench):
 
     def start(self):
         sockets = [self.lab.dir / self.lab.unique(n) for n in "ab"]
-        vdevs = [f"net_vhost{i},iface={path},queues=1" for i, path in enumerate(sockets)]
+        # legacy flags are those that a packet is sent with: else it would lose what it asks for
+        more = ",tso=1,linear-buffer=0,legacy-ol-flags=1" if self.tso else ""
+        vdevs = [f"net_vhost{i},iface={path},queues=1{more}" for i, path in enumerate(sockets)]
         self.pmd = Testpmd(self.lab, vdevs, ["--forward-mode=io", "--burst=32"], self.eal(), 128,
                            self.cpu)
         self.pid = self.pmd.process.pid
@@ -78,21 +87,40 @@ class OvsNormal(Bench):
             "ovsdb-server", self.dir / "conf.db", f"--remote=p{self.db}",
             f"--unixctl={self.dir}/db.ctl", "--no-chdir"])
         wait_for((self.dir / "db.sock").exists, 10, "ovsdb-server")
-        mask = hex(1 << self.cpu)
         self.vsctl("--no-wait", "init", "--", "set", "Open_vSwitch", ".",
-                   "other_config:dpdk-init=true", f"other_config:dpdk-lcore-mask={mask}",
-                   f"other_config:pmd-cpu-mask={mask}", "other_config:dpdk-socket-mem=512",
+                   "other_config:dpdk-init=true",
+                   f"other_config:dpdk-lcore-mask={1 << self.cpu:#x}",
+                   f"other_config:pmd-cpu-mask={sum(1 << cpu for cpu in self.cpus):#x}",
+                   "other_config:dpdk-socket-mem=512",
+                   f"other_config:userspace-tso-enable={str(self.tso).lower()}",
                    f'other_config:dpdk-extra="--no-pci {" ".join(EAL_HUGE)}"', *self.options)
         # A network namespace of its own: its taps have fixed names.
         self.process = self.lab.spawn("ovs-vswitchd", [
-            "taskset", "-c", self.cpu, "unshare", "-n", OVS_DAEMON, self.db,
+            "taskset", "-c", cpu_list(self.cpus), "unshare", "-n", OVS_DAEMON, self.db,
             f"--unixctl={self.dir}/vs.ctl", "--no-chdir"])
         self.pid = self.process.pid
         self.vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev",
                    *(word for n in "ab" for word in
-                     ("--", "add-port", "br0", n, "--", "set", "Interface", n,
-                      "type=dpdkvhostuser")))
+                     ("--", "add-port", "br0", n, "--", "set", "Interface", n, *self.port(n))))
         return [self.dir / n for n in "ab"]
+
+    def port(self, name):
+        """Offloads are offered only where Open vSwitch is the socket's client."""
+        if not self.tso:
+            return ("type=dpdkvhostuser",)
+        self.guest_mode = "listen"
+        return ("type=dpdkvhostuserclient", f"options:vhost-server-path={self.dir / name}")
+
+    def counters(self):
+        text = run("ovs-appctl", "-t", f"{self.dir}/vs.ctl", "dpif-netdev/pmd-stats-show", "-pmd",
+                   self.cpu)[1]
+        return time.monotonic_ns(), *(int(re.search(what + r": (\d+)", text).group(1)) for what in (
+            "idle cycles", "processing cycles", "packets received"))
+
+    @staticmethod
+    def own_ns(ns, idle, busy, packets):
+        """Time a packet without idle polls, from differences of counters()."""
+        return ns * busy / (idle + busy) / packets if packets else None
 
     def vsctl(self, *words):
         run("ovs-vsctl", "--timeout=30", f"--db={self.db}", *words)
@@ -103,18 +131,23 @@ class OvsNormal(Bench):
 
 
 class Vireo(Bench):
-    """This switch, one worker, MAC learning."""
+    """This switch, MAC learning."""
     name = "vireo"
 
     def start(self):
-        self.switch = Switch(self.lab, args=("--worker-cpus", self.cpu),
-                             wrap=("taskset", "-c", self.cpu))
+        self.switch = Switch(self.lab, workers=len(self.cpus),
+                             args=("--worker-cpus", cpu_list(self.cpus)),
+                             wrap=("taskset", "-c", cpu_list(self.cpus)))
         self.pid = self.switch.pid
         return [self.switch.vhost(n) for n in "ab"]
 
-    def busy(self):
-        worker = self.switch.json("worker", "show")[0]
+    def counters(self):
+        worker = self.switch.json("worker", "show")[-1]
         return worker["busy_ns"], worker["packets"]
+
+    @staticmethod
+    def own_ns(busy_ns, packets):
+        return busy_ns / packets if packets else None
 
     def stop(self):
         self.switch.stop()

@@ -58,6 +58,25 @@ def loop(lab):
     switch.stop()
 
 
+def large(lab):
+    """64 KiB at once between ports that take them, and segments for ports that do not."""
+    switch, sockets = pair(lab)
+    for words in (("tso", "on"), ("tso", "on", "ring", "packed", "flows", 16), ("tso", "on", "mergeable", "off"),
+                  ("tso", "on", "size", 65553, "indirect", "on"), ("tso", "on", "queues", 2, "check", "off"),
+                  ("tso", "send"), ("tso", "send", "ring", "packed", "flows", 16, "ring-size", 1024)):
+        results = well(*sockets, "load", "loop", *short(*words))
+        expect(results["total"]["lost"] == 0, f"{words}: lost {results['total']['lost']}")
+        say(f"  {' '.join(map(str, words))}: {results['total']['received_gbits']:.1f} Gbit/s")
+    switch.wait_link("a", "b", up=False)
+    expect(switch.drops() == 0, f"the switch says it dropped {switch.drops()}")
+    well(*sockets, *short("tso", "send"))  # a part of a frame that is lost spoils no other
+    switch.stop()
+    switch, sockets = pair(lab, "offload", "tso", "off")
+    status, text = run(BUILD / "vireo", "bench", *sockets, *short("tso", "on"), check=False)
+    expect(status == 1 and "VIRTIO_NET_F_HOST_TSO4" in text, f"without tso: {status}: {text}")
+    switch.stop()
+
+
 def load(lab):
     """A full load: the generator's books are those of the switch."""
     switch, sockets = pair(lab)
@@ -170,4 +189,4 @@ def refused(lab):
     switch.stop()
 
 
-main(loop, load, rate, ping, listen, dpdk, ends, refused, title=__doc__)
+main(loop, large, load, rate, ping, listen, dpdk, ends, refused, title=__doc__)

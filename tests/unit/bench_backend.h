@@ -23,7 +23,11 @@
 	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << 30 | \
 	 1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_F_RING_PACKED |       \
 	 1ull << VIRTIO_F_IN_ORDER)
+#define BACKEND_TSO_FEATURES                                          \
+	(1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_HOST_TSO4 | \
+	 1ull << VIRTIO_NET_F_GUEST_CSUM | 1ull << VIRTIO_NET_F_GUEST_TSO4)
 #define BACKEND_BATCH 32
+#define BACKEND_BYTES_MAX 66000
 
 struct backend;
 
@@ -83,15 +87,24 @@ static inline void backend_deliver(struct backend *b, struct backend_port *to, u
 				   const uint8_t *bytes, uint32_t len)
 {
 	struct vhost_vring *rx = vhost_device_vring(to->device, 2 * pair);
+	uint32_t lens[BACKEND_BATCH], at = 0;
+	uint8_t *first = NULL;
 	struct ring_chain chain;
-	uint16_t one = 1;
+	uint16_t n = 0;
 
-	if (!rx->live || ring_take(&rx->ring, vhost_device_state(to->device)->mem, &chain, 1,
-				   b->arena, RING_ARENA_LEN) != 1)
-		return;
-	memcpy(chain.iov[0].iov_base, bytes, len);
-	memcpy((uint8_t *)chain.iov[0].iov_base + 10, &one, sizeof(one));
-	ring_complete(&rx->ring, &len, 1);
+	/* into as many buffers as it takes */
+	while (at < len || !n) {
+		if (!rx->live || n == BACKEND_BATCH ||
+		    ring_take(&rx->ring, vhost_device_state(to->device)->mem, &chain, 1, b->arena,
+			      RING_ARENA_LEN) != 1)
+			return;
+		lens[n] = min(len - at, (uint32_t)chain.iov[0].iov_len);
+		memcpy(chain.iov[0].iov_base, bytes + at, lens[n]);
+		first = first ?: chain.iov[0].iov_base;
+		at += lens[n++];
+	}
+	memcpy(first + 10, &n, sizeof(n));
+	ring_complete(&rx->ring, lens, n);
 }
 
 /* Moves up to BACKEND_BATCH frames of one queue. */
@@ -101,7 +114,7 @@ static inline void backend_move(struct backend *b, unsigned from, unsigned pair)
 	struct vhost_vring *tx = vhost_device_vring(source->device, 2 * pair + 1);
 
 	for (unsigned i = 0; tx->live && i < BACKEND_BATCH; i++) {
-		uint8_t bytes[9100];
+		static uint8_t bytes[BACKEND_BYTES_MAX];
 		struct ring_chain chain;
 		uint32_t len;
 

@@ -41,6 +41,25 @@ static void test_spreads_evenly(void **state)
 	rig_close(&rig);
 }
 
+/* Two ports whose pairs come in turn: each has one at each worker nevertheless. */
+static void test_spreads_each_port(void **state)
+{
+	struct rig rig;
+
+	start(&rig, 2);
+	for (unsigned i = 0; i < 2; i++)
+		rig_add(&rig, i ? "b" : "a", NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		const char *name = i ? "b" : "a";
+
+		rig_set(&rig, name, "queues", "2");
+		UNTIL(&rig, rig_find(&rig, name)->port->n_rxqs == 2);
+		rig_settle(&rig);
+		assert_int_not_equal(worker_of(&rig, name, 0), worker_of(&rig, name, 1));
+	}
+	rig_close(&rig);
+}
+
 static bool shown(struct rig *rig, const char *port, unsigned queue, unsigned worker, bool *pinned)
 {
 	json_t *workers = switch_worker_show(rig->sw), *q;
@@ -319,6 +338,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spreads_evenly),
+		cmocka_unit_test(test_spreads_each_port),
 		cmocka_unit_test(test_pins),
 		cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_poll_always),

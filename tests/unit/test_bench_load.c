@@ -160,6 +160,38 @@ static int setup_shape(void **state)
 	return rc;
 }
 
+/* Large frames, each in several buffers. */
+static void test_large(void **state)
+{
+	struct world *w = *state;
+
+	w->backend.features |= BACKEND_TSO_FEATURES;
+	w->config.kind = BENCH_LOOP;
+	w->config.window = 2;
+	w->config.tso = BENCH_TSO_ON;
+	w->config.frame_len = 65000;
+	w->config.flows = 3;
+	run(w);
+	all_is_well(w);
+	assert_true(w->load.latency.count > 0);
+}
+
+static uint32_t change_some(struct backend *b, uint8_t *frame, uint32_t len);
+
+static void test_large_corrupted(void **state)
+{
+	struct world *w = *state;
+
+	w->backend.features |= BACKEND_TSO_FEATURES;
+	w->backend.change = change_some;
+	w->config.kind = BENCH_LOOP;
+	w->config.window = 2;
+	w->config.tso = BENCH_TSO_ON;
+	w->config.frame_len = 30001;
+	run(w);
+	assert_true(counters(w, 0)->corrupted + counters(w, 1)->corrupted > 0);
+}
+
 /* A single port, and its frames come back. */
 static void test_reflected(void **state)
 {
@@ -263,12 +295,12 @@ static void test_other(void **state)
 /* Each tenth frame comes with the next one's number, and that with its. */
 static uint32_t swap_some(struct backend *b, uint8_t *frame, uint32_t len)
 {
-	struct bench_stamp stamp = bench_frame_read(frame);
+	struct bench_stamp stamp = bench_frame_read(frame, false);
 
 	if (b->n_frames <= 10 || (stamp.number % 10 != 4 && stamp.number % 10 != 5))
 		return len;
 	stamp.number = stamp.number % 10 == 4 ? stamp.number + 1 : stamp.number - 1;
-	bench_frame_stamp(frame, len, &stamp, true);
+	bench_frame_stamp(frame, len, false, &stamp, true);
 	return len;
 }
 
@@ -357,6 +389,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_shapes, setup_shape, teardown),
 		cmocka_unit_test_setup_teardown(test_shapes, setup_shape, teardown),
 		cmocka_unit_test_setup_teardown(test_shapes, setup_shape, teardown),
+		cmocka_unit_test_setup_teardown(test_large, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_large_corrupted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reflected, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lost, setup, teardown),

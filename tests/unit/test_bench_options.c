@@ -52,6 +52,7 @@ static void test_defaults(void **state)
 	assert_int_equal(words.cpu, -1);
 	assert_int_equal(words.config.kind, BENCH_OPEN);
 	assert_int_equal(words.config.frame_len, 60);
+	assert_int_equal(words.config.tso, BENCH_TSO_OFF);
 	assert_int_equal(words.config.flows, 1);
 	assert_int_equal(words.config.rate, 0);
 	assert_int_equal(words.config.ring_size, 256);
@@ -81,6 +82,25 @@ static void test_options(void **state)
 	assert_false(words.config.check || words.config.mergeable || words.config.huge);
 	assert_int_equal(words.config.measure_ns, 250000000);
 	assert_int_equal(words.config.warmup_ns, 0);
+}
+
+static void test_tso(void **state)
+{
+	takes(WORDS("/a", "tso", "on"));
+	assert_int_equal(words.config.tso, BENCH_TSO_ON);
+	assert_int_equal(words.config.frame_len, 66 + 45 * 1448);
+	takes(WORDS("/a", "/b", "tso", "send", "size", "65553", "load", "loop"));
+	assert_int_equal(words.config.tso, BENCH_TSO_SEND);
+	assert_int_equal(words.config.frame_len, BENCH_LARGE_MAX);
+	assert_int_equal(words.config.window, 256 / 46 / 2); /* segments need room, too */
+	takes(WORDS("/a", "/b", "tso", "on", "load", "loop"));
+	assert_int_equal(words.config.window, 256 / 16 / 2);
+	refuses("at most 8", WORDS("/a", "/b", "tso", "on", "load", "loop", "window", "9"));
+	refuses("more than a segment's 1518", WORDS("/a", "tso", "send", "size", "1518"));
+	refuses("65553", WORDS("/a", "tso", "on", "size", "65554"));
+	refuses("at most 1024 with \"tso\"", WORDS("/a", "tso", "on", "flows", "1025"));
+	refuses("too small", WORDS("/a", "/b", "tso", "send", "ring-size", "64"));
+	refuses("send", WORDS("/a", "tso", "maybe"));
 }
 
 /* All frames of a closed loop fit the ring of any port. */
@@ -138,9 +158,9 @@ static void test_many_sockets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_options),
-		cmocka_unit_test(test_window),	     cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_many_sockets),
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_options),
+		cmocka_unit_test(test_tso),	 cmocka_unit_test(test_window),
+		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_many_sockets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,7 +100,8 @@ static void test_up(void **state)
 			assert_int_equal(send->buffer.len, BENCH_HEADER_LEN + 60);
 			assert_int_equal(send->flow % 2, q);
 			assert_int_equal(mac_load(frame), 0xb);
-			assert_true(bench_frame_intact(frame, 60, w->port.headers[send->flow]));
+			assert_true(
+				bench_frame_intact(frame, 60, false, w->port.headers[send->flow]));
 			frames[send->flow]++;
 		}
 	}
@@ -161,6 +162,58 @@ static void test_no_order(void **state)
 	fails(w, "in order");
 }
 
+static void large_frames(struct world *w, enum bench_tso tso)
+{
+	w->config.tso = tso;
+	w->config.frame_len = 20000;
+	w->backend.features |= BACKEND_TSO_FEATURES;
+}
+
+/* Requests are in front of the frames, and a ring's frames fit into another one. */
+static void test_large(void **state)
+{
+	struct world *w = *state;
+	const struct bench_queue *queue;
+	struct virtio_net_hdr header;
+
+	large_frames(w, BENCH_TSO_ON);
+	open_port(w);
+	assert_true(w->port.up);
+	queue = &w->port.queues[0];
+	assert_int_equal(bench_config_buffers(&w->config), 5);
+	assert_int_equal(queue->n_ready, 64 / 5);
+	assert_int_equal(queue->receives[0].len, 4096);
+	memcpy(&header, queue->ready[0]->host, sizeof(header));
+	assert_int_equal(header.gso_type, VIRTIO_NET_HDR_GSO_TCPV4);
+	assert_int_equal(header.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+	assert_int_equal(header.gso_size, BENCH_SEGMENT);
+	assert_int_equal(header.hdr_len, BENCH_TCP_HEADERS);
+	w->config.mergeable = false;
+	assert_int_equal(bench_config_buffers(&w->config), 1);
+	w->config.tso = BENCH_TSO_SEND;
+	assert_int_equal(bench_config_buffers(&w->config), 14);
+	w->config.tso = BENCH_TSO_ON;
+	w->config.mergeable = true;
+}
+
+static void test_large_not_taken(void **state)
+{
+	struct world *w = *state;
+
+	large_frames(w, BENCH_TSO_SEND);
+	w->backend.features &= ~(1ull << VIRTIO_NET_F_HOST_TSO4);
+	fails(w, "VIRTIO_NET_F_HOST_TSO4");
+}
+
+static void test_large_not_given(void **state)
+{
+	struct world *w = *state;
+
+	large_frames(w, BENCH_TSO_ON);
+	w->backend.features &= ~(1ull << VIRTIO_NET_F_GUEST_TSO4);
+	fails(w, "tso send");
+}
+
 static void test_few_queues(void **state)
 {
 	struct world *w = *state;
@@ -209,6 +262,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_indirect, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_packed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_large, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_large_not_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_large_not_given, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_few_queues, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_down, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),

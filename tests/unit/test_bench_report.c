@@ -59,6 +59,7 @@ static void test_json(void **state)
 	const json_t *generator = json_object_get(report, "generator");
 	const json_t *latency = json_object_get(report, "latency");
 
+	assert_string_equal(json_string_value(json_object_get(report, "tso")), "off");
 	assert_int_equal(integer(port, "sent"), 4000010);
 	assert_int_equal(integer(port, "lost"), 10);
 	assert_int_equal(integer(port, "refused"), 7);
