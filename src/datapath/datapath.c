@@ -356,13 +356,12 @@ void datapath_drain(struct datapath *dp, void (*fn)(void *arg), void *arg)
 
 int datapath_inject(struct datapath *dp, uint32_t port, const void *frame, uint32_t len)
 {
-	struct spsc *queue = inboxes_queue(&dp->shared.inboxes, 0, dp->shared.n_workers);
 	const struct view *view = dp->shared.view;
 	int r;
 
 	if (port >= view->n_ports || !view->ports[port])
 		return -ENOENT;
-	r = inbox_inject(queue, view->ports[port], frame, len);
+	r = inboxes_inject(&dp->shared.inboxes, view->ports[port], frame, len);
 	if (r == 0)
 		worker_wake(&dp->shared.workers[0]);
 	return r;

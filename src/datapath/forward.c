@@ -16,22 +16,7 @@
 #define INBOX_RUN (BATCH_MAX - 1) /* records handled before their room is given back */
 #define INBOX_RECORD_MIN 48	  /* bytes that a record takes there, at least */
 
-/* Packets that go out by one port, in order. */
-struct outbox {
-	const struct view_port *port;
-	unsigned n_waiting; /* packets for this port id in our own inbox */
-	unsigned n;
-	struct pkt *pkts[BATCH_MAX];
-	struct normal_tag tags[BATCH_MAX];
-};
-
-enum source {
-	FROM_PORT,  /* or the control thread */
-	FROM_SELF,  /* they waited in our own inbox */
-	FROM_OTHER, /* another worker handed them over */
-};
-
-/* What one port has put into one inbox. Bytes are counted in two spans: all that was put in before
+/* What of one port waits in our inbox. Bytes are counted in two spans: all that was put in before
  * the current one began has left the inbox when its position @until has, so the sum is never less
  * than what is there.
  */
@@ -40,27 +25,34 @@ struct share {
 	uint64_t before, now; /* bytes in the span before, and in this one */
 };
 
+/* Packets that go out by one port, in order. */
+struct outbox {
+	const struct view_port *port;
+	unsigned n_waiting; /* packets for this port id in our inbox */
+	struct share share;
+	unsigned n;
+	struct pkt *pkts[BATCH_MAX];
+	struct normal_tag tags[BATCH_MAX];
+};
+
 struct forwarder {
 	unsigned worker;
 	struct inboxes *inboxes;
 	const struct view *view; /* that decides: the newest when the batch was taken */
 	uint64_t now;
-	uint64_t handed;
 	struct trip_cache *trips;
 	struct unsettled *unsettled;
 	const struct trip_key *key; /* of the frame at hand, and where its trip begins; NULL: */
 	struct trip *slot;	    /* it cannot have one */
 	uint32_t now_s;		    /* of now, seconds */
 	unsigned n_crossings;	    /* of patch ports, by the packet at hand and its copies */
-	enum source source;	    /* of the packets at hand */
+	bool waited;		    /* the packets at hand, in our inbox */
 	uint32_t home;		    /* of the queue that they were received from */
 	unsigned n_touched;
 	uint32_t touched[VIEW_PORTS_MAX];	/* ids of outboxes that hold packets */
 	struct outbox outboxes[VIEW_PORTS_MAX]; /* by port id */
 	struct batch batch;			/* for what comes out of inboxes */
 	struct batch segments;			/* of large packets, while they are sent */
-	size_t size;				/* of all this */
-	struct share shares[];			/* [worker * VIEW_PORTS_MAX + port id] */
 };
 
 enum record_kind { RECORD_TRANSMIT, RECORD_RECEIVE };
@@ -78,7 +70,7 @@ struct record {
 
 int inboxes_init(struct inboxes *in, unsigned n_workers)
 {
-	unsigned n = n_workers * (n_workers + 1);
+	unsigned n = n_workers + 1;
 
 	in->n_workers = n_workers;
 	in->queues = aligned_alloc(CACHE_LINE, n * sizeof(*in->queues));
@@ -97,7 +89,7 @@ void inboxes_destroy(struct inboxes *in)
 {
 	if (!in->queues)
 		return;
-	for (unsigned i = 0; i < in->n_workers * (in->n_workers + 1); i++)
+	for (unsigned i = 0; i <= in->n_workers; i++)
 		spsc_destroy(&in->queues[i]);
 	free(in->queues);
 	in->queues = NULL;
@@ -106,15 +98,12 @@ void inboxes_destroy(struct inboxes *in)
 struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes,
 				   struct unsettled *unsettled)
 {
-	size_t size = sizeof(struct forwarder) +
-		      inboxes->n_workers * VIEW_PORTS_MAX * sizeof(struct share);
 	/* mapped, not allocated: outboxes of ports that do not exist are never touched */
-	struct forwarder *fw = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	struct forwarder *fw = mmap(NULL, sizeof(*fw), PROT_READ | PROT_WRITE,
 				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (fw == MAP_FAILED)
 		return NULL;
-	fw->size = size;
 	fw->worker = worker;
 	fw->inboxes = inboxes;
 	fw->unsettled = unsettled;
@@ -131,7 +120,7 @@ void forwarder_destroy(struct forwarder *fw)
 	if (!fw)
 		return;
 	trip_cache_destroy(fw->trips);
-	munmap(fw, fw->size);
+	munmap(fw, sizeof(*fw));
 }
 
 static struct port_counters *counters(const struct forwarder *fw, const struct view_port *port)
@@ -142,8 +131,7 @@ static struct port_counters *counters(const struct forwarder *fw, const struct v
 /* Seen from outside. */
 static bool is_empty(const struct spsc *queue)
 {
-	/* pairs with spsc_release(), which comes when what was taken is sent, or in another inbox
-	 */
+	/* pairs with spsc_release(), which comes when what was taken is sent, or waits again */
 	uint64_t tail = __atomic_load_n(&queue->tail, __ATOMIC_ACQUIRE);
 
 	return __atomic_load_n(&queue->head, __ATOMIC_ACQUIRE) == tail;
@@ -151,17 +139,17 @@ static bool is_empty(const struct spsc *queue)
 
 bool inboxes_empty(const struct inboxes *in)
 {
-	unsigned n = in->n_workers * (in->n_workers + 1);
-
-	/* twice: what leaves one may enter another that was looked at before */
-	for (unsigned i = 0; i < 2 * n; i++)
-		if (!is_empty(&in->queues[i % n]))
+	/* that of the control thread first: what leaves it may enter another */
+	for (unsigned i = in->n_workers + 1; i--;)
+		if (!is_empty(&in->queues[i]))
 			return false;
 	return true;
 }
 
-int inbox_inject(struct spsc *queue, const struct view_port *port, const void *frame, uint32_t len)
+int inboxes_inject(struct inboxes *in, const struct view_port *port, const void *frame,
+		   uint32_t len)
 {
+	struct spsc *queue = inboxes_of_control(in);
 	struct record *r = spsc_reserve(queue, sizeof(*r) + len);
 
 	if (!r)
@@ -174,13 +162,11 @@ int inbox_inject(struct spsc *queue, const struct view_port *port, const void *f
 	return 0;
 }
 
-/* Whether a port may put @len more bytes into the inbox of @worker: as long as it has less there
- * than is free, so that no port, however it is flooded, takes the room of the others.
+/* Whether @len more bytes for a port may wait in our inbox: as long as it has less there than is
+ * free, so that no port, however it is flooded, takes the room of the others.
  */
-static bool take_share(struct forwarder *fw, const struct view_port *out, unsigned worker,
-		       const struct spsc *queue, size_t len)
+static bool take_share(struct share *share, const struct spsc *queue, size_t len)
 {
-	struct share *share = &fw->shares[worker * VIEW_PORTS_MAX + out->id];
 	uint64_t published = spsc_published(queue), consumed = spsc_consumed(queue);
 	size_t is_free = queue->size - (size_t)(published - consumed);
 
@@ -195,18 +181,18 @@ static bool take_share(struct forwarder *fw, const struct view_port *out, unsign
 	return true;
 }
 
-/* Copies a packet into the inbox of the worker that owns its queue. */
-static void hand_off(struct forwarder *fw, const struct view_port *out, struct pkt *pkt,
-		     unsigned worker)
+/* Copies a packet into our inbox. */
+static void let_wait(struct forwarder *fw, const struct view_port *out, struct pkt *pkt)
 {
-	struct spsc *queue = inboxes_queue(fw->inboxes, worker, fw->worker);
+	struct spsc *queue = inboxes_of_worker(fw->inboxes, fw->worker);
+	struct outbox *box = &fw->outboxes[out->id];
 	size_t len = sizeof(struct record) + pkt->len;
 	struct record *r = NULL;
 
-	if (take_share(fw, out, worker, queue, len))
+	if (take_share(&box->share, queue, len))
 		r = spsc_reserve(queue, len);
 	if (!r) {
-		drop_count(counters(fw, out), DROP_tx_handoff_full, 1);
+		drop_count(counters(fw, out), DROP_tx_held_full, 1);
 		return;
 	}
 	*r = (struct record){
@@ -222,23 +208,13 @@ static void hand_off(struct forwarder *fw, const struct view_port *out, struct p
 	};
 	pkt_copy(pkt, r + 1);
 	spsc_commit(queue, len);
-	if (worker == fw->worker)
-		fw->outboxes[out->id].n_waiting++;
-	else
-		fw->handed |= 1ull << worker;
+	box->n_waiting++;
 }
 
-/* Whether packets for @out have to wait, in our own inbox or in the one where they are. */
+/* Whether packets for @out have to wait in our inbox. */
 static bool must_wait(const struct forwarder *fw, const struct view_port *out)
 {
-	return out->held || (fw->source == FROM_PORT && fw->outboxes[out->id].n_waiting);
-}
-
-static void transmit_on(struct forwarder *fw, const struct view_port *out, struct txq *q,
-			struct pkt *const *pkts, unsigned n)
-{
-	offload_transmit(&fw->segments, q, pkts, n, counters(fw, out));
-	unsettled_add_tx(fw->unsettled, q);
+	return out->held || (!fw->waited && fw->outboxes[out->id].n_waiting);
 }
 
 /* The queue of @out for a packet, among those of @range: an index into out->txqs. */
@@ -261,18 +237,20 @@ static unsigned pick_txq(const struct forwarder *fw, const struct view_port *out
 	return range->first + hash % range->n;
 }
 
-/* Sends on one queue, or through the inbox of the worker that owns it. */
+/* Sends on one queue. */
 static void transmit_at(struct forwarder *fw, const struct view_port *out, unsigned at,
 			struct pkt *const *pkts, unsigned n)
 {
-	const struct view_txq *txq = &out->txqs[at];
+	struct txq *q = out->txqs[at].q;
+	bool shared = out->txqs[at].shared;
 
-	if (likely(txq->worker == fw->worker)) {
-		transmit_on(fw, out, txq->q, pkts, n);
-		return;
-	}
-	for (unsigned i = 0; i < n; i++)
-		hand_off(fw, out, pkts[i], txq->worker);
+	unsettled_make_room(fw->unsettled);
+	if (shared)
+		lock_take(&q->lock);
+	offload_transmit(&fw->segments, q, pkts, n, counters(fw, out));
+	unsettled_add_tx(fw->unsettled, q, shared);
+	if (shared)
+		lock_release(&q->lock);
 }
 
 /* There is a choice of queues: a flow stays on one of them. */
@@ -310,7 +288,7 @@ static void transmit(struct forwarder *fw, const struct view_port *out, struct p
 	}
 	if (unlikely(must_wait(fw, out))) {
 		for (unsigned i = 0; i < n; i++)
-			hand_off(fw, out, pkts[i], fw->worker);
+			let_wait(fw, out, pkts[i]);
 		return;
 	}
 	range = &out->by_home[fw->home];
@@ -594,6 +572,14 @@ static void follow(struct forwarder *fw, const struct view *view, uint64_t now)
 	fw->now_s = (uint32_t)(now / NSEC_PER_SEC);
 }
 
+/* The home of packets that come from @home. What has waited until that moved to another worker goes
+ * where this one sends anyway: views say by these homes who uses a queue.
+ */
+static uint32_t home_of(const struct forwarder *fw, uint32_t home)
+{
+	return likely(fw->view->workers[fw->worker].homes >> home & 1) ? home : fw->worker;
+}
+
 /* Remembers on which queue pair of @in the flows of @batch are sent. */
 static void note_flows(const struct forwarder *fw, const struct view_port *in, unsigned pair,
 		       struct batch *batch)
@@ -617,8 +603,8 @@ void forward_batch(struct forwarder *fw, const struct view *view, const struct v
 	if (unlikely(!in)) /* removed a moment ago */
 		return;
 	follow(fw, view, now);
-	fw->source = FROM_PORT;
-	fw->home = rxq->home;
+	fw->waited = false;
+	fw->home = home_of(fw, rxq->home);
 	if (unlikely(in->steer))
 		note_flows(fw, in, rxq->q->index, batch);
 	for (unsigned i = 0; i < batch->n; i++)
@@ -635,7 +621,7 @@ static const struct view_port *port_of(const struct view *view, const struct rec
 }
 
 /* Takes records until @queue is empty, a batch is full, or one must wait. */
-static unsigned forward_inbox(struct forwarder *fw, const struct view *view, struct spsc *queue)
+static unsigned forward_inbox(struct forwarder *fw, struct spsc *queue)
 {
 	struct batch *batch = &fw->batch;
 	const struct view_port *port;
@@ -646,18 +632,18 @@ static unsigned forward_inbox(struct forwarder *fw, const struct view *view, str
 	while (n < INBOX_RUN && (r = spsc_peek(queue, &len))) {
 		struct pkt *pkt = &batch->pkts[n];
 
-		port = port_of(view, r);
+		port = port_of(fw->view, r);
 		if (port && r->kind == RECORD_TRANSMIT && must_wait(fw, port))
 			break;
 		spsc_pop(queue);
 		n++;
-		if (fw->source == FROM_SELF)
+		if (fw->waited)
 			fw->outboxes[r->port].n_waiting--;
 		if (!port)
 			continue;
-		if (r->home != fw->home) {
+		if (home_of(fw, r->home) != fw->home) {
 			flush_all(fw);
-			fw->home = r->home;
+			fw->home = home_of(fw, r->home);
 		}
 		pkt_init_linear(pkt, r + 1, r->len, &batch->frags[n]);
 		if (r->kind == RECORD_RECEIVE) {
@@ -675,41 +661,34 @@ static unsigned forward_inbox(struct forwarder *fw, const struct view *view, str
 	return n;
 }
 
+/* All of it, so that nothing received later overtakes it; bounded, as the control thread may fill
+ * it meanwhile. */
+static unsigned empty_inbox(struct forwarder *fw, struct spsc *queue)
+{
+	unsigned runs = INBOX_SIZE / INBOX_RECORD_MIN / INBOX_RUN, total = 0, n;
+
+	do {
+		n = forward_inbox(fw, queue);
+		total += n;
+	} while (n == INBOX_RUN && --runs);
+	return total;
+}
+
 unsigned forward_inboxes(struct forwarder *fw, const struct view *view, uint64_t now)
 {
-	unsigned total = 0;
+	unsigned n;
 
 	follow(fw, view, now);
-	for (unsigned from = 0; from <= fw->inboxes->n_workers; from++) {
-		struct spsc *queue = inboxes_queue(fw->inboxes, fw->worker, from);
-		unsigned runs = INBOX_SIZE / INBOX_RECORD_MIN / INBOX_RUN, n;
-
-		if (from == fw->inboxes->n_workers)
-			fw->source = FROM_PORT;
-		else
-			fw->source = from == fw->worker ? FROM_SELF : FROM_OTHER;
-		/* all of it, so that nothing received later overtakes it; bounded, as others fill
-		 * it meanwhile */
-		do {
-			n = forward_inbox(fw, view, queue);
-			total += n;
-		} while (n == INBOX_RUN && --runs);
-	}
-	return total;
+	fw->waited = true;
+	n = empty_inbox(fw, inboxes_of_worker(fw->inboxes, fw->worker));
+	fw->waited = false;
+	if (fw->worker == 0)
+		n += empty_inbox(fw, inboxes_of_control(fw->inboxes));
+	return n;
 }
 
 bool forward_inboxes_empty(const struct forwarder *fw)
 {
-	for (unsigned from = 0; from <= fw->inboxes->n_workers; from++)
-		if (!spsc_empty(inboxes_queue(fw->inboxes, fw->worker, from)))
-			return false;
-	return true;
-}
-
-uint64_t forward_take_handed(struct forwarder *fw)
-{
-	uint64_t handed = fw->handed;
-
-	fw->handed = 0;
-	return handed;
+	return spsc_empty(inboxes_of_worker(fw->inboxes, fw->worker)) &&
+	       (fw->worker || spsc_empty(inboxes_of_control(fw->inboxes)));
 }

@@ -53,18 +53,6 @@ static unsigned sample_queue(struct worker *w, const struct view *view, const st
 	return n;
 }
 
-static void wake_handed(struct worker *w)
-{
-	uint64_t handed = forward_take_handed(w->forwarder);
-
-	for (; handed; handed &= handed - 1) {
-		unsigned to = (unsigned)__builtin_ctzll(handed);
-
-		if (to != w->id)
-			worker_wake(&w->shared->workers[to]);
-	}
-}
-
 static void disarm(const struct view_worker *mine, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -84,7 +72,6 @@ static unsigned turn(struct worker *w, const struct view *view, uint64_t now, bo
 	for (unsigned i = 0; i < mine->n_rxqs; i++)
 		n += unlikely(sample) ? sample_queue(w, view, &mine->rxqs[i], now)
 				      : poll_queue(w, view, &mine->rxqs[i], now);
-	wake_handed(w);
 	return n;
 }
 
@@ -265,6 +252,7 @@ int worker_start(struct worker *w, struct worker_shared *shared, unsigned id, in
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
 
 	*w = (struct worker){ .shared = shared, .id = id, .cpu = cpu, .seen = WORKER_IDLE };
+	w->unsettled.worker = id;
 	w->first_ns = clock_ns();
 	rest_init(&w->rest, w->first_ns);
 	w->first_ticks = clock_ticks();

@@ -42,10 +42,14 @@ struct view_port_state {
  * on who serves what now: when queues move to other workers, flows keep their queues.
  */
 
-/* A transmit queue and the one worker that may use it. */
+/* A transmit queue. One that is not shared is used by its home alone, without a lock: nobody else
+ * serves a receive queue of that home, and packets of all other homes have queues of their own. A
+ * shared one is used by whoever has its lock. Workers follow two views for a moment: a queue that
+ * is not shared in one of them has no other user in the other (see switch/publish.c).
+ */
 struct view_txq {
 	struct txq *q;
-	uint16_t worker;
+	bool shared;
 };
 
 struct view_bridge;
@@ -103,6 +107,7 @@ struct view_rxq {
 
 /* What one worker has to poll. */
 struct view_worker {
+	uint64_t homes; /* bits: of its receive queues, held ones too, and its own number */
 	unsigned n_rxqs;
 	struct view_rxq *rxqs;
 };

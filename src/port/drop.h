@@ -29,7 +29,7 @@
 	X(tx_ring_full,            "sent",       "the guest has no receive buffers left")                     \
 	X(tx_buffer_small,         "sent",       "frame does not fit into the guest's receive buffers")       \
 	X(tx_ring_broken,          "sent",       "the guest's receive queue is broken")                       \
-	X(tx_handoff_full,         "sent",       "the worker that serves this port did not keep up")          \
+	X(tx_held_full,            "sent",       "the port's queues were changing, and too much waited for it") \
 	X(tx_would_block,          "sent",       "the kernel's queue behind the port is full")                \
 	X(tx_offload,              "sent",       "needs a checksum or segmentation that cannot be done")      \
 	X(tx_error,                "sent",       "the kernel refused the frame")

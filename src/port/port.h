@@ -12,7 +12,9 @@
  * them only while no worker has them: it calls env->quiesce(), the switch takes all of the port's
  * queues away from the workers and calls quiesced() when none can touch them; the port changes what
  * it must, and calls env->changed(), upon which the switch hands the queues out again. A port whose
- * queues nobody ever had may skip the first half. Each queue is used by one worker at a time.
+ * queues nobody ever had may skip the first half. Each queue is used by one worker at a time:
+ * a receive queue by the one that it was given to, a transmit queue by one that needs no lock since
+ * it is alone, or by whoever has its lock.
  *
  * Worker side. rx() fills a batch; the packets stay valid until rx_done() for the same queue, which
  * comes before the next rx(). tx() sends packets in order and copies what it needs before it
@@ -30,6 +32,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/lock.h"
 #include "base/option.h"
 #include "packet/pkt.h"
 #include "port/drop.h"
@@ -52,8 +55,9 @@ struct rxq {
 struct txq {
 	struct port *port;
 	unsigned index;
-	unsigned offloads; /* atomic: bits of enum offload, what tx() takes undone */
-	bool unsettled;	   /* as above */
+	unsigned offloads;  /* atomic: bits of enum offload, what tx() takes undone */
+	uint64_t unsettled; /* as above, a bit for each worker */
+	struct lock lock;   /* around tx() and tx_settle(), when several workers use the queue */
 };
 
 /* What a port may ask of the switch; given to create(), valid as long as the port. Control thread.

@@ -66,7 +66,7 @@ static unsigned choose_worker(struct sw_port *p, unsigned pair)
 		unsigned cost = n_queues_of(p->sw, w) - (p->assigned[pair] && p->target[pair] == w);
 
 		/* two ports may come up at once, their pairs in turn: with one of each port at
-		 * each worker, no packet has to be handed over */
+		 * each worker, workers share no transmit queue */
 		cost += n_pairs_of(p, w, pair) << 16;
 		/* memory of another node costs more than a shared worker */
 		if (switch_worker_is_far(p, w)) {
@@ -94,7 +94,7 @@ void switch_assign(struct sw_port *p)
 {
 	/* no flow is on a queue: when the port comes up again, let all begin where they are */
 	if (!p->port->n_rxqs && !p->port->n_txqs)
-		memcpy(p->home, p->target, sizeof(p->home));
+		memcpy(p->home, p->worker, sizeof(p->home));
 	for (unsigned q = 0; q < p->port->n_rxqs; q++)
 		assign_pair(p, p->port->rxqs[q]->index);
 	for (unsigned q = 0; q < p->port->n_txqs; q++)
@@ -107,11 +107,32 @@ static void moved(void *arg)
 	struct swtch *sw = arg;
 
 	sw->moving = false;
-	sw->n_moves++;
-	for (struct sw_port *p = sw->ports; p; p = p->next)
+	for (struct sw_port *p = sw->ports; p; p = p->next) {
+		sw->n_moves += memcmp(p->worker, p->target, sizeof(p->worker)) != 0;
 		memcpy(p->worker, p->target, sizeof(p->worker));
+		/* no flow could be disturbed, and many are pinned right away */
+		if (p->settles || !switch_port_packets(p))
+			memcpy(p->home, p->worker, sizeof(p->home));
+		p->settles = false;
+	}
 	if (!sw->destroying)
 		switch_publish(sw);
+}
+
+/* Nobody receives until all that was received is sent, then queues change hands. */
+static void move(struct swtch *sw)
+{
+	if (sw->moving)
+		return;
+	sw->moving = true;
+	switch_publish(sw);
+	datapath_drain(sw->dp, moved, sw);
+}
+
+void switch_settle_port(struct sw_port *p)
+{
+	p->settles = true;
+	move(p->sw);
 }
 
 static bool has_queue(const struct sw_port *p, unsigned pair)
@@ -138,18 +159,12 @@ uint64_t switch_port_packets(const struct sw_port *p)
 void switch_move_pair(struct sw_port *p, unsigned pair, unsigned worker)
 {
 	p->target[pair] = (uint8_t)worker;
-	if (!switch_port_packets(
-		    p)) /* no flow could be disturbed, and many are pinned right away */
-		p->home[pair] = (uint8_t)worker;
 	if (!p->assigned[pair] || !has_queue(p, pair)) {
 		p->worker[pair] = p->home[pair] = (uint8_t)worker;
 		p->assigned[pair] = true;
 	}
-	if (p->worker[pair] == worker || p->sw->moving)
-		return;
-	p->sw->moving = true;
-	switch_publish(p->sw);
-	datapath_drain(p->sw->dp, moved, p->sw);
+	if (p->worker[pair] != worker)
+		move(p->sw);
 }
 
 /* Of "worker": a number, or "auto". */

@@ -6,7 +6,7 @@
  * of these, times the share of the time that the worker was busy, is its load. Every few seconds
  * the busiest worker is looked at. A full worker hides how much more its queues would bring, so one
  * queue moves at a time, and the next measurement decides about the next. A queue that was moved
- * rests: handing packets from worker to worker has a price that shows only afterwards, and must not
+ * rests: sharing queues with other workers has a price that shows only afterwards, and must not
  * make queues go back and forth.
  */
 #include "base/log.h"
@@ -156,8 +156,7 @@ static void settle_idle(struct sw_port *p)
 	p->n_packets = n;
 	if (!idle || !memcmp(p->home, p->worker, sizeof(p->home)))
 		return;
-	memcpy(p->home, p->worker, sizeof(p->home));
-	switch_publish_soon(p->sw);
+	switch_settle_port(p);
 }
 
 void switch_balance(struct swtch *sw)

@@ -71,6 +71,9 @@ struct sw_port {
 	uint8_t worker[PORT_QUEUES_MAX]; /* of each queue pair, when assigned */
 	uint8_t home[PORT_QUEUES_MAX];	 /* see flow/view.h */
 	uint8_t target[PORT_QUEUES_MAX]; /* the worker it shall have; differs while moving */
+	bool settles;			 /* its pairs become at home where they are */
+	uint64_t shared;     /* homes, as bits, whose transmit queues are shared in the last view */
+	uint64_t must_share; /* of these, needed since sw->unsharing began */
 };
 
 /* How busy a worker was between the last two measurements (balance.c). */
@@ -93,7 +96,8 @@ struct swtch {
 	uint32_t last_serial;
 	unsigned n_removing;		    /* ports */
 	bool moving;			    /* queues are about to change their workers */
-	unsigned n_moves, n_moves_measured; /* that were done; at the last measurement */
+	bool unsharing;			    /* a view is due that shares fewer queues */
+	unsigned n_moves, n_moves_measured; /* of ports' queues, done; at the last measurement */
 	bool destroying;
 	struct port_env env;
 	struct event *publish_event; /* a new view is wanted */
@@ -157,6 +161,8 @@ void switch_assign(struct sw_port *p);
 bool switch_worker_is_far(const struct sw_port *p, unsigned worker);
 /* Lets @worker serve the queue pair soon; nothing is lost or overtaken. */
 void switch_move_pair(struct sw_port *p, unsigned pair, unsigned worker);
+/* Lets all pairs of @p be at home where they are, soon. */
+void switch_settle_port(struct sw_port *p);
 
 /* Received from the port and sent to it so far. */
 uint64_t switch_port_packets(const struct sw_port *p);

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From running objects to the view that workers follow. */
+/* From running objects to the view that workers follow.
+ *
+ * Theory of operation (queues that are shared). Who may send on a transmit queue follows from homes
+ * and from which worker serves which pair. Both change only behind a view in which nothing is
+ * received and all queues are shared, when all workers follow it (switch_move_pair()). So a queue
+ * gets a lock before it gets a second user. It loses the lock after it has lost that user: what a
+ * view need not share any more goes on being shared until all workers follow that view. A port's
+ * own set of queues changes while it is held, or grows, which gives no queue another user.
+ */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -58,6 +66,77 @@ static size_t view_memory(const struct swtch *sw, unsigned n_ports, unsigned n_w
 	return size;
 }
 
+/* Who serves receive queues of which home: bits. Pairs that are there no more count: they may come
+ * back.
+ */
+static void show_homes(const struct swtch *sw, struct view *view)
+{
+	for (unsigned w = 0; w < view->n_workers; w++)
+		view->workers[w].homes = 1ull << w;
+	for (const struct sw_port *p = sw->ports; p; p = p->next)
+		for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+			if (shown(p) && p->assigned[q])
+				view->workers[p->worker[q]].homes |= 1ull << p->home[q];
+}
+
+/* Homes whose transmit queues of @p are used by others than the worker of that number. */
+static uint64_t homes_to_share(const struct sw_port *p, const struct view *view)
+{
+	uint64_t have = 0, elsewhere = 0, all = ~0ull >> (64 - view->n_workers);
+
+	if (view->n_workers == 1 || !p->port->n_txqs)
+		return 0;
+	if (p->sw->moving)
+		return all;
+	for (unsigned q = 0; q < p->port->n_txqs; q++)
+		have |= 1ull << p->home[p->port->txqs[q]->index];
+	if (have != all)
+		return all;
+	for (unsigned w = 0; w < view->n_workers; w++)
+		elsewhere |= view->workers[w].homes & ~(1ull << w);
+	return elsewhere;
+}
+
+/* Decides which queues are shared. */
+static void share_queues(struct swtch *sw, const struct view *view)
+{
+	for (struct sw_port *p = sw->ports; p; p = p->next) {
+		uint64_t homes = shown(p) ? homes_to_share(p, view) : 0;
+
+		p->shared |= homes;
+		p->must_share |= homes;
+	}
+}
+
+/* All workers follow the view that was the newest when this was asked for. */
+static void share_less(void *arg)
+{
+	struct swtch *sw = arg;
+
+	sw->unsharing = false;
+	for (struct sw_port *p = sw->ports; p; p = p->next)
+		p->shared = p->must_share;
+	if (!sw->destroying)
+		switch_publish(sw);
+}
+
+/* Behind the publication of @view: lets queues be shared no longer than they must. */
+static void share_less_later(struct swtch *sw, const struct view *view)
+{
+	bool useful = false;
+
+	if (sw->unsharing || sw->moving)
+		return;
+	for (struct sw_port *p = sw->ports; p; p = p->next) {
+		p->must_share = shown(p) ? homes_to_share(p, view) : 0;
+		useful |= shown(p) && p->shared != p->must_share;
+	}
+	if (!useful)
+		return;
+	sw->unsharing = true;
+	datapath_quiesce(sw->dp, share_less, sw);
+}
+
 /* Lists transmit queues by their homes. */
 static void show_txqs(struct view_port *v, const struct sw_port *p, struct arena *a,
 		      unsigned n_workers)
@@ -73,7 +152,7 @@ static void show_txqs(struct view_port *v, const struct sw_port *p, struct arena
 			struct txq *txq = p->port->txqs[q];
 
 			if (p->home[txq->index] == w)
-				v->txqs[n++] = (struct view_txq){ txq, p->worker[txq->index] };
+				v->txqs[n++] = (struct view_txq){ txq, p->shared >> w & 1 };
 		}
 		v->by_home[w].n = (uint16_t)(n - v->by_home[w].first);
 	}
@@ -235,11 +314,14 @@ void switch_publish(struct swtch *sw)
 	view->memory = a.memory;
 	view->ports = carve(&a, view->n_ports, sizeof(*view->ports));
 	view->workers = carve(&a, view->n_workers, sizeof(*view->workers));
+	show_homes(sw, view);
+	share_queues(sw, view);
 	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
 		show_bridge(sw, b, view, &a);
 	join_patches(sw, view);
 	show_rxqs(sw, view, &a);
 	datapath_publish(sw->dp, view);
+	share_less_later(sw, view);
 	return;
 no_memory:
 	free(view);

@@ -18,7 +18,7 @@ from lab import BUILD, Switch, expect, main, run, say
 PATH = ("vhost_queue_rx", "forward_batch", "vhost_queue_rx_done", "forward_inboxes")
 # What each worker must have been in, for the path to have been tested.
 WANTED = (*PATH, "offload_transmit", "vhost_queue_tx")
-# What it must not have been in: packets are not for the other worker's queues.
+# What it must not have been in: no packet waits in an inbox.
 UNWANTED = "pkt_copy"
 # All that the path may call outside of vireod. No lock, no system call, nothing that waits.
 OUTSIDE = re.compile(r"_*mem(cpy|move|set|cmp)(_\w+)?")
@@ -83,7 +83,7 @@ def check_worker(counts, seconds, locked):
     own = {function: times for (ob, function), times in counts.items() if ob == str(BUILD / "vireod")}
     for function in WANTED:
         expect(function in own, f"a worker has never been in {function}(): {sorted(own)}")
-    expect(UNWANTED not in own, "packets go to the other worker's queues")
+    expect(UNWANTED not in own, "packets wait in an inbox")
     outside = [function for ob, function in counts
                if ob != str(BUILD / "vireod") and not OUTSIDE.fullmatch(function)]
     expect(not outside, f"the packet path calls {outside}")

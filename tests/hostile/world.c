@@ -19,9 +19,9 @@
 
 #define MODERN (1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF)
 #define WORKERS 2
-/* A megabyte, and the inboxes that two workers have for each other and for themselves: 1 MiB each,
- * which they touch bit by bit as floods fill them. */
-#define GROWTH_KIB (1024 + 4 * 1024)
+/* A megabyte, and the inboxes of two workers: 1 MiB each, which they touch bit by bit as floods
+ * meet ports whose queues change. */
+#define GROWTH_KIB (1024 + 2 * 1024)
 #define WAIT_NS (10 * NSEC_PER_SEC)
 
 static bool is_sanitized(const struct daemon *daemon)

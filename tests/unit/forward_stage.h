@@ -16,7 +16,7 @@ struct stage {
 	struct maker m;
 	struct inboxes inboxes;
 	struct forwarder *fw[3];
-	struct unsettled unsettled;
+	struct unsettled unsettled[3];
 	struct view *view;
 	uint64_t generation;
 	struct batch *batch;
@@ -30,7 +30,8 @@ UNUSED_OK static int setup(void **state)
 	maker_init(&s->m, 3);
 	assert_int_equal(inboxes_init(&s->inboxes, 3), 0);
 	for (unsigned i = 0; i < 3; i++) {
-		s->fw[i] = forwarder_create(i, &s->inboxes, &s->unsettled);
+		s->unsettled[i].worker = i;
+		s->fw[i] = forwarder_create(i, &s->inboxes, &s->unsettled[i]);
 		assert_non_null(s->fw[i]);
 	}
 	s->batch = batch_create();

@@ -165,7 +165,7 @@ static void test_home_follows_when_idle(void **state)
 
 	rig_add(rig, "a", NULL);
 	p = rig_find(rig, "a");
-	switch_move_pair(p, 0, 1); /* nothing was ever there: at once */
+	switch_move_pair(p, 0, 1); /* nothing was ever there */
 	rig_settle(rig);
 	assert_int_equal(p->home[0], 1);
 	rig_announce(rig, "a", MAC(1));
@@ -178,6 +178,7 @@ static void test_home_follows_when_idle(void **state)
 	switch_balance(rig->sw);
 	assert_int_equal(p->home[0], 1);
 	switch_balance(rig->sw);
+	rig_settle(rig);
 	assert_int_equal(p->home[0], 2);
 }
 

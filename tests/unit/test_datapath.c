@@ -239,7 +239,7 @@ static void take_in_order(struct world *w, unsigned *next)
 			assert_int_equal(number, (*next)++);
 }
 
-/* A drain waits for packets between workers; a later quiesce does not wait for it. */
+/* A drain waits for packets in inboxes; a later quiesce does not wait for it. */
 static void test_drain_waits_for_inboxes(void **state)
 {
 	unsigned number = 0;
@@ -272,7 +272,7 @@ static void test_drain_waits_for_inboxes(void **state)
 	assert_int_equal(called[1], 1);
 	assert_true(take(w.m.ports[2].port, &number));
 	assert_int_equal(number, 7);
-	/* with nothing on its way it is as quick as a quiesce */
+	/* with nothing there it is as quick as a quiesce */
 	datapath_drain(w.dp, note, (void *)3);
 	UNTIL(&w, n_called == 3);
 	stop(&w);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Packets between workers (src/datapath/forward.c), step by step: inboxes, ports that are held,
- * queues of several workers.
+/* Workers and the queues that they share (src/datapath/forward.c), step by step: who sends what
+ * where, ports that are held, what waits in inboxes.
  */
 #include <errno.h>
 
@@ -25,7 +25,89 @@ static void expect_numbers(struct stage *s, unsigned port, const uint8_t *number
 
 #define NUMBERS(...) ((const uint8_t[]){ __VA_ARGS__, 0 })
 
-static void test_hands_over(void **state)
+/* A queue is sent to by whoever has a packet for it, at once, and by each in its own order. */
+static void test_workers_share_a_queue(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	for (unsigned i = 1; i <= 3; i++)
+		maker_add(&s->m, i, 1);
+	s->m.worker[2][0] = 1;
+	s->m.worker[3][0] = 2;
+	mac_table_learn(s->m.macs[0], MAC(2), 10, 2, 1, 0);
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	follow(s);
+	for (uint8_t i = 1; i < 9; i += 2) {
+		inject(s, 1, frame, numbered(frame, MAC(2), i));
+		turn(s, 0, 1);
+		inject(s, 3, frame, numbered(frame, MAC(2), i + 1));
+		turn(s, 2, 3);
+	}
+	expect_numbers(s, 2, NUMBERS(1, 2, 3, 4, 5, 6, 7, 8));
+	assert_true(inboxes_empty(&s->inboxes));
+	assert_int_equal(s->m.ports[2].state->counters[0].tx_packets, 4);
+	assert_int_equal(s->m.ports[2].state->counters[1].tx_packets, 0);
+	assert_int_equal(s->m.ports[2].state->counters[2].tx_packets, 4);
+	assert_int_equal(s->m.ports[2].port->txqs[0]->lock.state, LOCK_FREE);
+}
+
+/* Who is alone on a queue does not look at its lock. */
+static void test_no_lock_for_one_user(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 3);
+	for (unsigned q = 0; q < 3; q++) {
+		s->m.worker[2][q] = q;
+		lock_take(&s->m.ports[2].port->txqs[q]->lock);
+	}
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	s->m.alone = true;
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 1));
+	turn(s, 0, 1); /* would wait for ever */
+	expect_numbers(s, 2, NUMBERS(1));
+	s->m.worker[1][0] = 2;
+	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 2));
+	turn(s, 2, 1);
+	expect_nothing(s, 2);
+	assert_non_null(dummy_sent_peek(s->m.ports[2].port, 2));
+}
+
+/* What waits in an inbox keeps its home, as long as views say that the worker sends from there. */
+static void test_waiting_keeps_to_homes(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+
+	s->m.has_homes = true;
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 2);
+	s->m.home[1][0] = s->m.home[2][1] = 1; /* port 1 has moved from worker 1 to worker 0 */
+	s->m.worker[2][1] = 1;
+	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		s->m.ports[2].held = true;
+		follow(s);
+		inject(s, 1, frame, numbered(frame, MAC(2), 1));
+		turn(s, 0, 1);
+		s->m.ports[2].held = false;
+		s->m.worker[1][0] = i; /* and, the second time, back */
+		follow(s);
+		turn(s, 0, 0);
+		assert_int_equal(dummy_sent_peek(s->m.ports[2].port, 1) != NULL, i == 0);
+		assert_int_equal(dummy_sent_peek(s->m.ports[2].port, 0) != NULL, i == 1);
+		dummy_sent_pop(s->m.ports[2].port, 1 - i);
+		s->m.worker[1][0] = 0;
+	}
+}
+
+/* Packets wait for a held port, with all that belongs to them. */
+static void test_waits(void **state)
 {
 	uint8_t frame[FRAME_MAX], bytes[FRAME_MAX];
 	struct stage *s = *state;
@@ -36,10 +118,10 @@ static void test_hands_over(void **state)
 	maker_add(&s->m, 1, 1);
 	maker_add(&s->m, 2, 1);
 	set_mode(s, 2, true, 10, false);
-	s->m.worker[2][0] = 1;
 	mac_table_learn(s->m.macs[0], MAC(2), 10, 2, 1, 0);
+	s->m.ports[2].held = true;
 	follow(s);
-	assert_true(forward_inboxes_empty(s->fw[1]));
+	assert_true(forward_inboxes_empty(s->fw[0]));
 	assert_true(inboxes_empty(&s->inboxes));
 	for (uint32_t len = 46; len < 1500; len += 131) {
 		uint32_t n = make_frame(frame, MAC(2), MAC(1), 10, len);
@@ -48,12 +130,12 @@ static void test_hands_over(void **state)
 	}
 	turn(s, 0, 1);
 	expect_nothing(s, 2);
-	assert_int_equal(forward_take_handed(s->fw[0]), 1u << 1);
-	assert_int_equal(forward_take_handed(s->fw[0]), 0);
-	assert_false(forward_inboxes_empty(s->fw[1]));
+	assert_false(forward_inboxes_empty(s->fw[0]));
 	assert_false(inboxes_empty(&s->inboxes));
-	assert_true(forward_inboxes_empty(s->fw[0]));
-	turn(s, 1, 0);
+	assert_true(forward_inboxes_empty(s->fw[1]));
+	s->m.ports[2].held = false;
+	follow(s);
+	turn(s, 0, 0);
 	for (uint32_t len = 46; len < 1500; len += 131) {
 		const struct dummy_frame *f = dummy_sent_peek(s->m.ports[2].port, 0);
 		uint32_t n = make_frame(bytes, MAC(2), MAC(1), UNTAGGED, len);
@@ -63,11 +145,10 @@ static void test_hands_over(void **state)
 		expect_frame(s, 2, bytes, n);
 	}
 	assert_true(inboxes_empty(&s->inboxes));
-	assert_int_equal(s->m.ports[2].state->counters[0].tx_packets, 0);
 }
 
 /* The longest frame that a guest may send, and a tag that the switch puts on it. */
-static void test_hands_over_the_longest(void **state)
+static void test_longest_waits(void **state)
 {
 	struct stage *s = *state;
 	uint8_t *frame = calloc(1, FRAME_LEN_MAX + VLAN_TAG_LEN);
@@ -78,20 +159,22 @@ static void test_hands_over_the_longest(void **state)
 	maker_add(&s->m, 2, 1);
 	s->m.ports[1].mtu = s->m.ports[2].mtu = 65535;
 	set_mode(s, 1, true, 10, false);
-	s->m.worker[2][0] = 1;
+	s->m.ports[2].held = true;
 	follow(s);
 	len = make_frame(frame, BROADCAST, MAC(1), UNTAGGED, FRAME_LEN_MAX - ETH_HLEN);
 	memcpy(frame + 12, "\x88\xa8\0\x1\x88\xa8\0\x2", 8);
 	inject(s, 1, frame, len);
 	turn(s, 0, 1);
-	turn(s, 1, 0);
+	s->m.ports[2].held = false;
+	follow(s);
+	turn(s, 0, 0);
 	memmove(frame + 16, frame + 12, len - 12);
 	memcpy(frame + 12, "\x81\0\0\xa", 4);
 	expect_frame(s, 2, frame, len + VLAN_TAG_LEN);
 	free(frame);
 }
 
-/* An inbox that nobody empties: drops are counted, at the worker that wanted to hand over. */
+/* A port that is held for too long: drops are counted. */
 static void test_inbox_is_bounded(void **state)
 {
 	enum { N = 20000 };
@@ -102,17 +185,19 @@ static void test_inbox_is_bounded(void **state)
 
 	maker_add(&s->m, 1, 1);
 	maker_add(&s->m, 2, 1);
-	s->m.worker[2][0] = 1;
 	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
+	s->m.ports[2].held = true;
 	follow(s);
 	for (unsigned i = 0; i < N; i++) {
 		inject(s, 1, frame, len);
 		turn(s, 0, 1);
 	}
-	dropped = maker_drops(&s->m, 2, DROP_tx_handoff_full);
+	dropped = maker_drops(&s->m, 2, DROP_tx_held_full);
 	assert_true(dropped > 0 && dropped < N);
 	/* all that is there is handled in one turn, so that nothing overtakes it */
-	turn(s, 1, 0);
+	s->m.ports[2].held = false;
+	follow(s);
+	turn(s, 0, 0);
 	assert_true(inboxes_empty(&s->inboxes));
 	assert_int_equal(maker_tx(&s->m, 2) + maker_all_drops(&s->m, 2), N);
 }
@@ -128,15 +213,13 @@ static void test_held_packets_wait_in_order(void **state)
 	s->m.worker[2][0] = 1; /* worker 0 receives from port 1 and sends to port 2 of worker 1 */
 	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
 	mac_table_learn(s->m.macs[0], MAC(3), 0, 3, 1, 0);
-	follow(s);
-	inject(s, 1, frame, numbered(frame, MAC(2), 1));
-	turn(s, 0, 1);
 	s->m.ports[2].held = true;
 	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 1));
 	inject(s, 1, frame, numbered(frame, MAC(2), 2));
 	turn(s, 0, 1);
 	turn(s, 1, 0);
-	expect_nothing(s, 2); /* not even what was handed over before: the queues are changing */
+	expect_nothing(s, 2);
 	assert_int_equal(forward_inboxes(s->fw[0], s->view, 1), 0);
 	assert_false(forward_inboxes_empty(s->fw[0]));
 	/* other ports are not concerned */
@@ -153,12 +236,10 @@ static void test_held_packets_wait_in_order(void **state)
 				    &s->m.ports[1].state->counters[0]);
 	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .port = 1 }, s->batch, 1);
 	s->m.ports[1].port->ops->rx_done(s->m.ports[1].port->rxqs[0], s->batch);
-	turn(s, 1, 0);
-	expect_numbers(s, 2, NUMBERS(1));
+	expect_nothing(s, 2);
 	inject(s, 1, frame, numbered(frame, MAC(2), 4));
 	turn(s, 0, 1);
-	turn(s, 1, 0);
-	expect_numbers(s, 2, NUMBERS(2, 3, 4));
+	expect_numbers(s, 2, NUMBERS(1, 2, 3, 4));
 	assert_true(inboxes_empty(&s->inboxes));
 	assert_int_equal(maker_all_drops(&s->m, 2), 0);
 }
@@ -204,29 +285,25 @@ static void test_records_of_a_removed_port(void **state)
 	s->m.worker[2][0] = 1;
 	mac_table_learn(s->m.macs[0], MAC(2), 0, 2, 1, 0);
 	follow(s);
-	inject(s, 1, frame, numbered(frame, MAC(2), 1));
-	turn(s, 0, 1);
 	s->m.ports[2].held = true;
 	follow(s);
+	inject(s, 1, frame, numbered(frame, MAC(2), 1));
 	inject(s, 1, frame, numbered(frame, MAC(2), 2));
 	turn(s, 0, 1);
-	assert_int_equal(inbox_inject(inboxes_queue(&s->inboxes, 1, 3), s->view->ports[2], frame,
-				      numbered(frame, BROADCAST, 3)),
+	assert_int_equal(inboxes_inject(&s->inboxes, s->view->ports[2], frame,
+					numbered(frame, BROADCAST, 3)),
 			 0);
 	maker_del(&s->m, 2);
 	maker_add(&s->m, 2, 1);
 	s->m.ports[2].serial = 77;
 	follow(s);
 	turn(s, 0, 0);
-	turn(s, 1, 0);
-	turn(s, 1, 0);
 	expect_nothing(s, 2);
 	expect_nothing(s, 1);
 	assert_true(inboxes_empty(&s->inboxes));
 	/* and the new one is served */
 	inject(s, 1, frame, numbered(frame, MAC(2), 4));
 	turn(s, 0, 1);
-	turn(s, 1, 0);
 	expect_numbers(s, 2, NUMBERS(4));
 	/* a batch from a port that is gone is let go */
 	inject(s, 1, frame, numbered(frame, MAC(2), 5));
@@ -245,20 +322,19 @@ static void test_injects(void **state)
 	uint8_t frame[FRAME_MAX];
 	struct stage *s = *state;
 	uint32_t len = make_frame(frame, BROADCAST, MAC(7), UNTAGGED, 46);
-	struct spsc *queue = inboxes_queue(&s->inboxes, 0, 3);
 
 	for (unsigned i = 1; i <= 3; i++)
 		maker_add(&s->m, i, 1);
 	s->m.ports[1].held = true;
 	follow(s);
-	assert_int_equal(inbox_inject(queue, s->view->ports[1], frame, len), 0);
+	assert_int_equal(inboxes_inject(&s->inboxes, s->view->ports[1], frame, len), 0);
 	turn(s, 0, 0);
 	expect_frame(s, 2, frame, len);
 	expect_frame(s, 3, frame, len);
 	assert_int_equal(mac_table_lookup(s->m.macs[0], MAC(7), 0), 1);
-	while (inbox_inject(queue, s->view->ports[1], frame, len) == 0)
+	while (inboxes_inject(&s->inboxes, s->view->ports[1], frame, len) == 0)
 		;
-	assert_int_equal(inbox_inject(queue, s->view->ports[1], frame, len), -ENOBUFS);
+	assert_int_equal(inboxes_inject(&s->inboxes, s->view->ports[1], frame, len), -ENOBUFS);
 }
 
 /* Several queues, of one worker or of several: a flow stays on one, all of them are used. */
@@ -287,8 +363,6 @@ static void test_spreads_flows(void **state)
 			inject(s, 1, frame, len);
 		}
 		turn(s, 0, 1);
-		turn(s, 1, 0);
-		turn(s, 2, 0);
 		for (unsigned q = 0; q < 4; q++) {
 			const struct dummy_frame *f;
 			uint8_t next[64] = { 0 };
@@ -337,8 +411,6 @@ static void reply(struct stage *s, unsigned w, unsigned flow, unsigned pair)
 
 	assert_int_equal(dummy_inject(s->m.ports[2].port, pair, frame, len, NULL), 0);
 	take(s, w, 2, pair);
-	for (unsigned i = 0; i < 3; i++)
-		turn(s, i, 0);
 	while (dummy_sent_peek(s->m.ports[1].port, 0))
 		dummy_sent_pop(s->m.ports[1].port, 0);
 }
@@ -352,8 +424,6 @@ static unsigned queue_of(struct stage *s, unsigned flow)
 
 	inject(s, 1, frame, make_flow(frame, false, flow));
 	turn(s, s->m.worker[1][0], 1);
-	for (unsigned i = 0; i < 3; i++)
-		turn(s, i, 0);
 	for (unsigned q = 0; q < 4; q++)
 		for (; dummy_sent_peek(port, q); dummy_sent_pop(port, q)) {
 			assert_int_equal(queue, 99);
@@ -375,7 +445,7 @@ static void open_steered(struct stage *s, const unsigned owners[4])
 }
 
 /* Replies go where the guest sent from: among the queues of the worker that has the packet, and
- * through the other workers' inboxes when it has none. */
+ * among all when it has none. */
 static void test_replies_follow_the_guest(void **state)
 {
 	static const unsigned none[4] = { 1, 2, 1, 2 };
@@ -414,7 +484,7 @@ static void test_steering_gives_way(void **state)
 	for (unsigned flow = 0; flow < 8; flow++) {
 		before = by_hash[flow];
 		assert_true(before < 2);
-		/* a queue of another worker: what has a queue of its own does not hand over */
+		/* a queue of another worker: what has a queue of its own does not share */
 		reply(s, 1, flow, 2 + flow % 2);
 		assert_int_equal(queue_of(s, flow), before);
 		/* of this one */
@@ -469,8 +539,11 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_hands_over),
-		TEST(test_hands_over_the_longest),
+		TEST(test_workers_share_a_queue),
+		TEST(test_no_lock_for_one_user),
+		TEST(test_waiting_keeps_to_homes),
+		TEST(test_waits),
+		TEST(test_longest_waits),
 		TEST(test_inbox_is_bounded),
 		TEST(test_held_packets_wait_in_order),
 		TEST(test_two_held_ports),

@@ -84,10 +84,7 @@ static void check_queues(struct rig *rig, const struct view_port *v)
 		assert_int_equal(v->by_home[w].first, n_home ? n : 0);
 		assert_int_equal(v->by_home[w].n, n_home ? n_home : v->n_txqs);
 		for (unsigned q = 0; q < n_home; q++, n++) {
-			unsigned pair = v->txqs[n].q->index;
-
-			assert_int_equal(p->home[pair], w);
-			assert_int_equal(v->txqs[n].worker, p->worker[pair]);
+			assert_int_equal(p->home[v->txqs[n].q->index], w);
 		}
 		for (unsigned q = 0; q < view->workers[w].n_rxqs; q++) {
 			const struct view_rxq *rxq = &view->workers[w].rxqs[q];
@@ -97,11 +94,10 @@ static void check_queues(struct rig *rig, const struct view_port *v)
 			n_rxqs++;
 			assert_int_equal(rxq->home, p->home[rxq->q->index]);
 			assert_ptr_equal(rxq->q->port, v->port);
-			/* a pair stays together */
-			for (unsigned t = 0; t < v->n_txqs; t++)
-				if (v->txqs[t].q->index == rxq->q->index)
-					assert_int_equal(v->txqs[t].worker, w);
+			assert_int_equal(p->worker[rxq->q->index], w);
+			assert_true(view->workers[w].homes >> rxq->home & 1);
 		}
+		assert_true(view->workers[w].homes >> w & 1);
 	}
 	assert_int_equal(n, v->n_txqs);
 	assert_int_equal(n_rxqs, v->held ? 0 : v->port->n_rxqs);
@@ -148,6 +144,61 @@ static void test_queues(void **state)
 	check_steering(rig, port_of(rig, "p7"));
 	assert_int_equal(rig_find(rig, "p7")->worker[3], 0);
 	assert_int_equal(rig_find(rig, "p7")->worker[4], 0);
+}
+
+/* Whether the queues of a port at these homes are shared, and no others. */
+static bool shares(struct rig *rig, const char *name, uint64_t homes)
+{
+	const struct view_port *v = port_of(rig, name);
+	const struct sw_port *p = rig_find(rig, name);
+
+	for (unsigned q = 0; q < v->n_txqs; q++)
+		if (v->txqs[q].shared != (homes >> p->home[v->txqs[q].q->index] & 1))
+			return false;
+	return true;
+}
+
+/* A queue is shared as long as it may have several users, and some time before and after. */
+static void test_shares(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_add(rig, "three", J("{s:i}", "queues", 3));
+	assert_true(shares(rig, "three", 0)); /* at once: nobody has ever used them */
+	rig_add(rig, "one", NULL);
+	rig_add(rig, "two", J("{s:i}", "queues", 2));
+	assert_true(shares(rig, "one", 7) && shares(rig, "two", 7) && shares(rig, "three", 0));
+	rig_set(rig, "two", "queues", "3");
+	UNTIL(rig, port_of(rig, "two")->n_txqs == 3 && shares(rig, "two", 0));
+	rig_set(rig, "two", "queues", "2");
+	UNTIL(rig, port_of(rig, "two")->n_txqs == 2);
+	assert_true(shares(rig, "two", 7) && shares(rig, "three", 0));
+	/* a pair goes: packets from it are sent to the queues of its home, by another worker */
+	rig_announce(rig, "one", MAC(1));
+	assert_int_equal(rig_find(rig, "one")->home[0], 0);
+	rig_move(rig, "one", 0, 2);
+	assert_true(shares(rig, "three", 7)); /* before it does */
+	rig_settle(rig);
+	assert_int_equal(rig_find(rig, "one")->home[0], 0);
+	UNTIL(rig, shares(rig, "three", 1 << 0));
+	rig_move(rig, "one", 0, 1);
+	rig_settle(rig);
+	UNTIL(rig, shares(rig, "three", 1 << 0));
+	/* the port is idle: it becomes at home there */
+	switch_balance(rig->sw);
+	switch_balance(rig->sw);
+	rig_settle(rig);
+	assert_int_equal(rig_find(rig, "one")->home[0], 1);
+	UNTIL(rig, shares(rig, "three", 0));
+	/* or goes away */
+	rig_announce(rig, "one", MAC(1));
+	rig_move(rig, "one", 0, 0);
+	rig_settle(rig);
+	UNTIL(rig, shares(rig, "three", 1 << 1));
+	rig_del(rig, "one");
+	assert_true(shares(rig, "three", 1 << 1)); /* a worker may still be at it */
+	rig_settle(rig);
+	UNTIL(rig, shares(rig, "three", 0));
 }
 
 static void test_held(void **state)
@@ -263,7 +314,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_settings), TEST(test_queues),	 TEST(test_held),
+		TEST(test_settings), TEST(test_queues),	 TEST(test_shares),	   TEST(test_held),
 		TEST(test_bridges),  TEST(test_patches), TEST(test_patch_carries),
 	};
 

@@ -36,6 +36,7 @@ struct maker {
 	unsigned home[MAKER_PORTS][DUMMY_QUEUES_MAX];
 	bool no_rxqs; /* list none */
 	bool steer;   /* ports of several queues learn what their guests want */
+	bool alone;   /* no transmit queue is shared; the test sees to it that none has to be */
 };
 
 UNUSED_OK static void maker_init(struct maker *m, unsigned n_workers)
@@ -119,9 +120,12 @@ static void maker_show_queues(struct maker *m, struct maker_view *mv, unsigned i
 		v->by_home[w].first = (uint16_t)n;
 		for (unsigned q = 0; q < v->n_txqs; q++)
 			if (maker_home(m, id, q) == w)
-				v->txqs[n++] = (struct view_txq){ v->port->txqs[q],
-								  (uint16_t)m->worker[id][q] };
+				v->txqs[n++] = (struct view_txq){ v->port->txqs[q], !m->alone };
 		v->by_home[w].n = (uint16_t)(n - v->by_home[w].first);
+		worker->homes |= 1ull << w;
+		for (unsigned q = 0; q < v->port->n_rxqs; q++)
+			if (m->worker[id][q] == w)
+				worker->homes |= 1ull << maker_home(m, id, q);
 		for (unsigned q = 0; q < v->port->n_rxqs && !m->no_rxqs && !v->held; q++)
 			if (m->worker[id][q] == w)
 				worker->rxqs[worker->n_rxqs++] =

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Threads that want one lock. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/lock.h"
+
+#define N_THREADS 4
+#define N_ROUNDS 20000
+
+static struct lock lock;
+static uint64_t count; /* with the lock */
+static bool inside;
+
+static void *add(void *arg)
+{
+	for (unsigned i = 0; i < N_ROUNDS; i++) {
+		lock_take(&lock);
+		if (inside)
+			count += 1000000; /* cannot be: found below */
+		inside = true;
+		count++;
+		if (i % 1000 == 0)
+			usleep(100); /* long enough for all others to sleep */
+		inside = false;
+		lock_release(&lock);
+	}
+	return NULL;
+}
+
+static void test_one_at_a_time(void **state)
+{
+	pthread_t threads[N_THREADS];
+
+	for (unsigned i = 0; i < N_THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, add, NULL), 0);
+	for (unsigned i = 0; i < N_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(count, N_THREADS * N_ROUNDS);
+	assert_int_equal(lock.state, LOCK_FREE);
+}
+
+static void *take_and_count(void *arg)
+{
+	lock_take(&lock);
+	count++;
+	lock_release(&lock);
+	return NULL;
+}
+
+/* Who waits for long sleeps, and is woken. */
+static void test_sleeps(void **state)
+{
+	pthread_t threads[2];
+
+	count = 0;
+	lock_take(&lock);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, take_and_count, NULL), 0);
+	while (__atomic_load_n(&lock.state, __ATOMIC_RELAXED) != LOCK_AWAITED)
+		usleep(100);
+	usleep(1000);
+	assert_int_equal(count, 0);
+	lock_release(&lock);
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(count, 2);
+	assert_int_equal(lock.state, LOCK_FREE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_at_a_time),
+		cmocka_unit_test(test_sleeps),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
