@@ -6,11 +6,11 @@
 #include "base/compiler.h"
 
 #define POLL_NS_MIN (2 * NSEC_PER_USEC)
-#define POLL_NS_MAX (50 * NSEC_PER_USEC)
+#define POLL_NS_MAX (20 * NSEC_PER_USEC) /* about what being woken costs */
 #define PROBE_SLEEPS 32 /* one of so many times it polls for the longest time, to see what comes */
 #define PERIOD_NS (2 * NSEC_PER_MSEC)
 #define NAP_NS_ASSUMED (3ull * REST_NAP_NS) /* what a nap takes, before there was one */
-#define NAP_PACKETS_MIN 2     /* that a nap must gather, for naps to begin ... */
+#define NAP_PACKETS_MIN 4     /* that a nap must gather, for naps to begin ... */
 #define NAP_PACKETS_MAX 128   /* and may: half of a ring of the usual size */
 #define NAP_PACKETS_LIMIT 160 /* ... and to go on */
 #define NAP_POLL_NS 500	      /* of polling, for each packet that waited */

@@ -115,7 +115,7 @@ static void test_little_traffic_is_slept_through(void **state)
 
 static void test_steady_traffic_gets_naps(void **state)
 {
-	static const uint64_t gaps[] = { 40000, 10000, 3000, 1000 };
+	static const uint64_t gaps[] = { 25000, 10000, 3000, 1000 };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(gaps); i++) {
 		const struct traffic t = { .gap_ns = gaps[i], .burst = 2 };
@@ -128,6 +128,18 @@ static void test_steady_traffic_gets_naps(void **state)
 		assert_true(w.naps > 5000);
 		assert_true(w.idle_ns > SECOND * 4 / 10);
 	}
+}
+
+static void test_kicks_are_cheaper_than_naps_for_few(void **state)
+{
+	const struct traffic t = { .gap_ns = 60000, .burst = 2 };
+	struct world w;
+
+	begin(&w);
+	play(&w, &t, SECOND);
+	assert_int_equal(w.naps, 0);
+	assert_true(w.sleeps > SECOND / 100000);
+	assert_true(w.polls_ns < SECOND / 10);
 }
 
 static void test_much_traffic_is_polled(void **state)
@@ -203,6 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_little_traffic_is_slept_through),
 		cmocka_unit_test(test_steady_traffic_gets_naps),
+		cmocka_unit_test(test_kicks_are_cheaper_than_naps_for_few),
 		cmocka_unit_test(test_much_traffic_is_polled),
 		cmocka_unit_test(test_answers_are_not_kept_waiting),
 		cmocka_unit_test(test_the_end_of_the_traffic_ends_the_naps),
