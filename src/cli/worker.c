@@ -35,8 +35,9 @@ static json_t *take_queues(const json_t *workers)
 
 static void print_workers(const json_t *workers)
 {
-	static const char *const columns[] = { "worker",       "cpu",	  "state",  "busy_percent",
-					       "load_percent", "packets", "sleeps", "naps", NULL };
+	static const char *const columns[] = { "worker",       "cpu",	       "state",
+					       "busy_percent", "load_percent", "packets",
+					       "sleeps",       "naps",	       NULL };
 	static const char *const queue_columns[] = { "port",	     "queue", "worker", "home",
 						     "load_percent", "why",   NULL };
 	json_t *queues = take_queues(workers);

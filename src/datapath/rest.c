@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Polling, naps and sleep (see rest.h for how it works). */
+/* Polling, naps, dozing and sleep (see rest.h for how it works). */
 #include "datapath/rest.h"
 
 #include "base/clock.h"
@@ -7,13 +7,16 @@
 
 #define POLL_NS_MIN (2 * NSEC_PER_USEC)
 #define POLL_NS_MAX (20 * NSEC_PER_USEC) /* about what being woken costs */
-#define PROBE_SLEEPS 32 /* one of so many times it polls for the longest time, to see what comes */
+#define PROBE_SLEEPS 32 /* one of so many times it polls for the longest time, to see what comes \
+			 */
 #define PERIOD_NS (2 * NSEC_PER_MSEC)
 #define NAP_NS_ASSUMED (3ull * REST_NAP_NS) /* what a nap takes, before there was one */
-#define NAP_PACKETS_MIN 4     /* that a nap must gather, for naps to begin ... */
-#define NAP_PACKETS_MAX 128   /* and may: half of a ring of the usual size */
-#define NAP_PACKETS_LIMIT 160 /* ... and to go on */
-#define NAP_POLL_NS 500	      /* of polling, for each packet that waited */
+#define NAP_PACKETS_MIN 4		    /* that a nap must gather, for naps to begin ... */
+#define NAP_PACKETS_MAX 128		    /* and may: half of a ring of the usual size */
+#define NAP_PACKETS_LIMIT 160		    /* ... and to go on */
+#define NAP_POLL_NS 500			    /* of polling, for each packet that waited */
+#define DOZE_GAP_MIN (150 * NSEC_PER_USEC)  /* dozes when packets come so seldom, ... */
+#define DOZE_GAP_MAX (1500 * NSEC_PER_USEC) /* and no more seldom, and for so long */
 #define PENALTY_MIN (10 * NSEC_PER_MSEC)
 #define PENALTY_MAX (1 * NSEC_PER_SEC)
 
@@ -76,6 +79,10 @@ static void found_work(struct rest *r, uint64_t now, unsigned n)
 {
 	uint64_t idle = r->idle_since ? now - r->idle_since : 0;
 
+	if (r->idle_since) {
+		r->gap_ns = now - r->found_at;
+		r->found_at = now;
+	}
 	/* polling pays when work comes soon after the last */
 	if (2 * idle > r->poll_ns && idle < POLL_NS_MAX)
 		set_poll(r, 2 * idle);
@@ -103,6 +110,9 @@ enum rest_choice rest_choose(struct rest *r, uint64_t now, unsigned n)
 		return REST_POLL;
 	set_poll(r, r->poll_ns / 2);
 	r->probe = ++r->n_sleeps % PROBE_SLEEPS == 0;
+	if (r->gap_ns >= DOZE_GAP_MIN && r->gap_ns <= DOZE_GAP_MAX &&
+	    now - r->found_at <= DOZE_GAP_MAX)
+		return REST_DOZE;
 	return REST_SLEEP;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a worker does when it has found nothing to do: poll on, take a nap, or sleep.
+/* What a worker does when it has found nothing to do: poll on, take a nap, doze, or sleep.
  *
  * Theory of operation. Sleep asks all queues for kicks and lasts until one comes: it costs nothing
  * while it lasts, but each guest that sends pays a system call, and being woken costs some 10 to 20
@@ -9,6 +9,11 @@
  * clock, in which packets gather and nobody kicks. After a nap it polls for a time that grows with
  * the number of packets that had to wait: the more there are, the more of them polling serves at
  * once.
+ *
+ * A core that has nothing to do for some 200 microseconds sleeps deeply, that of a virtual machine
+ * above all, and is slow to wake. While packets come more often than that core's wake-up is worth,
+ * but not so often that it stays awake by itself, the worker dozes: it sleeps, to be woken by a
+ * kick, but not for long at a time.
  *
  * Naps are for packets that come by themselves. Where each one waits for the answer to the one
  * before, a nap makes the traffic slower and gathers nothing: when the rate falls with the naps
@@ -21,13 +26,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define REST_NAP_NS 20000 /* a nap; timers make it longer, which is learnt */
+#define REST_NAP_NS 20000   /* a nap; timers make it longer, which is learnt */
+#define REST_DOZE_NS 100000 /* ... and to doze, at most */
 
-enum rest_choice { REST_POLL, REST_NAP, REST_SLEEP };
+enum rest_choice { REST_POLL, REST_NAP, REST_DOZE, REST_SLEEP };
 
 struct rest {
 	uint64_t poll_ns;    /* how long it polls before it sleeps, learnt; any thread may read */
 	uint64_t idle_since; /* 0: it is not */
+	uint64_t found_at;   /* when there was something to do after there was nothing */
+	uint64_t gap_ns;     /* between the last two such times */
 	uint64_t n_sleeps;
 	bool probe; /* poll for the longest time until the next sleep */
 
@@ -49,6 +57,6 @@ void rest_init(struct rest *r, uint64_t now);
 /* What to do after a turn with @n packets. */
 enum rest_choice rest_choose(struct rest *r, uint64_t now, unsigned n);
 
-/* Behind a nap, a sleep, that lasted until @now. @took: how long. */
+/* Behind a nap that took so long, and behind a sleep that lasted until @now. */
 void rest_napped(struct rest *r, uint64_t took);
 void rest_slept(struct rest *r, uint64_t now);

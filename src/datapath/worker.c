@@ -15,10 +15,10 @@
 
 LOG_MODULE("worker");
 
-#define CLOCK_TICKS 2000  /* about a microsecond: how old the time may be that packets see */
-#define SAMPLED_TURNS 13  /* one of so many tells what each queue costs */
-#define POLLED_QUEUE_MS 1 /* longest sleep while a queue cannot wake us */
+#define CLOCK_TICKS 2000 /* about a microsecond: how old the time may be that packets see */
+#define SAMPLED_TURNS 13 /* one of so many tells what each queue costs */
 #define TIMER_SLACK_NS 1000ul
+#define POLLED_QUEUE_NS 1000000l /* longest sleep while a queue cannot wake us */
 
 static unsigned poll_queue(struct worker *w, const struct view *view, const struct view_rxq *rxq,
 			   uint64_t now)
@@ -100,8 +100,8 @@ static bool only_held_left(struct worker *w, const struct view *view)
 	return n == 0;
 }
 
-/* Sleeps until something happens, unless something already has. */
-static void sleep_until_work(struct worker *w, const struct view *view)
+/* Sleeps until something happens, unless something already has; @most: nanoseconds, 0: for ever. */
+static void sleep_until_work(struct worker *w, const struct view *view, long most)
 {
 	const struct view_worker *mine = &view->workers[w->id];
 	struct epoll_event events[16];
@@ -118,8 +118,10 @@ static void sleep_until_work(struct worker *w, const struct view *view)
 		counter_add(&w->sleeps, 1);
 		rcu_reader_offline();
 		__atomic_store_n(&w->seen, WORKER_IDLE, __ATOMIC_SEQ_CST);
-		epoll_wait(w->epoll_fd, events, ARRAY_SIZE(events),
-			   all_wake ? -1 : POLLED_QUEUE_MS);
+		if (!most && !all_wake)
+			most = POLLED_QUEUE_NS;
+		epoll_pwait2(w->epoll_fd, events, ARRAY_SIZE(events),
+			     most ? &(struct timespec){ .tv_nsec = most } : NULL, NULL);
 		/* the view may be gone: it is not touched again, and queues are disarmed in the
 		 * next turn */
 		__atomic_store_n(&w->seen,
@@ -156,7 +158,7 @@ static bool rest(struct worker *w, const struct view *view, uint64_t now, unsign
 	if (choice == REST_NAP) {
 		nap(w);
 	} else {
-		sleep_until_work(w, view);
+		sleep_until_work(w, view, choice == REST_DOZE ? REST_DOZE_NS : 0);
 		rest_slept(&w->rest, clock_ns());
 	}
 	return true;

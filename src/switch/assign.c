@@ -315,10 +315,10 @@ json_t *switch_worker_show(struct swtch *sw)
 			      "worker", w, "state", s.asleep ? "asleep" : "polling", "busy_percent",
 			      busy_percent(sw, w, s.busy_ns), "load_percent", sw->loads[w].percent,
 			      "busy_ns", (json_int_t)s.busy_ns, "packets", (json_int_t)s.packets,
-			      "turns", (json_int_t)s.turns, "sleeps", (json_int_t)s.sleeps,
-			      "naps", (json_int_t)s.naps, "poll_us", (double)s.poll_ns / NSEC_PER_USEC, "poll",
-			      datapath_poll_always(sw->dp) ? "always" : "adaptive", "rebalance",
-			      !sw->keep_queues, "queues", queues_of(sw, w));
+			      "turns", (json_int_t)s.turns, "sleeps", (json_int_t)s.sleeps, "naps",
+			      (json_int_t)s.naps, "poll_us", (double)s.poll_ns / NSEC_PER_USEC,
+			      "poll", datapath_poll_always(sw->dp) ? "always" : "adaptive",
+			      "rebalance", !sw->keep_queues, "queues", queues_of(sw, w));
 		if (s.cpu >= 0)
 			json_object_set_new(o, "cpu", json_integer(s.cpu));
 		json_array_append_new(list, o);

@@ -102,7 +102,7 @@ struct ring {
 	uint16_t n_taken;    /* between the two: chains taken, not completed */
 	uint16_t avail_seen; /* split: driver's index when it was last read */
 	bool notified_valid; /* else nobody knows what the driver was told before us */
-	bool no_interrupt;	    /* split: driver's flag when its index was last read */
+	bool no_interrupt;   /* split: driver's flag when its index was last read */
 	bool avail_wrap, used_wrap; /* packed: wrap counters at next_avail and next_used */
 	uint16_t taken_first;	    /* packed: of taken[] and taken_desc[], the oldest */
 	uint16_t n_taken_desc;	    /* packed: descriptors of the chains taken */

@@ -13,10 +13,10 @@
 #include "base/compiler.h"
 #include "datapath/rest.h"
 
-#define TURN_NS 80	    /* of a turn without packets */
-#define PACKET_NS 60	    /* of each packet */
-#define TIMER_NS 40000	    /* how late timers and kicks wake a thread */
-#define BATCH 32	    /* packets in a turn, at most */
+#define TURN_NS 80     /* of a turn without packets */
+#define PACKET_NS 60   /* of each packet */
+#define TIMER_NS 40000 /* how late timers and kicks wake a thread */
+#define BATCH 32       /* packets in a turn, at most */
 #define NO_PACKETS UINT64_MAX
 
 /* What comes: a burst every so often, or the next one when the last was answered. */
@@ -30,7 +30,7 @@ struct world {
 	struct rest rest;
 	uint64_t now, next; /* next: burst */
 	unsigned waiting;   /* packets */
-	uint64_t packets, naps, sleeps, idle_ns, polls_ns;
+	uint64_t packets, naps, dozes, sleeps, idle_ns, polls_ns;
 };
 
 static void arrive(struct world *w, const struct traffic *t)
@@ -68,6 +68,14 @@ static void one_turn(struct world *w, const struct traffic *t)
 		pass(w, REST_NAP_NS + TIMER_NS);
 		rest_napped(&w->rest, REST_NAP_NS + TIMER_NS);
 		break;
+	case REST_DOZE:
+		w->dozes++;
+		if (!t->waits_for_answer && w->next > w->now + REST_DOZE_NS) {
+			pass(w, REST_DOZE_NS + TIMER_NS);
+			rest_slept(&w->rest, w->now);
+			break;
+		}
+		/* fallthrough */
 	case REST_SLEEP:
 		assert_int_equal(n, 0);
 		w->sleeps++;
@@ -94,7 +102,7 @@ static void play(struct world *w, const struct traffic *t, uint64_t ns)
 
 	if (w->next == NO_PACKETS || w->next < w->now)
 		w->next = w->now + t->gap_ns;
-	w->packets = w->naps = w->sleeps = w->idle_ns = w->polls_ns = 0;
+	w->packets = w->naps = w->dozes = w->sleeps = w->idle_ns = w->polls_ns = 0;
 	while (w->now < end)
 		one_turn(w, t);
 }
@@ -103,14 +111,31 @@ static void play(struct world *w, const struct traffic *t, uint64_t ns)
 
 static void test_little_traffic_is_slept_through(void **state)
 {
-	const struct traffic t = { .gap_ns = 1000000, .burst = 2 };
+	const struct traffic t = { .gap_ns = 5000000, .burst = 2 };
 	struct world w;
 
 	begin(&w);
 	play(&w, &t, SECOND);
-	assert_int_equal(w.naps, 0);
-	assert_in_range(w.sleeps, 900, 1001);
+	assert_int_equal(w.naps + w.dozes, 0);
+	assert_in_range(w.sleeps, 190, 201);
 	assert_true(w.polls_ns < SECOND / 100);
+}
+
+static void test_some_traffic_keeps_the_core_awake(void **state)
+{
+	const struct traffic some = { .gap_ns = 1000000, .burst = 2 };
+	const struct traffic none = { .gap_ns = 60 * SECOND, .burst = 1 };
+	struct world w;
+
+	begin(&w);
+	play(&w, &some, SECOND);
+	assert_int_equal(w.naps, 0);
+	assert_in_range(w.dozes, 5000, 11000);
+	assert_true(w.polls_ns < SECOND / 25);
+	/* but not when it has ended */
+	play(&w, &none, 60 * SECOND);
+	assert_true(w.dozes < 25);
+	assert_true(w.sleeps <= 2);
 }
 
 static void test_steady_traffic_gets_naps(void **state)
@@ -214,6 +239,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_little_traffic_is_slept_through),
+		cmocka_unit_test(test_some_traffic_keeps_the_core_awake),
 		cmocka_unit_test(test_steady_traffic_gets_naps),
 		cmocka_unit_test(test_kicks_are_cheaper_than_naps_for_few),
 		cmocka_unit_test(test_much_traffic_is_polled),
