@@ -7,8 +7,7 @@
 
 #define POLL_NS_MIN (2 * NSEC_PER_USEC)
 #define POLL_NS_MAX (20 * NSEC_PER_USEC) /* about what being woken costs */
-#define PROBE_SLEEPS 32 /* one of so many times it polls for the longest time, to see what comes \
-			 */
+#define PROBE_SLEEPS 32 /* of so many sleeps, one comes later, to see what comes meanwhile */
 #define PERIOD_NS (2 * NSEC_PER_MSEC)
 #define NAP_NS_ASSUMED (3ull * REST_NAP_NS) /* what a nap takes, before there was one */
 #define NAP_PACKETS_MIN 4		    /* that a nap must gather, for naps to begin ... */

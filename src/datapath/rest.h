@@ -29,8 +29,10 @@
 #define REST_NAP_NS 20000   /* a nap; timers make it longer, which is learnt */
 #define REST_DOZE_NS 100000 /* ... and to doze, at most */
 
+/* What to do next. */
 enum rest_choice { REST_POLL, REST_NAP, REST_DOZE, REST_SLEEP };
 
+/* What a worker has learnt. */
 struct rest {
 	uint64_t poll_ns;    /* how long it polls before it sleeps, learnt; any thread may read */
 	uint64_t idle_since; /* 0: it is not */
@@ -52,6 +54,7 @@ struct rest {
 	uint64_t penalty;    /* are not when they fail the next time */
 };
 
+/* Nothing is known yet. */
 void rest_init(struct rest *r, uint64_t now);
 
 /* What to do after a turn with @n packets. */
