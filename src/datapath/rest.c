@@ -7,14 +7,15 @@
 
 #define POLL_NS_MIN (2 * NSEC_PER_USEC)
 #define POLL_NS_MAX (50 * NSEC_PER_USEC)
-#define PROBE_SLEEPS 32 /* one of so many times it polls for the longest time, to see what comes */
+#define PROBE_SLEEPS 32 /* one of so many times it polls for the longest time, to see what comes \
+			 */
 #define PERIOD_NS (2 * NSEC_PER_MSEC)
 #define NAP_NS_ASSUMED (3ull * REST_NAP_NS) /* what a nap takes, before there was one */
-#define NAP_PACKETS_MIN 2     /* that a nap must gather, for naps to begin ... */
-#define NAP_PACKETS_MAX 128   /* and may: half of a ring of the usual size */
-#define NAP_PACKETS_LIMIT 160 /* ... and to go on */
-#define NAP_FORGET 64	      /* periods in which a long nap is forgotten */
-#define NAP_POLL_NS 500	      /* of polling, for each packet that waited */
+#define NAP_PACKETS_MIN 2		    /* that a nap must gather, for naps to begin ... */
+#define NAP_PACKETS_MAX 128		    /* and may: half of a ring of the usual size */
+#define NAP_PACKETS_LIMIT 160		    /* ... and to go on */
+#define NAP_FORGET 64			    /* periods in which a long nap is forgotten */
+#define NAP_POLL_NS 500			    /* of polling, for each packet that waited */
 #define PENALTY_MIN (10 * NSEC_PER_MSEC)
 #define PENALTY_MAX (1 * NSEC_PER_SEC)
 
@@ -50,7 +51,8 @@ static void judge_naps(struct rest *r, uint64_t now)
 	uint64_t gathered = r->packets * r->nap_ns / took;
 
 	if (!r->naps) {
-		/* one that the machine made long, when it stood still, must not rule out the next */
+		/* one that the machine made long, when it stood still, must not rule out the next
+		 */
 		if (r->nap_ns > NAP_NS_ASSUMED)
 			r->nap_ns -= (r->nap_ns - NAP_NS_ASSUMED) / NAP_FORGET;
 		r->naps = gathered >= NAP_PACKETS_MIN && gathered <= NAP_PACKETS_MAX &&

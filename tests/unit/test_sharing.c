@@ -7,7 +7,7 @@
 
 #define PORTS 4u
 #define PAIRS 5u /* of a port, at most */
-#define MACS 3u  /* of each port */
+#define MACS 3u	 /* of each port */
 
 struct probe {
 	bool inside;
