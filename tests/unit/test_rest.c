@@ -13,10 +13,10 @@
 #include "base/compiler.h"
 #include "datapath/rest.h"
 
-#define TURN_NS 80	    /* of a turn without packets */
-#define PACKET_NS 60	    /* of each packet */
-#define TIMER_NS 40000	    /* how late timers and kicks wake a thread */
-#define BATCH 32	    /* packets in a turn, at most */
+#define TURN_NS 80     /* of a turn without packets */
+#define PACKET_NS 60   /* of each packet */
+#define TIMER_NS 40000 /* how late timers and kicks wake a thread */
+#define BATCH 32       /* packets in a turn, at most */
 #define NO_PACKETS UINT64_MAX
 
 /* What comes: a burst every so often, or the next one when the last was answered. */
