@@ -13,6 +13,7 @@
 #define NAP_PACKETS_MIN 4		    /* that a nap must gather, for naps to begin ... */
 #define NAP_PACKETS_MAX 128		    /* and may: half of a ring of the usual size */
 #define NAP_PACKETS_LIMIT 160		    /* ... and to go on */
+#define NAP_FORGET 64			    /* periods in which a long nap is forgotten */
 #define NAP_POLL_NS 500			    /* of polling, for each packet that waited */
 #define DOZE_GAP_MIN (150 * NSEC_PER_USEC)  /* dozes when packets come so seldom, ... */
 #define DOZE_GAP_MAX (1500 * NSEC_PER_USEC) /* and no more seldom, and for so long */
@@ -51,6 +52,10 @@ static void judge_naps(struct rest *r, uint64_t now)
 	uint64_t gathered = r->packets * r->nap_ns / took;
 
 	if (!r->naps) {
+		/* one that the machine made long, when it stood still, must not rule out the next
+		 */
+		if (r->nap_ns > NAP_NS_ASSUMED)
+			r->nap_ns -= (r->nap_ns - NAP_NS_ASSUMED) / NAP_FORGET;
 		r->naps = gathered >= NAP_PACKETS_MIN && gathered <= NAP_PACKETS_MAX &&
 			  now >= r->not_before;
 		r->rate = rate;

@@ -74,11 +74,43 @@ static void test_sleeps(void **state)
 	assert_int_equal(lock.state, LOCK_FREE);
 }
 
+/* Who holds it most of the time, and takes it again before others have woken up, gives way. */
+static void test_nobody_starves(void **state)
+{
+	unsigned n_passed = 0;
+
+	for (unsigned i = 0; i < 20; i++) {
+		pthread_t thread;
+		bool starves = false;
+
+		count = 0;
+		lock_take(&lock);
+		assert_int_equal(pthread_create(&thread, NULL, take_and_count, NULL), 0);
+		while (!count && !starves) {
+			while (__atomic_load_n(&lock.state, __ATOMIC_RELAXED) != LOCK_AWAITED)
+				usleep(10);
+			usleep(200);
+			starves = __atomic_load_n(&lock.n_starving, __ATOMIC_RELAXED);
+			lock_release(&lock);
+			lock_take(&lock);
+		}
+		/* it was its turn, not ours */
+		assert_int_equal(count, 1);
+		n_passed += starves;
+		lock_release(&lock);
+		pthread_join(thread, NULL);
+		assert_int_equal(lock.state, LOCK_FREE);
+		assert_int_equal(lock.n_starving, 0);
+	}
+	assert_true(n_passed > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_at_a_time),
 		cmocka_unit_test(test_sleeps),
+		cmocka_unit_test(test_nobody_starves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -235,6 +235,27 @@ static void test_polling_grows_with_what_waited(void **state)
 	assert_int_equal(rest_choose(&r, now + 200000, 0), REST_SLEEP);
 }
 
+/* A machine that stood still for a second says nothing of what naps take. */
+static void test_a_long_nap_is_forgotten(void **state)
+{
+	static const uint64_t gaps[] = { 20000, 10000, 3000, 1000 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(gaps); i++) {
+		const struct traffic t = { .gap_ns = gaps[i], .burst = 2 };
+		struct world w;
+
+		begin(&w);
+		play(&w, &t, SECOND / 10);
+		assert_true(w.rest.naps);
+		w.now += SECOND;
+		w.next = w.now; /* what came meanwhile did not fit into the ring */
+		rest_napped(&w.rest, SECOND);
+		play(&w, &t, 2 * SECOND);
+		play(&w, &t, SECOND);
+		assert_true(w.naps > 5000);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_answers_are_not_kept_waiting),
 		cmocka_unit_test(test_the_end_of_the_traffic_ends_the_naps),
 		cmocka_unit_test(test_polling_grows_with_what_waited),
+		cmocka_unit_test(test_a_long_nap_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
