@@ -18,7 +18,7 @@ LOG_MODULE("worker");
 #define CLOCK_TICKS 2000 /* about a microsecond: how old the time may be that packets see */
 #define SAMPLED_TURNS 13 /* one of so many tells what each queue costs */
 #define TIMER_SLACK_NS 1000ul
-#define POLLED_QUEUE_NS 1000000l /* longest sleep while a queue cannot wake us */
+#define POLLED_QUEUE_MS 1 /* longest sleep while a queue cannot wake us */
 
 static unsigned poll_queue(struct worker *w, const struct view *view, const struct view_rxq *rxq,
 			   uint64_t now)
@@ -100,7 +100,8 @@ static bool only_held_left(struct worker *w, const struct view *view)
 	return n == 0;
 }
 
-/* Sleeps until something happens, unless something already has; @most: nanoseconds, 0: for ever. */
+/* Sleeps until something happens, unless something already has; @most: nanoseconds, 0: for ever.
+ * Kernels before 5.11 know no such short time: there, it is for ever. */
 static void sleep_until_work(struct worker *w, const struct view *view, long most)
 {
 	const struct view_worker *mine = &view->workers[w->id];
@@ -118,10 +119,10 @@ static void sleep_until_work(struct worker *w, const struct view *view, long mos
 		counter_add(&w->sleeps, 1);
 		rcu_reader_offline();
 		__atomic_store_n(&w->seen, WORKER_IDLE, __ATOMIC_SEQ_CST);
-		if (!most && !all_wake)
-			most = POLLED_QUEUE_NS;
-		epoll_pwait2(w->epoll_fd, events, ARRAY_SIZE(events),
-			     most ? &(struct timespec){ .tv_nsec = most } : NULL, NULL);
+		if (!most || epoll_pwait2(w->epoll_fd, events, ARRAY_SIZE(events),
+					  &(struct timespec){ .tv_nsec = most }, NULL) < 0)
+			epoll_wait(w->epoll_fd, events, ARRAY_SIZE(events),
+				   all_wake ? -1 : POLLED_QUEUE_MS);
 		/* the view may be gone: it is not touched again, and queues are disarmed in the
 		 * next turn */
 		__atomic_store_n(&w->seen,
