@@ -2,12 +2,18 @@
 /* What happens when two threads want one lock. */
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/lock.h"
 
 #define SPINS 200	 /* looks at a lock that is held, before sleep: some microseconds */
 #define SLEEPS_IN_VAIN 4 /* from then on the lock is passed on */
+
+static void futex(uint32_t *at, int op, uint32_t value)
+{
+	syscall(SYS_futex, at, op, value, (const struct timespec *)0); /* no timeout */
+}
 
 /* Tries to get a lock from any state in which it may be had, or to make it known that somebody
  * waits. Returns the state behind that, LOCK_FREE: it is ours.
@@ -45,7 +51,7 @@ void lock_wait(struct lock *lock)
 	while ((state = claim(lock, n_sleeps)) != LOCK_FREE) {
 		if (++n_sleeps == SLEEPS_IN_VAIN)
 			__atomic_add_fetch(&lock->n_starving, 1, __ATOMIC_RELAXED);
-		syscall(SYS_futex, &lock->state, FUTEX_WAIT_PRIVATE, state, NULL, NULL, 0);
+		futex(&lock->state, FUTEX_WAIT_PRIVATE, state);
 	}
 	if (n_sleeps >= SLEEPS_IN_VAIN)
 		__atomic_sub_fetch(&lock->n_starving, 1, __ATOMIC_RELAXED);
@@ -53,5 +59,5 @@ void lock_wait(struct lock *lock)
 
 void lock_wake(struct lock *lock)
 {
-	syscall(SYS_futex, &lock->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	futex(&lock->state, FUTEX_WAKE_PRIVATE, 1);
 }
