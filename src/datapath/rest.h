@@ -2,7 +2,7 @@
 /* What a worker does when it has found nothing to do: poll on, take a nap, doze, or sleep.
  *
  * Theory of operation. Sleep asks all queues for kicks and lasts until one comes: it costs nothing
- * while it lasts, but each guest that sends pays a system call, and being woken costs some 10 to 20
+ * while it lasts, but each guest that sends pays a system call, and being woken costs some
  * microseconds of processor time. So a worker polls on for a while before it sleeps, and learns for
  * how long that pays. When packets come so often that it would never sleep, but not so often that
  * it has much to do, polling burns a whole core. Then it takes naps instead: short sleeps by the
