@@ -33,6 +33,11 @@
 /* Marks a function as printf-like: format is argument @f, values start at argument @v. */
 #define PRINTF_LIKE(f, v) __attribute__((format(printf, f, v)))
 
+/* For what is only fast as a part of its caller, where it is told constants; and for what is only
+ * fast with all registers for itself. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define NEVER_INLINE __attribute__((noinline))
+
 /* Tells the processor that this is a loop that waits for another thread. */
 #if defined(__x86_64__) || defined(__i386__)
 #define cpu_relax() __builtin_ia32_pause()

@@ -31,6 +31,7 @@ struct outbox {
 	unsigned n_waiting; /* packets for this port id in our inbox */
 	struct share share;
 	unsigned n;
+	bool mixed; /* else no packet has or gets a tag, or asks for an offload */
 	struct pkt *pkts[BATCH_MAX];
 	struct normal_tag tags[BATCH_MAX];
 };
@@ -237,9 +238,9 @@ static unsigned pick_txq(const struct forwarder *fw, const struct view_port *out
 	return range->first + hash % range->n;
 }
 
-/* Sends on one queue. */
+/* Sends on one queue. @plain: no packet asks for an offload. */
 static void transmit_at(struct forwarder *fw, const struct view_port *out, unsigned at,
-			struct pkt *const *pkts, unsigned n)
+			struct pkt *const *pkts, unsigned n, bool plain)
 {
 	struct txq *q = out->txqs[at].q;
 	bool shared = out->txqs[at].shared;
@@ -247,7 +248,10 @@ static void transmit_at(struct forwarder *fw, const struct view_port *out, unsig
 	unsettled_make_room(fw->unsettled);
 	if (shared)
 		lock_take(&q->lock);
-	offload_transmit(&fw->segments, q, pkts, n, counters(fw, out));
+	if (likely(plain))
+		q->port->ops->tx(q, pkts, n, counters(fw, out));
+	else
+		offload_transmit(&fw->segments, q, pkts, n, counters(fw, out));
 	unsettled_add_tx(fw->unsettled, q, shared);
 	if (shared)
 		lock_release(&q->lock);
@@ -255,7 +259,8 @@ static void transmit_at(struct forwarder *fw, const struct view_port *out, unsig
 
 /* There is a choice of queues: a flow stays on one of them. */
 static void transmit_spread(struct forwarder *fw, const struct view_port *out,
-			    const struct view_txq_range *range, struct pkt *const *pkts, unsigned n)
+			    const struct view_txq_range *range, struct pkt *const *pkts, unsigned n,
+			    bool plain)
 {
 	struct pkt *some[BATCH_MAX];
 	unsigned at[BATCH_MAX];
@@ -272,13 +277,13 @@ static void transmit_spread(struct forwarder *fw, const struct view_port *out,
 				some[k++] = pkts[i];
 				left &= ~(1u << i);
 			}
-		transmit_at(fw, out, at[first], some, k);
+		transmit_at(fw, out, at[first], some, k, plain);
 	}
 }
 
 /* @n >= 1 */
 static void transmit(struct forwarder *fw, const struct view_port *out, struct pkt *const *pkts,
-		     unsigned n)
+		     unsigned n, bool plain)
 {
 	const struct view_txq_range *range;
 
@@ -293,22 +298,24 @@ static void transmit(struct forwarder *fw, const struct view_port *out, struct p
 	}
 	range = &out->by_home[fw->home];
 	if (likely(range->n == 1))
-		transmit_at(fw, out, range->first, pkts, n);
+		transmit_at(fw, out, range->first, pkts, n, plain);
 	else
-		transmit_spread(fw, out, range, pkts, n);
+		transmit_spread(fw, out, range, pkts, n, plain);
 }
 
 static void flush_outbox(struct forwarder *fw, struct outbox *box)
 {
-	for (unsigned i = 0; i < box->n; i++) {
-		struct pkt *pkt = box->pkts[i];
-		struct normal_tag tag = box->tags[i];
+	if (unlikely(box->mixed))
+		for (unsigned i = 0; i < box->n; i++) {
+			struct pkt *pkt = box->pkts[i];
+			struct normal_tag tag = box->tags[i];
 
-		if (unlikely(pkt->tagged || tag.tagged))
-			pkt_set_tag(pkt, tag.tagged, tag.tci);
-	}
-	transmit(fw, box->port, box->pkts, box->n);
+			if (pkt->tagged || tag.tagged)
+				pkt_set_tag(pkt, tag.tagged, tag.tci);
+		}
+	transmit(fw, box->port, box->pkts, box->n, !box->mixed);
 	box->n = 0;
+	box->mixed = false;
 }
 
 static void flush_all(struct forwarder *fw)
@@ -337,6 +344,7 @@ static inline struct outbox *open_outbox(struct forwarder *fw, const struct view
 
 static inline void put(struct outbox *box, struct pkt *pkt, struct normal_tag tag)
 {
+	box->mixed |= pkt->tagged || tag.tagged || !offload_none(pkt);
 	box->pkts[box->n] = pkt;
 	box->tags[box->n++] = tag;
 }
@@ -492,11 +500,12 @@ static void decide(struct forwarder *fw, const struct view_port *in, struct pkt 
 	fw->slot = NULL;
 }
 
-/* Frames often come in runs that take the same trip: what that was, in this batch. */
+/* Untagged frames often come in runs that take the same trip: what that was, in this batch. */
 struct run {
 	struct trip_key key;
 	struct outbox *box; /* NULL: no run */
 	uint32_t max_len;   /* of a frame, for which the MTUs need not be looked at */
+	uint16_t ethertype;
 	struct normal_tag tag;
 };
 
@@ -515,6 +524,7 @@ static inline bool follow_trip(struct forwarder *fw, const struct view_port *in,
 {
 	uint32_t len = payload_len(pkt);
 	const struct view_port *out;
+	struct outbox *box;
 
 	/* what is too long to come in is no sign of its source */
 	if (unlikely(len > in->mtu))
@@ -522,10 +532,30 @@ static inline bool follow_trip(struct forwarder *fw, const struct view_port *in,
 	out = trip_find(trip, key, fw->view, in, fw->now_s);
 	if (unlikely(!out || len > out->mtu))
 		return false;
+	box = open_outbox(fw, out);
 	*run = (struct run){ .key = *key,
 			     .max_len = min(in->mtu, out->mtu) + ETH_HLEN,
-			     .box = open_outbox(fw, out),
+			     .ethertype = pkt->ethertype,
+			     .box = pkt->tagged ? NULL : box,
 			     .tag = trip->tag };
+	put_once(fw, box, pkt, trip->tag);
+	return true;
+}
+
+/* Puts an untagged frame that belongs to @run, where it goes. False: it may not be one. */
+static inline bool join_run(struct forwarder *fw, struct pkt *pkt, struct run *run)
+{
+	struct trip_key key;
+
+	if (unlikely(!run->box || pkt->len < ETH_HLEN + VLAN_TAG_LEN || pkt->len > run->max_len ||
+		     !offload_none(pkt)))
+		return false;
+	trip_key_read_untagged(pkt, &key);
+	if (key.first != run->key.first || key.second != run->key.second)
+		return false;
+	pkt->ethertype = run->ethertype;
+	pkt->tci = 0;
+	pkt->tagged = false;
 	put_once(fw, run->box, pkt, run->tag);
 	return true;
 }
@@ -537,6 +567,8 @@ static inline void forward_received(struct forwarder *fw, const struct view_port
 	struct trip_key key;
 	bool keyed;
 
+	if (likely(join_run(fw, pkt, run)))
+		return;
 	if (unlikely(pkt->len < ETH_HLEN)) {
 		drop_count(counters(fw, in), DROP_too_short, 1);
 		return;
@@ -547,11 +579,6 @@ static inline void forward_received(struct forwarder *fw, const struct view_port
 		return;
 	}
 	if (likely(keyed)) {
-		if (likely(run->box && key.first == run->key.first &&
-			   key.second == run->key.second && pkt->len <= run->max_len)) {
-			put_once(fw, run->box, pkt, run->tag);
-			return;
-		}
 		trip = trip_slot(fw->trips, &key, in);
 		if (likely(follow_trip(fw, in, pkt, &key, trip, run)))
 			return;

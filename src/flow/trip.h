@@ -47,6 +47,14 @@ struct trip_cache {
 struct trip_cache *trip_cache_create(void);
 void trip_cache_destroy(struct trip_cache *cache);
 
+/* The key of a frame of at least ETH_HLEN + VLAN_TAG_LEN bytes, if it has no tag; if it has one,
+ * this is not the key of any frame that has none. */
+static inline void trip_key_read_untagged(const struct pkt *pkt, struct trip_key *key)
+{
+	memcpy(key, pkt->head, sizeof(*key));
+	key->second &= 0x0000ffffffffffffull; /* the last two bytes are not Ethernet's */
+}
+
 /* Reads what pkt_parse() reads, and the key. False when there can be no trip: the frame is short or
  * has a tag behind a tag, which the key does not hold. @pkt has at least ETH_HLEN bytes.
  */
@@ -55,9 +63,10 @@ static inline bool trip_key_read(struct pkt *pkt, struct trip_key *key)
 	pkt_parse(pkt);
 	if (unlikely(pkt->len < ETH_HLEN + VLAN_TAG_LEN || ethertype_is_tag(pkt->ethertype)))
 		return false;
-	memcpy(key, pkt->head, sizeof(*key));
-	if (likely(!pkt->tagged)) /* the last two bytes are not Ethernet's (they come last) */
-		key->second &= 0x0000ffffffffffffull;
+	if (likely(!pkt->tagged))
+		trip_key_read_untagged(pkt, key);
+	else
+		memcpy(key, pkt->head, sizeof(*key));
 	return true;
 }
 

@@ -136,21 +136,19 @@ static bool receive_chain(const struct vhost_queue *q, struct ring_chain *chain,
 	return true;
 }
 
-/* The same for the common case: a header that asks for nothing, and the whole frame, in one piece
- * of memory. False: it is not so, nothing was done.
+/* The same for the common case: a header of the usual length that asks for nothing, and the whole
+ * frame, in one piece of memory. False: it is not so, nothing was done.
  */
-static inline bool receive_plain(const struct vhost_queue *q, const struct ring_chain *chain,
-				 struct pkt *pkt)
+static inline bool receive_plain(const struct ring_chain *chain, bool header_asks, struct pkt *pkt)
 {
 	const uint8_t *at = chain->iov->iov_base;
-	uint32_t len = chain->out_len - NET_HEADER_LEN_MAX;
+	uint32_t len = chain->out_len - NET_HEADER_LEN_MAX; /* modulo 2^32 */
 	uint16_t asks = 0;
 
-	if (unlikely(chain->n_out != 1 || q->header_len != NET_HEADER_LEN_MAX ||
-		     chain->out_len <= NET_HEADER_LEN_MAX || len > FRAME_LEN_MAX))
+	if (unlikely(chain->n_out != 1 || len - 1 >= FRAME_LEN_MAX))
 		return false;
 	/* flags and gso_type, read once: if they are 0 nothing else in it means anything */
-	if (q->header_asks)
+	if (header_asks)
 		memcpy(&asks, at, sizeof(asks));
 	if (unlikely(asks))
 		return false;
@@ -158,17 +156,20 @@ static inline bool receive_plain(const struct vhost_queue *q, const struct ring_
 	return true;
 }
 
-/* Asks for the lines that a packet's private head is copied from. */
-static inline void fetch_head(const struct vhost_queue *q, const struct ring_chain *chain)
+/* Asks for the lines that packets' private heads are copied from, which begin @skip bytes behind
+ * their buffers. Those of a long head that are further behind follow by themselves.
+ */
+static inline void fetch_heads(const struct ring_chain *chains, unsigned n, unsigned skip)
 {
-	const uint8_t *at = chain->iov->iov_base;
-	uint32_t skip = q->header_asks ? 0 : q->header_len, len = chain->out_len;
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *at;
 
-	if (unlikely(chain->n_out != 1 || len <= skip))
-		return;
-	__builtin_prefetch(at + skip);
-	/* the last line of a small frame; of a large one, those behind follow by themselves */
-	__builtin_prefetch(at + min(len - 1, skip + CACHE_LINE));
+		if (unlikely(!chains[i].n_out))
+			continue;
+		at = chains[i].iov->iov_base;
+		__builtin_prefetch(at + skip);
+		__builtin_prefetch(at + CACHE_LINE);
+	}
 }
 
 /* Throws away what the guest sends on a queue that it has not enabled. */
@@ -187,6 +188,9 @@ void vhost_queue_rx(struct rxq *rxq, struct batch *batch, struct port_counters *
 	struct vhost_queue *q = of_rxq(rxq);
 	struct ring *ring = &q->vring->ring;
 	struct ring_chain chains[BATCH_MAX];
+	const unsigned header_len = q->header_len;
+	const bool header_asks = q->header_asks, usual = header_len == NET_HEADER_LEN_MAX;
+	struct pkt *pkt = batch->pkts;
 	uint64_t bytes = 0, copied = 0;
 	unsigned n;
 
@@ -201,20 +205,18 @@ void vhost_queue_rx(struct rxq *rxq, struct batch *batch, struct port_counters *
 		discard(q, chains, n, c);
 		return;
 	}
-	for (unsigned i = 0; i < n; i++)
-		fetch_head(q, &chains[i]);
+	fetch_heads(chains, n, header_asks ? 0 : header_len);
 	ring_prepare(ring, n);
 	for (unsigned i = 0; i < n; i++) {
-		struct pkt *pkt = &batch->pkts[batch->n];
-
-		if (likely(chains[i].out_len > q->header_len))
-			bytes += chains[i].out_len - q->header_len;
-		if (unlikely(!receive_plain(q, &chains[i], pkt) &&
+		if (likely(chains[i].out_len > header_len))
+			bytes += chains[i].out_len - header_len;
+		if (unlikely(!(usual && receive_plain(&chains[i], header_asks, pkt)) &&
 			     !receive_chain(q, &chains[i], pkt, c)))
 			continue;
 		copied += pkt->head_len;
-		batch->n++;
+		pkt++;
 	}
+	batch->n = (unsigned)(pkt - batch->pkts);
 	counter_add(&c->rx_bytes, bytes);
 	counter_add(&c->copied_bytes, copied);
 	if (unlikely(!batch->n))

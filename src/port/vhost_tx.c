@@ -227,31 +227,6 @@ static inline void cursor_write(struct cursor *cur, const void *from, size_t len
 	}
 }
 
-/* The common case: one buffer that holds it all. False when it is not so. */
-static inline bool write_at_once(struct vhost_queue *q, const struct pkt *pkt,
-				 const struct virtio_net_hdr_mrg_rxbuf *header)
-{
-	struct vhost_buffers *b = q->buffers;
-	const struct ring_chain *chain = &b->chains[b->used];
-	const struct iovec *iov = &chain->iov[chain->n_out];
-	uint32_t len = q->header_len + pkt->len;
-	uint8_t *at = iov->iov_base;
-
-	if (unlikely(iov->iov_len < len))
-		return false;
-	/* two lengths that the compiler knows, instead of a call */
-	if (likely(q->header_len == sizeof(*header)))
-		memcpy(at, header, sizeof(*header));
-	else
-		memcpy(at, &header->hdr, sizeof(header->hdr));
-	pkt_copy(pkt, at + q->header_len);
-	/* of many lines in a row only the first: moving them all costs more than it saves */
-	if (q->demote)
-		cache_demote(at);
-	b->lens[b->used++] = len;
-	return true;
-}
-
 /* Copies header and packet into the first @n_chains free chains, which have room for it. */
 static void write_packet(struct vhost_queue *q, const struct pkt *pkt, unsigned n_chains)
 {
@@ -261,8 +236,6 @@ static void write_packet(struct vhost_queue *q, const struct pkt *pkt, unsigned 
 	uint32_t left = q->header_len + pkt->len;
 	struct cursor cur;
 
-	if (likely(write_at_once(q, pkt, &header)))
-		return;
 	cursor_open(&cur, &b->chains[b->used]);
 	cursor_write(&cur, &header, q->header_len);
 	cursor_write(&cur, pkt->head, pkt->head_len);
@@ -276,23 +249,24 @@ static void write_packet(struct vhost_queue *q, const struct pkt *pkt, unsigned 
 	}
 }
 
-/* Asks for the lines where the packet behind @pkt will be written, if it is about as long. */
-static inline void fetch_bulk(const struct vhost_buffers *b, const struct pkt *pkt)
+/* Asks for the lines of the buffer at @at where a packet will be written that is about as long as
+ * @pkt. */
+static inline void fetch_bulk(const struct vhost_buffers *b, unsigned at, const struct pkt *pkt)
 {
 	const struct ring_chain *chain;
 	const struct iovec *iov;
 	size_t len;
 
-	if (b->used + 1 >= b->n)
+	if (at >= b->n)
 		return;
-	chain = &b->chains[b->used + 1];
+	chain = &b->chains[at];
 	if (!chain->in_len)
 		return;
 	iov = &chain->iov[chain->n_out];
 	len = min(pkt->len, (uint32_t)BULK_LEN_MAX);
 	len = min(len, iov->iov_len);
-	for (size_t at = (size_t)2 * CACHE_LINE; at < len; at += CACHE_LINE)
-		prefetch_write((const uint8_t *)iov->iov_base + at);
+	for (size_t i = (size_t)2 * CACHE_LINE; i < len; i += CACHE_LINE)
+		prefetch_write((const uint8_t *)iov->iov_base + i);
 }
 
 static const enum drop_reason drop_of_room[] = {
@@ -301,23 +275,71 @@ static const enum drop_reason drop_of_room[] = {
 	[ROOM_BROKEN] = DROP_tx_ring_broken,
 };
 
-/* Fills the buffers that one packet takes. */
-static inline void transmit(struct vhost_queue *q, const struct guestmem *mem,
-			    const struct pkt *pkt, unsigned ahead, struct port_counters *c)
+/* Writes a packet and its header, of a length that the compiler knows, to one buffer. */
+static ALWAYS_INLINE void write_single(uint8_t *at, const struct pkt *pkt, unsigned header_len)
+{
+	/* what num_buffers is when there is such a field (5.1.6.4) */
+	uint32_t end = pkt->offload.csum_offset | 1u << 16;
+
+	memcpy(at, &pkt->offload, 8);
+	memcpy(at + 8, &end, header_len - 8);
+	pkt_copy(pkt, at + header_len);
+}
+
+/* Fills buffers in hand with packets that fit in one of them, in one piece, as nearly all do, as
+ * long as they come. Returns how many.
+ */
+static inline unsigned fill_singles(struct vhost_queue *q, struct pkt *const *pkts, unsigned n)
+{
+	struct vhost_buffers *b = q->buffers;
+	const unsigned header_len = q->header_len;
+	const bool demote = q->demote;
+	unsigned used = b->used, i;
+	uint64_t bytes = 0;
+
+	n = min(n, b->n - used);
+	for (i = 0; i < n; i++, used++) {
+		const struct ring_chain *chain = &b->chains[used];
+		const struct iovec *iov = &chain->iov[chain->n_out];
+		const struct pkt *pkt = pkts[i];
+		uint32_t len = header_len + pkt->len;
+
+		if (unlikely(!chain->in_len || iov->iov_len < len))
+			break;
+		if (pkt->len >= BULK_LEN)
+			fetch_bulk(b, used + 1, pkt);
+		if (likely(header_len == sizeof(struct virtio_net_hdr_mrg_rxbuf)))
+			write_single(iov->iov_base, pkt, sizeof(struct virtio_net_hdr_mrg_rxbuf));
+		else
+			write_single(iov->iov_base, pkt, sizeof(struct virtio_net_hdr));
+		/* of many lines in a row only the first: moving all costs more than it saves */
+		if (demote)
+			cache_demote(iov->iov_base);
+		b->lens[used] = len;
+		bytes += pkt->len;
+	}
+	b->used = used;
+	b->n_packets += i;
+	b->n_bytes += bytes;
+	return i;
+}
+
+/* Fills the buffers that one packet takes, whatever it is. @ahead: packets that will want buffers
+ * too. */
+static void fill(struct vhost_queue *q, const struct guestmem *mem, const struct pkt *pkt,
+		 unsigned ahead, struct port_counters *c)
 {
 	struct vhost_buffers *b = q->buffers;
 	uint32_t need = q->header_len + pkt->len;
-	enum room room = ROOM_OK;
-	unsigned n_chains = 1;
+	unsigned n_chains;
+	enum room room;
 
-	if (unlikely(b->used == b->n || b->chains[b->used].in_len < need)) {
+	room = find_room(q, mem, need, ahead, &n_chains);
+	if (unlikely(room == ROOM_SMALL && b->used > b->done)) {
+		/* so many buffers are in hand that no more can be taken: let go of the filled
+		 * ones */
+		deliver(q, c);
 		room = find_room(q, mem, need, ahead, &n_chains);
-		if (unlikely(room == ROOM_SMALL && b->used > b->done)) {
-			/* so many buffers are in hand that no more can be taken: let go of the
-			 * filled ones */
-			deliver(q, c);
-			room = find_room(q, mem, need, ahead, &n_chains);
-		}
 	}
 	if (unlikely(room != ROOM_OK)) {
 		drop_count(c, drop_of_room[room], 1);
@@ -340,10 +362,11 @@ void vhost_queue_tx(struct txq *txq, struct pkt *const *pkts, unsigned n, struct
 		b->serial = mem->serial;
 	}
 	ring_prepare(&q->vring->ring, n);
-	for (unsigned i = 0; i < n; i++) {
-		if (pkts[i]->len >= BULK_LEN)
-			fetch_bulk(b, pkts[i]);
-		transmit(q, mem, pkts[i], n - i - 1, c);
+	for (unsigned i = 0;; i++) {
+		i += fill_singles(q, pkts + i, n - i);
+		if (likely(i == n))
+			break;
+		fill(q, mem, pkts[i], n - i - 1, c);
 	}
 	deliver(q, c);
 	if (c->tx_packets != delivered)

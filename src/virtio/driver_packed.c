@@ -129,40 +129,56 @@ static int packed_add(struct driver_ring *ring, const struct iovec *out, unsigne
 	return 0;
 }
 
+/* Adds buffers up to the end of the ring, at most @n. Returns how many. */
+static inline unsigned add_run(struct driver_ring *ring, struct driver_buffer *const *buffers,
+			       unsigned n, bool writable)
+{
+	const bool in_order = driver_has_in_order(ring);
+	const unsigned flags =
+		(writable ? VRING_DESC_F_WRITE : 0) | packed_avail_bits(ring->avail_wrap);
+	struct driver_desc *states = ring->state;
+	uint64_t *words = desc_words(ring, ring->next_avail);
+	uint16_t id = ring->free_head;
+
+	n = min(n, ring->config.size - ring->next_avail);
+	for (unsigned i = 0; i < n; i++, words += 2) {
+		struct driver_buffer *buffer = buffers[i];
+		struct driver_desc *state;
+		uint64_t word;
+
+		if (in_order)
+			id = (uint16_t)(ring->next_avail + i);
+		word = packed_pack(buffer->len, id, flags);
+		shared_store(&words[0], buffer->addr);
+		if (likely(i || ring->n_unpublished)) {
+			shared_store(&words[1], word);
+		} else {
+			ring->first = ring->next_avail;
+			ring->first_word = word;
+		}
+		state = &states[id];
+		id = state->next;
+		state->cookie = buffer;
+		state->n = 1;
+		state->in_len = writable ? buffer->len : 0;
+	}
+	ring->free_head = id;
+	packed_advance(&ring->next_avail, &ring->avail_wrap, n, ring->config.size);
+	ring->n_free -= n;
+	ring->n_unpublished += n;
+	return n;
+}
+
 static unsigned packed_add_buffers(struct driver_ring *ring, struct driver_buffer *const *buffers,
 				   unsigned n, bool writable)
 {
-	const bool in_order = driver_has_in_order(ring);
-	const unsigned flags = writable ? VRING_DESC_F_WRITE : 0;
-	struct driver_desc *state = ring->state;
-	uint16_t at = ring->next_avail;
-	bool wrap = ring->avail_wrap;
+	unsigned i;
 
 	if (unlikely(ring->broken))
 		return 0;
 	n = min(n, ring->n_free);
-	for (unsigned i = 0; i < n; i++) {
-		uint16_t id = in_order ? at : ring->free_head;
-		uint64_t word = packed_pack(buffers[i]->len, id, flags | packed_avail_bits(wrap));
-		uint64_t *words = desc_words(ring, at);
-
-		shared_store(&words[0], buffers[i]->addr);
-		if (i || ring->n_unpublished) {
-			shared_store(&words[1], word);
-		} else {
-			ring->first = at;
-			ring->first_word = word;
-		}
-		ring->free_head = state[id].next;
-		state[id].cookie = buffers[i];
-		state[id].n = 1;
-		state[id].in_len = writable ? buffers[i]->len : 0;
-		packed_advance(&at, &wrap, 1, ring->config.size);
-	}
-	ring->next_avail = at;
-	ring->avail_wrap = wrap;
-	ring->n_free -= n;
-	ring->n_unpublished += n;
+	for (i = 0; i < n;)
+		i += add_run(ring, buffers + i, n - i, writable);
 	counter_add(&ring->n_added, n);
 	return n;
 }
@@ -206,67 +222,74 @@ static bool load_used(const struct driver_ring *ring, unsigned at, bool wrap,
 	return packed_is_used(word->flags, wrap);
 }
 
-/* Gets the next used chain, when the device has @n_out descriptors. Returns how many the chain had;
- * 0 when it is not used yet, -1 when the device was not given it. Not every device sets WRITE where
- * it wrote something, so the length is taken as it is.
+/* Gets used chains, at most @max of them and of @n_out descriptors, which the device has. Not every
+ * device sets WRITE where it wrote something, so lengths are taken as they are.
  */
-static inline int get_one(struct driver_ring *ring, unsigned n_out, void **cookie, uint32_t *len)
+static unsigned get_any_order(struct driver_ring *ring, unsigned n_out, void **cookies,
+			      uint32_t *lens, unsigned max)
 {
-	struct driver_desc *state = ring->state;
-	struct packed_word word;
-	unsigned n;
+	struct driver_desc *states = ring->state;
+	const unsigned size = ring->config.size;
+	uint16_t at = ring->next_used, free_head = ring->free_head;
+	bool wrap = ring->used_wrap;
+	unsigned i, left = n_out;
 
-	if (!load_used(ring, ring->next_used, ring->used_wrap, &word))
-		return 0;
-	if (unlikely(word.id >= ring->config.size))
-		return -1;
-	state += word.id;
-	n = state->n;
-	if (unlikely(!state->cookie || n > n_out))
-		return -1;
-	*cookie = state->cookie;
-	*len = word.len;
-	state->cookie = NULL;
-	state->next = ring->free_head;
-	ring->free_head = word.id;
-	ring->n_free += n;
-	return (int)n;
+	for (i = 0; i < max && left; i++) {
+		struct driver_desc *state;
+		struct packed_word word;
+
+		if (!load_used(ring, at, wrap, &word))
+			break;
+		state = &states[word.id];
+		/* the device was not given it? */
+		if (unlikely(word.id >= size || !state->cookie || state->n > left)) {
+			ring->broken = true;
+			break;
+		}
+		cookies[i] = state->cookie;
+		lens[i] = word.len;
+		state->cookie = NULL;
+		state->next = free_head;
+		free_head = word.id;
+		left -= state->n;
+		packed_advance(&at, &wrap, state->n, size);
+	}
+	ring->next_used = at;
+	ring->used_wrap = wrap;
+	ring->free_head = free_head;
+	ring->n_free += n_out - left;
+	return i;
 }
 
 /* The same with IN_ORDER. There is a used descriptor where a batch starts; others were left out. */
-static inline int get_in_order(struct driver_ring *ring, unsigned n_out, void **cookie,
-			       uint32_t *len)
+static unsigned get_in_order(struct driver_ring *ring, unsigned n_out, void **cookies,
+			     uint32_t *lens, unsigned max)
 {
 	struct packed_word word;
+	unsigned i, n;
 
-	if (!ring->in_batch) {
-		if (!load_used(ring, ring->next_used, ring->used_wrap, &word))
-			return 0;
-		if (unlikely(!driver_batch_begin(ring, word.id, word.len, n_out)))
-			return -1;
+	for (i = 0; i < max && n_out; i++, n_out -= n) {
+		if (!ring->in_batch) {
+			if (!load_used(ring, ring->next_used, ring->used_wrap, &word))
+				break;
+			if (unlikely(!driver_batch_begin(ring, word.id, word.len, n_out))) {
+				ring->broken = true;
+				break;
+			}
+		}
+		n = driver_batch_next(ring, &cookies[i], &lens[i]);
+		packed_advance(&ring->next_used, &ring->used_wrap, n, ring->config.size);
 	}
-	return (int)driver_batch_next(ring, cookie, len);
+	return i;
 }
 
 static unsigned packed_get(struct driver_ring *ring, void **cookies, uint32_t *lens, unsigned max)
 {
-	bool in_order = driver_has_in_order(ring);
-	unsigned n_out = count_out(ring), i;
-
 	if (unlikely(ring->broken))
 		return 0;
-	for (i = 0; i < max && n_out; i++) {
-		int n = in_order ? get_in_order(ring, n_out, &cookies[i], &lens[i])
-				 : get_one(ring, n_out, &cookies[i], &lens[i]);
-
-		if (n <= 0) {
-			ring->broken = n < 0;
-			break;
-		}
-		packed_advance(&ring->next_used, &ring->used_wrap, (unsigned)n, ring->config.size);
-		n_out -= (unsigned)n;
-	}
-	return i;
+	if (unlikely(driver_has_in_order(ring)))
+		return get_in_order(ring, count_out(ring), cookies, lens, max);
+	return get_any_order(ring, count_out(ring), cookies, lens, max);
 }
 
 static bool packed_enable_call(struct driver_ring *ring)

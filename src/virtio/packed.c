@@ -122,48 +122,90 @@ struct cursor {
 	uint16_t at;
 	bool wrap;
 	unsigned room;
-	unsigned slot; /* of taken[] and taken_desc[], not yet masked */
+	unsigned slot; /* of taken[], not yet masked */
 };
 
 /* Notes a chain of @n descriptors at the cursor and moves it on. */
 static inline void cursor_pass(struct cursor *cur, struct ring *ring, uint16_t id, unsigned n)
 {
-	ring->taken[cur->slot & TAKEN_MASK] = id;
-	ring->taken_desc[cur->slot++ & TAKEN_MASK] = (uint16_t)n;
+	ring->taken[cur->slot++ & TAKEN_MASK] = (struct ring_taken){ id, (uint16_t)n };
 	packed_advance(&cur->at, &cur->wrap, n, ring->config.size);
 	cur->room -= n;
 }
 
-/* Reads chains of one buffer that lies where the last one did, which nearly all are, as long as
- * they come. Returns how many, at most @max.
+/* Reads chains of one buffer, to be written when @in, that lies in @range, as long as they come, up
+ * to the end of the ring or of taken[]. Returns how many, at most @max.
  */
-static inline unsigned take_singles(struct ring *ring, const struct guestmem_range *range,
-				    struct cursor *cursor, struct ring_chain *chains,
-				    struct iovec *iov, unsigned max)
+static ALWAYS_INLINE unsigned take_run(struct ring *ring, const struct guestmem_range *range,
+				       const struct cursor *cur, struct ring_chain *chains,
+				       struct iovec *iov, unsigned max, bool in)
 {
+	const unsigned looked_at = PACKED_F_AVAIL | PACKED_F_USED | VRING_DESC_F_WRITE |
+				   VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT;
+	const unsigned wanted = packed_avail_bits(cur->wrap) | (in ? VRING_DESC_F_WRITE : 0);
+	struct ring_taken *taken = &ring->taken[cur->slot & TAKEN_MASK];
+	const uint64_t *words = desc_words(ring, cur->at);
 	uint64_t base = range->guest_addr, size = range->size;
-	struct cursor cur = *cursor;
 	uint8_t *host = range->host;
 	unsigned i;
 
-	max = min(max, cur.room);
-	for (i = 0; i < max; i++) {
-		const uint64_t *words = desc_words(ring, cur.at);
+	max = min(max, ring->config.size - cur->at);
+	max = min(max, RING_TAKE_MAX - (cur->slot & TAKEN_MASK));
+	for (i = 0; i < max; i++, words += 2) {
 		/* Pairs with the driver's release of these flags, or of those of an earlier
 		 * descriptor: the whole descriptor is written. */
 		struct packed_word d = packed_unpack(shared_load_acquire(&words[1]));
 		uint64_t offset = shared_load(&words[0]) - base;
 
-		if (!packed_is_avail(d.flags, cur.wrap) ||
-		    unlikely(d.flags & (VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT) ||
-			     !walk_fits(offset, d.len, size)))
+		if ((d.flags & looked_at) != wanted || unlikely(!walk_fits(offset, d.len, size)))
 			break;
-		walk_set_single(&chains[i], &iov[i], host + offset, d.len,
-				d.flags & VRING_DESC_F_WRITE, d.id);
-		cursor_pass(&cur, ring, d.id, 1);
+		walk_set_single(&chains[i], &iov[i], host + offset, d.len, in, d.id);
+		taken[i] = (struct ring_taken){ d.id, 1 };
 	}
-	*cursor = cur;
 	return i;
+}
+
+/* The same for a direction that the compiler knows, each with all registers for itself. */
+static NEVER_INLINE unsigned take_run_in(struct ring *ring, const struct guestmem_range *range,
+					 const struct cursor *cur, struct ring_chain *chains,
+					 struct iovec *iov, unsigned max)
+{
+	return take_run(ring, range, cur, chains, iov, max, true);
+}
+
+static NEVER_INLINE unsigned take_run_out(struct ring *ring, const struct guestmem_range *range,
+					  const struct cursor *cur, struct ring_chain *chains,
+					  struct iovec *iov, unsigned max)
+{
+	return take_run(ring, range, cur, chains, iov, max, false);
+}
+
+/* Reads chains of one buffer that lies where the last one did and is as writable as the next one,
+ * which nearly all are, as long as they come. Returns how many, at most @max.
+ */
+static inline unsigned take_singles(struct ring *ring, const struct guestmem_range *range,
+				    struct cursor *cur, struct ring_chain *chains,
+				    struct iovec *iov, unsigned max)
+{
+	unsigned total = 0, n;
+
+	max = min(max, cur->room);
+	while (total < max) {
+		uint64_t rest = shared_load(&desc_words(ring, cur->at)[1]); /* just a guess */
+
+		if (packed_unpack(rest).flags & VRING_DESC_F_WRITE)
+			n = take_run_in(ring, range, cur, chains + total, iov + total, max - total);
+		else
+			n = take_run_out(ring, range, cur, chains + total, iov + total,
+					 max - total);
+		if (!n)
+			break;
+		cur->slot += n;
+		cur->room -= n;
+		packed_advance(&cur->at, &cur->wrap, n, ring->config.size);
+		total += n;
+	}
+	return total;
 }
 
 /* Reads any chain that is available at the cursor. Returns 1, 0 when there is none, or, as a
@@ -237,7 +279,7 @@ static void packed_untake(struct ring *ring, unsigned n)
 	assert(n <= ring->n_taken);
 	while (n--) {
 		unsigned slot = ring->taken_first + --ring->n_taken;
-		uint16_t n_desc = ring->taken_desc[slot & TAKEN_MASK];
+		uint16_t n_desc = ring->taken[slot & TAKEN_MASK].n_desc;
 
 		packed_retreat(&ring->next_avail, &ring->avail_wrap, n_desc, ring->config.size);
 		ring->n_taken_desc = (uint16_t)(ring->n_taken_desc - n_desc);
@@ -253,45 +295,113 @@ static void packed_prepare(const struct ring *ring, unsigned n)
 }
 
 /* The second word of a used descriptor (2.8.3). */
-static uint64_t used_word(uint16_t id, uint32_t len, bool wrap)
+static inline uint64_t used_word(uint16_t id, uint32_t len, bool wrap)
 {
 	return packed_pack(len, id, packed_used_bits(wrap) | (len ? VRING_DESC_F_WRITE : 0));
+}
+
+/* A place where chains are completed. */
+struct used_cursor {
+	uint16_t at;
+	bool wrap;
+	unsigned slot;	 /* of taken[], not yet masked */
+	unsigned n_desc; /* passed */
+};
+
+/* Goes over one chain. */
+static inline void used_pass(struct used_cursor *cur, const struct ring *ring)
+{
+	unsigned n = ring->taken[cur->slot++ & TAKEN_MASK].n_desc;
+
+	packed_advance(&cur->at, &cur->wrap, n, ring->config.size);
+	cur->n_desc += n;
+}
+
+/* Writes used descriptors for the @n chains at the cursor and goes over them. */
+static void put_used(struct used_cursor *cur, const struct ring *ring, const uint32_t *lens,
+		     unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t id = ring->taken[cur->slot & TAKEN_MASK].id;
+
+		shared_store(&desc_words(ring, cur->at)[1],
+			     used_word(id, lens ? lens[i] : 0, cur->wrap));
+		used_pass(cur, ring);
+	}
+}
+
+/* The same for chains of one descriptor each. */
+static ALWAYS_INLINE void put_used_singles(struct used_cursor *cursor, const struct ring *ring,
+					   const uint32_t *lens, unsigned n)
+{
+	unsigned size = ring->config.size;
+	struct used_cursor cur = *cursor;
+
+	cur.n_desc += n;
+	while (n) { /* up to the end of the ring, or of taken[] */
+		const struct ring_taken *taken = &ring->taken[cur.slot & TAKEN_MASK];
+		unsigned k = min(n, RING_TAKE_MAX - (cur.slot & TAKEN_MASK));
+		uint64_t *words = desc_words(ring, cur.at);
+
+		k = min(k, size - cur.at);
+		for (unsigned i = 0; i < k; i++, words += 2)
+			shared_store(&words[1],
+				     used_word(taken[i].id, lens ? lens[i] : 0, cur.wrap));
+		if (lens)
+			lens += k;
+		cur.slot += k;
+		packed_advance(&cur.at, &cur.wrap, k, size);
+		n -= k;
+	}
+	*cursor = cur;
+}
+
+/* Completes @n chains but leaves the first of them to be published: goes over them all. */
+static void complete_behind(struct used_cursor *cur, const struct ring *ring, const uint32_t *lens,
+			    unsigned n)
+{
+	bool singles = ring->n_taken_desc == ring->n_taken;
+
+	used_pass(cur, ring);
+	if (unlikely(!singles))
+		put_used(cur, ring, lens ? lens + 1 : NULL, n - 1);
+	else if (lens)
+		put_used_singles(cur, ring, lens + 1, n - 1);
+	else
+		put_used_singles(cur, ring, NULL, n - 1);
 }
 
 static void packed_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 {
 	/* One descriptor for all of them is enough when nothing was written to any (2.8.8). */
 	bool once = !lens && ring->config.features & FEATURE_IN_ORDER;
-	bool silent = ring_broken(ring), wrap = ring->used_wrap;
-	unsigned size = ring->config.size, slot = ring->taken_first, n_desc = 0;
-	uint64_t *words = desc_words(ring, 0), *first = desc_words(ring, ring->next_used), word;
-	uint16_t at = ring->next_used;
+	struct used_cursor cur = { .at = ring->next_used,
+				   .wrap = ring->used_wrap,
+				   .slot = ring->taken_first };
+	unsigned first = once ? cur.slot + n - 1 : cur.slot;
+	uint64_t *words = desc_words(ring, cur.at), word;
+	bool silent = ring_broken(ring);
 
 	assert(n <= ring->n_taken);
 	if (!n)
 		return;
-	word = used_word(ring->taken[(once ? slot + n - 1 : slot) & TAKEN_MASK], lens ? lens[0] : 0,
-			 wrap);
-	for (unsigned i = 0; i < n; i++, slot++) {
-		uint16_t len = ring->taken_desc[slot & TAKEN_MASK];
-
-		if (i && !once && likely(!silent))
-			shared_store(&words[2 * at + 1], used_word(ring->taken[slot & TAKEN_MASK],
-								   lens ? lens[i] : 0, wrap));
-		packed_advance(&at, &wrap, len, size);
-		n_desc += len;
-	}
-	ring->next_used = at;
-	ring->used_wrap = wrap;
-	ring->taken_first = (uint16_t)(slot & TAKEN_MASK);
+	word = used_word(ring->taken[first & TAKEN_MASK].id, lens ? lens[0] : 0, cur.wrap);
+	if (unlikely(once || silent))
+		for (unsigned i = 0; i < n; i++)
+			used_pass(&cur, ring);
+	else
+		complete_behind(&cur, ring, lens, n);
+	ring->next_used = cur.at;
+	ring->used_wrap = cur.wrap;
+	ring->taken_first = (uint16_t)(cur.slot & TAKEN_MASK);
 	ring->n_taken = (uint16_t)(ring->n_taken - n);
-	ring->n_taken_desc = (uint16_t)(ring->n_taken_desc - n_desc);
+	ring->n_taken_desc = (uint16_t)(ring->n_taken_desc - cur.n_desc);
 	if (unlikely(silent))
 		return;
 	/* Pairs with the driver's acquire of these flags: the other used descriptors and the
 	 * buffers are written. */
-	shared_store_release(&first[1], word);
-	ring->n_untold += n_desc;
+	shared_store_release(&words[1], word);
+	ring->n_untold += cur.n_desc;
 	counter_add(&ring->n_chains, n);
 }
 

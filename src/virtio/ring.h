@@ -104,7 +104,7 @@ struct ring {
 	bool notified_valid; /* else nobody knows what the driver was told before us */
 	bool no_interrupt;   /* split: driver's flag when its index was last read */
 	bool avail_wrap, used_wrap; /* packed: wrap counters at next_avail and next_used */
-	uint16_t taken_first;	    /* packed: of taken[] and taken_desc[], the oldest */
+	uint16_t taken_first;	    /* packed: of taken[], the oldest */
 	uint16_t n_taken_desc;	    /* packed: descriptors of the chains taken */
 	uint32_t n_untold;	    /* chains used since wants_notify() last said yes, or a no that
 				       was final; packed: descriptors */
@@ -112,9 +112,10 @@ struct ring {
 		fault; /* other than RING_OK: broken; written by the owner, read by any thread */
 	uint64_t n_chains;   /* completed, counted */
 	uint64_t n_notified; /* notifications that were wanted */
-	/* Of each chain in flight, circular: head index, or buffer id; and descriptors (packed). */
-	uint16_t taken[RING_TAKE_MAX];
-	uint16_t taken_desc[RING_TAKE_MAX];
+	/* Of each chain in flight, circular: head index, or buffer id and descriptors (packed). */
+	struct ring_taken {
+		uint16_t id, n_desc;
+	} taken[RING_TAKE_MAX];
 };
 
 /* The layouts that there are. */

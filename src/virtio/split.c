@@ -152,7 +152,7 @@ static void fetch_next(const struct ring *ring)
 	unsigned mask = ring->config.size - 1, at = ring->next_avail;
 
 	__builtin_prefetch(&avail_ring(ring)->ring[at & mask]);
-	__builtin_prefetch(&descs[(ring->taken[(at - 1u) & TAKEN_MASK] + 1u) & mask]);
+	__builtin_prefetch(&descs[(ring->taken[(at - 1u) & TAKEN_MASK].id + 1u) & mask]);
 }
 
 /* Copies the heads of the next @n chains to taken[] and gets their descriptors on the way. */
@@ -165,37 +165,82 @@ static void fetch_heads(struct ring *ring, unsigned n)
 	for (unsigned i = 0; i < n; i++, at++) {
 		uint16_t head = shared_load(&avail[at & mask]);
 
-		ring->taken[at & TAKEN_MASK] = head;
+		ring->taken[at & TAKEN_MASK].id = head;
 		__builtin_prefetch(&descs[head & mask]);
 	}
 }
 
-/* Reads chains of one buffer that lies where the last one did, which nearly all are, as long as
- * they come. Returns how many of the next @n.
+/* Reads the chains whose heads are in taken[] from @at on and which are one buffer, to be written
+ * when @in, that lies in @range, as long as they come, up to the end of taken[]. Returns how many,
+ * at most @n.
+ */
+static ALWAYS_INLINE unsigned take_run(const struct ring *ring, const struct guestmem_range *range,
+				       unsigned at, struct ring_chain *chains, struct iovec *iov,
+				       unsigned n, bool in)
+{
+	const struct ring_taken *taken = &ring->taken[at & TAKEN_MASK];
+	const struct vring_desc *descs = ring->config.desc;
+	const unsigned wanted = in ? VRING_DESC_F_WRITE : 0;
+	uint64_t base = range->guest_addr, size = range->size;
+	unsigned n_descs = ring->config.size, i;
+	uint8_t *host = range->host;
+
+	n = min(n, RING_TAKE_MAX - (at & TAKEN_MASK));
+	for (i = 0; i < n; i++) {
+		uint16_t head = taken[i].id;
+		struct vring_desc d;
+
+		if (unlikely(head >= n_descs))
+			break;
+		d = shared_load_desc(&descs[head]);
+		if (unlikely(d.flags != wanted || !walk_fits(d.addr - base, d.len, size)))
+			break;
+		walk_set_single(&chains[i], &iov[i], host + (d.addr - base), d.len, in, head);
+	}
+	return i;
+}
+
+/* The same for a direction that the compiler knows, each with all registers for itself. */
+static NEVER_INLINE unsigned take_run_in(const struct ring *ring,
+					 const struct guestmem_range *range, unsigned at,
+					 struct ring_chain *chains, struct iovec *iov, unsigned n)
+{
+	return take_run(ring, range, at, chains, iov, n, true);
+}
+
+static NEVER_INLINE unsigned take_run_out(const struct ring *ring,
+					  const struct guestmem_range *range, unsigned at,
+					  struct ring_chain *chains, struct iovec *iov, unsigned n)
+{
+	return take_run(ring, range, at, chains, iov, n, false);
+}
+
+/* Reads chains of one buffer that lies where the last one did and is as writable as the next one,
+ * which nearly all are, as long as they come. Returns how many of the next @n.
  */
 static inline unsigned take_singles(const struct ring *ring, const struct guestmem_range *range,
 				    unsigned at, struct ring_chain *chains, struct iovec *iov,
 				    unsigned n)
 {
 	const struct vring_desc *descs = ring->config.desc;
-	uint64_t base = range->guest_addr, size = range->size;
-	unsigned n_descs = ring->config.size, i;
-	uint8_t *host = range->host;
+	unsigned total = 0, got;
 
-	for (i = 0; i < n; i++) {
-		uint16_t head = ring->taken[(at + i) & TAKEN_MASK];
-		struct vring_desc d;
+	while (total < n) {
+		unsigned next = at + total, head = ring->taken[next & TAKEN_MASK].id;
 
-		if (unlikely(head >= n_descs))
+		if (unlikely(head >= ring->config.size))
 			break;
-		d = shared_load_desc(&descs[head]);
-		if (unlikely(d.flags & ~VRING_DESC_F_WRITE ||
-			     !walk_fits(d.addr - base, d.len, size)))
+		if (shared_load(&descs[head].flags) & VRING_DESC_F_WRITE) /* just a guess */
+			got = take_run_in(ring, range, next, chains + total, iov + total,
+					  n - total);
+		else
+			got = take_run_out(ring, range, next, chains + total, iov + total,
+					   n - total);
+		if (!got)
 			break;
-		walk_set_single(&chains[i], &iov[i], host + (d.addr - base), d.len,
-				d.flags & VRING_DESC_F_WRITE, head);
+		total += got;
 	}
-	return i;
+	return total;
 }
 
 static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct ring_chain *chains,
@@ -228,7 +273,7 @@ static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct
 		}
 		if (i == n)
 			break;
-		fault = take_chain(&w, ring->taken[(at + i) & TAKEN_MASK], &chains[i]);
+		fault = take_chain(&w, ring->taken[(at + i) & TAKEN_MASK].id, &chains[i]);
 		if (unlikely(fault)) {
 			/* The next call will find it first, unless the arena was too short. */
 			if (i == 0 && (!w.full || arena_len >= RING_ARENA_LEN))
@@ -261,7 +306,7 @@ static inline void put_used(struct ring *ring, unsigned at, const uint32_t *lens
 	for (unsigned i = 0; i < n; i++, at++) {
 		struct vring_used_elem *e = &elems[at & mask];
 
-		shared_store(&e->id, (uint32_t)ring->taken[at & TAKEN_MASK]);
+		shared_store(&e->id, (uint32_t)ring->taken[at & TAKEN_MASK].id);
 		shared_store(&e->len, lens ? lens[i] : 0);
 	}
 }

@@ -62,12 +62,13 @@ static inline void walk_open(struct walk *w, struct ring_chain *chain)
 /* Whether @len bytes, at least one, at @offset lie in a range of @size bytes (> 0). */
 static inline bool walk_fits(uint64_t offset, uint32_t len, uint64_t size)
 {
-	return len && len <= size && offset <= size - len;
+	/* no byte is one less than none, modulo 2^64 */
+	return offset < size && (uint64_t)len - 1 < size - offset;
 }
 
 /* Makes @chain of one buffer. */
-static inline void walk_set_single(struct ring_chain *chain, struct iovec *iov, uint8_t *host,
-				   uint32_t len, bool in, uint16_t id)
+static ALWAYS_INLINE void walk_set_single(struct ring_chain *chain, struct iovec *iov,
+					  uint8_t *host, uint32_t len, bool in, uint16_t id)
 {
 	*iov = (struct iovec){ .iov_base = host, .iov_len = len };
 	*chain = (struct ring_chain){ .iov = iov,
