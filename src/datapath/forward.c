@@ -31,7 +31,7 @@ struct outbox {
 	unsigned n_waiting; /* packets for this port id in our inbox */
 	struct share share;
 	unsigned n;
-	bool mixed; /* else no packet has or gets a tag, or asks for an offload */
+	bool mixed; /* else no packet has, gets or loses a tag, or asks for an offload */
 	struct pkt *pkts[BATCH_MAX];
 	struct normal_tag tags[BATCH_MAX];
 };
@@ -344,7 +344,6 @@ static inline struct outbox *open_outbox(struct forwarder *fw, const struct view
 
 static inline void put(struct outbox *box, struct pkt *pkt, struct normal_tag tag)
 {
-	box->mixed |= pkt->tagged || tag.tagged || !offload_none(pkt);
 	box->pkts[box->n] = pkt;
 	box->tags[box->n++] = tag;
 }
@@ -358,6 +357,7 @@ static void put_in_outbox(struct forwarder *fw, const struct view_port *out, str
 	if (unlikely(box->n == BATCH_MAX || (box->n && box->pkts[box->n - 1] == pkt)))
 		flush_outbox(fw, box);
 	put(box, pkt, tag);
+	box->mixed = true; /* the packet may be in other outboxes, too, which change its tag */
 }
 
 /* Bytes of the frame, or of the longest one that a large packet stands for. */
@@ -516,6 +516,7 @@ static inline void put_once(struct forwarder *fw, struct outbox *box, struct pkt
 	if (unlikely(box->n == BATCH_MAX))
 		flush_outbox(fw, box);
 	put(box, pkt, tag);
+	box->mixed |= pkt->tagged || tag.tagged || !offload_none(pkt);
 }
 
 /* Sends a frame on the trip at @trip. False: there is none, or the frame is too long for it. */

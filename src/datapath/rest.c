@@ -9,14 +9,17 @@
 #define POLL_NS_MAX (20 * NSEC_PER_USEC) /* about what being woken costs */
 #define PROBE_SLEEPS 32 /* of so many sleeps, one comes later, to see what comes meanwhile */
 #define PERIOD_NS (2 * NSEC_PER_MSEC)
-#define NAP_NS_ASSUMED (3ull * REST_NAP_NS) /* what a nap takes, before there was one */
-#define NAP_PACKETS_MIN 4		    /* that a nap must gather, for naps to begin ... */
-#define NAP_PACKETS_MAX 128		    /* and may: half of a ring of the usual size */
-#define NAP_PACKETS_LIMIT 160		    /* ... and to go on */
-#define NAP_FORGET 64			    /* periods in which a long nap is forgotten */
-#define NAP_POLL_NS 500			    /* of polling, for each packet that waited */
-#define DOZE_GAP_MIN (150 * NSEC_PER_USEC)  /* dozes when packets come so seldom, ... */
-#define DOZE_GAP_MAX (1500 * NSEC_PER_USEC) /* and no more seldom, and for so long */
+#define NAP_NS_MAX (60 * NSEC_PER_USEC)	      /* a nap is to be so long, at most, ... */
+#define NAP_PACKETS 24			      /* or until about so many packets wait */
+#define NAP_NS_MIN (5 * NSEC_PER_USEC)	      /* what is asked for, however late timers are */
+#define NAP_LATE_ASSUMED (20 * NSEC_PER_USEC) /* how late they are, before there was a nap */
+#define NAP_PACKETS_MIN 4		      /* that a nap must gather, for naps to begin ... */
+#define NAP_PACKETS_MAX 96		      /* and may: less than half of a usual ring */
+#define NAP_PACKETS_LIMIT 144		      /* ... and to go on */
+#define NAP_FORGET 64			      /* periods in which a long nap is forgotten */
+#define NAP_POLL_NS 4			      /* of polling, for the square of how many waited */
+#define DOZE_GAP_MIN (150 * NSEC_PER_USEC)    /* dozes when packets come so seldom, ... */
+#define DOZE_GAP_MAX (1500 * NSEC_PER_USEC)   /* and no more seldom, and for so long */
 #define PENALTY_MIN (10 * NSEC_PER_MSEC)
 #define PENALTY_MAX (1 * NSEC_PER_SEC)
 
@@ -25,7 +28,8 @@ void rest_init(struct rest *r, uint64_t now)
 	*r = (struct rest){
 		.poll_ns = POLL_NS_MIN,
 		.began = now,
-		.nap_ns = NAP_NS_ASSUMED,
+		.nap_ns = NAP_NS_MAX,
+		.late_ns = NAP_LATE_ASSUMED,
 		.penalty = PENALTY_MIN,
 	};
 }
@@ -49,13 +53,15 @@ static void give_up_naps(struct rest *r, uint64_t now)
 static void judge_naps(struct rest *r, uint64_t now)
 {
 	uint64_t took = now - r->began, rate = r->packets * NSEC_PER_MSEC / took;
-	uint64_t gathered = r->packets * r->nap_ns / took;
+	uint64_t gathered;
 
+	r->nap_ns = min(NAP_PACKETS * took / (r->packets + 1), NAP_NS_MAX);
+	gathered = r->packets * (rest_nap_ns(r) + r->late_ns) / took;
 	if (!r->naps) {
 		/* one that the machine made long, when it stood still, must not rule out the next
 		 */
-		if (r->nap_ns > NAP_NS_ASSUMED)
-			r->nap_ns -= (r->nap_ns - NAP_NS_ASSUMED) / NAP_FORGET;
+		if (r->late_ns > NAP_LATE_ASSUMED)
+			r->late_ns -= (r->late_ns - NAP_LATE_ASSUMED) / NAP_FORGET;
 		r->naps = gathered >= NAP_PACKETS_MIN && gathered <= NAP_PACKETS_MAX &&
 			  now >= r->not_before;
 		r->rate = rate;
@@ -74,7 +80,7 @@ static void judge_naps(struct rest *r, uint64_t now)
 static void nap_done(struct rest *r, uint64_t now)
 {
 	r->woke = false;
-	r->poll_until = now + r->waited * NAP_POLL_NS;
+	r->poll_until = now + r->waited * r->waited * NAP_POLL_NS;
 	if (!r->waited)
 		r->naps = false; /* sleep is better, if it goes on like that */
 }
@@ -120,10 +126,15 @@ enum rest_choice rest_choose(struct rest *r, uint64_t now, unsigned n)
 	return REST_SLEEP;
 }
 
-void rest_napped(struct rest *r, uint64_t took)
+uint64_t rest_nap_ns(const struct rest *r)
 {
-	r->nap_ns += took / 8;
-	r->nap_ns -= r->nap_ns / 8;
+	return r->late_ns + NAP_NS_MIN < r->nap_ns ? r->nap_ns - r->late_ns : NAP_NS_MIN;
+}
+
+void rest_napped(struct rest *r, uint64_t late)
+{
+	r->late_ns += late / 8;
+	r->late_ns -= r->late_ns / 8;
 	r->woke = true;
 	r->waited = 0;
 	r->idle_since = 0; /* what came meanwhile says nothing of polling */

@@ -7,8 +7,8 @@
  * how long that pays. When packets come so often that it would never sleep, but not so often that
  * it has much to do, polling burns a whole core. Then it takes naps instead: short sleeps by the
  * clock, in which packets gather and nobody kicks. After a nap it polls for a time that grows with
- * the number of packets that had to wait: the more there are, the more of them polling serves at
- * once.
+ * the square of the number of packets that had to wait: the more there are, the more of them polling
+ * serves at once, and the less of it is in vain.
  *
  * A core that has nothing to do for some 200 microseconds sleeps deeply, that of a virtual machine
  * above all, and is slow to wake. While packets come more often than that core's wake-up is worth,
@@ -26,8 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define REST_NAP_NS 20000   /* a nap; timers make it longer, which is learnt */
-#define REST_DOZE_NS 100000 /* ... and to doze, at most */
+#define REST_DOZE_NS 100000 /* to doze, at most */
 
 /* What to do next. */
 enum rest_choice { REST_POLL, REST_NAP, REST_DOZE, REST_SLEEP };
@@ -47,7 +46,8 @@ struct rest {
 	bool naps;
 	bool woke;	     /* from a nap, and what waited is not done yet */
 	uint64_t waited;     /* packets, as far as it matters */
-	uint64_t nap_ns;     /* how long naps really take, learnt */
+	uint64_t nap_ns;     /* how long a nap is to be, at the rate of the last period */
+	uint64_t late_ns;    /* what naps take longer than they should, learnt */
 	uint64_t poll_until; /* no nap before */
 	uint64_t rate;	     /* packets in a millisecond, before naps began */
 	uint64_t not_before; /* when naps may be tried again, and how long they */
@@ -60,6 +60,9 @@ void rest_init(struct rest *r, uint64_t now);
 /* What to do after a turn with @n packets. */
 enum rest_choice rest_choose(struct rest *r, uint64_t now, unsigned n);
 
-/* Behind a nap that took so long, and behind a sleep that lasted until @now. */
-void rest_napped(struct rest *r, uint64_t took);
+/* How long to nap: less than it is to be, as timers are late. */
+uint64_t rest_nap_ns(const struct rest *r);
+
+/* Behind a nap that took longer by @late, and behind a sleep that lasted until @now. */
+void rest_napped(struct rest *r, uint64_t late);
 void rest_slept(struct rest *r, uint64_t now);

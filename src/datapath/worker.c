@@ -140,11 +140,12 @@ static void sleep_until_work(struct worker *w, const struct view *view, long mos
 /* Sleeps for a short time, whatever happens. */
 static void nap(struct worker *w)
 {
-	struct timespec time = { .tv_nsec = REST_NAP_NS };
-	uint64_t start = clock_ns();
+	uint64_t end = clock_ns() + rest_nap_ns(&w->rest), now;
+	struct timespec time = { .tv_nsec = (long)rest_nap_ns(&w->rest) };
 
 	nanosleep(&time, NULL);
-	rest_napped(&w->rest, clock_ns() - start);
+	now = clock_ns();
+	rest_napped(&w->rest, now > end ? now - end : 0);
 	counter_add(&w->naps, 1);
 }
 

@@ -65,8 +65,8 @@ static void one_turn(struct world *w, const struct traffic *t)
 	case REST_NAP:
 		assert_int_equal(n, 0);
 		w->naps++;
-		pass(w, REST_NAP_NS + TIMER_NS);
-		rest_napped(&w->rest, REST_NAP_NS + TIMER_NS);
+		pass(w, rest_nap_ns(&w->rest) + TIMER_NS);
+		rest_napped(&w->rest, TIMER_NS);
 		break;
 	case REST_DOZE:
 		w->dozes++;
@@ -215,22 +215,23 @@ static void test_polling_grows_with_what_waited(void **state)
 	r.naps = true;
 	rest_napped(&r, 60000);
 	assert_int_equal(rest_choose(&r, now, 32), REST_POLL);
-	assert_int_equal(rest_choose(&r, now, 8), REST_POLL);
+	assert_int_equal(rest_choose(&r, now, 32), REST_POLL);
+	assert_int_equal(rest_choose(&r, now, 6), REST_POLL);
 	/* what comes from now on did not wait */
 	assert_int_equal(rest_choose(&r, now, 0), REST_POLL);
 	assert_int_equal(rest_choose(&r, now + 10000, 5), REST_POLL);
-	assert_int_equal(rest_choose(&r, now + 19999, 0), REST_POLL);
-	assert_int_equal(rest_choose(&r, now + 20000, 0), REST_NAP);
+	assert_int_equal(rest_choose(&r, now + 19599, 0), REST_POLL);
+	assert_int_equal(rest_choose(&r, now + 19600, 0), REST_NAP);
 	/* however much came, it does not poll for ever */
 	rest_napped(&r, 60000);
 	for (unsigned i = 0; i < 1000; i++)
 		assert_int_equal(rest_choose(&r, now, BATCH), REST_POLL);
 	assert_int_equal(rest_choose(&r, now, 0), REST_POLL);
-	assert_int_equal(rest_choose(&r, now + 79999, 0), REST_POLL);
-	assert_int_equal(rest_choose(&r, now + 80000, 0), REST_NAP);
+	assert_int_equal(rest_choose(&r, now + 82943, 0), REST_POLL);
+	assert_int_equal(rest_choose(&r, now + 82944, 0), REST_NAP);
 	/* nothing waited: naps are over */
 	rest_napped(&r, 60000);
-	assert_int_equal(rest_choose(&r, now + 80000, 0), REST_POLL);
+	assert_int_equal(rest_choose(&r, now + 82944, 0), REST_POLL);
 	assert_false(r.naps);
 	assert_int_equal(rest_choose(&r, now + 200000, 0), REST_SLEEP);
 }
