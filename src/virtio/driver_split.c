@@ -186,26 +186,37 @@ static void free_chain(struct driver_ring *ring, uint16_t head)
 	state[head].cookie = NULL;
 }
 
-/* The next used chain. False: the device was not given it. */
-static bool get_one(struct driver_ring *ring, void **cookie, uint32_t *len)
+/* The element of the next used chain. */
+static const struct vring_used_elem *next_elem(const struct driver_ring *ring)
 {
-	unsigned mask = ring->config.size - 1;
-	struct vring_used_elem *e = &used_ring(ring)->ring[ring->next_used & mask];
-	uint32_t id = shared_load(&e->id);
+	return &used_ring(ring)->ring[ring->next_used & (ring->config.size - 1)];
+}
 
-	if (unlikely(id >= ring->config.size || !ring->state[id].cookie))
-		return false;
-	*cookie = ring->state[id].cookie;
-	*len = shared_load(&e->len);
-	free_chain(ring, (uint16_t)id);
-	return true;
+/* Gets the next @n used chains. Returns how many: fewer when the device was not given one. */
+static unsigned get_any_order(struct driver_ring *ring, void **cookies, uint32_t *lens, unsigned n)
+{
+	const struct vring_used_elem *elems = used_ring(ring)->ring;
+	unsigned size = ring->config.size, i;
+	uint16_t at = ring->next_used;
+
+	for (i = 0; i < n; i++, at++) {
+		const struct vring_used_elem *e = &elems[at & (size - 1)];
+		uint32_t id = shared_load(&e->id);
+
+		if (unlikely(id >= size || !ring->state[id].cookie))
+			break;
+		cookies[i] = ring->state[id].cookie;
+		lens[i] = shared_load(&e->len);
+		free_chain(ring, (uint16_t)id);
+	}
+	ring->next_used = at;
+	return i;
 }
 
 /* The same with IN_ORDER. There is an element where a batch starts; others were left out. */
 static bool get_in_order(struct driver_ring *ring, void **cookie, uint32_t *len)
 {
-	unsigned mask = ring->config.size - 1;
-	struct vring_used_elem *e = &used_ring(ring)->ring[ring->next_used & mask];
+	const struct vring_used_elem *e = next_elem(ring);
 
 	if (!ring->in_batch &&
 	    unlikely(!driver_batch_begin(ring, shared_load(&e->id), shared_load(&e->len),
@@ -221,20 +232,24 @@ static bool get_in_order(struct driver_ring *ring, void **cookie, uint32_t *len)
 
 static unsigned split_get(struct driver_ring *ring, void **cookies, uint32_t *lens, unsigned max)
 {
-	bool in_order = driver_has_in_order(ring);
-	unsigned n, i;
+	unsigned n, i = 0;
 
 	if (unlikely(ring->broken))
 		return 0;
 	n = count_used(ring, max);
-	for (i = 0; i < n; i++) {
-		if (unlikely(!(in_order ? get_in_order(ring, &cookies[i], &lens[i])
-					: get_one(ring, &cookies[i], &lens[i])))) {
-			ring->broken = true;
-			break;
-		}
-		ring->next_used++;
+	if (!n) {
+		/* it comes with the index that is waited for */
+		__builtin_prefetch(next_elem(ring));
+		return 0;
 	}
+	if (likely(!driver_has_in_order(ring)))
+		i = get_any_order(ring, cookies, lens, n);
+	else
+		while (i < n && get_in_order(ring, &cookies[i], &lens[i])) {
+			ring->next_used++;
+			i++;
+		}
+	ring->broken = i < n;
 	return i;
 }
 
