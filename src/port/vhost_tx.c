@@ -14,10 +14,10 @@
 #include "port/vhost_queue.h"
 #include "virtio/net_header.h"
 
-#define AHEAD BATCH_MAX	  /* buffers in hand after a batch */
-#define AHEAD_PIECES 256  /* fragments that these may have, at most */
-#define BULK_LEN 256	  /* bytes of a packet from which on its lines are fetched ahead */
-#define BULK_LEN_MAX 2048 /* ... and up to which */
+#define AHEAD BATCH_MAX	 /* buffers in hand after a batch */
+#define AHEAD_PIECES 256 /* fragments that these may have, at most */
+#define BULK_LEN 256	 /* bytes of a packet from which on its lines are fetched ahead */
+#define BULK_LEN_MAX 512 /* ... and up to which: the processor sees by then where it goes */
 
 /* Buffers in hand, in ring order: chains[done..used-1] are filled, [used..n-1] free. */
 struct vhost_buffers {
