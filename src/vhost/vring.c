@@ -106,7 +106,8 @@ static int run_ring(struct vhost_session *s, struct vhost_vring *v, struct error
 	v->live = true;
 	v->resume = false;
 	s->changed = true;
-	log_debug("%s: ring %u runs, %u entries from 0x%x", s->name, index, v->size, v->base);
+	log_debug("%s: ring %u runs, %u entries from 0x%x", s->name, index, v->size,
+		  ring_base(&v->ring));
 	return 0;
 }
 

@@ -24,8 +24,8 @@
  * word is left to store. Each of these may be interrupted, and done again, itself.
  *
  * A process that is killed stops between two instructions, and all that it has stored becomes
- * visible before its death is known. So only the order of its instructions counts: state_order()
- * keeps the compiler from changing it, and costs nothing.
+ * visible before its death is known. So only the order of its instructions counts, which the
+ * compiler may not change: ring_state_order(), which costs nothing.
  */
 #include <assert.h>
 #include <errno.h>
@@ -298,7 +298,7 @@ static void packed_untake(struct ring *ring, unsigned n)
 	assert(n <= ring->n_taken);
 	ring_set_taken(ring, ring->n_taken - n);
 	while (n--) {
-		unsigned n_desc = taken_n_desc(ring->state->taken[--slot & TAKEN_MASK]);
+		unsigned n_desc = ring_taken_n_desc(ring->state->taken[--slot & TAKEN_MASK]);
 
 		packed_retreat(&ring->next_avail, &ring->avail_wrap, n_desc, ring->config.size);
 		ring->n_taken_desc = (uint16_t)(ring->n_taken_desc - n_desc);
@@ -330,7 +330,7 @@ struct used_cursor {
 /* Goes over one chain. */
 static inline void used_pass(struct used_cursor *cur, const struct ring *ring)
 {
-	unsigned n = taken_n_desc(ring->state->taken[cur->slot++ & TAKEN_MASK]);
+	unsigned n = ring_taken_n_desc(ring->state->taken[cur->slot++ & TAKEN_MASK]);
 
 	packed_advance(&cur->at, &cur->wrap, n, ring->config.size);
 	cur->n_desc += n;
@@ -348,7 +348,7 @@ static void put_used(struct used_cursor *cur, const struct ring *ring, const uin
 		     unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		uint16_t id = taken_id(ring->state->taken[cur->slot & TAKEN_MASK]);
+		uint16_t id = ring_taken_id(ring->state->taken[cur->slot & TAKEN_MASK]);
 
 		shared_store(&desc_words(ring, cur->at)[1],
 			     used_word(id, lens ? lens[i] : 0, cur->wrap));
@@ -371,8 +371,8 @@ static ALWAYS_INLINE void put_used_singles(struct used_cursor *cursor, const str
 
 		k = min(k, size - cur.at);
 		for (unsigned i = 0; i < k; i++, words += 2)
-			shared_store(&words[1],
-				     used_word(taken_id(taken[i]), lens ? lens[i] : 0, cur.wrap));
+			shared_store(&words[1], used_word(ring_taken_id(taken[i]),
+							  lens ? lens[i] : 0, cur.wrap));
 		if (lens)
 			lens += k;
 		cur.slot += k;
@@ -421,28 +421,29 @@ static inline void store_position(struct ring *ring, unsigned n, bool blank)
 {
 	uint64_t word = packed_position(ring->next_used, ring->used_wrap) |
 			(uint64_t)ring->taken_first << 16 | (uint64_t)n << 32 |
-			(uint64_t)blank << 48;
+			(blank ? 1ull << 48 : 0);
 
-	state_order();
+	ring_state_order();
 	shared_store(&ring->state->position, word);
-	state_order();
+	ring_state_order();
 }
 
-/* Completes @n (> 0) chains, whose lengths are in the state, or NULL. */
-static void complete_chains(struct ring *ring, const uint32_t *lens, unsigned n)
+/* Completes @n (> 0) chains, whose lengths are in the state, or, when @blank, are 0. */
+static void complete_chains(struct ring *ring, bool blank, unsigned n)
 {
 	/* One descriptor for all of them is enough when nothing was written to any (2.8.8). */
-	bool once = !lens && ring->config.features & FEATURE_IN_ORDER;
+	bool once = blank && ring->config.features & FEATURE_IN_ORDER;
+	const struct ring_state *state = ring->state;
 	struct used_cursor cur = used_begin(ring);
 	unsigned first = (once ? cur.slot + n - 1 : cur.slot) & TAKEN_MASK;
 	uint64_t *words = desc_words(ring, cur.at), word;
 
-	word = used_word(taken_id(ring->state->taken[first]), lens ? lens[0] : 0, cur.wrap);
-	store_position(ring, n, !lens);
+	word = used_word(ring_taken_id(state->taken[first]), blank ? 0 : state->lens[0], cur.wrap);
+	store_position(ring, n, blank);
 	if (unlikely(once))
 		used_pass_all(&cur, ring, n);
 	else
-		complete_behind(&cur, ring, lens, n);
+		complete_behind(&cur, ring, blank ? NULL : state->lens, n);
 	/* Pairs with the driver's acquire of these flags: the other used descriptors and the
 	 * buffers are written. */
 	shared_store_release(&words[1], word);
@@ -469,7 +470,7 @@ static void packed_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 	if (lens && unlikely(lens != kept))
 		for (unsigned i = 0; i < n; i++)
 			shared_store(&kept[i], lens[i]);
-	complete_chains(ring, lens ? kept : NULL, n);
+	complete_chains(ring, !lens, n);
 }
 
 static bool packed_wants_notify(struct ring *ring, bool settled)
@@ -547,7 +548,7 @@ static bool find_completing(struct ring *ring, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		unsigned slot = (ring->taken_first + i) & TAKEN_MASK;
-		unsigned more = taken_n_desc(ring->state->taken[slot]);
+		unsigned more = ring_taken_n_desc(ring->state->taken[slot]);
 
 		if (!more || more > ring->config.size - n_desc)
 			return false;
@@ -565,7 +566,7 @@ static void end_completing(struct ring *ring, bool blank, unsigned n)
 	struct used_cursor cur = used_begin(ring);
 
 	if (packed_is_avail(packed_unpack(rest).flags, ring->used_wrap)) {
-		complete_chains(ring, blank ? NULL : ring->state->lens, n);
+		complete_chains(ring, blank, n);
 		return;
 	}
 	used_pass_all(&cur, ring, n);

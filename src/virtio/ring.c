@@ -75,11 +75,11 @@ static int begin(struct ring *ring, uint64_t mark, struct error *err)
 
 	if (shared_load(&state->running) != mark)
 		shared_store(&state->running, 0);
-	state_order();
+	ring_state_order();
 	shared_store(&state->fault, RING_OK);
 	ring_count_from(ring, 0, 0);
 	rc = ring->ops->start(ring, err);
-	state_order();
+	ring_state_order();
 	shared_store(&state->running, rc ? 0 : mark);
 	return rc;
 }

@@ -260,20 +260,22 @@ static inline void ring_disable_kick(struct ring *ring)
 	ring->ops->disable_kick(ring);
 }
 
-/* For the layouts: keep what is known of a ring in its state, too. */
-
+/* For the layouts, which keep some of what is known of a ring in its state, too: how many chains
+ * are in flight. */
 static inline void ring_set_taken(struct ring *ring, unsigned n)
 {
 	ring->n_taken = (uint16_t)n;
 	shared_store(&ring->state->n_taken, n);
 }
 
+/* For the layouts: @n more were completed. */
 static inline void ring_count_chains(struct ring *ring, unsigned n)
 {
 	counter_add(&ring->n_chains, n);
 	shared_store(&ring->state->n_chains, ring->n_chains);
 }
 
+/* For the layouts: a notification is wanted. */
 static inline void ring_count_notified(struct ring *ring)
 {
 	counter_add(&ring->n_notified, 1);

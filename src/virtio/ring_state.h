@@ -57,23 +57,25 @@ static inline void ring_state_stop(struct ring_state *state)
 
 /* Keeps stores to the state, or to the ring, that are in front of this in front of those behind it,
  * as far as a process sees that takes over when this one is dead: in the order of instructions. */
-static inline void state_order(void)
+static inline void ring_state_order(void)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
-/* An element of taken[], of a packed ring, and its parts. */
+/* An element of taken[] of a packed ring. */
 static inline uint32_t ring_taken(uint16_t id, unsigned n_desc)
 {
 	return id | (uint32_t)n_desc << 16;
 }
 
-static inline uint16_t taken_id(uint32_t taken)
+/* Its buffer id. */
+static inline uint16_t ring_taken_id(uint32_t taken)
 {
 	return (uint16_t)taken;
 }
 
-static inline unsigned taken_n_desc(uint32_t taken)
+/* The number of its descriptors. */
+static inline unsigned ring_taken_n_desc(uint32_t taken)
 {
 	return taken >> 16;
 }

@@ -2,8 +2,8 @@
 /* Rings of a vhost-user device: when they run, stop, wait and go on. */
 #include <sys/epoll.h>
 
-#include "vhost_peer.h"
 #include "vhost/vring.h"
+#include "vhost_peer.h"
 
 #define USED_IDX(rig, i) \
 	((uint16_t *)((uint8_t *)(rig)->mem + (size_t)(i)*RING_STRIDE + 0x4002)) /* used->idx */
