@@ -415,16 +415,17 @@ static inline void used_end(struct ring *ring, const struct used_cursor *cur, un
 	ring_set_taken(ring, ring->n_taken - n);
 }
 
-/* Tells the state that @n chains are being completed from here on, @blank: without lengths; or, for
- * 0, that all before here are. */
-static inline void store_position(struct ring *ring, unsigned n, bool blank)
+/* Tells the state that @n chains are being completed from the cursor on, @blank: without lengths;
+ * or, for 0, that all before it are. */
+static inline void store_position(struct ring_state *state, const struct used_cursor *cur,
+				  unsigned n, bool blank)
 {
-	uint64_t word = packed_position(ring->next_used, ring->used_wrap) |
-			(uint64_t)ring->taken_first << 16 | (uint64_t)n << 32 |
+	uint64_t word = packed_position(cur->at, cur->wrap) |
+			(uint64_t)(cur->slot & TAKEN_MASK) << 16 | (uint64_t)n << 32 |
 			(blank ? 1ull << 48 : 0);
 
 	ring_state_order();
-	shared_store(&ring->state->position, word);
+	shared_store(&state->position, word);
 	ring_state_order();
 }
 
@@ -433,13 +434,13 @@ static void complete_chains(struct ring *ring, bool blank, unsigned n)
 {
 	/* One descriptor for all of them is enough when nothing was written to any (2.8.8). */
 	bool once = blank && ring->config.features & FEATURE_IN_ORDER;
-	const struct ring_state *state = ring->state;
+	struct ring_state *state = ring->state;
 	struct used_cursor cur = used_begin(ring);
 	unsigned first = (once ? cur.slot + n - 1 : cur.slot) & TAKEN_MASK;
 	uint64_t *words = desc_words(ring, cur.at), word;
 
 	word = used_word(ring_taken_id(state->taken[first]), blank ? 0 : state->lens[0], cur.wrap);
-	store_position(ring, n, blank);
+	store_position(state, &cur, n, blank);
 	if (unlikely(once))
 		used_pass_all(&cur, ring, n);
 	else
@@ -448,7 +449,7 @@ static void complete_chains(struct ring *ring, bool blank, unsigned n)
 	 * buffers are written. */
 	shared_store_release(&words[1], word);
 	used_end(ring, &cur, n);
-	store_position(ring, 0, false);
+	store_position(state, &cur, 0, false);
 	ring->n_untold += cur.n_desc;
 	ring_count_chains(ring, n);
 }
@@ -566,12 +567,12 @@ static void end_completing(struct ring *ring, bool blank, unsigned n)
 	struct used_cursor cur = used_begin(ring);
 
 	if (packed_is_avail(packed_unpack(rest).flags, ring->used_wrap)) {
-		complete_chains(ring, blank, n);
+		packed_complete(ring, blank ? NULL : ring->state->lens, n);
 		return;
 	}
 	used_pass_all(&cur, ring, n);
 	used_end(ring, &cur, n);
-	store_position(ring, 0, false);
+	store_position(ring->state, &cur, 0, false);
 	ring_count_chains(ring, n);
 }
 
@@ -599,6 +600,7 @@ static int resume(struct ring *ring, struct error *err)
 static int start_at_base(struct ring *ring, struct error *err)
 {
 	uint32_t avail = ring->config.base & UINT16_MAX, used = ring->config.base >> 16;
+	struct used_cursor cur;
 	int rc;
 
 	if (!used)
@@ -610,7 +612,8 @@ static int start_at_base(struct ring *ring, struct error *err)
 		return rc;
 	ring->next_used = (uint16_t)(used & (PACKED_F_WRAP - 1));
 	ring->used_wrap = used & PACKED_F_WRAP;
-	store_position(ring, 0, false);
+	cur = used_begin(ring);
+	store_position(ring->state, &cur, 0, false);
 	return 0;
 }
 
