@@ -10,6 +10,13 @@
 #include "port/vhost_queue.h"
 #include "virtio/net_header.h"
 
+static void interrupt(const struct vhost_queue *q)
+{
+	/* a full pipe wakes the guest as well; nothing else can be done for it */
+	if (q->vring->call_fd >= 0)
+		notify_fd(q->vring->call_fd);
+}
+
 int vhost_queue_init(struct vhost_queue *q, struct port *port, unsigned pair,
 		     struct vhost_vring *vring, const struct vhost_device_state *state,
 		     bool guest_sends)
@@ -37,6 +44,9 @@ int vhost_queue_init(struct vhost_queue *q, struct port *port, unsigned pair,
 		/* buffers are looked for when there is a packet: nobody waits for them */
 		ring_disable_kick(&q->vring->ring);
 	}
+	/* whoever ran the ring before us may have died between completing chains and telling */
+	if (vring->ring.config.resume && ring_wants_notify(&vring->ring))
+		interrupt(q);
 	/* a ring that is still broken, and was told of, is old news */
 	if (!ring_broken(&vring->ring))
 		q->reported = q->told = false;
@@ -60,13 +70,6 @@ void vhost_queue_report_if_broken(struct vhost_queue *q, struct port *port)
 		return;
 	q->reported = true;
 	port->env->attention(port);
-}
-
-static void interrupt(const struct vhost_queue *q)
-{
-	/* a full pipe wakes the guest as well; nothing else can be done for it */
-	if (q->vring->call_fd >= 0)
-		notify_fd(q->vring->call_fd);
 }
 
 void vhost_queue_notify(struct vhost_queue *q)

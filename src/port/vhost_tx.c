@@ -7,6 +7,9 @@
  * cache is over when packets come. What is taken and not filled stays in hand for the next batch.
  * It is read and checked like all that is taken; it is given up when the guest's memory is another
  * than it was then, and when the queue changes hands.
+ *
+ * How much was written to each filled buffer stands where the ring keeps it, ring_lens(), so that
+ * whoever goes on after a crash finds it there.
  */
 #include <sys/mman.h>
 
@@ -27,7 +30,6 @@ struct vhost_buffers {
 	unsigned n_packets;	/* in the filled ones */
 	uint64_t n_bytes;
 	struct ring_chain chains[RING_TAKE_MAX];
-	uint32_t lens[RING_TAKE_MAX];
 	struct iovec arena[RING_ARENA_LEN];
 };
 
@@ -74,7 +76,6 @@ static void compact(struct vhost_buffers *b)
 
 	memmove(b->arena, first, (b->arena_used - gone) * sizeof(*first));
 	memmove(b->chains, b->chains + b->done, n * sizeof(b->chains[0]));
-	memmove(b->lens, b->lens + b->done, n * sizeof(b->lens[0]));
 	for (unsigned i = 0; i < n; i++)
 		b->chains[i].iov -= gone;
 	b->arena_used -= (unsigned)gone;
@@ -141,7 +142,7 @@ static void deliver(struct vhost_queue *q, struct port_counters *c)
 		drop_count(c, DROP_tx_ring_broken, b->n_packets);
 	}
 	counter_add(&c->copied_bytes, b->n_bytes);
-	ring_complete(ring, b->lens + b->done, b->used - b->done);
+	ring_complete(ring, ring_lens(ring), b->used - b->done);
 	b->done = b->used;
 	b->n_packets = 0;
 	b->n_bytes = 0;
@@ -233,7 +234,7 @@ static void write_packet(struct vhost_queue *q, const struct pkt *pkt, unsigned 
 	struct virtio_net_hdr_mrg_rxbuf header = { .hdr = pkt->offload,
 						   .num_buffers = (uint16_t)n_chains };
 	struct vhost_buffers *b = q->buffers;
-	uint32_t left = q->header_len + pkt->len;
+	uint32_t left = q->header_len + pkt->len, *lens = ring_lens(&q->vring->ring);
 	struct cursor cur;
 
 	cursor_open(&cur, &b->chains[b->used]);
@@ -244,7 +245,7 @@ static void write_packet(struct vhost_queue *q, const struct pkt *pkt, unsigned 
 	for (unsigned i = 0; i < n_chains; i++) {
 		uint32_t part = min(left, b->chains[b->used].in_len);
 
-		b->lens[b->used++] = part;
+		shared_store(&lens[b->used++ - b->done], part);
 		left -= part;
 	}
 }
@@ -294,12 +295,13 @@ static inline unsigned fill_singles(struct vhost_queue *q, struct pkt *const *pk
 	struct vhost_buffers *b = q->buffers;
 	const unsigned header_len = q->header_len;
 	const bool demote = q->demote;
-	unsigned used = b->used, i;
+	const struct ring_chain *chain = &b->chains[b->used];
+	uint32_t *lens = ring_lens(&q->vring->ring) + (b->used - b->done);
 	uint64_t bytes = 0;
+	unsigned i;
 
-	n = min(n, b->n - used);
-	for (i = 0; i < n; i++, used++) {
-		const struct ring_chain *chain = &b->chains[used];
+	n = min(n, b->n - b->used);
+	for (i = 0; i < n; i++, chain++) {
 		const struct iovec *iov = &chain->iov[chain->n_out];
 		const struct pkt *pkt = pkts[i];
 		uint32_t len = header_len + pkt->len;
@@ -307,7 +309,7 @@ static inline unsigned fill_singles(struct vhost_queue *q, struct pkt *const *pk
 		if (unlikely(!chain->in_len || iov->iov_len < len))
 			break;
 		if (pkt->len >= BULK_LEN)
-			fetch_bulk(b, used + 1, pkt);
+			fetch_bulk(b, b->used + i + 1, pkt);
 		if (likely(header_len == sizeof(struct virtio_net_hdr_mrg_rxbuf)))
 			write_single(iov->iov_base, pkt, sizeof(struct virtio_net_hdr_mrg_rxbuf));
 		else
@@ -315,10 +317,10 @@ static inline unsigned fill_singles(struct vhost_queue *q, struct pkt *const *pk
 		/* of many lines in a row only the first: moving all costs more than it saves */
 		if (demote)
 			cache_demote(iov->iov_base);
-		b->lens[used] = len;
+		shared_store(&lens[i], len);
 		bytes += pkt->len;
 	}
-	b->used = used;
+	b->used += i;
 	b->n_packets += i;
 	b->n_bytes += bytes;
 	return i;

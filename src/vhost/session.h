@@ -21,7 +21,8 @@ struct vhost_session {
 	int backend_req_fd; /* -1: none */
 	unsigned n_vrings;
 	struct vhost_vring *vrings;
-	bool changed; /* set by handlers: the owner must look again */
+	struct ring_state *ring_states; /* one for each; borrowed. NULL: rings do not outlive us */
+	bool changed;			/* set by handlers: the owner must look again */
 
 	const struct vhost_device_ops *ops;
 	void *owner;

@@ -26,6 +26,7 @@ struct vhost_vring {
 	uint64_t desc_addr, driver_addr, device_addr; /* front-end virtual addresses */
 	bool has_addr;
 	uint32_t base; /* SET_VRING_BASE: where to start, see ring_start() */
+	bool resume;   /* goes on from its state the next time that it starts */
 };
 
 /* What the owner is told. Control thread. */

@@ -25,7 +25,8 @@ void vhost_vring_init(struct vhost_vring *vring)
 	vring->kick_fd = vring->call_fd = vring->err_fd = -1;
 }
 
-/* Lets go of the ring's memory; remembers where it was, so that it can go on from there. */
+/* Lets go of the ring's memory; remembers where it was, so that it can go on from there. Its state
+ * still says that it runs: it will, or whoever resumes it will find its memory. */
 static void pause_ring(struct vhost_session *s, struct vhost_vring *v)
 {
 	if (!v->live)
@@ -39,8 +40,11 @@ static void pause_ring(struct vhost_session *s, struct vhost_vring *v)
 static void stop_ring(struct vhost_session *s, struct vhost_vring *v)
 {
 	pause_ring(s, v);
+	ring_stop(&v->ring);
+	if (v->resume && s->ring_states)
+		ring_state_stop(&s->ring_states[v - s->vrings]);
 	close_fd(&v->kick_fd);
-	v->started = false;
+	v->started = v->resume = false;
 }
 
 static bool is_packed(const struct vhost_session *s)
@@ -62,6 +66,8 @@ static bool translate(const struct vhost_session *s, const struct vhost_vring *v
 		.driver = guestmem_user(s->mem, v->driver_addr, driver_len),
 		.device = guestmem_user(s->mem, v->device_addr, device_len),
 		.base = v->base,
+		.state = s->ring_states ? &s->ring_states[v - s->vrings] : NULL,
+		.resume = v->resume,
 	};
 	return config->desc && config->driver && config->device;
 }
@@ -93,13 +99,15 @@ static int run_ring(struct vhost_session *s, struct vhost_vring *v, struct error
 		error_prefix(err, "ring %u", index);
 		return rc;
 	}
-	v->ring.n_chains = n_chains;
-	v->ring.n_notified = n_notified;
+	if (!v->resume)
+		ring_count_from(&v->ring, n_chains, n_notified);
 	if (fault != RING_OK)
 		ring_break(&v->ring, fault);
 	v->live = true;
+	v->resume = false;
 	s->changed = true;
-	log_debug("%s: ring %u runs, %u entries from 0x%x", s->name, index, v->size, v->base);
+	log_debug("%s: ring %u runs, %u entries from 0x%x", s->name, index, v->size,
+		  ring_base(&v->ring));
 	return 0;
 }
 

@@ -8,12 +8,29 @@
  * descriptor of each chain with a used one, in ring order; the first one of a batch is written last
  * and with release order, so that the driver, which goes through them in order too, sees all or
  * none. For sleep see split.c: both sides tell, fence, and look once more.
+ *
+ * What outlives this process. Nothing in the ring's memory tells how far it was used, so that is in
+ * struct ring_state, as one word: the position of the next used descriptor, the slot of its chain
+ *in taken[], and how many chains are being completed. complete() stores, in this order,
+ *
+ *	lengths; the word with @n being completed; used descriptors of all chains but the first;
+ *	the first one, which publishes all; the word with the position behind them, and 0.
+ *
+ * Whoever takes over finds one of these. A word with 0: no used descriptor is behind the position,
+ * what was taken is still available, and is taken again. A word with @n, and the first descriptor
+ * is available: the driver has seen nothing, and all that is to be written is in taken[] and
+ * lens[], so it is written, again or for the first time. A word with @n, and the first descriptor
+ * is anything else: it was published (the driver may have put another one there since), so only the
+ * word is left to store. Each of these may be interrupted, and done again, itself.
+ *
+ * A process that is killed stops between two instructions, and all that it has stored becomes
+ * visible before its death is known. So only the order of its instructions counts, which the
+ * compiler may not change: ring_state_order(), which costs nothing.
  */
 #include <assert.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
 
-#include "base/counter.h"
 #include "virtio/packed.h"
 #include "virtio/ring.h"
 #include "virtio/walk.h"
@@ -128,7 +145,7 @@ struct cursor {
 /* Notes a chain of @n descriptors at the cursor and moves it on. */
 static inline void cursor_pass(struct cursor *cur, struct ring *ring, uint16_t id, unsigned n)
 {
-	ring->taken[cur->slot++ & TAKEN_MASK] = (struct ring_taken){ id, (uint16_t)n };
+	shared_store(&ring->state->taken[cur->slot++ & TAKEN_MASK], ring_taken(id, n));
 	packed_advance(&cur->at, &cur->wrap, n, ring->config.size);
 	cur->room -= n;
 }
@@ -143,7 +160,7 @@ static ALWAYS_INLINE unsigned take_run(struct ring *ring, const struct guestmem_
 	const unsigned looked_at = PACKED_F_AVAIL | PACKED_F_USED | VRING_DESC_F_WRITE |
 				   VRING_DESC_F_NEXT | VRING_DESC_F_INDIRECT;
 	const unsigned wanted = packed_avail_bits(cur->wrap) | (in ? VRING_DESC_F_WRITE : 0);
-	struct ring_taken *taken = &ring->taken[cur->slot & TAKEN_MASK];
+	uint32_t *taken = &ring->state->taken[cur->slot & TAKEN_MASK];
 	const uint64_t *words = desc_words(ring, cur->at);
 	uint64_t base = range->guest_addr, size = range->size;
 	uint8_t *host = range->host;
@@ -160,7 +177,7 @@ static ALWAYS_INLINE unsigned take_run(struct ring *ring, const struct guestmem_
 		if ((d.flags & looked_at) != wanted || unlikely(!walk_fits(offset, d.len, size)))
 			break;
 		walk_set_single(&chains[i], &iov[i], host + offset, d.len, in, d.id);
-		taken[i] = (struct ring_taken){ d.id, 1 };
+		shared_store(&taken[i], ring_taken(d.id, 1));
 	}
 	return i;
 }
@@ -269,17 +286,19 @@ static unsigned packed_take(struct ring *ring, const struct guestmem *mem,
 	}
 	ring->next_avail = cur.at;
 	ring->avail_wrap = cur.wrap;
-	ring->n_taken = (uint16_t)(ring->n_taken + i);
+	ring_set_taken(ring, ring->n_taken + i);
 	ring->n_taken_desc = (uint16_t)(ring->config.size - cur.room);
 	return i;
 }
 
 static void packed_untake(struct ring *ring, unsigned n)
 {
+	unsigned slot = ring->taken_first + ring->n_taken;
+
 	assert(n <= ring->n_taken);
+	ring_set_taken(ring, ring->n_taken - n);
 	while (n--) {
-		unsigned slot = ring->taken_first + --ring->n_taken;
-		uint16_t n_desc = ring->taken[slot & TAKEN_MASK].n_desc;
+		unsigned n_desc = ring_taken_n_desc(ring->state->taken[--slot & TAKEN_MASK]);
 
 		packed_retreat(&ring->next_avail, &ring->avail_wrap, n_desc, ring->config.size);
 		ring->n_taken_desc = (uint16_t)(ring->n_taken_desc - n_desc);
@@ -311,10 +330,17 @@ struct used_cursor {
 /* Goes over one chain. */
 static inline void used_pass(struct used_cursor *cur, const struct ring *ring)
 {
-	unsigned n = ring->taken[cur->slot++ & TAKEN_MASK].n_desc;
+	unsigned n = ring_taken_n_desc(ring->state->taken[cur->slot++ & TAKEN_MASK]);
 
 	packed_advance(&cur->at, &cur->wrap, n, ring->config.size);
 	cur->n_desc += n;
+}
+
+/* Goes over @n chains. */
+static void used_pass_all(struct used_cursor *cur, const struct ring *ring, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		used_pass(cur, ring);
 }
 
 /* Writes used descriptors for the @n chains at the cursor and goes over them. */
@@ -322,7 +348,7 @@ static void put_used(struct used_cursor *cur, const struct ring *ring, const uin
 		     unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		uint16_t id = ring->taken[cur->slot & TAKEN_MASK].id;
+		uint16_t id = ring_taken_id(ring->state->taken[cur->slot & TAKEN_MASK]);
 
 		shared_store(&desc_words(ring, cur->at)[1],
 			     used_word(id, lens ? lens[i] : 0, cur->wrap));
@@ -339,14 +365,14 @@ static ALWAYS_INLINE void put_used_singles(struct used_cursor *cursor, const str
 
 	cur.n_desc += n;
 	while (n) { /* up to the end of the ring, or of taken[] */
-		const struct ring_taken *taken = &ring->taken[cur.slot & TAKEN_MASK];
+		const uint32_t *taken = &ring->state->taken[cur.slot & TAKEN_MASK];
 		unsigned k = min(n, RING_TAKE_MAX - (cur.slot & TAKEN_MASK));
 		uint64_t *words = desc_words(ring, cur.at);
 
 		k = min(k, size - cur.at);
 		for (unsigned i = 0; i < k; i++, words += 2)
-			shared_store(&words[1],
-				     used_word(taken[i].id, lens ? lens[i] : 0, cur.wrap));
+			shared_store(&words[1], used_word(ring_taken_id(taken[i]),
+							  lens ? lens[i] : 0, cur.wrap));
 		if (lens)
 			lens += k;
 		cur.slot += k;
@@ -371,38 +397,81 @@ static void complete_behind(struct used_cursor *cur, const struct ring *ring, co
 		put_used_singles(cur, ring, NULL, n - 1);
 }
 
-static void packed_complete(struct ring *ring, const uint32_t *lens, unsigned n)
+/* Where completion begins. */
+static struct used_cursor used_begin(const struct ring *ring)
+{
+	return (struct used_cursor){ .at = ring->next_used,
+				     .wrap = ring->used_wrap,
+				     .slot = ring->taken_first };
+}
+
+/* The @n chains that the cursor went over are completed. */
+static inline void used_end(struct ring *ring, const struct used_cursor *cur, unsigned n)
+{
+	ring->next_used = cur->at;
+	ring->used_wrap = cur->wrap;
+	ring->taken_first = (uint16_t)(cur->slot & TAKEN_MASK);
+	ring->n_taken_desc = (uint16_t)(ring->n_taken_desc - cur->n_desc);
+	ring_set_taken(ring, ring->n_taken - n);
+}
+
+/* Tells the state that @n chains are being completed from the cursor on, @blank: without lengths;
+ * or, for 0, that all before it are. */
+static inline void store_position(struct ring_state *state, const struct used_cursor *cur,
+				  unsigned n, bool blank)
+{
+	uint64_t word = packed_position(cur->at, cur->wrap) |
+			(uint64_t)(cur->slot & TAKEN_MASK) << 16 | (uint64_t)n << 32 |
+			(blank ? 1ull << 48 : 0);
+
+	ring_state_order();
+	shared_store(&state->position, word);
+	ring_state_order();
+}
+
+/* Completes @n (> 0) chains, whose lengths are in the state, or, when @blank, are 0. */
+static void complete_chains(struct ring *ring, bool blank, unsigned n)
 {
 	/* One descriptor for all of them is enough when nothing was written to any (2.8.8). */
-	bool once = !lens && ring->config.features & FEATURE_IN_ORDER;
-	struct used_cursor cur = { .at = ring->next_used,
-				   .wrap = ring->used_wrap,
-				   .slot = ring->taken_first };
-	unsigned first = once ? cur.slot + n - 1 : cur.slot;
+	bool once = blank && ring->config.features & FEATURE_IN_ORDER;
+	struct ring_state *state = ring->state;
+	struct used_cursor cur = used_begin(ring);
+	unsigned first = (once ? cur.slot + n - 1 : cur.slot) & TAKEN_MASK;
 	uint64_t *words = desc_words(ring, cur.at), word;
-	bool silent = ring_broken(ring);
+
+	word = used_word(ring_taken_id(state->taken[first]), blank ? 0 : state->lens[0], cur.wrap);
+	store_position(state, &cur, n, blank);
+	if (unlikely(once))
+		used_pass_all(&cur, ring, n);
+	else
+		complete_behind(&cur, ring, blank ? NULL : state->lens, n);
+	/* Pairs with the driver's acquire of these flags: the other used descriptors and the
+	 * buffers are written. */
+	shared_store_release(&words[1], word);
+	used_end(ring, &cur, n);
+	store_position(state, &cur, 0, false);
+	ring->n_untold += cur.n_desc;
+	ring_count_chains(ring, n);
+}
+
+static void packed_complete(struct ring *ring, const uint32_t *lens, unsigned n)
+{
+	uint32_t *kept = ring->state->lens;
 
 	assert(n <= ring->n_taken);
 	if (!n)
 		return;
-	word = used_word(ring->taken[first & TAKEN_MASK].id, lens ? lens[0] : 0, cur.wrap);
-	if (unlikely(once || silent))
-		for (unsigned i = 0; i < n; i++)
-			used_pass(&cur, ring);
-	else
-		complete_behind(&cur, ring, lens, n);
-	ring->next_used = cur.at;
-	ring->used_wrap = cur.wrap;
-	ring->taken_first = (uint16_t)(cur.slot & TAKEN_MASK);
-	ring->n_taken = (uint16_t)(ring->n_taken - n);
-	ring->n_taken_desc = (uint16_t)(ring->n_taken_desc - cur.n_desc);
-	if (unlikely(silent))
+	if (unlikely(ring_broken(ring))) {
+		struct used_cursor cur = used_begin(ring);
+
+		used_pass_all(&cur, ring, n);
+		used_end(ring, &cur, n);
 		return;
-	/* Pairs with the driver's acquire of these flags: the other used descriptors and the
-	 * buffers are written. */
-	shared_store_release(&words[1], word);
-	ring->n_untold += cur.n_desc;
-	counter_add(&ring->n_chains, n);
+	}
+	if (lens && unlikely(lens != kept))
+		for (unsigned i = 0; i < n; i++)
+			shared_store(&kept[i], lens[i]);
+	complete_chains(ring, !lens, n);
 }
 
 static bool packed_wants_notify(struct ring *ring, bool settled)
@@ -423,7 +492,7 @@ static bool packed_wants_notify(struct ring *ring, bool settled)
 		ring->notified_valid = true;
 	}
 	if (wanted)
-		counter_add(&ring->n_notified, 1);
+		ring_count_notified(ring);
 	return wanted;
 }
 
@@ -472,14 +541,68 @@ static bool used_ahead(const struct ring *ring)
 	return false;
 }
 
-static int packed_start(struct ring *ring, struct error *err)
+/* Finds the @n chains that were being completed when the ring's last process died: makes them those
+ * in flight. False: there cannot be such chains. */
+static bool find_completing(struct ring *ring, unsigned n)
 {
-	const struct ring_config *c = &ring->config;
-	uint32_t avail = c->base & UINT16_MAX, used = c->base >> 16;
+	unsigned n_desc = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned slot = (ring->taken_first + i) & TAKEN_MASK;
+		unsigned more = ring_taken_n_desc(ring->state->taken[slot]);
+
+		if (!more || more > ring->config.size - n_desc)
+			return false;
+		n_desc += more;
+	}
+	ring->n_taken = (uint16_t)n;
+	ring->n_taken_desc = (uint16_t)n_desc;
+	return true;
+}
+
+/* Ends their completion, see the theory of operation. */
+static void end_completing(struct ring *ring, bool blank, unsigned n)
+{
+	uint64_t rest = shared_load_acquire(&desc_words(ring, ring->next_used)[1]);
+	struct used_cursor cur = used_begin(ring);
+
+	if (packed_is_avail(packed_unpack(rest).flags, ring->used_wrap)) {
+		packed_complete(ring, blank ? NULL : ring->state->lens, n);
+		return;
+	}
+	used_pass_all(&cur, ring, n);
+	used_end(ring, &cur, n);
+	store_position(ring->state, &cur, 0, false);
+	ring_count_chains(ring, n);
+}
+
+/* Goes on where another process was. */
+static int resume(struct ring *ring, struct error *err)
+{
+	uint64_t word = shared_load(&ring->state->position);
+	unsigned at = word & (PACKED_F_WRAP - 1), first = word >> 16 & UINT16_MAX;
+	unsigned n = word >> 32 & UINT16_MAX, blank = (unsigned)(word >> 48);
+
+	ring->next_used = (uint16_t)at;
+	ring->used_wrap = word & PACKED_F_WRAP;
+	ring->taken_first = (uint16_t)first;
+	if (at >= ring->config.size || first >= RING_TAKE_MAX || n > RING_TAKE_MAX || blank > 1 ||
+	    !find_completing(ring, n))
+		return error_set(err, -EINVAL, "state of the ring is damaged: position 0x%llx",
+				 (unsigned long long)word);
+	if (n && !ring_broken(ring))
+		end_completing(ring, blank, n);
+	ring->n_taken = ring->n_taken_desc = 0;
+	return 0;
+}
+
+/* Starts where the front-end says. */
+static int start_at_base(struct ring *ring, struct error *err)
+{
+	uint32_t avail = ring->config.base & UINT16_MAX, used = ring->config.base >> 16;
+	struct used_cursor cur;
 	int rc;
 
-	if ((uintptr_t)c->desc % 16 || (uintptr_t)c->driver % 4 || (uintptr_t)c->device % 4)
-		return error_set(err, -EINVAL, "parts of the ring are not aligned");
 	if (!used)
 		used = avail;
 	rc = check_position(ring, avail, err);
@@ -487,8 +610,25 @@ static int packed_start(struct ring *ring, struct error *err)
 		rc = check_position(ring, used, err);
 	if (rc)
 		return rc;
-	ring->next_used = ring->next_avail = (uint16_t)(used & (PACKED_F_WRAP - 1));
-	ring->used_wrap = ring->avail_wrap = used & PACKED_F_WRAP;
+	ring->next_used = (uint16_t)(used & (PACKED_F_WRAP - 1));
+	ring->used_wrap = used & PACKED_F_WRAP;
+	cur = used_begin(ring);
+	store_position(ring->state, &cur, 0, false);
+	return 0;
+}
+
+static int packed_start(struct ring *ring, struct error *err)
+{
+	const struct ring_config *c = &ring->config;
+	int rc;
+
+	if ((uintptr_t)c->desc % 16 || (uintptr_t)c->driver % 4 || (uintptr_t)c->device % 4)
+		return error_set(err, -EINVAL, "parts of the ring are not aligned");
+	rc = c->resume ? resume(ring, err) : start_at_base(ring, err);
+	if (rc)
+		return rc;
+	ring->next_avail = ring->next_used;
+	ring->avail_wrap = ring->used_wrap;
 	if (used_ahead(ring))
 		ring_break(ring, RING_FAULT_POSITION);
 	return 0;

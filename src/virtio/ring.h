@@ -20,12 +20,13 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "base/counter.h"
 #include "base/error.h"
 #include "virtio/guestmem.h"
+#include "virtio/ring_state.h"
 #include "virtio/shared.h"
 
 #define RING_SIZE_MAX 32768 /* entries (2.7) */
-#define RING_TAKE_MAX 128   /* chains taken and not completed, at most; a power of two */
 
 /* Fragments of the longest chain: each descriptor one, and one more at each border of regions. */
 #define RING_ARENA_LEN (RING_SIZE_MAX + GUESTMEM_REGIONS_MAX)
@@ -62,6 +63,11 @@ struct ring_config {
 	void *device;	   /* used ring, 4-byte aligned, 6 + 8 * size bytes;
 			    * packed: device event suppression, 4-byte aligned, 4 bytes */
 	uint32_t base;	   /* where to start, as SET_VRING_BASE says it, see ring_start() */
+
+	/* What outlives the ring. Borrowed; no other ring's, as long as this one runs. NULL: the
+	 * ring has its own, which does not. */
+	struct ring_state *state;
+	bool resume; /* go on as @state says, whatever @base is */
 };
 
 /* A chain of buffers, as take() found it. The fragments point into guest memory and are readable or
@@ -93,9 +99,10 @@ struct ring_ops {
 };
 
 /* Embedded in a port's queue. Layout-private positions are in here too, since they must be quick to
- * reach. */
+ * reach. Not to be moved while it runs. */
 struct ring {
 	const struct ring_ops *ops; /* NULL: not started */
+	struct ring_state *state;   /* that of config, or ours */
 	struct ring_config config;
 	uint16_t next_avail; /* first chain not taken; packed: position of its descriptor */
 	uint16_t next_used;  /* first chain not completed; split: the used index, modulo 2^16 */
@@ -104,7 +111,7 @@ struct ring {
 	bool notified_valid; /* else nobody knows what the driver was told before us */
 	bool no_interrupt;   /* split: driver's flag when its index was last read */
 	bool avail_wrap, used_wrap; /* packed: wrap counters at next_avail and next_used */
-	uint16_t taken_first;	    /* packed: of taken[], the oldest */
+	uint16_t taken_first;	    /* packed: of state->taken[], the oldest */
 	uint16_t n_taken_desc;	    /* packed: descriptors of the chains taken */
 	uint32_t n_untold;	    /* chains used since wants_notify() last said yes, or a no that
 				       was final; packed: descriptors */
@@ -112,10 +119,7 @@ struct ring {
 		fault; /* other than RING_OK: broken; written by the owner, read by any thread */
 	uint64_t n_chains;   /* completed, counted */
 	uint64_t n_notified; /* notifications that were wanted */
-	/* Of each chain in flight, circular: head index, or buffer id and descriptors (packed). */
-	struct ring_taken {
-		uint16_t id, n_desc;
-	} taken[RING_TAKE_MAX];
+	struct ring_state own;
 };
 
 /* The layouts that there are. */
@@ -123,7 +127,7 @@ extern const struct ring_ops ring_split_ops;
 extern const struct ring_ops ring_packed_ops;
 
 /* Starts a ring. Checks size, alignment and layout. Returns 0 or -EINVAL and a text. The ring holds
- * no resource: to stop it, stop calling it.
+ * no resource: to stop it, stop calling it, or say so with ring_stop().
  *
  * A split ring goes on where its used index is, whatever config->base says: chains are completed in
  * order here, so what is not in the used ring was not done, and the driver must not see used
@@ -134,8 +138,22 @@ extern const struct ring_ops ring_packed_ops;
  * chain to complete, or 0 when the front-end leaves it out. That is where the ring goes on: what
  * lies between the two was not done. A ring that was used beyond that position is broken from the
  * start (RING_FAULT_POSITION): the front-end has lost it, and it cannot be found in the ring.
+ *
+ * With config->resume the ring goes on where the process was that last ran it with this state, at
+ * whatever instruction that was killed: what it had completed is completed, what it had taken and
+ * not completed is taken again. A broken ring stays broken. The first look says that the driver
+ * wants to be told, unless it said that it does not: nobody knows what it was told. Refused when
+ * the state is of a ring that does not run, of another layout or size, of another version, or is
+ * damaged; it is then left as it is.
  */
 int ring_start(struct ring *ring, const struct ring_config *config, struct error *err);
+
+/* Ends what ring_start() began, in the state too: nobody can resume it. Not needed when the ring
+ * will be started again. A ring that does not run, or a zeroed one, is fine. */
+void ring_stop(struct ring *ring);
+
+/* Lets a ring that was just started count on from there. */
+void ring_count_from(struct ring *ring, uint64_t n_chains, uint64_t n_notified);
 
 /* What GET_VRING_BASE answers: the first chain not completed, as an index (split) or a position,
  * twice (packed, see ring_start()). */
@@ -186,6 +204,13 @@ static inline void ring_prepare(const struct ring *ring, unsigned n)
 	ring->ops->prepare(ring, n);
 }
 
+/* Where lengths for ring_complete() may be put: RING_TAKE_MAX of them, the first that of the oldest
+ * chain taken. Those that are elsewhere it has to copy. */
+static inline uint32_t *ring_lens(struct ring *ring)
+{
+	return ring->state->lens;
+}
+
 /* Returns the oldest @n chains taken to the driver, with the number of bytes written to each
  * (@lens[i]), and makes them visible at once. @lens may be NULL for chains that are only read: with
  * IN_ORDER one used element stands for all of them, and a driver takes what was writable in the
@@ -233,4 +258,26 @@ static inline bool ring_enable_kick(struct ring *ring)
 static inline void ring_disable_kick(struct ring *ring)
 {
 	ring->ops->disable_kick(ring);
+}
+
+/* For the layouts, which keep some of what is known of a ring in its state, too: how many chains
+ * are in flight. */
+static inline void ring_set_taken(struct ring *ring, unsigned n)
+{
+	ring->n_taken = (uint16_t)n;
+	shared_store(&ring->state->n_taken, n);
+}
+
+/* For the layouts: @n more were completed. */
+static inline void ring_count_chains(struct ring *ring, unsigned n)
+{
+	counter_add(&ring->n_chains, n);
+	shared_store(&ring->state->n_chains, ring->n_chains);
+}
+
+/* For the layouts: a notification is wanted. */
+static inline void ring_count_notified(struct ring *ring)
+{
+	counter_add(&ring->n_notified, 1);
+	shared_store(&ring->state->n_notified, ring->n_notified);
 }

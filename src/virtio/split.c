@@ -6,6 +6,10 @@
  * once. complete() writes used elements, then our index with release order. Whoever goes to sleep
  * tells the other side first and then looks once more; each side has a full fence between the two,
  * so that at least one of them sees what the other has done.
+ *
+ * What outlives this process is our index: what is in front of it was completed, what is behind it
+ * was not, whatever of that had been taken, or had its used element written already. Whoever takes
+ * over starts there, and needs nothing else (struct ring_state only counts).
  */
 #include <assert.h>
 #include <errno.h>
@@ -13,7 +17,6 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
-#include "base/counter.h"
 #include "virtio/ring.h"
 #include "virtio/shared.h"
 #include "virtio/walk.h"
@@ -102,7 +105,7 @@ static enum ring_fault walk_chain(struct walk *w, struct vring_desc d)
 }
 
 /* Reads one chain into @chain and what is left of the arena. */
-static enum ring_fault take_chain(struct walk *w, uint16_t head, struct ring_chain *chain)
+static enum ring_fault take_chain(struct walk *w, uint32_t head, struct ring_chain *chain)
 {
 	const struct vring_desc *descs = w->ring->config.desc;
 	enum ring_fault fault;
@@ -112,7 +115,7 @@ static enum ring_fault take_chain(struct walk *w, uint16_t head, struct ring_cha
 		return RING_FAULT_DESC_INDEX;
 	d = shared_load_desc(&descs[head]);
 	walk_open(w, chain);
-	chain->id = head;
+	chain->id = (uint16_t)head;
 	fault = walk_chain(w, d);
 	if (fault)
 		return fault;
@@ -152,20 +155,22 @@ static void fetch_next(const struct ring *ring)
 	unsigned mask = ring->config.size - 1, at = ring->next_avail;
 
 	__builtin_prefetch(&avail_ring(ring)->ring[at & mask]);
-	__builtin_prefetch(&descs[(ring->taken[(at - 1u) & TAKEN_MASK].id + 1u) & mask]);
+	__builtin_prefetch(&descs[(ring->state->taken[(at - 1u) & TAKEN_MASK] + 1u) & mask]);
 }
 
-/* Copies the heads of the next @n chains to taken[] and gets their descriptors on the way. */
+/* Copies the heads of the next @n chains to taken[], which has nothing else here, and gets their
+ * descriptors on the way. */
 static void fetch_heads(struct ring *ring, unsigned n)
 {
 	const uint16_t *avail = avail_ring(ring)->ring;
 	const struct vring_desc *descs = ring->config.desc;
 	unsigned mask = ring->config.size - 1, at = ring->next_avail;
+	uint32_t *taken = ring->state->taken;
 
 	for (unsigned i = 0; i < n; i++, at++) {
-		uint16_t head = shared_load(&avail[at & mask]);
+		uint32_t head = shared_load(&avail[at & mask]);
 
-		ring->taken[at & TAKEN_MASK].id = head;
+		shared_store(&taken[at & TAKEN_MASK], head);
 		__builtin_prefetch(&descs[head & mask]);
 	}
 }
@@ -178,7 +183,7 @@ static ALWAYS_INLINE unsigned take_run(const struct ring *ring, const struct gue
 				       unsigned at, struct ring_chain *chains, struct iovec *iov,
 				       unsigned n, bool in)
 {
-	const struct ring_taken *taken = &ring->taken[at & TAKEN_MASK];
+	const uint32_t *taken = &ring->state->taken[at & TAKEN_MASK];
 	const struct vring_desc *descs = ring->config.desc;
 	const unsigned wanted = in ? VRING_DESC_F_WRITE : 0;
 	uint64_t base = range->guest_addr, size = range->size;
@@ -187,7 +192,7 @@ static ALWAYS_INLINE unsigned take_run(const struct ring *ring, const struct gue
 
 	n = min(n, RING_TAKE_MAX - (at & TAKEN_MASK));
 	for (i = 0; i < n; i++) {
-		uint16_t head = taken[i].id;
+		uint32_t head = taken[i];
 		struct vring_desc d;
 
 		if (unlikely(head >= n_descs))
@@ -195,7 +200,8 @@ static ALWAYS_INLINE unsigned take_run(const struct ring *ring, const struct gue
 		d = shared_load_desc(&descs[head]);
 		if (unlikely(d.flags != wanted || !walk_fits(d.addr - base, d.len, size)))
 			break;
-		walk_set_single(&chains[i], &iov[i], host + (d.addr - base), d.len, in, head);
+		walk_set_single(&chains[i], &iov[i], host + (d.addr - base), d.len, in,
+				(uint16_t)head);
 	}
 	return i;
 }
@@ -226,7 +232,7 @@ static inline unsigned take_singles(const struct ring *ring, const struct guestm
 	unsigned total = 0, got;
 
 	while (total < n) {
-		unsigned next = at + total, head = ring->taken[next & TAKEN_MASK].id;
+		unsigned next = at + total, head = ring->state->taken[next & TAKEN_MASK];
 
 		if (unlikely(head >= ring->config.size))
 			break;
@@ -273,7 +279,7 @@ static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct
 		}
 		if (i == n)
 			break;
-		fault = take_chain(&w, ring->taken[(at + i) & TAKEN_MASK].id, &chains[i]);
+		fault = take_chain(&w, ring->state->taken[(at + i) & TAKEN_MASK], &chains[i]);
 		if (unlikely(fault)) {
 			/* The next call will find it first, unless the arena was too short. */
 			if (i == 0 && (!w.full || arena_len >= RING_ARENA_LEN))
@@ -284,7 +290,7 @@ static unsigned split_take(struct ring *ring, const struct guestmem *mem, struct
 		i++;
 	}
 	ring->next_avail = (uint16_t)(at + i);
-	ring->n_taken = (uint16_t)(ring->n_taken + i);
+	ring_set_taken(ring, ring->n_taken + i);
 	if (ring->avail_seen != ring->next_avail)
 		fetch_next(ring);
 	return i;
@@ -294,19 +300,20 @@ static void split_untake(struct ring *ring, unsigned n)
 {
 	assert(n <= ring->n_taken);
 	ring->next_avail = (uint16_t)(ring->next_avail - n);
-	ring->n_taken = (uint16_t)(ring->n_taken - n);
+	ring_set_taken(ring, ring->n_taken - n);
 }
 
 /* Writes @n used elements from ring position @at on. */
 static inline void put_used(struct ring *ring, unsigned at, const uint32_t *lens, unsigned n)
 {
 	struct vring_used_elem *elems = used_ring(ring)->ring;
+	const uint32_t *taken = ring->state->taken;
 	unsigned mask = ring->config.size - 1;
 
 	for (unsigned i = 0; i < n; i++, at++) {
 		struct vring_used_elem *e = &elems[at & mask];
 
-		shared_store(&e->id, (uint32_t)ring->taken[at & TAKEN_MASK].id);
+		shared_store(&e->id, taken[at & TAKEN_MASK]);
 		shared_store(&e->len, lens ? lens[i] : 0);
 	}
 }
@@ -323,10 +330,11 @@ static void split_prepare(const struct ring *ring, unsigned n)
 
 static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 {
+	uint32_t *taken = ring->state->taken;
 	uint16_t at = ring->next_used;
 
 	assert(n <= ring->n_taken);
-	ring->n_taken = (uint16_t)(ring->n_taken - n);
+	ring_set_taken(ring, ring->n_taken - n);
 	ring->next_used = (uint16_t)(at + n);
 	if (unlikely(ring_broken(ring)) || !n)
 		return;
@@ -334,7 +342,7 @@ static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 		put_used(ring, at, lens, n);
 	} else if (ring->config.features & FEATURE_IN_ORDER) {
 		/* One element, of the last chain, stands for all of them (2.7.9). */
-		ring->taken[at & TAKEN_MASK] = ring->taken[(at + n - 1) & TAKEN_MASK];
+		shared_store(&taken[at & TAKEN_MASK], taken[(at + n - 1) & TAKEN_MASK]);
 		put_used(ring, at, NULL, 1);
 	} else {
 		put_used(ring, at, NULL, n);
@@ -342,7 +350,7 @@ static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 	/* Pairs with the driver's acquire of this index: elements and buffers are written. */
 	shared_store_release(&used_ring(ring)->idx, ring->next_used);
 	ring->n_untold += n;
-	counter_add(&ring->n_chains, n);
+	ring_count_chains(ring, n);
 }
 
 static bool split_wants_notify(struct ring *ring, bool settled)
@@ -366,7 +374,7 @@ static bool split_wants_notify(struct ring *ring, bool settled)
 		ring->notified_valid = true;
 	}
 	if (wanted)
-		counter_add(&ring->n_notified, 1);
+		ring_count_notified(ring);
 	return wanted;
 }
 

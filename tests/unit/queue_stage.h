@@ -34,13 +34,16 @@ static inline struct stage *start(uint64_t features, uint32_t size, uint16_t ind
 				  bool guest_sends)
 {
 	struct stage *s = aligned_alloc(_Alignof(struct stage), sizeof(*s));
+	struct ring_config config;
+	struct error err;
 
 	assert_non_null(s);
 	memset(s, 0, sizeof(*s));
 	pair_init(&s->pair, features, size, 0, indirect_len);
 	s->env = fake_env_make(NULL);
 	port_init(&s->port, NULL, "vm", &s->env.env, NULL);
-	s->vring.ring = s->pair.device;
+	config = pair_device_config(&s->pair);
+	assert_int_equal(ring_start(&s->vring.ring, &config, &err), 0);
 	s->vring.live = s->vring.started = s->vring.enabled = true;
 	s->vring.kick_fd = s->vring.err_fd = -1;
 	s->vring.call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -28,6 +28,7 @@ struct model_chain {
 
 struct model {
 	struct ring_pair p;
+	struct ring_state state; /* the device's */
 	uint64_t seed;
 	struct model_chain chains[MODEL_SIZE];
 	/* Counters of chains: got <= completed <= taken <= published <= added. */
@@ -174,16 +175,40 @@ static void model_get(struct model *m)
 	m->call_armed = false;
 }
 
+static struct ring_config device_config(struct model *m)
+{
+	struct ring_config config = pair_device_config(&m->p);
+
+	config.state = &m->state;
+	return config;
+}
+
 /* Another device goes on where the last one was; what that had in its hands it takes again. */
 static void model_replace(struct model *m)
 {
-	struct ring_config config = pair_device_config(&m->p);
+	struct ring_config config = device_config(m);
 	struct error err;
 
 	assert_int_equal(config.base, ring_base(&m->p.device));
 	if (m->p.driver.config.features & PACKED && config.base >> 16 && pick(m, 2))
 		config.base &= UINT16_MAX; /* a front-end that says half of it */
 	m->before += m->p.device.n_chains;
+	assert_int_equal(ring_start(&m->p.device, &config, &err), 0);
+	m->taken = m->completed;
+	m->kick_armed = false;
+}
+
+/* The device is gone, and all that is left of it is its state. Another one goes on as after
+ * model_replace(). */
+static void model_crash(struct model *m)
+{
+	struct ring_config config = device_config(m);
+	struct error err;
+
+	assert_int_equal(m->state.n_taken, m->taken - m->completed);
+	memset(&m->p.device, 0xa5, sizeof(m->p.device));
+	config.base = pick(m, 65536);
+	config.resume = true;
 	assert_int_equal(ring_start(&m->p.device, &config, &err), 0);
 	m->taken = m->completed;
 	m->kick_armed = false;
@@ -207,6 +232,8 @@ static void model_step(struct model *m)
 			model_untake(m);
 		if (!pick(m, 64))
 			model_replace(m);
+		if (!pick(m, 32))
+			model_crash(m);
 		break;
 	case 5:
 		model_complete(m);
@@ -231,6 +258,8 @@ static void model_step(struct model *m)
 static void run_model(uint64_t features, uint32_t size, uint64_t seed, unsigned n)
 {
 	struct model *m = calloc(1, sizeof(*m));
+	struct ring_config config;
+	struct error err;
 	bool indirect;
 
 	assert_non_null(m);
@@ -240,6 +269,8 @@ static void run_model(uint64_t features, uint32_t size, uint64_t seed, unsigned 
 	indirect = pick(m, 2);
 	pair_init(&m->p, features | (indirect ? INDIRECT : 0), size, (uint16_t)pick(m, 65536),
 		  indirect ? MODEL_BUFS : 0);
+	config = device_config(m);
+	assert_int_equal(ring_start(&m->p.device, &config, &err), 0);
 	for (unsigned i = 0; i < n; i++)
 		model_step(m);
 	assert_true(m->got > n / 100);

@@ -270,10 +270,38 @@ static void test_as_the_model_says(void **state)
 	}
 }
 
+/* A ring that another process has run: nobody knows whether its guest was told of the last chains,
+ * so it is told once, before anything else happens. */
+static void test_resumed_ring_tells(void **state)
+{
+	static const uint64_t features[] = { 0, PACKED };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(features); i++) {
+		struct stage *s = start(MODERN | features[i], 8, 0, false);
+		struct ring_config config = pair_device_config(&s->pair);
+		struct ring_state memory = { 0 };
+		struct error err;
+
+		config.state = &memory;
+		for (unsigned resume = 0; resume < 3; resume++) {
+			if (resume < 2) {
+				config.resume = resume;
+				assert_int_equal(ring_start(&s->vring.ring, &config, &err), 0);
+			}
+			assert_int_equal(
+				vhost_queue_init(&s->q, &s->port, 3, &s->vring, &s->state, false),
+				0);
+			assert_int_equal(was_called(s), resume == 1);
+		}
+		stop(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_as_the_model_says),
+		cmocka_unit_test(test_resumed_ring_tells),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 /* Rings of a vhost-user device: when they run, stop, wait and go on. */
 #include <sys/epoll.h>
 
+#include "vhost/vring.h"
 #include "vhost_peer.h"
 
 #define USED_IDX(rig, i) \
@@ -410,6 +411,82 @@ static void test_broken_ring(void **state)
 	close(err);
 }
 
+/* A session without a front-end, whose rings lie in @memory. */
+static void session_by_hand(struct vhost_session *s, struct guestmem *mem,
+			    struct vhost_vring *vrings, struct ring_state *states)
+{
+	*s = (struct vhost_session){
+		.name = "vm", .mem = mem, .n_vrings = 2, .vrings = vrings, .ring_states = states
+	};
+	s->state.features = F_V1 | F_PACKED;
+	for (unsigned i = 0; i < s->n_vrings; i++) {
+		struct vhost_vring *v = &vrings[i];
+
+		vhost_vring_init(v);
+		v->size = 8;
+		v->desc_addr = 0x1000ull * i;
+		v->driver_addr = v->desc_addr + 0x800;
+		v->device_addr = v->desc_addr + 0x900;
+		v->has_addr = v->started = true;
+	}
+}
+
+/* What another process ran goes on where it was; what was stopped does not. */
+static void test_resume(void **state)
+{
+	struct guestmem *mem = calloc(1, sizeof(*mem) + sizeof(mem->ranges[0])), none = { 0 };
+	struct ring_state states[2] = { 0 };
+	struct vhost_message m = { 0 };
+	struct vhost_vring vrings[2];
+	struct vhost_session s;
+	struct error err;
+
+	assert_non_null(mem);
+	mem->n_ranges = 1;
+	mem->ranges[0].size = 0x2000;
+	mem->ranges[0].host = aligned_alloc(0x1000, 0x2000);
+	memset(mem->ranges[0].host, 0, 0x2000);
+	session_by_hand(&s, mem, vrings, states);
+	vrings[1].started = false;
+	vrings[0].base = 0x80058005;
+	vhost_vrings_revive(&s);
+	assert_true(vrings[0].live && !vrings[1].live);
+	ring_count_from(&vrings[0].ring, 12, 3);
+
+	session_by_hand(&s, mem, vrings, states);
+	vrings[0].resume = vrings[1].resume = true;
+	vhost_vrings_revive(&s);
+	assert_true(vrings[0].live && !vrings[0].resume);
+	assert_int_equal(ring_base(&vrings[0].ring), 0x80058005);
+	assert_int_equal(vrings[0].ring.n_chains, 12);
+	assert_int_equal(vrings[0].ring.n_notified, 3);
+	assert_true(!vrings[1].live && vrings[1].resume); /* had not run */
+
+	/* without its memory it waits, and could be resumed */
+	s.mem = &none;
+	vhost_vrings_update(&s);
+	assert_false(vrings[0].live);
+	session_by_hand(&s, mem, vrings, states);
+	vrings[0].resume = true;
+	vhost_vrings_revive(&s);
+	assert_true(vrings[0].live);
+	assert_int_equal(ring_base(&vrings[0].ring), 0x80058005);
+
+	assert_int_equal(vhost_get_vring_base(&s, &m, &err), 0);
+	assert_int_equal(m.payload.state.num, 0x80058005);
+	assert_int_equal(states[0].running, 0);
+
+	/* stopped before it went on */
+	states[1].running = 1;
+	vrings[1].resume = true;
+	m.payload.state.index = 1;
+	assert_int_equal(vhost_get_vring_base(&s, &m, &err), 0);
+	assert_int_equal(states[1].running, 0);
+	assert_false(vrings[1].resume);
+	free(mem->ranges[0].host);
+	free(mem);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +504,7 @@ int main(void)
 		RIG_TEST(test_wrong_rings),
 		RIG_TEST(test_wrong_fds),
 		RIG_TEST(test_broken_ring),
+		cmocka_unit_test(test_resume),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

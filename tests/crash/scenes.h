@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What processes are stepped through, each with a run of it for every layout and feature. */
+#pragma once
+
+#include <stdint.h>
+
+/* One ring, every operation of virtio/ring.h, in any order. */
+void scene_ring(uint64_t features, uint32_t size, unsigned seed, unsigned n);
+
+/* Batches from one guest's ring to another's through the port code. */
+void scene_port(uint64_t features, uint32_t size, unsigned seed, unsigned n);

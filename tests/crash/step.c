@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Executes a process one instruction at a time, see step.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "step.h"
+
+#define NAMES_MAX 128	/* places in the sources */
+#define SITE_LEN_MAX 16 /* bytes of code between the labels of one */
+
+/* As sites.h writes them. Several may have one name. */
+struct site {
+	uintptr_t start, end; /* of the instruction that stores */
+	const char *name;
+};
+
+extern const struct site __start_shared_sites[], __stop_shared_sites[];
+extern const char __executable_start[];
+
+/* The same by name. */
+static struct place {
+	const char *name;
+	unsigned n_sites; /* instructions */
+	uint64_t n_runs, n_changes;
+} places[NAMES_MAX];
+static unsigned n_places;
+
+/* Which place the code at an address is, plus one; 0: none. */
+static uint8_t *place_of;
+static uintptr_t code_start, code_end;
+
+static uint64_t n_steps, n_packet_changes;
+
+/* A path that begins at the top of the sources, not where the compiler was called. */
+static const char *source_name(const char *path)
+{
+	while (!strncmp(path, "../", 3))
+		path += 3;
+	return path;
+}
+
+static unsigned place_find(const char *name)
+{
+	for (unsigned i = 0; i < n_places; i++)
+		if (!strcmp(places[i].name, name))
+			return i;
+	assert_true(n_places < NAMES_MAX);
+	places[n_places].name = name;
+	return n_places++;
+}
+
+/* Reads the list of the program. */
+static void read_sites(void)
+{
+	const struct site *site;
+
+	if (place_of)
+		return;
+	code_start = UINTPTR_MAX;
+	for (site = __start_shared_sites; site < __stop_shared_sites; site++) {
+		code_start = min(code_start, site->start);
+		code_end = max(code_end, site->end);
+	}
+	assert_true(code_start < code_end);
+	place_of = calloc(code_end - code_start, 1);
+	assert_non_null(place_of);
+	for (site = __start_shared_sites; site < __stop_shared_sites; site++) {
+		unsigned i = place_find(source_name(site->name));
+
+		if (site->end <= site->start || site->end - site->start > SITE_LEN_MAX)
+			fail_msg("%s: the store is not between its labels", site->name);
+		places[i].n_sites++;
+		memset(&place_of[site->start - code_start], (int)(i + 1), site->end - site->start);
+	}
+}
+
+static void *map(size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	assert_ptr_not_equal(p, MAP_FAILED);
+	return p;
+}
+
+/* We and the process take turns: on one processor nobody has to be woken on another. */
+static void stay_here(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(sched_getcpu(), &cpus);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+void step_init(struct step *s, size_t len, size_t packets)
+{
+	read_sites();
+	stay_here();
+	s->len = len;
+	s->packets = packets;
+	s->memory = map(len);
+	s->op = map(sizeof(*s->op));
+	s->before = malloc(len);
+	assert_non_null(s->before);
+	s->pid = 0;
+}
+
+static void put_to_death(struct step *s)
+{
+	if (!s->pid)
+		return;
+	kill(s->pid, SIGKILL);
+	waitpid(s->pid, NULL, 0);
+	s->pid = 0;
+}
+
+void step_destroy(struct step *s)
+{
+	put_to_death(s);
+	munmap(s->memory, s->len);
+	munmap(s->op, sizeof(*s->op));
+	free(s->before);
+}
+
+static _Noreturn void be_stepped(struct step *s)
+{
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0) {
+		s->op->error = errno;
+		_exit(1);
+	}
+	raise(SIGSTOP);
+	for (;;) {
+		while (!__atomic_load_n(&s->op->busy, __ATOMIC_ACQUIRE))
+			;
+		s->perform(s->world);
+		__atomic_store_n(&s->op->busy, 0, __ATOMIC_RELEASE);
+	}
+}
+
+void step_spawn(struct step *s)
+{
+	int status;
+
+	s->op->error = 0;
+	s->pid = fork();
+	assert_true(s->pid >= 0);
+	if (!s->pid)
+		be_stepped(s);
+	assert_int_equal(waitpid(s->pid, &status, 0), s->pid);
+	if (!WIFSTOPPED(status))
+		fail_msg("a process cannot be traced here, which this test needs: ptrace: %s",
+			 strerror(s->op->error));
+	assert_int_equal(ptrace(PTRACE_SETOPTIONS, s->pid, NULL, PTRACE_O_EXITKILL), 0);
+}
+
+/* Where the process is. */
+static uintptr_t read_pc(const struct step *s)
+{
+	long pc;
+
+	errno = 0;
+	pc = ptrace(PTRACE_PEEKUSER, s->pid, offsetof(struct user_regs_struct, rip), NULL);
+	assert_int_equal(errno, 0);
+	return (uintptr_t)pc;
+}
+
+static void step_one(struct step *s)
+{
+	int status;
+
+	if (ptrace(PTRACE_SINGLESTEP, s->pid, NULL, NULL) < 0)
+		fail_msg("an instruction cannot be stepped: ptrace: %s", strerror(errno));
+	assert_int_equal(waitpid(s->pid, &status, 0), s->pid);
+	if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP)
+		fail_msg("the stepped process ends, or got a signal: status 0x%x", status);
+	n_steps++;
+}
+
+/* The place of the instruction at @pc, or NULL. */
+static struct place *place_at(uintptr_t pc)
+{
+	unsigned i = pc >= code_start && pc < code_end ? place_of[pc - code_start] : 0;
+
+	return i ? &places[i - 1] : NULL;
+}
+
+/* What the instruction at @pc changed must be declared. */
+static void account(const struct step *s, struct place *place, uintptr_t pc)
+{
+	size_t at = 0;
+
+	if (!memcmp(s->before, s->memory, s->packets)) {
+		n_packet_changes++;
+		return;
+	}
+	if (place) {
+		place->n_changes++;
+		return;
+	}
+	while (s->before[at] == s->memory[at])
+		at++;
+	fail_msg("offset %zu of the shared memory was changed by an instruction that is no "
+		 "shared_store(): the one at 0x%zx of this program (addr2line -e)",
+		 at, (size_t)(pc - (uintptr_t)__executable_start));
+}
+
+bool step_run(struct step *s)
+{
+	uintptr_t pc = read_pc(s), at;
+
+	memcpy(s->before, s->memory, s->len);
+	__atomic_store_n(&s->op->busy, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&s->op->busy, __ATOMIC_ACQUIRE)) {
+		struct place *place = place_at(pc);
+		bool dies;
+
+		at = pc;
+		step_one(s);
+		pc = read_pc(s);
+		if (place)
+			place->n_runs++;
+		if (likely(!memcmp(s->before, s->memory, s->len)))
+			continue;
+		account(s, place, at);
+		memcpy(s->before, s->memory, s->len);
+		dies = s->crash(s->world);
+		memcpy(s->memory, s->before, s->len);
+		if (dies) {
+			put_to_death(s);
+			return false;
+		}
+	}
+	return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strverscmp(((const struct place *)a)->name, ((const struct place *)b)->name);
+}
+
+void step_report(void)
+{
+	unsigned n_missed = 0;
+
+	qsort(places, n_places, sizeof(places[0]), by_name); /* place_of is not needed any more */
+	print_message("%llu instructions, %llu of which changed packets; other stores:\n",
+		      (unsigned long long)n_steps, (unsigned long long)n_packet_changes);
+	for (unsigned i = 0; i < n_places; i++) {
+		print_message("%-32s %3u in the program, %6llu executed, %6llu changed something\n",
+			      places[i].name, places[i].n_sites,
+			      (unsigned long long)places[i].n_runs,
+			      (unsigned long long)places[i].n_changes);
+		n_missed += !places[i].n_runs;
+	}
+	for (unsigned i = 0; i < n_places; i++)
+		if (!places[i].n_runs)
+			print_error("%s was never executed\n", places[i].name);
+	assert_int_equal(n_missed, 0);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A process that is executed one instruction at a time (ptrace), and may die behind any of them.
+ *
+ * Theory of operation. The stepped process is a fork of ours and has some memory in common with us:
+ * the states of rings, the rings, and packets. After each instruction that changed that memory, and
+ * while the process stands still, crash() plays what would follow if it had died there: a ring is
+ * resumed and used until all is done, with us as its guest. Then the memory becomes again what it
+ * was, and the next instruction is executed. What crash() knows of the guest it must restore
+ * itself.
+ *
+ * Every store that may change what is not a packet must be a shared_store(), which sites.h has
+ * listed in the program. A change by any other instruction fails the test, and so does a place in
+ * the list that was never executed: a new store must be stepped through, too.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What the process is to do, and what came of it; the worlds say what the numbers mean. */
+struct step_op {
+	int what;
+	unsigned n, how;
+	uint64_t first;
+	uint32_t base;
+	unsigned result;
+	uint32_t busy; /* for step.c */
+	int error;     /* for step.c */
+};
+
+struct step {
+	uint8_t *memory; /* in common, @len bytes; other than packets up to @packets */
+	size_t len, packets;
+	struct step_op *op; /* in common, too */
+	void *world;
+	void (*perform)(void *world); /* in the process: does op */
+	bool (*crash)(void *world);   /* with us, see above. True: it really dies here. */
+
+	/* for step.c */
+	uint8_t *before; /* the memory, as it was behind the last instruction */
+	pid_t pid;
+};
+
+/* Makes the memory, zeroed. The other fields of @s are the caller's. */
+void step_init(struct step *s, size_t len, size_t packets);
+
+/* Ends the process, if there is one, and frees the memory. */
+void step_destroy(struct step *s);
+
+/* Makes the process, from what we are now. */
+void step_spawn(struct step *s);
+
+/* Lets it do s->op, step by step. False: it is dead; step_spawn() makes another. */
+bool step_run(struct step *s);
+
+/* Prints the list of places, and fails if one was never executed. */
+void step_report(void);

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A switch that dies at any instruction loses nothing of what its rings were: every store that the
+ * next process, or a guest, can see is a place to die at (step.h).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/compiler.h"
+#include "guest.h"
+#include "scenes.h"
+
+/* What runs now; empty when all is well. */
+static char running[128];
+
+static unsigned scaled(unsigned n)
+{
+	const char *scale = getenv("TEST_SCALE");
+	unsigned more = (unsigned)(n * (scale ? atof(scale) : 1));
+
+	return max(more, n);
+}
+
+static void run_all(void (*scene)(uint64_t, uint32_t, unsigned, unsigned), uint64_t layout,
+		    const uint32_t *sizes, unsigned n_sizes, unsigned n)
+{
+	static const uint64_t features[] = { 0, EVENT_IDX, IN_ORDER, EVENT_IDX | IN_ORDER };
+
+	for (unsigned f = 0; f < ARRAY_SIZE(features); f++)
+		for (unsigned i = 0; i < n_sizes; i++) {
+			unsigned seed = f * n_sizes + i + (layout ? 1 : 0);
+
+			snprintf(running, sizeof(running), "features 0x%llx, %u entries, seed %u",
+				 (unsigned long long)(layout | features[f]), sizes[i], seed);
+			scene(layout | features[f], sizes[i], seed, scaled(n));
+		}
+	running[0] = 0;
+}
+
+static int tell_what(void **state)
+{
+	if (running[0])
+		print_error("failed with %s\n", running);
+	return 0;
+}
+
+static void test_ring(void **state)
+{
+	static const uint32_t split[] = { 1, 4, 8 }, packed[] = { 1, 3, 7, 8 };
+
+	run_all(scene_ring, 0, split, ARRAY_SIZE(split), 16);
+	run_all(scene_ring, PACKED, packed, ARRAY_SIZE(packed), 16);
+}
+
+static void test_port(void **state)
+{
+	static const uint32_t split[] = { 8 }, packed[] = { 7 };
+
+	run_all(scene_port, 0, split, ARRAY_SIZE(split), 4);
+	run_all(scene_port, PACKED, packed, ARRAY_SIZE(packed), 4);
+}
+
+static void test_every_store(void **state)
+{
+	step_report();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_ring, tell_what),
+		cmocka_unit_test_teardown(test_port, tell_what),
+		cmocka_unit_test(test_every_store),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
