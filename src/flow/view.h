@@ -31,6 +31,8 @@ struct view_limit {
 
 /* The parts of a port that workers write; lives as long as the port. */
 struct view_port_state {
+	uint32_t layout;		     /* of what follows, where it outlives the process */
+	uint32_t id;			     /* of the port */
 	uint64_t broadcast_due, unknown_due; /* for the limits, ns */
 	struct steer *steer;		     /* owned; NULL: there was no use for it yet */
 	struct port_counters counters[];     /* one for each worker */

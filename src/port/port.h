@@ -32,10 +32,12 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/keep.h"
 #include "base/lock.h"
 #include "base/option.h"
 #include "packet/pkt.h"
 #include "port/drop.h"
+#include "vhost/endpoint.h"
 
 #define PORT_NAME_MAX 63    /* bytes, without the end */
 #define PORT_QUEUES_MAX 128 /* in each direction */
@@ -63,7 +65,9 @@ struct txq {
 /* What a port may ask of the switch; given to create(), valid as long as the port. Control thread.
  */
 struct port_env {
-	struct event_base *base; /* the control thread's loop */
+	struct event_base *base;		      /* the control thread's loop */
+	const struct vhost_endpoint_maker *endpoints; /* where vhost-user ports wait */
+	struct keep *keep; /* of what must outlive this process; NULL: nothing does */
 
 	/* Takes all queues of the port away from the workers, then calls ops->quiesced(), always
 	 * from the loop, never from inside this call. Queues stay away until changed(). Asking

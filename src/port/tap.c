@@ -159,6 +159,8 @@ static void tap_destroy(struct port *port)
 		slots_unmap(tap->txqs[i].slot, 1);
 	free(tap->rxqs);
 	free(tap->txqs);
+	if (port->env->keep)
+		tap_device_release(&tap->dev, port->env->keep, port->name);
 	tap_device_close(&tap->dev);
 	free(tap->netns);
 	free(tap);
@@ -174,6 +176,7 @@ static int open_device(struct tap *tap, const json_t *options, struct error *err
 		.n_queues = (unsigned)option_uint(options, "queues", 1),
 		.mtu = (unsigned)option_uint(options, "mtu", 0),
 	};
+	struct keep *keep = tap->port.env->keep;
 	int r;
 
 	if (strlen(spec.interface) >= sizeof(tap->interface))
@@ -181,9 +184,13 @@ static int open_device(struct tap *tap, const json_t *options, struct error *err
 				 "port name \"%s\" is too long for a kernel device: say interface "
 				 "NAME (at most %d bytes)",
 				 spec.interface, IFNAMSIZ - 1);
-	r = tap_device_open(&tap->dev, &spec, err);
+	r = keep && tap_device_take(&tap->dev, &spec, keep, tap->port.name)
+		    ? 0
+		    : tap_device_open(&tap->dev, &spec, err);
 	if (r < 0)
 		return r;
+	if (keep)
+		tap_device_hold(&tap->dev, keep, tap->port.name);
 	snprintf(tap->interface, sizeof(tap->interface), "%s", spec.interface);
 	tap->existing = spec.existing;
 	tap->mtu = spec.mtu;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/keep.h"
 
 #define TAP_QUEUES_MAX 128 /* pairs */
 
@@ -40,6 +41,15 @@ int tap_interface_check(const char *interface, struct error *err);
  */
 int tap_device_open(struct tap_device *dev, const struct tap_spec *spec, struct error *err);
 void tap_device_close(struct tap_device *dev);
+
+/* tap_keep.c: lets @keep hold the device for the port of this name; or no longer. */
+void tap_device_hold(const struct tap_device *dev, struct keep *keep, const char *port);
+void tap_device_release(const struct tap_device *dev, struct keep *keep, const char *port);
+
+/* Goes on with the device that an earlier process had, if it is as @spec says; it is held as
+ * before. False: there is none, or another, which is closed. */
+bool tap_device_take(struct tap_device *dev, const struct tap_spec *spec, struct keep *keep,
+		     const char *port);
 
 /* 0 or -errno and a text. */
 int tap_device_set_mtu(const struct tap_device *dev, unsigned mtu, struct error *err);

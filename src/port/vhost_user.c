@@ -236,6 +236,7 @@ static int make_device(struct vhost_port *vp, const json_t *options, struct erro
 		.mode = vp->listens ? VHOST_LISTEN : VHOST_CONNECT,
 		.rights = { .uid = -1, .gid = -1, .mode = -1 },
 		.features = offered_features(vp->n_pairs, options),
+		.supported = offered_features(PORT_QUEUES_MAX, NULL) | 1ull << VIRTIO_NET_F_STATUS,
 		.protocol_features =
 			offered_protocol_features(option_bool(options, "config", false)),
 		.n_queue_pairs = vp->n_pairs,
@@ -254,7 +255,8 @@ static int make_device(struct vhost_port *vp, const json_t *options, struct erro
 		config.rights.mode = (int)strtol(mode, NULL, 8);
 	/* a locally administered address, the same for every start of this port */
 	mac_store(config.mac, 0x020000000000ull | (hash_name(vp->port.name) & 0xffffffffffull));
-	return vhost_device_create(&vp->device, &config, &device_ops, vp, vp->port.env->base, err);
+	return vhost_device_create(&vp->device, &config, &device_ops, vp, vp->port.env->endpoints,
+				   err);
 }
 
 static void vhost_user_destroy(struct port *port)

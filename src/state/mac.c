@@ -36,32 +36,16 @@ static uint64_t make_value(uint32_t port, uint32_t now)
 	return (uint64_t)port << 32 | now;
 }
 
-struct mac_table *mac_table_create(unsigned size)
+static size_t sets_len(const struct mac_table *t)
 {
-	struct mac_table *t = calloc(1, sizeof(*t));
-	uint64_t n_sets = 1;
-
-	if (!t)
-		return NULL;
-	/* half full at most, so that two sets of four hardly ever overflow */
-	while (n_sets * WAYS < (uint64_t)size * 2)
-		n_sets *= 2;
-	t->sets = aligned_alloc(CACHE_LINE, n_sets * sizeof(*t->sets));
-	if (!t->sets) {
-		free(t);
-		return NULL;
-	}
-	memset(t->sets, 0, n_sets * sizeof(*t->sets));
-	t->mask = n_sets - 1;
-	t->max = size;
-	return t;
+	return (t->mask + 1) * sizeof(*t->sets);
 }
 
 void mac_table_destroy(struct mac_table *t)
 {
 	if (!t)
 		return;
-	free(t->sets);
+	keep_unmap(t->sets, sets_len(t));
 	free(t);
 }
 
@@ -221,6 +205,45 @@ static void learn_locked(struct mac_table *t, uint64_t key, uint32_t port, uint3
 		}
 	}
 	counter_add(&t->refused, 1);
+}
+
+/* Learns what is in the sets of another table. */
+static void learn_from(struct mac_table *t, const struct mac_slot *slots, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t key = slots[i].key, value = slots[i].value;
+
+		if (key & MAC_KEY_PRESENT && !(value & MAC_VALUE_STATIC))
+			learn_locked(t, key, mac_value_port(value), (uint32_t)value, 0);
+	}
+}
+
+struct mac_table *mac_table_create_kept(unsigned size, struct keep *keep, const char *key)
+{
+	struct mac_table *t = calloc(1, sizeof(*t));
+	struct mac_slot *old;
+	size_t old_len = 0;
+
+	if (!t)
+		return NULL;
+	t->max = size;
+	/* half full at most, so that two sets of four hardly ever overflow */
+	while ((t->mask + 1) * WAYS < (uint64_t)size * 2)
+		t->mask = 2 * t->mask + 1;
+	old = keep_old_memory(keep, key, &old_len);
+	t->sets = keep_memory(keep, key, sets_len(t));
+	if (t->sets && old)
+		learn_from(t, old, old_len / sizeof(*old));
+	keep_unmap(old, old_len);
+	if (t->sets)
+		return t;
+	free(t);
+	return NULL;
+}
+
+struct mac_table *mac_table_create(unsigned size)
+{
+	return mac_table_create_kept(size, NULL, NULL);
 }
 
 void mac_table_learn(struct mac_table *t, mac_t mac, uint16_t vid, uint32_t port, uint32_t now,

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/keep.h"
 #include "packet/ethernet.h"
 
 /* Addresses that a table holds: unless told, and at most. */
@@ -57,7 +58,11 @@ struct mac_entry {
 /* At most @size entries (1..MAC_TABLE_SIZE_MAX). NULL when memory is short. */
 struct mac_table *mac_table_create(unsigned size);
 
-/* Frees now; nobody may use it. NULL is fine. */
+/* The same, with entries that outlive this process, held under @key; and with those learned that an
+ * earlier process has left there. @keep NULL: as above. */
+struct mac_table *mac_table_create_kept(unsigned size, struct keep *keep, const char *key);
+
+/* Frees now; nobody may use it. What is held stays so. NULL is fine. */
 void mac_table_destroy(struct mac_table *table);
 
 /* Workers. The port where @mac was learned, or MAC_NO_PORT. */

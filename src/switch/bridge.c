@@ -64,6 +64,20 @@ static unsigned table_size(const json_t *options)
 	return (unsigned)option_uint(options, "mac-table-size", MAC_TABLE_SIZE_DEFAULT);
 }
 
+/* What the entries of a bridge are held under. */
+static void macs_key(const struct sw_bridge *b, char key[KEEP_KEY_MAX])
+{
+	snprintf(key, KEEP_KEY_MAX, "macs/%s", b->name);
+}
+
+static struct mac_table *make_macs(struct swtch *sw, const struct sw_bridge *b, unsigned size)
+{
+	char key[KEEP_KEY_MAX];
+
+	macs_key(b, key);
+	return mac_table_create_kept(size, sw->env.keep, key);
+}
+
 int switch_bridge_add(struct swtch *sw, const json_t *params, struct error *err)
 {
 	struct sw_bridge *b = calloc(1, sizeof(*b)), **last = &sw->bridges;
@@ -81,7 +95,7 @@ int switch_bridge_add(struct swtch *sw, const json_t *params, struct error *err)
 		goto fail;
 	}
 	b->aging = (uint32_t)option_uint(b->options, "mac-aging-time", MAC_AGING_DEFAULT);
-	b->macs = mac_table_create(table_size(b->options));
+	b->macs = make_macs(sw, b, table_size(b->options));
 	if (!b->macs) {
 		r = error_set(err, -ENOMEM, "out of memory");
 		goto fail;
@@ -111,6 +125,7 @@ static void free_unlinked(void *arg)
 int switch_bridge_del(struct swtch *sw, const char *name, struct error *err)
 {
 	struct sw_bridge *b = switch_find_bridge(sw, name), **at = &sw->bridges;
+	char key[KEEP_KEY_MAX];
 
 	if (!b)
 		return no_such_bridge(sw, name, err);
@@ -128,6 +143,8 @@ int switch_bridge_del(struct swtch *sw, const char *name, struct error *err)
 	while (*at != b)
 		at = &(*at)->next;
 	*at = b->next;
+	macs_key(b, key);
+	keep_release(sw->env.keep, key);
 	switch_publish(sw);
 	datapath_quiesce(sw->dp, free_unlinked, b);
 	return 0;
@@ -177,7 +194,7 @@ static int change_table(struct swtch *sw, struct sw_bridge *b, unsigned size, st
 				err, -EBUSY,
 				"mac-table-size cannot be changed while the bridge has ports (\"%s\" is one)",
 				p->name);
-	macs = mac_table_create(size);
+	macs = make_macs(sw, b, size);
 	if (!macs)
 		return error_set(err, -ENOMEM, "out of memory");
 	/* a worker may still be using an older view */

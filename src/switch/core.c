@@ -69,7 +69,8 @@ int switch_create(struct swtch **out, struct event_base *base, unsigned n_worker
 		return error_set(err, r, "out of memory");
 	sw->base = base;
 	sw->attention_fd = -1;
-	switch_env_init(&sw->env, base);
+	vhost_socket_maker_init(&sw->sockets, base);
+	switch_env_init(&sw->env, base, &sw->sockets.maker);
 	sw->busy = calloc(n_workers, sizeof(*sw->busy));
 	sw->loads = calloc(n_workers, sizeof(*sw->loads));
 	if (!sw->busy || !sw->loads) {
@@ -91,6 +92,36 @@ int switch_create(struct swtch **out, struct event_base *base, unsigned n_worker
 fail:
 	switch_destroy(sw);
 	return r;
+}
+
+void switch_use_keeper(struct swtch *sw, const struct vhost_endpoint_maker *maker,
+		       struct keep *keep, bool resumes)
+{
+	sw->env.endpoints = maker;
+	sw->env.keep = keep;
+	sw->restoring = resumes;
+}
+
+void switch_leave(struct swtch *sw, void (*fn)(void *arg), void *arg)
+{
+	sw->leaving = true;
+	switch_publish(sw);
+	datapath_drain(sw->dp, fn, arg);
+}
+
+void switch_restored(struct swtch *sw)
+{
+	for (uint32_t id = 1; id < VIEW_PORTS_MAX; id++) {
+		if (switch_port_by_id(sw, id))
+			continue;
+		for (struct sw_bridge *b = sw->bridges; b; b = b->next)
+			if (mac_table_count(b->macs, id))
+				mac_table_flush(b->macs, id, false);
+	}
+	if (sw->restoring) {
+		sw->restoring = false;
+		switch_publish(sw);
+	}
 }
 
 static void free_event(struct event *e)

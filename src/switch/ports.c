@@ -11,6 +11,7 @@
 #include "packet/build.h"
 #include "switch/private.h"
 
+#define STATE_VERSION 1u		 /* of struct view_port_state */
 #define HELD_NS_MAX (10 * NSEC_PER_MSEC) /* then workers must see a port released */
 
 LOG_MODULE("switch");
@@ -129,10 +130,12 @@ static void env_attention(struct port *port)
 		log_limited(LOG_WARNING, "cannot call the control thread: %s", strerror(errno));
 }
 
-void switch_env_init(struct port_env *env, struct event_base *base)
+void switch_env_init(struct port_env *env, struct event_base *base,
+		     const struct vhost_endpoint_maker *endpoints)
 {
 	*env = (struct port_env){
 		.base = base,
+		.endpoints = endpoints,
 		.quiesce = env_quiesce,
 		.changed = env_changed,
 		.announce = env_announce,
@@ -172,16 +175,59 @@ static uint32_t free_id(const struct swtch *sw)
 	return id < VIEW_PORTS_MAX ? id : 0;
 }
 
-static struct view_port_state *make_state(unsigned n_workers)
+/* Of a port's state, where it outlives the process: another version counts other things. */
+static uint32_t state_layout(unsigned n_workers)
 {
-	size_t size = sizeof(struct view_port_state) + n_workers * sizeof(struct port_counters);
-	struct view_port_state *state;
+	return STATE_VERSION << 24 | (uint32_t)DROP_N_REASONS << 8 | n_workers;
+}
 
-	size = (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
-	state = aligned_alloc(CACHE_LINE, size);
-	if (state)
-		memset(state, 0, size);
-	return state;
+static void state_key(const struct sw_port *p, char key[KEEP_KEY_MAX])
+{
+	snprintf(key, KEEP_KEY_MAX, "port/%s", p->name);
+}
+
+/* Makes a port's counters, or goes on with those that it had in an earlier process, and with its
+ * id, which that process's MAC tables have. */
+static int make_state(struct sw_port *p)
+{
+	unsigned n_workers = datapath_n_workers(p->sw->dp);
+	size_t len = sizeof(*p->state) + n_workers * sizeof(struct port_counters), old_len = 0;
+	struct view_port_state *old;
+	char key[KEEP_KEY_MAX];
+
+	state_key(p, key);
+	old = keep_old_memory(p->sw->env.keep, key, &old_len);
+	p->state_len = len;
+	p->state = keep_memory(p->sw->env.keep, key, len);
+	if (p->state && old && old_len == len && old->layout == state_layout(n_workers)) {
+		memcpy(p->state, old, len);
+		p->state->steer = NULL;
+		if (old->id < VIEW_PORTS_MAX && !switch_port_by_id(p->sw, old->id))
+			p->id = old->id;
+	}
+	keep_unmap(old, old_len);
+	if (!p->state)
+		return -ENOMEM;
+	p->state->layout = state_layout(n_workers);
+	p->state->id = p->id;
+	return 0;
+}
+
+/* No later process will want it. */
+static void release_state(const struct sw_port *p)
+{
+	char key[KEEP_KEY_MAX];
+
+	state_key(p, key);
+	keep_release(p->sw->env.keep, key);
+}
+
+static void free_state(struct sw_port *p)
+{
+	if (!p->state)
+		return;
+	steer_destroy(p->state->steer);
+	keep_unmap(p->state, p->state_len);
 }
 
 int port_canonical(const json_t *params, json_t **options, const struct port_ops **kind,
@@ -252,9 +298,9 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 	r = prepare(sw, p, params, &kind, err);
 	if (r < 0)
 		goto fail;
-	p->state = make_state(datapath_n_workers(sw->dp));
-	if (!p->state) {
-		r = error_set(err, -ENOMEM, "out of memory");
+	r = make_state(p);
+	if (r < 0) {
+		error_set(err, r, "out of memory");
 		goto fail;
 	}
 	assert(kind); /* prepare() has found it */
@@ -271,6 +317,8 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 	switch_publish(sw);
 	return 0;
 fail:
+	if (p->state)
+		release_state(p);
 	switch_port_free(p);
 	return r;
 }
@@ -281,9 +329,7 @@ void switch_port_free(struct sw_port *p)
 		p->port->ops->destroy(p->port);
 	settings_free(&p->settings);
 	json_decref(p->options);
-	if (p->state)
-		steer_destroy(p->state->steer);
-	free(p->state);
+	free_state(p);
 	free(p);
 }
 
@@ -298,6 +344,7 @@ static void removed(void *arg)
 	*at = p->next;
 	mac_table_flush(p->bridge->macs, p->id, true);
 	log_info("port %s removed", p->name);
+	release_state(p);
 	switch_port_free(p);
 	sw->n_removing--;
 	if (!sw->n_removing && !sw->destroying)

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "datapath/datapath.h"
 #include "switch/switch.h"
+#include "vhost/socket_endpoint.h"
 
 struct sw_bridge {
 	struct sw_bridge *next;
@@ -58,6 +59,7 @@ struct sw_port {
 	struct sw_bridge *bridge;
 	struct port *port; /* NULL while create() runs */
 	struct port_settings settings;
+	size_t state_len;
 	struct view_port_state *state;
 	bool changing;	     /* the kind asked for a quiesce and has not said changed() yet */
 	bool asked;	     /* it did, and was not answered yet */
@@ -96,9 +98,11 @@ struct swtch {
 	uint32_t last_serial;
 	unsigned n_removing;		    /* ports */
 	bool moving;			    /* queues are about to change their workers */
+	bool restoring, leaving;	    /* nobody receives yet, or any more */
 	bool unsharing;			    /* a view is due that shares fewer queues */
 	unsigned n_moves, n_moves_measured; /* of ports' queues, done; at the last measurement */
 	bool destroying;
+	struct vhost_socket_maker sockets; /* of this process, unless told of other endpoints */
 	struct port_env env;
 	struct event *publish_event; /* a new view is wanted */
 	struct event *age_event;
@@ -146,7 +150,8 @@ int port_canonical(const json_t *params, json_t **options, const struct port_ops
 /* Frees a port that no worker uses. */
 void switch_port_free(struct sw_port *p);
 /* Fills in the upcalls. */
-void switch_env_init(struct port_env *env, struct event_base *base);
+void switch_env_init(struct port_env *env, struct event_base *base,
+		     const struct vhost_endpoint_maker *endpoints);
 /* "no port "vm2": did you mean "vm1"?" */
 int switch_no_such_port(const struct swtch *sw, const char *name, struct error *err);
 

@@ -276,7 +276,7 @@ static void show_rxqs(struct swtch *sw, struct view *view, struct arena *a)
 
 		worker->rxqs = carve(a, 0, sizeof(*worker->rxqs));
 		for (const struct sw_port *p = sw->ports; p; p = p->next) {
-			if (!shown(p) || p->changing || sw->moving)
+			if (!shown(p) || p->changing || sw->moving || sw->restoring || sw->leaving)
 				continue;
 			for (unsigned q = 0; q < p->port->n_rxqs; q++) {
 				struct rxq *rxq = p->port->rxqs[q];

@@ -14,7 +14,9 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/keep.h"
 #include "base/option.h"
+#include "vhost/endpoint.h"
 
 struct swtch; /* "switch" is a keyword */
 
@@ -24,6 +26,23 @@ struct swtch; /* "switch" is a keyword */
  */
 int switch_create(struct swtch **out, struct event_base *base, unsigned n_workers, const char *cpus,
 		  struct error *err);
+
+/* Lets vhost-user ports, all of which come later, wait for their front-ends at endpoints that
+ * @maker makes, instead of at sockets of this process; and counters, MAC tables and taps, of all
+ * bridges and ports to come, be held by @keep. Both must outlive the switch. @resumes: an earlier
+ * process was there, and nothing is received before switch_restored(), so that no packet meets a
+ * port that has not been made again. */
+void switch_use_keeper(struct swtch *sw, const struct vhost_endpoint_maker *maker,
+		       struct keep *keep, bool resumes);
+
+/* Lets no worker touch a port any more, once all that was received has been sent; then calls
+ * @fn(@arg), from the loop. For a process that another takes the place of: ports stay as they are.
+ */
+void switch_leave(struct swtch *sw, void (*fn)(void *arg), void *arg);
+
+/* All that an earlier process had has been made again. What was learned on ports that are no more
+ * is forgotten. */
+void switch_restored(struct swtch *sw);
 
 /* Ends the workers, tells the guests (closes their connections), frees all. NULL is fine. */
 void switch_destroy(struct swtch *sw);

@@ -12,26 +12,24 @@
  */
 #pragma once
 
-#include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
+#include "vhost/endpoint.h"
 #include "vhost/names.h"
 #include "vhost/state.h"
 
 struct vhost_device; /* opaque */
 
-/* Makes a device and its socket: listens, or starts to connect (retries after 50 ms, doubling to 1
- * s). A stale socket file is replaced; a live one, a path that is too long and what is no socket
- * are refused. Returns 0 and the device, or -errno and a text. @ops and @owner must live as long as
- * the device.
+/* Makes a device and, by @maker, the endpoint at which it waits for a front-end. Returns 0 and the
+ * device, or -errno and a text. @ops and @owner must live as long as the device.
  */
 int vhost_device_create(struct vhost_device **out, const struct vhost_device_config *config,
-			const struct vhost_device_ops *ops, void *owner, struct event_base *base,
-			struct error *err);
+			const struct vhost_device_ops *ops, void *owner,
+			const struct vhost_endpoint_maker *maker, struct error *err);
 
-/* Closes the connection, removes the socket file it made, unmaps, frees. No worker may use a ring.
+/* Closes the connection and the endpoint, unmaps, frees. No worker may use a ring.
  * Not from inside an op. NULL is fine. */
 void vhost_device_destroy(struct vhost_device *device);
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "vhost/channel.h"
+#include "vhost/journal.h"
 #include "vhost/session.h"
 
 /* When a message may come. */
@@ -57,6 +58,12 @@ int vhost_message_check(const struct vhost_session *session, const struct vhost_
 /* Whether workers must let go of rings first; the message has been checked. */
 bool vhost_message_disturbs(const struct vhost_session *session, const struct vhost_rule *rule,
 			    const struct vhost_message *m);
+
+/* What of a message that has acted must be kept, so that a new process can be told
+ * (vhost/journal.h). Returns the number of edits. With an answer of its own, that is in the
+ * message. */
+unsigned vhost_message_edits(const struct vhost_session *session, const struct vhost_message *m,
+			     struct vhost_edit edits[VHOST_EDITS_MAX]);
 
 /* Lets the message act; it has been checked. Returns 0, or -errno and a text. */
 int vhost_message_act(struct vhost_session *session, const struct vhost_rule *rule,

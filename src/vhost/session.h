@@ -23,6 +23,7 @@ struct vhost_session {
 	struct vhost_vring *vrings;
 	struct ring_state *ring_states; /* one for each; borrowed. NULL: rings do not outlive us */
 	bool changed;			/* set by handlers: the owner must look again */
+	bool frozen; /* no ring becomes live yet: the front-end has set up more than we know */
 
 	const struct vhost_device_ops *ops;
 	void *owner;

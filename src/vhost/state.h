@@ -56,10 +56,11 @@ struct vhost_device_config {
 	enum vhost_mode mode;
 	struct vhost_socket_rights rights; /* listening sockets */
 	uint64_t features;		   /* virtio features offered, transport bits included */
-	uint64_t protocol_features;	   /* vhost-user protocol features offered */
-	unsigned n_queue_pairs;		   /* 1..128 */
-	uint16_t mtu;			   /* offered in the configuration space */
-	uint8_t mac[6];			   /* configuration space */
+	uint64_t supported; /* all that could be: an earlier process may have offered them */
+	uint64_t protocol_features; /* vhost-user protocol features offered */
+	unsigned n_queue_pairs;	    /* 1..128 */
+	uint16_t mtu;		    /* offered in the configuration space */
+	uint8_t mac[6];		    /* configuration space */
 };
 
 /* What a person or a worker may know of a device; lives in it, read only. */

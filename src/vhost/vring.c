@@ -26,7 +26,9 @@ void vhost_vring_init(struct vhost_vring *vring)
 }
 
 /* Lets go of the ring's memory; remembers where it was, so that it can go on from there. Its state
- * still says that it runs: it will, or whoever resumes it will find its memory. */
+ * still says that it runs, also when it is stopped: if this process dies before the front-end has
+ * its answer, the next one resumes the ring and stops it. The state ends when the ring is started
+ * anew. */
 static void pause_ring(struct vhost_session *s, struct vhost_vring *v)
 {
 	if (!v->live)
@@ -37,19 +39,21 @@ static void pause_ring(struct vhost_session *s, struct vhost_vring *v)
 	s->changed = true;
 }
 
-static void stop_ring(struct vhost_session *s, struct vhost_vring *v)
-{
-	pause_ring(s, v);
-	ring_stop(&v->ring);
-	if (v->resume && s->ring_states)
-		ring_state_stop(&s->ring_states[v - s->vrings]);
-	close_fd(&v->kick_fd);
-	v->started = v->resume = false;
-}
-
 static bool is_packed(const struct vhost_session *s)
 {
 	return s->state.features >> VIRTIO_F_RING_PACKED & 1;
+}
+
+static void stop_ring(struct vhost_session *s, struct vhost_vring *v)
+{
+	pause_ring(s, v);
+	/* one that was to go on, and has not found its memory: only its state knows where it is */
+	if (v->resume && is_packed(s)) {
+		v->base = shared_load(&s->ring_states[v - s->vrings].position) & UINT16_MAX;
+		v->base |= v->base << 16;
+	}
+	close_fd(&v->kick_fd);
+	v->started = v->resume = false;
 }
 
 static bool translate(const struct vhost_session *s, const struct vhost_vring *v,
@@ -84,7 +88,7 @@ static int run_ring(struct vhost_session *s, struct vhost_vring *v, struct error
 	struct ring_config config;
 	int rc;
 
-	if (v->live || !v->started || !v->size || !v->has_addr)
+	if (v->live || s->frozen || !v->started || !v->size || !v->has_addr)
 		return 0;
 	if (!translate(s, v, &config)) {
 		log_limited(LOG_WARNING,
@@ -118,6 +122,25 @@ void vhost_vrings_revive(struct vhost_session *session)
 	for (unsigned i = 0; i < session->n_vrings; i++)
 		if (run_ring(session, &session->vrings[i], &err))
 			log_limited(LOG_WARNING, "%s: %s", session->name, err.text);
+}
+
+int vhost_vrings_resume(struct vhost_session *session, struct error *err)
+{
+	int rc;
+
+	session->frozen = false;
+	for (unsigned i = 0; i < session->n_vrings; i++) {
+		struct vhost_vring *v = &session->vrings[i];
+
+		/* a ring that never had all that it needs has no state: it starts where the
+		 * front-end says */
+		v->resume = v->started && session->ring_states &&
+			    shared_load(&session->ring_states[i].running);
+		rc = run_ring(session, v, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 void vhost_vrings_update(struct vhost_session *session)
@@ -283,6 +306,8 @@ int vhost_set_vring_kick(struct vhost_session *s, struct vhost_message *m, struc
 		return run_ring(s, v, err);
 	v->started = true;
 	memset(&v->ring, 0, sizeof(v->ring));
+	if (s->ring_states && !s->frozen)
+		ring_state_stop(&s->ring_states[v - s->vrings]);
 	rc = run_ring(s, v, err);
 	if (rc)
 		stop_ring(s, v);

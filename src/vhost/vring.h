@@ -31,6 +31,10 @@ void vhost_vrings_update(struct vhost_session *session);
 /* The same for those that are not live; live ones are not touched. */
 void vhost_vrings_revive(struct vhost_session *session);
 
+/* All that an earlier process was told of the rings is known: those that ran go on from their
+ * states. Returns 0, or -EINVAL and a text when one cannot. */
+int vhost_vrings_resume(struct vhost_session *session, struct error *err);
+
 /* Message handlers, see struct vhost_rule in vhost/message.h. */
 int vhost_set_vring_num(struct vhost_session *session, struct vhost_message *m, struct error *err);
 int vhost_set_vring_addr(struct vhost_session *session, struct vhost_message *m, struct error *err);

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "vhost/device.h"
 #include "vhost/proto.h"
+#include "vhost/socket_endpoint.h"
 
 #define MEM_SIZE (1u << 20)
 #define MEM_GUEST 0x100000ull
@@ -30,6 +31,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct event_base *base;
+static struct vhost_socket_maker sockets;
 static struct vhost_device *device;
 static char dir[] = "/tmp/vireo-fuzz-XXXXXX", path[64];
 static int peer = -1;
@@ -320,7 +322,9 @@ static void prepare(void)
 	kinds[SOCKET] = pair[0];
 	kinds[DIRECTORY] = open("/", O_RDONLY | O_CLOEXEC);
 	base = event_base_new();
-	need(vhost_device_create(&device, &config, &ops, NULL, base, &err) == 0, err.text);
+	vhost_socket_maker_init(&sockets, base);
+	need(vhost_device_create(&device, &config, &ops, NULL, &sockets.maker, &err) == 0,
+	     err.text);
 }
 
 static void clean_up(void)

@@ -17,6 +17,7 @@
 #include "base/compiler.h"
 #include "base/rcu.h"
 #include "vhost/device.h"
+#include "vhost/socket_endpoint.h"
 
 #define BACKEND_PORTS_MAX 3
 #define BACKEND_FEATURES                                                            \
@@ -41,6 +42,7 @@ struct backend_port {
 /* Zeroed, then n_ports, features, n_pairs, change, limit and done are set. */
 struct backend {
 	struct event_base *base;
+	struct vhost_socket_maker sockets;
 	struct event *tick;
 	struct backend_port ports[BACKEND_PORTS_MAX];
 	unsigned n_ports;
@@ -153,6 +155,7 @@ static inline void backend_start(struct backend *b, struct event_base *base)
 	const struct timeval soon = { 0, 300 };
 
 	b->base = base;
+	vhost_socket_maker_init(&b->sockets, base);
 	b->tick = evtimer_new(base, backend_tick, b);
 	for (unsigned i = 0; i < b->n_ports; i++) {
 		struct backend_port *port = &b->ports[i];
@@ -170,7 +173,8 @@ static inline void backend_start(struct backend *b, struct event_base *base)
 		port->backend = b;
 		snprintf(port->path, sizeof(port->path), "/tmp/vireo-bench-%d-%u", getpid(), i);
 		port->quiesced = evtimer_new(base, backend_quiesced, port);
-		if (vhost_device_create(&port->device, &config, &ops, port, base, &err) != 0)
+		if (vhost_device_create(&port->device, &config, &ops, port, &b->sockets.maker,
+					&err) != 0)
 			abort();
 	}
 	event_add(b->tick, &soon);

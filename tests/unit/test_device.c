@@ -312,15 +312,18 @@ static void test_create_fails(void **state)
 	struct error err;
 	char path[128] = "/tmp/";
 
-	assert_int_equal(vhost_device_create(&other, &config, &rig_ops, rig, rig->base, &err),
-			 -EADDRINUSE);
+	assert_int_equal(
+		vhost_device_create(&other, &config, &rig_ops, rig, &rig->sockets.maker, &err),
+		-EADDRINUSE);
 	memset(path + 5, 'x', sizeof(path) - 6);
 	config.path = path;
-	assert_int_equal(vhost_device_create(&other, &config, &rig_ops, rig, rig->base, &err),
-			 -ENAMETOOLONG);
+	assert_int_equal(
+		vhost_device_create(&other, &config, &rig_ops, rig, &rig->sockets.maker, &err),
+		-ENAMETOOLONG);
 	config.mode = VHOST_CONNECT;
-	assert_int_equal(vhost_device_create(&other, &config, &rig_ops, rig, rig->base, &err),
-			 -ENAMETOOLONG);
+	assert_int_equal(
+		vhost_device_create(&other, &config, &rig_ops, rig, &rig->sockets.maker, &err),
+		-ENAMETOOLONG);
 	assert_null(other);
 	assert_true(alive(rig));
 }

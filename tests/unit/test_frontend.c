@@ -23,6 +23,7 @@
 #include "vhost/device.h"
 #include "vhost/frontend.h"
 #include "vhost/socket.h"
+#include "vhost/socket_endpoint.h"
 
 #define BIT(n) (1ull << (n))
 #define VIRTIO_FEATURES (BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MRG_RXBUF))
@@ -32,6 +33,7 @@
 /* A back-end and a front-end, and what each was told. */
 struct world {
 	struct event_base *base;
+	struct vhost_socket_maker sockets;
 	char path[64];
 	struct vhost_device *device;
 	struct event *quiesced;
@@ -111,7 +113,8 @@ static void start_device(struct world *w, bool connects)
 	};
 	struct error err;
 
-	if (vhost_device_create(&w->device, &config, &device_ops, w, w->base, &err) != 0)
+	vhost_socket_maker_init(&w->sockets, w->base);
+	if (vhost_device_create(&w->device, &config, &device_ops, w, &w->sockets.maker, &err) != 0)
 		fail_msg("%s", err.text);
 }
 

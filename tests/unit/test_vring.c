@@ -454,35 +454,52 @@ static void test_resume(void **state)
 	ring_count_from(&vrings[0].ring, 12, 3);
 
 	session_by_hand(&s, mem, vrings, states);
-	vrings[0].resume = vrings[1].resume = true;
+	s.frozen = true;
 	vhost_vrings_revive(&s);
+	assert_false(vrings[0].live);
+	assert_int_equal(vhost_vrings_resume(&s, &err), 0);
 	assert_true(vrings[0].live && !vrings[0].resume);
 	assert_int_equal(ring_base(&vrings[0].ring), 0x80058005);
 	assert_int_equal(vrings[0].ring.n_chains, 12);
 	assert_int_equal(vrings[0].ring.n_notified, 3);
-	assert_true(!vrings[1].live && vrings[1].resume); /* had not run */
+	/* had not run: it begins where the front-end says */
+	assert_true(vrings[1].live && !vrings[1].resume);
+	assert_int_equal(ring_base(&vrings[1].ring), 0);
 
 	/* without its memory it waits, and could be resumed */
 	s.mem = &none;
 	vhost_vrings_update(&s);
 	assert_false(vrings[0].live);
 	session_by_hand(&s, mem, vrings, states);
-	vrings[0].resume = true;
-	vhost_vrings_revive(&s);
+	assert_int_equal(vhost_vrings_resume(&s, &err), 0);
 	assert_true(vrings[0].live);
 	assert_int_equal(ring_base(&vrings[0].ring), 0x80058005);
 
+	/* stopped; if nobody has heard of that, it can be resumed and stopped once more */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(vhost_get_vring_base(&s, &m, &err), 0);
+		assert_int_equal(m.payload.state.num, 0x80058005);
+		session_by_hand(&s, mem, vrings, states);
+		assert_int_equal(vhost_vrings_resume(&s, &err), 0);
+		assert_int_equal(ring_base(&vrings[0].ring), 0x80058005);
+		m.payload.state.index = 0;
+	}
+
+	/* stopped before it went on, as its memory is not there */
+	session_by_hand(&s, &none, vrings, states);
+	assert_int_equal(vhost_vrings_resume(&s, &err), 0);
+	assert_true(!vrings[0].live && vrings[0].resume);
 	assert_int_equal(vhost_get_vring_base(&s, &m, &err), 0);
 	assert_int_equal(m.payload.state.num, 0x80058005);
-	assert_int_equal(states[0].running, 0);
+	assert_false(vrings[0].resume);
 
-	/* stopped before it went on */
-	states[1].running = 1;
-	vrings[1].resume = true;
-	m.payload.state.index = 1;
-	assert_int_equal(vhost_get_vring_base(&s, &m, &err), 0);
-	assert_int_equal(states[1].running, 0);
-	assert_false(vrings[1].resume);
+	/* a state that cannot be: of another size, or version */
+	for (unsigned i = 0; i < 2; i++) {
+		states[0].running += i ? 1 : 1ull << 32;
+		session_by_hand(&s, mem, vrings, states);
+		assert_int_equal(vhost_vrings_resume(&s, &err), -EINVAL);
+		assert_false(vrings[0].live);
+	}
 	free(mem->ranges[0].host);
 	free(mem);
 }

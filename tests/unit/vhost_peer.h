@@ -28,6 +28,7 @@
 #include "fds.h"
 #include "vhost/channel.h"
 #include "vhost/device.h"
+#include "vhost/socket_endpoint.h"
 
 /* A feature bit as a mask. */
 #define BIT(n) (1ull << (n))
@@ -56,6 +57,7 @@
 /* A device, its owner and its front-end. */
 struct rig {
 	struct event_base *base;
+	struct vhost_socket_maker sockets;
 	struct vhost_device *device;
 	struct vhost_device_config config;
 	char dir[64], path[96];
@@ -151,6 +153,7 @@ UNUSED_OK static void rig_prepare(struct rig *rig)
 	assert_non_null(mkdtemp(rig->dir));
 	snprintf(rig->path, sizeof(rig->path), "%s/vm.sock", rig->dir);
 	rig->base = event_base_new();
+	vhost_socket_maker_init(&rig->sockets, rig->base);
 	rig->peer = -1;
 	rig->mem_fd = memfd_create("guest", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(rig->mem_fd, MEM_SIZE), 0);
@@ -173,7 +176,8 @@ UNUSED_OK static void rig_prepare(struct rig *rig)
 UNUSED_OK static void rig_create(struct rig *rig)
 {
 	struct error err = { "" };
-	int rc = vhost_device_create(&rig->device, &rig->config, &rig_ops, rig, rig->base, &err);
+	int rc = vhost_device_create(&rig->device, &rig->config, &rig_ops, rig, &rig->sockets.maker,
+				     &err);
 
 	if (rc)
 		fail_msg("%s", err.text);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What outlives this process: file descriptors that somebody else holds for it, under keys, and
+ * that a later process gets back; and memory, as files that are held so. Control thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define KEEP_KEY_MAX 96 /* bytes, with the end */
+
+/* Whoever holds. */
+struct keep {
+	/* Holds @fds (at most 8), which stay the caller's, too, in place of what was under @key. */
+	void (*hold)(struct keep *keep, const char *key, const int *fds, unsigned n);
+	/* Holds nothing under @key any more. */
+	void (*release)(struct keep *keep, const char *key);
+	/* What an earlier process let be held under @key, at most @max fds, which are the caller's
+	 * now. Returns how many, 0: nothing. Once. */
+	unsigned (*take)(struct keep *keep, const char *key, int *fds, unsigned max);
+};
+
+/* @len zeroed bytes, shared with whoever holds them under @key; with @keep NULL just memory. NULL
+ * when memory is short. */
+void *keep_memory(struct keep *keep, const char *key, size_t len);
+
+/* The memory that an earlier process has left under @key, with its length; NULL: none, or no @keep.
+ */
+void *keep_old_memory(struct keep *keep, const char *key, size_t *len);
+
+/* Unmaps what these two returned; NULL is fine. It is held as before. */
+void keep_unmap(void *memory, size_t len);
+
+/* Holds nothing under @key any more; @keep NULL is fine. */
+void keep_release(struct keep *keep, const char *key);

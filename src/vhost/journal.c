@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Messages by key, in the order in which they came. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vhost/journal.h"
+
+struct entry {
+	struct entry *next, *prev; /* in order */
+	struct vhost_key key;
+	uint64_t number;
+	unsigned n_fds;
+	int fds[VHOST_USER_FDS_MAX];
+	struct vhost_user_header header;
+	uint8_t payload[]; /* header.size bytes */
+};
+
+struct vhost_journal {
+	struct entry *first, *last;
+	size_t n;
+	uint64_t number; /* of the last one that came */
+};
+
+struct vhost_journal *vhost_journal_create(void)
+{
+	return calloc(1, sizeof(struct vhost_journal));
+}
+
+static void drop(struct vhost_journal *j, struct entry *e)
+{
+	*(e->prev ? &e->prev->next : &j->first) = e->next;
+	*(e->next ? &e->next->prev : &j->last) = e->prev;
+	j->n--;
+	for (unsigned i = 0; i < e->n_fds; i++)
+		close(e->fds[i]);
+	free(e);
+}
+
+void vhost_journal_clear(struct vhost_journal *journal)
+{
+	while (journal->first)
+		drop(journal, journal->first);
+}
+
+void vhost_journal_destroy(struct vhost_journal *journal)
+{
+	if (!journal)
+		return;
+	vhost_journal_clear(journal);
+	free(journal);
+}
+
+static void append(struct vhost_journal *j, struct entry *e)
+{
+	e->number = ++j->number;
+	e->prev = j->last;
+	e->next = NULL;
+	*(j->last ? &j->last->next : &j->first) = e;
+	j->last = e;
+	j->n++;
+}
+
+/* Returns whether there was something. */
+static bool forget(struct vhost_journal *j, const struct vhost_key *key)
+{
+	struct entry *e, *next;
+	bool found = false;
+
+	for (e = j->first; e; e = next) {
+		next = e->next;
+		if (e->key.request != key->request ||
+		    (key->detail != VHOST_KEY_ALL && e->key.detail != key->detail))
+			continue;
+		drop(j, e);
+		found = true;
+	}
+	return found;
+}
+
+static struct entry *make_entry(const struct vhost_user_header *header, const void *payload)
+{
+	struct entry *e = calloc(1, sizeof(*e) + header->size);
+
+	if (!e)
+		return NULL;
+	e->header = *header;
+	e->header.flags &= ~VHOST_USER_FLAG_NEED_REPLY;
+	memcpy(e->payload, payload, header->size);
+	return e;
+}
+
+static struct entry *make_base(const struct vhost_edit *edit)
+{
+	struct vhost_user_vring_state state = { (uint32_t)edit->key.detail, edit->value };
+	struct vhost_user_header header = { VHOST_USER_SET_VRING_BASE, VHOST_USER_VERSION,
+					    sizeof(state) };
+
+	return make_entry(&header, &state);
+}
+
+static void take_fds(struct entry *e, struct vhost_message *m)
+{
+	for (unsigned i = 0; i < m->n_fds; i++)
+		if (m->fds[i] >= 0)
+			e->fds[e->n_fds++] = m->fds[i];
+	m->n_fds = 0;
+}
+
+/* What the edits will keep, made before anything is changed: one for each edit, or NULL. */
+static int make_entries(struct entry **entries, const struct vhost_edit *edits, unsigned n,
+			const struct vhost_message *m)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (edits[i].kind == VHOST_EDIT_FORGET)
+			continue;
+		entries[i] = edits[i].kind == VHOST_EDIT_BASE
+				     ? make_base(&edits[i])
+				     : make_entry(&m->header, m->payload.bytes);
+		if (!entries[i]) {
+			while (i--)
+				free(entries[i]);
+			return -ENOMEM;
+		}
+		entries[i]->key = edits[i].key;
+	}
+	return 0;
+}
+
+int vhost_journal_edit(struct vhost_journal *journal, const struct vhost_edit *edits, unsigned n,
+		       struct vhost_message *m)
+{
+	struct entry *entries[VHOST_EDITS_MAX] = { NULL };
+	bool forgot = false;
+
+	if (n > VHOST_EDITS_MAX)
+		return -EINVAL;
+	if (make_entries(entries, edits, n, m) < 0)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		if (edits[i].kind == VHOST_EDIT_KEEP_ELSE && forgot) {
+			free(entries[i]);
+			continue;
+		}
+		forgot = forget(journal, &edits[i].key);
+		if (!entries[i])
+			continue;
+		if (edits[i].kind != VHOST_EDIT_BASE)
+			take_fds(entries[i], m);
+		append(journal, entries[i]);
+	}
+	return 0;
+}
+
+size_t vhost_journal_len(const struct vhost_journal *journal)
+{
+	return journal->n;
+}
+
+uint64_t vhost_journal_next(const struct vhost_journal *journal, uint64_t after,
+			    struct vhost_message *m)
+{
+	const struct entry *e = journal->first;
+
+	while (e && e->number <= after)
+		e = e->next;
+	if (!e)
+		return 0;
+	memset(m, 0, sizeof(*m));
+	m->header = e->header;
+	memcpy(m->payload.bytes, e->payload, e->header.size);
+	memcpy(m->fds, e->fds, sizeof(e->fds));
+	m->n_fds = e->n_fds;
+	return e->number;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a front-end has set up, as the messages that it did it with: told again to a new process,
+ * they make the same device of it. Control thread, and the keeper.
+ *
+ * Theory of operation. A message that has acted is kept under a key, in the place of the one that
+ * was kept there before; what it undoes is forgotten. So the journal is as long as the state, not
+ * as the history. Messages are told in the order in which they came, the last of each key. Which
+ * keys a message concerns, only the device knows (vhost_message_edits()); the journal knows nothing
+ * of what messages mean, and a device of any version can make and read it, since its form is that
+ * of vhost-user.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vhost/channel.h"
+
+#define VHOST_EDITS_MAX 8 /* of one message */
+
+/* What a message is kept under. */
+struct vhost_key {
+	uint32_t request;
+	uint32_t padding;
+	uint64_t detail; /* a ring, the address of a memory region; 0 */
+};
+
+#define VHOST_KEY_ALL UINT64_MAX /* vhost_key.detail, to forget: whatever it is */
+
+enum vhost_edit_kind {
+	VHOST_EDIT_KEEP,   /* the message, under the key */
+	VHOST_EDIT_FORGET, /* what is kept under the key */
+	/* The message, under the key, unless the edit before has forgotten something. */
+	VHOST_EDIT_KEEP_ELSE,
+	/* SET_VRING_BASE of the ring @key.detail with @value, whatever the message was. */
+	VHOST_EDIT_BASE,
+};
+
+struct vhost_edit {
+	uint32_t kind; /* enum vhost_edit_kind */
+	uint32_t value;
+	struct vhost_key key;
+};
+
+struct vhost_journal;
+
+/* NULL when memory is short. Free with vhost_journal_destroy(), which closes what is kept; NULL is
+ * fine. */
+struct vhost_journal *vhost_journal_create(void);
+void vhost_journal_destroy(struct vhost_journal *journal);
+
+/* Forgets everything. */
+void vhost_journal_clear(struct vhost_journal *journal);
+
+/* Applies @edits to what is kept; @m acted, and gives its fds away if it is kept. Returns 0, or
+ * -ENOMEM, and then nothing was changed.
+ */
+int vhost_journal_edit(struct vhost_journal *journal, const struct vhost_edit *edits, unsigned n,
+		       struct vhost_message *m);
+
+/* Messages kept. */
+size_t vhost_journal_len(const struct vhost_journal *journal);
+
+/* Copies the oldest message that came behind @after (0: the oldest of all) to @m, whose fds stay
+ * the journal's. Returns its number, for the next call, or 0 when there is none.
+ */
+uint64_t vhost_journal_next(const struct vhost_journal *journal, uint64_t after,
+			    struct vhost_message *m);
