@@ -67,7 +67,7 @@ extern const struct object *const objects[];
 
 /* One for each file of a subcommand. */
 extern const struct object bridge_object, port_object, mac_object, worker_object, stats_object,
-	log_object, config_object, top_object, bench_object, version_object;
+	log_object, config_object, top_object, bench_object, upgrade_object, version_object;
 
 /* Prints "vireo: ..." to stderr; returns @status. */
 enum status fail(enum status status, const char *fmt, ...) PRINTF_LIKE(2, 3);

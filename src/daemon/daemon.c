@@ -3,14 +3,11 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,41 +15,34 @@
 #include "base/rcu.h"
 #include "daemon/daemon.h"
 #include "flow/view.h"
+#include "keeper/client.h"
+#include "keeper/manager.h"
 #include "rpc/config_file.h"
 #include "rpc/methods.h"
 #include "rpc/server.h"
 
 LOG_MODULE("daemon");
 
+#define CONTROL_KEY "control" /* what the keeper holds the control socket under */
+
 _Static_assert(DAEMON_WORKERS_MAX == VIEW_WORKERS_MAX, "the datapath takes as many workers");
 
 struct daemon {
 	struct event_base *base;
+	struct keeper_client *keeper; /* NULL: none */
 	struct event *term, *intr, *hup;
 	struct rpc_server *server;
 	struct methods_context context;
+	bool upgrading;
+	int upgrade_result; /* of the last attempt that failed, and why */
+	struct error upgrade_error;
 };
 
-/* Tells systemd how it goes (sd_notify(3)); does nothing elsewhere. */
-static void notify_manager(const char *state)
+/* With a keeper, it does. */
+static void tell_manager(const struct daemon *d, const char *state)
 {
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	size_t len = path ? strlen(path) : 0;
-	int fd;
-
-	if (!len || len >= sizeof(addr.sun_path))
-		return;
-	memcpy(addr.sun_path, path, len);
-	if (path[0] == '@')
-		addr.sun_path[0] = 0;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&addr,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
-		log_warning("cannot tell the service manager \"%s\": %s", state, strerror(errno));
-	close(fd);
+	if (!d->keeper)
+		manager_notify(state);
 }
 
 static void on_stop(evutil_socket_t sig, short what, void *arg)
@@ -60,7 +50,7 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 	struct daemon *d = arg;
 
 	log_info("ending: %s", strsignal((int)sig));
-	notify_manager("STOPPING=1");
+	tell_manager(d, "STOPPING=1");
 	event_base_loopbreak(d->base);
 }
 
@@ -102,13 +92,111 @@ static int add_signals(struct daemon *d)
 	return 0;
 }
 
+/* The keeper is gone, and with it all that guests are connected by. Nothing is taken down: there
+ * may be a new keeper that has been given what this one held. */
+static void on_keeper_lost(void *owner, const char *why)
+{
+	log_error("ending: the keeper: %s", why);
+	_exit(1);
+}
+
+/* Lets the keeper have the configuration as it is. */
+static void save_config(struct daemon *d)
+{
+	json_t *config = switch_config(d->context.sw);
+	char *text = json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS);
+
+	if (text)
+		keeper_client_set_config(d->keeper, text);
+	free(text);
+	json_decref(config);
+}
+
+/* No worker touches anything any more. */
+static void on_left(void *arg)
+{
+	struct daemon *d = arg;
+
+	save_config(d);
+	keeper_client_left(d->keeper);
+	_exit(0); /* nothing is taken down: it is the other's now */
+}
+
+static void on_leave(void *owner)
+{
+	struct daemon *d = owner;
+
+	log_info("leaving: another process goes on");
+	switch_leave(d->context.sw, on_left, d);
+}
+
+static void on_refused(void *owner, const char *why)
+{
+	struct daemon *d = owner;
+
+	log_error("no upgrade: %s", why);
+	d->upgrading = false;
+	d->upgrade_result = error_set(&d->upgrade_error, -EPERM, "%s", why);
+}
+
+static void on_told(void *owner)
+{
+	struct daemon *d = owner;
+
+	switch_restored(d->context.sw);
+}
+
+static const struct keeper_client_ops keeper_ops = {
+	.lost = on_keeper_lost, .told = on_told, .leave = on_leave, .refused = on_refused
+};
+
+static int start_upgrade(struct methods_context *context, const char *path, struct error *err)
+{
+	struct daemon *d = container_of(context, struct daemon, context);
+
+	if (!d->keeper)
+		return error_set(err, -EOPNOTSUPP, "vireod was started with --no-keeper");
+	if (d->upgrading)
+		return error_set(err, -EBUSY, "another upgrade is on its way");
+	d->upgrading = true;
+	d->upgrade_result = 0;
+	keeper_client_upgrade(d->keeper, path);
+	return 0;
+}
+
+static int tell_upgrade(struct methods_context *context, struct error *err)
+{
+	struct daemon *d = container_of(context, struct daemon, context);
+
+	if (d->upgrade_result)
+		*err = d->upgrade_error;
+	return d->upgrade_result;
+}
+
+/* Makes what the process before this one had. False when it had nothing. */
+static bool restore_config(struct daemon *d)
+{
+	char *text = d->keeper ? keeper_client_config(d->keeper) : NULL;
+	struct error err = { "" };
+	json_t *config;
+
+	if (!text)
+		return false;
+	config = json_loads(text, 0, NULL);
+	if (!config || switch_config_apply(d->context.sw, config, &err) < 0)
+		log_error("not all of the configuration could be taken over: %s", err.text);
+	json_decref(config);
+	free(text);
+	return true;
+}
+
 static int configure(struct daemon *d, struct error *err)
 {
 	json_t *bridge = json_pack("{s:s}", "name", SWITCH_DEFAULT_BRIDGE);
 	int r = switch_bridge_add(d->context.sw, bridge, err);
 
 	json_decref(bridge);
-	if (r < 0 || !d->context.config_path)
+	if (r < 0 || restore_config(d) || !d->context.config_path)
 		return r;
 	if (access(d->context.config_path, F_OK) < 0 && errno == ENOENT) {
 		log_warning("%s does not exist; starting empty (\"vireo config save\" makes it)",
@@ -118,11 +206,19 @@ static int configure(struct daemon *d, struct error *err)
 	return config_file_apply(d->context.sw, d->context.config_path, d->context.log_level, err);
 }
 
+/* What a client has changed is final, and outlives this process, before it hears that it is done.
+ */
 static bool settled(void *ctx)
 {
-	const struct methods_context *context = ctx;
+	struct daemon *d = container_of((struct methods_context *)ctx, struct daemon, context);
 
-	return !context->sw || switch_settled(context->sw);
+	if (!d->context.sw)
+		return true;
+	if (!switch_settled(d->context.sw) || d->upgrading)
+		return false;
+	if (d->keeper)
+		save_config(d);
+	return true;
 }
 
 static int make_run_dir(const char *dir, struct error *err)
@@ -134,14 +230,33 @@ static int make_run_dir(const char *dir, struct error *err)
 	return 0;
 }
 
-static int start(struct daemon *d, const struct daemon_options *o, struct error *err)
+/* Serves the control socket, an earlier process's if there was one. Makes sure that no other daemon
+ * serves this run directory. */
+static int open_control(struct daemon *d, const struct daemon_options *o, struct error *err)
 {
+	struct keep *keep = d->keeper ? keeper_client_keep(d->keeper) : NULL;
 	char path[4096];
 	struct rpc_config rpc = { .path = path,
 				  .group = o->group,
+				  .base = d->base,
 				  .methods = methods,
 				  .ctx = &d->context,
 				  .settled = settled };
+	int r;
+
+	snprintf(path, sizeof(path), "%s/vireod.sock", o->run_dir);
+	if (keep)
+		rpc.n_fds = keep->take(keep, CONTROL_KEY, rpc.fds, RPC_SERVER_FDS);
+	r = rpc_server_create(&d->server, &rpc, err);
+	if (r < 0 || !keep)
+		return r;
+	rpc_server_fds(d->server, rpc.fds);
+	keep->hold(keep, CONTROL_KEY, rpc.fds, RPC_SERVER_FDS);
+	return 0;
+}
+
+static int start(struct daemon *d, const struct daemon_options *o, struct error *err)
+{
 	int r;
 
 	r = make_run_dir(o->run_dir, err);
@@ -150,16 +265,28 @@ static int start(struct daemon *d, const struct daemon_options *o, struct error 
 	d->base = event_base_new();
 	if (!d->base || add_signals(d) < 0)
 		return error_set(err, -ENOMEM, "out of memory");
-	/* first: it makes sure that no other daemon serves this run directory */
-	snprintf(path, sizeof(path), "%s/vireod.sock", o->run_dir);
-	rpc.base = d->base;
-	r = rpc_server_create(&d->server, &rpc, err);
+	if (o->keeper_fd >= 0)
+		r = keeper_client_create(&d->keeper, o->keeper_fd, d->base, &keeper_ops, d, err);
+	if (!r)
+		r = open_control(d, o, err);
+	if (!r)
+		r = switch_create(&d->context.sw, d->base, o->workers, o->worker_cpus, err);
 	if (r < 0)
 		return r;
-	r = switch_create(&d->context.sw, d->base, o->workers, o->worker_cpus, err);
-	if (r < 0)
-		return r;
+	if (d->keeper)
+		switch_use_keeper(d->context.sw, keeper_client_endpoints(d->keeper),
+				  keeper_client_keep(d->keeper),
+				  keeper_client_start(d->keeper)->died_ns != 0);
 	return configure(d, err);
+}
+
+static void become_ready(struct daemon *d)
+{
+	tell_manager(d, "READY=1");
+	if (!d->keeper)
+		return;
+	save_config(d);
+	keeper_client_ready(d->keeper);
 }
 
 static void free_event(struct event *e)
@@ -173,6 +300,7 @@ static void stop(struct daemon *d)
 	rpc_server_destroy(d->server);
 	switch_destroy(d->context.sw);
 	rcu_drain();
+	keeper_client_destroy(d->keeper);
 	free_event(d->term);
 	free_event(d->intr);
 	free_event(d->hup);
@@ -184,7 +312,9 @@ int daemon_run(const struct daemon_options *o, struct error *err)
 {
 	struct daemon d = { .context = { .config_path = o->config,
 					 .log_level = o->log_level,
-					 .started_ns = clock_ns() } };
+					 .started_ns = clock_ns(),
+					 .upgrade = start_upgrade,
+					 .upgrade_result = tell_upgrade } };
 	int r;
 
 	raise_limits();
@@ -193,7 +323,7 @@ int daemon_run(const struct daemon_options *o, struct error *err)
 		log_info("vireod %s ready in %.1f ms: %u worker%s, control socket %s/vireod.sock",
 			 VIREO_VERSION, (double)(clock_ns() - d.context.started_ns) / NSEC_PER_MSEC,
 			 o->workers, o->workers == 1 ? "" : "s", o->run_dir);
-		notify_manager("READY=1");
+		become_ready(&d);
 		event_base_dispatch(d.base);
 	}
 	stop(&d);

@@ -4,11 +4,13 @@
 
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "keeper/keeper.h"
 
 int main(int argc, char **argv)
 {
 	struct daemon_options options;
 	struct error err;
+	int rc;
 
 	switch (daemon_options_parse(&options, argc, argv)) {
 	case OPTIONS_DONE:
@@ -19,9 +21,13 @@ int main(int argc, char **argv)
 		break;
 	}
 	log_init();
-	if (log_set_level("all", options.log_level, &err) < 0 || daemon_run(&options, &err) < 0) {
+	rc = log_set_level("all", options.log_level, &err);
+	if (!rc)
+		rc = options.no_keeper || options.keeper_fd >= 0 ? daemon_run(&options, &err)
+								 : keeper_run(argv, &err);
+	if (rc < 0) {
 		fprintf(stderr, "vireod: %s\n", err.text);
 		return 1;
 	}
-	return 0;
+	return rc;
 }

@@ -21,6 +21,7 @@ static const char help[] =
 	"  --workers N         threads that move packets, 1 to 64 (1)\n"
 	"  --worker-cpus LIST  CPUs to pin them to, in turn, like 2,4-5\n"
 	"  --log-level LEVEL   error, warning, info or debug (info)\n"
+	"  --no-keeper         one process, after which guests have to connect anew (for debugging)\n"
 	"  -V, --version       print the version\n"
 	"  -h, --help          print this\n"
 	"\n"
@@ -39,6 +40,8 @@ static const struct option longs[] = {
 	{ "workers", required_argument, NULL, 'w' },
 	{ "worker-cpus", required_argument, NULL, 'p' },
 	{ "log-level", required_argument, NULL, 'l' },
+	{ "no-keeper", no_argument, NULL, 'n' },
+	{ "keeper-fd", required_argument, NULL, 'k' }, /* for the keeper alone */
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -88,6 +91,12 @@ static enum options_verdict take(struct daemon_options *o, int letter, const cha
 		return OPTIONS_RUN;
 	case 'l':
 		return read_level(o);
+	case 'n':
+		o->no_keeper = true;
+		return OPTIONS_RUN;
+	case 'k':
+		o->keeper_fd = atoi(optarg ? optarg : "");
+		return OPTIONS_RUN;
 	case 'V':
 		puts("vireod " VIREO_VERSION);
 		return OPTIONS_DONE;
@@ -106,9 +115,9 @@ enum options_verdict daemon_options_parse(struct daemon_options *o, int argc, ch
 	enum options_verdict verdict;
 	int letter, index = 0;
 
-	*o = (struct daemon_options){ .run_dir = DAEMON_RUN_DIR,
-				      .workers = 1,
-				      .log_level = "info" };
+	*o = (struct daemon_options){
+		.run_dir = DAEMON_RUN_DIR, .workers = 1, .log_level = "info", .keeper_fd = -1
+	};
 	opterr = 0;
 	optind = 0;
 	while ((letter = getopt_long(argc, argv, ":hV", longs, &index)) != -1) {

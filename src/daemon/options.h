@@ -2,6 +2,8 @@
 /* The command line of vireod. */
 #pragma once
 
+#include <stdbool.h>
+
 #define DAEMON_RUN_DIR "/run/vireo" /* where the control socket is made, unless told */
 #define DAEMON_WORKERS_MAX 64
 
@@ -13,6 +15,8 @@ struct daemon_options {
 	const char *worker_cpus; /* NULL: not pinned */
 	unsigned workers;	 /* 1 */
 	const char *log_level;	 /* "info" */
+	bool no_keeper;		 /* all in this process */
+	int keeper_fd;		 /* of the keeper that has started this process; -1: none has */
 };
 
 /* What main() is to do: run, end well, end with an error. */

@@ -7,8 +7,8 @@
  * how long that pays. When packets come so often that it would never sleep, but not so often that
  * it has much to do, polling burns a whole core. Then it takes naps instead: short sleeps by the
  * clock, in which packets gather and nobody kicks. After a nap it polls for a time that grows with
- * the square of the number of packets that had to wait: the more there are, the more of them polling
- * serves at once, and the less of it is in vain.
+ * the square of the number of packets that had to wait: the more there are, the more of them
+ * polling serves at once, and the less of it is in vain.
  *
  * A core that has nothing to do for some 200 microseconds sleeps deeply, that of a virtual machine
  * above all, and is slow to wake. While packets come more often than that core's wake-up is worth,

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "rpc/connection.h"
+#include "rpc/peer.h"
 
 LOG_MODULE("rpc");
 
@@ -40,6 +41,7 @@ struct rpc_connection {
 	bool eof;	  /* the client sends no more */
 	bool closing;	  /* nothing more is read: closed when the answers are out */
 	bool gone;	  /* nothing more can be sent either */
+	bool root;	  /* the client is */
 };
 
 static void close_fds(struct rpc_fds *fds)
@@ -108,6 +110,7 @@ static void answer(struct rpc_connection *c, size_t end, size_t ending)
 	struct rpc_fds fds;
 
 	take_fds(c, end + ending, &fds);
+	fds.root = c->root;
 	c->start = c->scanned = end + ending;
 	if (c->closing || is_blank(text, text_len)) {
 		close_fds(&fds);
@@ -348,6 +351,7 @@ int rpc_connection_create(struct rpc_connection **out, int fd, const struct rpc_
 		return -ENOMEM;
 	}
 	c->fd = fd;
+	c->root = peer_is_root(fd);
 	*out = c;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -27,6 +28,7 @@
 struct rpc_fds {
 	unsigned n;
 	int fd[RPC_FDS_MAX];
+	bool root; /* who sent it is root */
 };
 
 /* What clients may call; an array of these ends with a NULL name. */

@@ -156,6 +156,21 @@ fail:
 	return ret;
 }
 
+int listener_adopt(struct listener *l, const char *path, int fd, int lock_fd)
+{
+	*l = (struct listener){ .fd = fd, .lock_fd = lock_fd };
+	l->path = strdup(path);
+	l->lock_path = lock_path_of(path);
+	if (l->path && l->lock_path)
+		return 0;
+	close(fd);
+	close(lock_fd);
+	free(l->path);
+	free(l->lock_path);
+	*l = (struct listener){ .fd = -1, .lock_fd = -1 };
+	return -ENOMEM;
+}
+
 void listener_close(struct listener *l)
 {
 	if (l->fd < 0)

@@ -24,5 +24,9 @@ struct listener {
 int listener_open(struct listener *l, const char *path, const struct peer_policy *policy,
 		  struct error *err);
 
+/* Goes on with a socket that an earlier process has opened, and its lock; the fds are the
+ * listener's now. 0 or -ENOMEM. */
+int listener_adopt(struct listener *l, const char *path, int fd, int lock_fd);
+
 /* Removes both files. */
 void listener_close(struct listener *l);

@@ -408,6 +408,29 @@ static int config_result(void *ctx, json_t *params, struct rpc_fds *fds, json_t 
 	return ret ? ret : switch_config_result(m->sw, err);
 }
 
+static int upgrade(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		   struct error *err)
+{
+	static const char *const names[] = { "path" };
+	struct methods_context *m = ctx;
+	int ret = check_params(params, names, 1, 1, err);
+
+	if (ret)
+		return ret;
+	if (!fds->root)
+		return error_set(err, -EPERM, "only root may exchange the program");
+	return m->upgrade(m, text_of(params, "path"), err);
+}
+
+static int upgrade_result(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+			  struct error *err)
+{
+	struct methods_context *m = ctx;
+	int ret = check_none(params, err);
+
+	return ret ? ret : m->upgrade_result(m, err);
+}
+
 const struct rpc_method methods[] = {
 	{ "version", version },
 	{ "describe", describe },
@@ -433,5 +456,7 @@ const struct rpc_method methods[] = {
 	{ "config.save", config_save },
 	{ "config.reload", config_reload },
 	{ "config.result", config_result },
+	{ "upgrade", upgrade },
+	{ "upgrade.result", upgrade_result },
 	{ NULL, NULL },
 };

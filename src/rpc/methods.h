@@ -19,6 +19,8 @@
  *	config.check   {["text"]}                {section: number of objects}; without text: the
  *	                                         daemon's own file
  *	config.save, config.reload               {"path"}
+ *	upgrade        {"path"}                  true: the attempt is over, and this process still
+ *	                                         there; upgrade.result tells why. Root alone
  *	config.result                            true, or what went wrong in the last reload: what
  *	                                         could be done was done all the same
  *
@@ -39,6 +41,10 @@ struct methods_context {
 	const char *config_path; /* what --config named; NULL: nothing */
 	const char *log_level;	 /* what --log-level said: of modules that the file leaves out */
 	uint64_t started_ns;	 /* clock_ns() when the daemon started */
+	/* Asks for another program to go on; its result is final when all has settled. 0 or -errno
+	 * and a text. */
+	int (*upgrade)(struct methods_context *context, const char *path, struct error *err);
+	int (*upgrade_result)(struct methods_context *context, struct error *err);
 };
 
 /* Ended by a NULL name. */

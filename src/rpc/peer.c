@@ -80,3 +80,11 @@ int peer_check(const struct peer_policy *policy, int fd, struct error *err)
 			 "%u may",
 			 cred.uid, geteuid(), policy->group);
 }
+
+bool peer_is_root(int fd)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.uid == 0;
+}

@@ -22,3 +22,6 @@ int peer_policy_init(struct peer_policy *policy, const char *name, struct error 
  * the switch: 0, or -EACCES and a text that says who may.
  */
 int peer_check(const struct peer_policy *policy, int fd, struct error *err);
+
+/* Whether it is root. */
+bool peer_is_root(int fd);

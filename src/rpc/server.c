@@ -114,8 +114,13 @@ int rpc_server_create(struct rpc_server **out, const struct rpc_config *config, 
 				   .owner = s };
 	s->listener.fd = -1;
 	ret = peer_policy_init(&s->policy, config->group, err);
-	if (!ret)
+	if (!ret && config->n_fds == RPC_SERVER_FDS) {
+		ret = listener_adopt(&s->listener, config->path, config->fds[0], config->fds[1]);
+		if (ret)
+			error_set(err, ret, "out of memory");
+	} else if (!ret) {
 		ret = listener_open(&s->listener, config->path, &s->policy, err);
+	}
 	if (ret)
 		goto fail;
 	s->acceptable =
@@ -130,6 +135,12 @@ int rpc_server_create(struct rpc_server **out, const struct rpc_config *config, 
 fail:
 	rpc_server_destroy(s);
 	return ret;
+}
+
+void rpc_server_fds(const struct rpc_server *server, int fds[RPC_SERVER_FDS])
+{
+	fds[0] = server->listener.fd;
+	fds[1] = server->listener.lock_fd;
 }
 
 void rpc_server_destroy(struct rpc_server *s)

@@ -10,6 +10,7 @@
 #include "rpc/jsonrpc.h"
 
 #define RPC_CLIENTS_MAX 64 /* at once; more are turned away */
+#define RPC_SERVER_FDS 2
 
 struct rpc_server;
 
@@ -20,12 +21,18 @@ struct rpc_config {
 	const struct rpc_method *methods; /* ended by a NULL name; must outlive the server */
 	void *ctx;			  /* for the methods */
 	bool (*settled)(void *ctx);	  /* see rpc/connection.h; may be NULL */
+	int fds[RPC_SERVER_FDS]; /* with n_fds: of the server of an earlier process, which this one
+				  * goes on with; they are the server's */
+	unsigned n_fds;		 /* RPC_SERVER_FDS or 0 */
 };
 
 /* Makes the socket and serves it from the loop. Fails with a text: the socket's file cannot be
  * made, another daemon serves it (-EBUSY), there is no such group (-EINVAL).
  */
 int rpc_server_create(struct rpc_server **out, const struct rpc_config *config, struct error *err);
+
+/* What a later process can go on with; they stay the server's. */
+void rpc_server_fds(const struct rpc_server *server, int fds[RPC_SERVER_FDS]);
 
 /* Closes all connections and removes the socket; not from within a method. NULL is fine. */
 void rpc_server_destroy(struct rpc_server *server);

@@ -47,9 +47,13 @@ class Bench:
 
     def memory_mib(self):
         """Resident, huge pages included; before any guest is connected, so it is its own."""
-        text = pathlib.Path(f"/proc/{self.pid}/smaps_rollup").read_text()
-        kib = sum(int(n) for n in re.findall(r"^(?:Rss|\w+_Hugetlb):\s+(\d+)", text, re.M))
-        return kib / 1024
+        return sum(int(n) for pid in self.pids() for n in re.findall(
+            r"^(?:Rss|\w+_Hugetlb):\s+(\d+)", pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text(),
+            re.M)) / 1024
+
+    def pids(self):
+        """Of all processes that it is made of."""
+        return {self.pid}
 
 
 class TestpmdIo(Bench):
@@ -145,6 +149,9 @@ class Vireo(Bench):
         worker = self.switch.json("worker", "show")[-1]
         return worker["busy_ns"], worker["packets"]
 
+    def pids(self):
+        return self.switch.pids
+
     @staticmethod
     def own_ns(busy_ns, packets):
         return busy_ns / packets if packets else None
@@ -159,7 +166,7 @@ def instructions(ring, seconds=4):
     functions = ("vhost_queue_rx", "forward_batch", "vhost_queue_rx_done")
     with Lab() as lab:
         out = lab.dir / "callgrind.out"
-        switch = Switch(lab, wrap=("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
+        switch = Switch(lab, args=("--no-keeper",), wrap=("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
                                    *(f"--toggle-collect={f}" for f in functions)))
         sockets = [switch.vhost(n) for n in "ab"]
         run(lab_module.BUILD / "vireo", "-j", "bench", *sockets, "check", "off", "ring", ring, "load",

@@ -117,7 +117,7 @@ def instructions(build, ring, size, seconds=3):
     """Of a delivered packet, from ring to ring, in the functions that touch packets."""
     with Lab() as lab:
         out = lab.dir / "callgrind.out"
-        c = Crossing(lab, build, "ab", wrap=(
+        c = Crossing(lab, build, "ab", args=("--no-keeper",), wrap=(
             "valgrind", "--tool=callgrind", "--fair-sched=yes", f"--callgrind-out-file={out}",
             *(f"--toggle-collect={f}" for f in FUNCTIONS)))
         run(build / "vireo", "-j", "bench", *c.sockets, "check", "off", "ring", ring, "size", size,

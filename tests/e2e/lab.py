@@ -154,15 +154,25 @@ class Switch:
     def start(self):
         begin = time.monotonic()
         self.process = self.lab.spawn("vireod", self.argv)
-        self.pid = self.process.pid
         connect(self.run_dir / "vireod.sock", 30, self.process).close()
-        self("version")  # it listens before it has read its configuration
+        self.find()  # it listens before it has read its configuration
         self.ready_ms = (time.monotonic() - begin) * 1000
 
-    def stop(self):
-        """Ends it as a service manager would; a sanitizer's report is a failure."""
+    def find(self):
+        """The switch process: the one that moves packets. The keeper has started it."""
+        self.pid = self.json("version")["vireod"]["pid"]
+
+    @property
+    def pids(self):
+        return {self.process.pid, self.pid}
+
+    def stop(self, crashes=0):
+        """Ends it as a service manager would; a sanitizer's report is a failure, and so are more or
+        less crashes than this."""
         status = self.lab.stop(self.process)
         log = self.process.log.read_text(errors="replace")
+        died = log.count("the switch process died")
+        expect(died == crashes, f"the switch process died {died} times:\n{log[-6000:]}")
         for mark in ("Sanitizer", "runtime error:"):
             expect(mark not in log, f"vireod's log holds a report:\n{log[-6000:]}")
         expect(status == 0, f"vireod ended with status {status}: {log[-2000:]}")
@@ -203,26 +213,25 @@ class Switch:
 
     def rss_kib(self):
         """Resident memory, programs and libraries included, without the guests' (shared) memory."""
-        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
-        return sum(int(kib) for kib in re.findall(r"Rss(?:Anon|File):\s+(\d+)", status))
+        return sum(int(kib) for pid in self.pids for kib in re.findall(
+            r"Rss(?:Anon|File):\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()))
 
     def fds(self):
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.pids)
+
+    def tasks(self):
+        """Directories of all threads."""
+        return [task for pid in self.pids for task in pathlib.Path(f"/proc/{pid}/task").iterdir()]
 
     def cpu_ns(self):
         """Run time of all threads."""
-        total = 0
-        for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
-        return total
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in self.tasks())
 
     def wakeups(self):
         """How often threads have gone to sleep and were woken."""
-        total = 0
-        for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
-            text = (task / "status").read_text()
-            total += int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)", text).group(1))
-        return total
+        return sum(int(re.search(r"\nvoluntary_ctxt_switches:\s+(\d+)",
+                                 (task / "status").read_text()).group(1))
+                   for task in self.tasks())
 
 
 def link_up(port):

@@ -45,7 +45,8 @@ def stale_sockets_are_replaced(lab):
     """After a crash the files are still there; a new daemon takes their place."""
     switch = Switch(lab)
     path = switch.vhost("vm1")
-    switch.process.kill()
+    for pid in switch.pids:
+        os.kill(pid, signal.SIGKILL)
     switch.process.wait()
     expect(path.exists() and (switch.run_dir / "vireod.sock").exists(), "no file is left to replace")
     switch.start()

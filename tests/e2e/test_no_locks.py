@@ -101,7 +101,7 @@ def path(lab, *words):
     expect(locked, "objdump shows no locked instruction in all of vireod")
     # Symbols bound at once: the dynamic linker would be seen in the path. Not callgrind_annotate,
     # which counts functions: what makes the difference are single instructions, inlined somewhere.
-    switch = Switch(lab, workers=2, wrap=(
+    switch = Switch(lab, workers=2, args=("--no-keeper",), wrap=(
         "env", "LD_BIND_NOW=1", "valgrind", "--tool=callgrind", "--fair-sched=try",
         "--separate-threads=yes", "--dump-instr=yes", "--dump-line=no", "--compress-strings=no",
         "--compress-pos=no", f"--callgrind-out-file={out}", *(f"--toggle-collect={f}" for f in PATH)))

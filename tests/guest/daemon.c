@@ -109,6 +109,56 @@ static void remove_dir(const struct daemon *daemon)
 	rmdir(daemon->dir);
 }
 
+/* Reads all that the child writes, up to @size - 1 bytes. */
+static size_t drain(int fd, char *text, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < size - 1 && (n = read(fd, text + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	return len;
+}
+
+/* Runs vireo with these words (which are cut up). Its output goes to @text. Returns its status. */
+static int vireo(const struct daemon *daemon, char *words, char *text, size_t size)
+{
+	char path[256], *argv[WORDS_MAX] = { path, (char *)"--run-dir", (char *)daemon->dir };
+	int pipes[2], status;
+	unsigned n = 3;
+	pid_t pid;
+
+	program("vireo", "VIREO", path);
+	for (char *w = strtok(words, " "); w != NULL; w = strtok(NULL, " ")) {
+		assert_true(n < WORDS_MAX - 1);
+		argv[n++] = w;
+	}
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	pid = spawn(argv, pipes[1], pipes[1]);
+	close(pipes[1]);
+	drain(pipes[0], text, size);
+	close(pipes[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+/* The process that the keeper has started. */
+static pid_t ask_for_switch(const struct daemon *daemon)
+{
+	char words[] = "-j version", text[1024];
+	json_t *all;
+	pid_t pid;
+
+	if (vireo(daemon, words, text, sizeof(text)) != 0)
+		fail_msg("vireo -j version: %s", text);
+	all = json_loads(text, 0, NULL);
+	pid = (pid_t)json_integer_value(json_object_get(json_object_get(all, "vireod"), "pid"));
+	json_decref(all);
+	assert_true(pid > 0);
+	return pid;
+}
+
 void daemon_start(struct daemon *daemon, unsigned workers)
 {
 	char vireod[256], number[16], log_path[128];
@@ -124,6 +174,7 @@ void daemon_start(struct daemon *daemon, unsigned workers)
 	snprintf(log_path, sizeof(log_path), "%s/log", daemon->dir);
 	log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	assert_int_not_equal(log, -1);
+	daemon->switch_pid = 0;
 	daemon->pid = spawn(argv, log, log);
 	close(log);
 	for (unsigned ms = 0; !answers(daemon); ms += 5) {
@@ -132,12 +183,17 @@ void daemon_start(struct daemon *daemon, unsigned workers)
 			fail_msg("vireod does not answer after %u ms", ms);
 		usleep(5000);
 	}
+	daemon->switch_pid = ask_for_switch(daemon);
 }
 
 void daemon_check_alive(struct daemon *daemon)
 {
 	int status;
 
+	if (daemon->switch_pid && kill(daemon->switch_pid, 0) != 0) {
+		daemon_discard(daemon);
+		fail_msg("the switch process of vireod ended");
+	}
 	if (waitpid(daemon->pid, &status, WNOHANG) != 0) {
 		show_log(daemon);
 		daemon->pid = 0;
@@ -193,40 +249,6 @@ void daemon_stop(struct daemon *daemon)
 	if (status != 0 || complaint)
 		fail_msg("vireod ended with wait status %#x", status);
 	assert_false(answering);
-}
-
-/* Reads all that the child writes, up to @size - 1 bytes. */
-static size_t drain(int fd, char *text, size_t size)
-{
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < size - 1 && (n = read(fd, text + len, size - 1 - len)) > 0)
-		len += (size_t)n;
-	text[len] = '\0';
-	return len;
-}
-
-/* Runs vireo with these words (which are cut up). Its output goes to @text. Returns its status. */
-static int vireo(const struct daemon *daemon, char *words, char *text, size_t size)
-{
-	char path[256], *argv[WORDS_MAX] = { path, (char *)"--run-dir", (char *)daemon->dir };
-	int pipes[2], status;
-	unsigned n = 3;
-	pid_t pid;
-
-	program("vireo", "VIREO", path);
-	for (char *w = strtok(words, " "); w != NULL; w = strtok(NULL, " ")) {
-		assert_true(n < WORDS_MAX - 1);
-		argv[n++] = w;
-	}
-	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-	pid = spawn(argv, pipes[1], pipes[1]);
-	close(pipes[1]);
-	drain(pipes[0], text, size);
-	close(pipes[0]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
 }
 
 void daemon_vireo(const struct daemon *daemon, const char *fmt, ...)
@@ -299,13 +321,13 @@ uint64_t daemon_drops(const struct daemon *daemon, const char *port_name, const 
 	return value;
 }
 
-unsigned daemon_fds(const struct daemon *daemon)
+static unsigned fds_of(pid_t pid)
 {
 	char path[64];
 	unsigned n = 0;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", daemon->pid);
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	dir = opendir(path);
 	assert_non_null(dir);
 	while (readdir(dir) != NULL)
@@ -314,13 +336,18 @@ unsigned daemon_fds(const struct daemon *daemon)
 	return n - 2;
 }
 
-unsigned daemon_memory(const struct daemon *daemon)
+unsigned daemon_fds(const struct daemon *daemon)
+{
+	return fds_of(daemon->pid) + fds_of(daemon->switch_pid);
+}
+
+static unsigned memory_of(pid_t pid)
 {
 	char path[64], line[256];
 	unsigned kib = 0;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", daemon->pid);
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	file = fopen(path, "r");
 	assert_non_null(file);
 	while (fgets(line, sizeof(line), file) != NULL)
@@ -329,6 +356,11 @@ unsigned daemon_memory(const struct daemon *daemon)
 	fclose(file);
 	assert_true(kib > 0);
 	return kib;
+}
+
+unsigned daemon_memory(const struct daemon *daemon)
+{
+	return memory_of(daemon->pid) + memory_of(daemon->switch_pid);
 }
 
 unsigned scaled(unsigned count)

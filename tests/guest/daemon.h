@@ -12,8 +12,9 @@
 #include "base/compiler.h"
 
 struct daemon {
-	pid_t pid;
-	char dir[64]; /* run directory; sockets and the log are in it */
+	pid_t pid;	  /* the keeper */
+	pid_t switch_pid; /* the process that it has started */
+	char dir[64];	  /* run directory; sockets and the log are in it */
 };
 
 /* Starts vireod with @workers worker threads and waits until it answers. */
@@ -41,12 +42,12 @@ void daemon_queue_state(const struct daemon *daemon, const char *name, const cha
 uint64_t daemon_counter(const struct daemon *daemon, const char *port, const char *name);
 uint64_t daemon_drops(const struct daemon *daemon, const char *port, const char *reason);
 
-/* Open fds, and memory resident that is the daemon's own (anonymous; guests' memory is not), KiB.
- */
+/* Open fds, and memory resident that is the daemon's own (anonymous; guests' memory is not), KiB;
+ * of both processes. */
 unsigned daemon_fds(const struct daemon *daemon);
 unsigned daemon_memory(const struct daemon *daemon);
 
-/* Fails the test when the daemon has ended. */
+/* Fails the test when one of the daemon's processes has ended, even if it was started again. */
 void daemon_check_alive(struct daemon *daemon);
 
 /* @count times $TEST_SCALE (default 1), at least 1. */

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the keeper and the switch process tell each other: packets over a SOCK_SEQPACKET pair, a
+ * header, a payload and file descriptors each. Both may be of different versions; who starts says
+ * which it speaks (KEEPER_HELLO, KEEPER_START).
+ *
+ * The switch gives its devices numbers; the keeper knows them by name, so that a new process finds
+ * those of the one before. The keeper counts a device's connections: what concerns one that is over
+ * is ignored by both sides.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/keep.h"
+#include "vhost/journal.h"
+#include "vhost/proto.h"
+
+#define KEEPER_VERSION 1	    /* of this protocol */
+#define KEEPER_FDS_MAX 8	    /* with one packet */
+#define KEEPER_PAYLOAD_MAX 4096	    /* bytes of one packet, behind its header */
+#define KEEPER_KEY_MAX KEEP_KEY_MAX /* bytes of a key, with the end */
+
+enum keeper_kind {
+	/* From the switch. */
+	KEEPER_HELLO = 1,    /* the first one: struct keeper_hello */
+	KEEPER_READY,	     /* it serves; devices that it did not open go */
+	KEEPER_CONFIG,	     /* a file with its configuration, to start the next one with */
+	KEEPER_HOLD,	     /* key; fds, to be given to the next one */
+	KEEPER_RELEASE,	     /* key; they go */
+	KEEPER_UPGRADE,	     /* text: path of the program that is to go on */
+	KEEPER_LEFT,	     /* it has stopped at the end of a batch, as KEEPER_LEAVE wanted */
+	KEEPER_DEVICE_OPEN,  /* struct keeper_open; a file for the states of rings */
+	KEEPER_DEVICE_CLOSE, /* the endpoint goes, and what is kept */
+	KEEPER_DEVICE_WAIT,  /* the next front-end may come */
+	KEEPER_DEVICE_HANG_UP,
+	KEEPER_DEVICE_DONE, /* struct keeper_done, edits, the answer's payload */
+
+	/* From the keeper. */
+	KEEPER_HELD,  /* key; fds: as KEEPER_HOLD brought them */
+	KEEPER_START, /* struct keeper_start; the file of KEEPER_CONFIG, if there is one */
+	KEEPER_TOLD,  /* after KEEPER_READY: of all devices that an earlier process had, all is told
+		       */
+	KEEPER_LEAVE, /* another process is there to go on: answer KEEPER_LEFT, and end */
+	KEEPER_REFUSED,		 /* text: why there is no upgrade */
+	KEEPER_DEVICE_OPENED,	 /* struct keeper_opened; the file for the states of rings */
+	KEEPER_DEVICE_CONNECTED, /* struct keeper_connected */
+	KEEPER_DEVICE_KEPT,	 /* a vhost-user message, header first; its fds */
+	KEEPER_DEVICE_RESUMED,	 /* that was all that is kept */
+	KEEPER_DEVICE_MESSAGE,	 /* as KEPT: one that has not acted; KEEPER_DEVICE_DONE answers */
+	KEEPER_DEVICE_DISCONNECTED, /* text: why, empty when the front-end closed */
+};
+
+struct keeper_header {
+	uint32_t kind; /* enum keeper_kind */
+	uint32_t device;
+	uint32_t connection;
+	uint32_t size; /* bytes of payload */
+};
+
+struct keeper_hello {
+	uint32_t version; /* KEEPER_VERSION */
+};
+
+struct keeper_start {
+	uint32_t version;
+	uint32_t n_crashes; /* of processes before this one, since the keeper began */
+	uint64_t died_ns;   /* when the last one was found dead, clock_ns(); 0: this is the first */
+};
+
+struct keeper_open {
+	char name[64];
+	char path[108];
+	uint32_t mode; /* enum vhost_mode */
+	int32_t uid, gid, rights;
+};
+
+struct keeper_opened {
+	int32_t error;	  /* 0 or -errno */
+	uint32_t resumed; /* it was there: the file is the one of the process before */
+	char text[256];	  /* of the error */
+};
+
+struct keeper_connected {
+	int32_t peer_pid;
+	uint32_t resumed; /* what is kept follows */
+};
+
+struct keeper_done {
+	uint32_t request; /* of the answer */
+	uint32_t reply;	  /* whether there is one */
+	uint32_t n_edits; /* that follow this; behind them the answer's payload */
+	uint32_t size;	  /* bytes of that */
+};
+
+/* Any packet. Who has it owns its fds. */
+struct keeper_packet {
+	struct keeper_header header;
+	union {
+		char key[KEEPER_KEY_MAX];
+		struct keeper_hello hello;
+		struct keeper_start start;
+		struct keeper_open open;
+		struct keeper_opened opened;
+		struct keeper_connected connected;
+		struct keeper_done done;
+		char text[KEEPER_PAYLOAD_MAX];
+		uint8_t bytes[KEEPER_PAYLOAD_MAX];
+	};
+	int fds[KEEPER_FDS_MAX]; /* close-on-exec */
+	unsigned n_fds;
+};
+
+_Static_assert(sizeof(struct vhost_user_header) + VHOST_USER_PAYLOAD_MAX <= KEEPER_PAYLOAD_MAX,
+	       "a message fits");
+_Static_assert(sizeof(struct keeper_done) + VHOST_EDITS_MAX * sizeof(struct vhost_edit) +
+			       VHOST_USER_PAYLOAD_MAX <=
+		       KEEPER_PAYLOAD_MAX,
+	       "a verdict fits");
+_Static_assert(KEEPER_FDS_MAX >= VHOST_USER_FDS_MAX, "its fds fit");

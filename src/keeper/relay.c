@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Between front-ends and the switch process. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
+#include "base/log.h"
+#include "keeper/relay.h"
+#include "vhost/journal.h"
+#include "vhost/socket_endpoint.h"
+
+LOG_MODULE("keeper");
+
+/* What the switch has been told of a connection. */
+enum told {
+	TOLD_NOTHING,
+	TOLD_CONNECTED, /* and as far as @kept_until what is kept */
+	TOLD_ALL,
+};
+
+struct device {
+	struct device *next;
+	struct keeper_relay *relay;
+	struct keeper_open where;
+	uint32_t id; /* what the switch calls it; 0: it has not opened it */
+	int state_fd;
+	struct vhost_endpoint *endpoint;
+
+	uint32_t connection;  /* number of the last one */
+	bool connected, over; /* over: the switch has to say wait() */
+	bool resumed;	      /* this connection is older than the process */
+	int peer_pid;
+	struct vhost_journal *journal;
+	struct vhost_message message; /* came, and has not acted */
+	bool has_message;
+
+	enum told told;
+	uint64_t kept_until;
+	bool told_message;
+	bool tell_end; /* that the connection is over */
+	char why[256];
+};
+
+struct keeper_relay {
+	struct event_base *base;
+	struct keeper_link *link; /* NULL: no process */
+	bool frozen;
+	bool ready; /* the process has opened all its devices, and is not told yet that all is told
+		     */
+	struct device *devices;
+};
+
+/* ---- to the switch */
+
+static void send_simple(struct device *d, enum keeper_kind kind)
+{
+	struct keeper_packet p;
+
+	keeper_packet_init(&p, kind, d->id, d->connection);
+	keeper_link_send(d->relay->link, &p);
+}
+
+static void send_connected(struct device *d)
+{
+	struct keeper_packet p;
+
+	keeper_packet_init(&p, KEEPER_DEVICE_CONNECTED, d->id, d->connection);
+	p.connected = (struct keeper_connected){ .peer_pid = d->peer_pid, .resumed = d->resumed };
+	p.header.size = sizeof(p.connected);
+	keeper_link_send(d->relay->link, &p);
+}
+
+static void send_message(struct device *d, enum keeper_kind kind, const struct vhost_message *m)
+{
+	struct keeper_packet p;
+
+	keeper_packet_init(&p, kind, d->id, d->connection);
+	memcpy(p.bytes, &m->header, sizeof(m->header));
+	memcpy(p.bytes + sizeof(m->header), m->payload.bytes, m->header.size);
+	p.header.size = (uint32_t)(sizeof(m->header) + m->header.size);
+	memcpy(p.fds, m->fds, m->n_fds * sizeof(m->fds[0]));
+	p.n_fds = m->n_fds;
+	keeper_link_send(d->relay->link, &p);
+}
+
+static void send_end(struct device *d)
+{
+	struct keeper_packet p;
+
+	keeper_packet_init(&p, KEEPER_DEVICE_DISCONNECTED, d->id, d->connection);
+	p.header.size = (uint32_t)snprintf(p.text, sizeof(p.text), "%s", d->why) + 1;
+	keeper_link_send(d->relay->link, &p);
+}
+
+/* Tells one thing. False when all is told. */
+static bool tell_one(struct device *d)
+{
+	struct vhost_message m;
+	uint64_t number;
+
+	if (d->tell_end) {
+		d->tell_end = false;
+		send_end(d);
+		return true;
+	}
+	if (!d->connected)
+		return false;
+	switch (d->told) {
+	case TOLD_NOTHING:
+		send_connected(d);
+		d->told = d->resumed ? TOLD_CONNECTED : TOLD_ALL;
+		d->kept_until = 0;
+		return true;
+	case TOLD_CONNECTED:
+		number = vhost_journal_next(d->journal, d->kept_until, &m);
+		if (number) {
+			send_message(d, KEEPER_DEVICE_KEPT, &m);
+			d->kept_until = number;
+		} else {
+			send_simple(d, KEEPER_DEVICE_RESUMED);
+			d->told = TOLD_ALL;
+		}
+		return true;
+	case TOLD_ALL:
+		break;
+	}
+	if (!d->has_message || d->told_message)
+		return false;
+	send_message(d, KEEPER_DEVICE_MESSAGE, &d->message);
+	d->told_message = true;
+	return true;
+}
+
+static void tell(struct device *d)
+{
+	if (!d->id || !d->relay->link || d->relay->frozen)
+		return;
+	while (!keeper_link_full(d->relay->link) && tell_one(d))
+		;
+}
+
+/* Tells a process that has opened its devices when it knows all that is kept of them. */
+static void tell_end_of_kept(struct keeper_relay *relay)
+{
+	struct keeper_packet p;
+
+	if (!relay->ready || !relay->link)
+		return;
+	for (const struct device *d = relay->devices; d; d = d->next)
+		if (d->connected && d->told != TOLD_ALL)
+			return;
+	relay->ready = false;
+	keeper_packet_init(&p, KEEPER_TOLD, 0, 0);
+	keeper_link_send(relay->link, &p);
+}
+
+void keeper_relay_freeze(struct keeper_relay *relay, bool frozen)
+{
+	relay->frozen = frozen;
+	if (!frozen)
+		keeper_relay_pump(relay);
+}
+
+void keeper_relay_pump(struct keeper_relay *relay)
+{
+	for (struct device *d = relay->devices; d; d = d->next)
+		tell(d);
+	tell_end_of_kept(relay);
+}
+
+/* ---- from the front-end */
+
+static void drop_message(struct device *d)
+{
+	if (d->has_message)
+		vhost_message_close_fds(&d->message);
+	d->has_message = d->told_message = false;
+}
+
+static void forget_connection(struct device *d)
+{
+	drop_message(d);
+	vhost_journal_clear(d->journal);
+	d->connected = d->resumed = false;
+	d->over = true;
+}
+
+static void on_connected(void *owner, int peer_pid, bool resumed)
+{
+	struct device *d = owner;
+
+	d->connection++;
+	d->connected = true;
+	d->over = false;
+	d->peer_pid = peer_pid;
+	d->told = TOLD_NOTHING;
+	tell(d);
+}
+
+static void on_message(void *owner, struct vhost_message *m)
+{
+	struct device *d = owner;
+
+	d->message = *m;
+	d->has_message = true;
+	tell(d);
+}
+
+static void on_disconnected(void *owner, const char *why)
+{
+	struct device *d = owner;
+
+	/* who was not told of the beginning need not be told of the end */
+	d->tell_end = d->told != TOLD_NOTHING;
+	snprintf(d->why, sizeof(d->why), "%s", why ?: "");
+	forget_connection(d);
+	if (d->tell_end) {
+		tell(d);
+	} else {
+		d->over = false;
+		d->endpoint->ops->wait(d->endpoint);
+	}
+}
+
+static const struct vhost_endpoint_events events = {
+	.connected = on_connected,
+	.message = on_message,
+	.disconnected = on_disconnected,
+};
+
+/* ---- from the switch */
+
+static struct device *find_id(struct keeper_relay *relay, uint32_t id)
+{
+	struct device *d = relay->devices;
+
+	while (d && (!id || d->id != id))
+		d = d->next;
+	return d;
+}
+
+static struct device *find_name(struct keeper_relay *relay, const char *name)
+{
+	struct device *d = relay->devices;
+
+	while (d && strcmp(d->where.name, name))
+		d = d->next;
+	return d;
+}
+
+static void remove_device(struct device *d)
+{
+	struct device **at = &d->relay->devices;
+
+	while (*at && *at != d)
+		at = &(*at)->next;
+	if (*at)
+		*at = d->next;
+	if (d->endpoint)
+		d->endpoint->ops->destroy(d->endpoint);
+	drop_message(d);
+	vhost_journal_destroy(d->journal);
+	if (d->state_fd >= 0)
+		close(d->state_fd);
+	free(d);
+}
+
+static int make_endpoint(struct device *d, struct error *err)
+{
+	struct vhost_endpoint_config where = {
+		.name = d->where.name,
+		.path = d->where.path,
+		.mode = (enum vhost_mode)d->where.mode,
+		.rights = { d->where.uid, d->where.gid, d->where.rights },
+	};
+
+	return vhost_socket_endpoint_create(&d->endpoint, &where, &events, d, d->relay->base, err);
+}
+
+static int add_device(struct keeper_relay *relay, struct keeper_packet *p, struct device **out,
+		      struct error *err)
+{
+	struct device *d = calloc(1, sizeof(*d));
+	int rc;
+
+	if (!d)
+		return error_set(err, -ENOMEM, "out of memory");
+	d->relay = relay;
+	d->where = p->open;
+	d->state_fd = -1;
+	d->journal = vhost_journal_create();
+	rc = d->journal ? make_endpoint(d, err) : error_set(err, -ENOMEM, "out of memory");
+	if (rc) {
+		remove_device(d);
+		return rc;
+	}
+	if (p->n_fds) {
+		d->state_fd = p->fds[0];
+		p->fds[0] = -1;
+	}
+	d->next = relay->devices;
+	relay->devices = d;
+	*out = d;
+	return 0;
+}
+
+/* A new process goes on with a device of the one before. */
+static void adopt(struct device *d)
+{
+	d->told = TOLD_NOTHING;
+	d->told_message = d->tell_end = false;
+	d->resumed = d->connected;
+	if (d->over) {
+		d->over = false;
+		d->endpoint->ops->wait(d->endpoint);
+	}
+}
+
+static void open_device(struct keeper_relay *relay, struct keeper_packet *p)
+{
+	struct device *old = find_name(relay, p->open.name), *d = old;
+	uint32_t id = p->header.device;
+	struct keeper_packet answer;
+	struct error err = { "" };
+	int rc = 0;
+
+	if (old && (old->id || memcmp(&old->where, &p->open, sizeof(old->where)))) {
+		remove_device(old); /* another one of that name */
+		old = NULL;
+	}
+	if (old)
+		adopt(old);
+	else
+		rc = add_device(relay, p, &d, &err);
+	keeper_packet_init(&answer, KEEPER_DEVICE_OPENED, id, 0);
+	answer.opened = (struct keeper_opened){ .error = rc, .resumed = old != NULL };
+	snprintf(answer.opened.text, sizeof(answer.opened.text), "%s", err.text);
+	answer.header.size = sizeof(answer.opened);
+	if (old && old->state_fd >= 0)
+		answer.fds[answer.n_fds++] = old->state_fd;
+	keeper_link_send(relay->link, &answer);
+	if (rc || !d)
+		return;
+	d->id = id;
+	tell(d);
+}
+
+static void device_done(struct device *d, struct keeper_packet *p)
+{
+	const struct keeper_done *done = &p->done;
+	size_t edits_len = done->n_edits * sizeof(struct vhost_edit);
+	struct vhost_edit edits[VHOST_EDITS_MAX];
+	struct vhost_verdict verdict = { .reply = done->reply,
+					 .request = done->request,
+					 .payload = p->bytes + sizeof(*done) + edits_len,
+					 .size = done->size };
+
+	if (!d->has_message || done->n_edits > VHOST_EDITS_MAX ||
+	    p->header.size != sizeof(*done) + edits_len + done->size)
+		return;
+	memcpy(edits, p->bytes + sizeof(*done), edits_len);
+	if (vhost_journal_edit(d->journal, edits, done->n_edits, &d->message) < 0)
+		log_error("%s: out of memory: what %s", d->where.name,
+			  "the front-end has set up will not outlive the switch process");
+	drop_message(d);
+	d->endpoint->ops->done(d->endpoint, &verdict);
+}
+
+static void device_packet(struct device *d, struct keeper_packet *p)
+{
+	bool current = d->connected && p->header.connection == d->connection;
+
+	switch (p->header.kind) {
+	case KEEPER_DEVICE_CLOSE:
+		remove_device(d);
+		break;
+	case KEEPER_DEVICE_WAIT:
+		if (!d->over)
+			break;
+		d->over = d->tell_end = false;
+		d->endpoint->ops->wait(d->endpoint);
+		break;
+	case KEEPER_DEVICE_HANG_UP:
+		if (!current)
+			break;
+		d->endpoint->ops->hang_up(d->endpoint);
+		forget_connection(d);
+		break;
+	case KEEPER_DEVICE_DONE:
+		if (current)
+			device_done(d, p);
+		break;
+	default:
+		break;
+	}
+}
+
+void keeper_relay_packet(struct keeper_relay *relay, struct keeper_packet *p)
+{
+	struct device *d;
+
+	if (p->header.kind == KEEPER_DEVICE_OPEN) {
+		p->open.name[sizeof(p->open.name) - 1] = 0;
+		p->open.path[sizeof(p->open.path) - 1] = 0;
+		open_device(relay, p);
+	} else {
+		d = find_id(relay, p->header.device);
+		if (d)
+			device_packet(d, p);
+	}
+	keeper_packet_close_fds(p);
+}
+
+/* ---- processes */
+
+void keeper_relay_attach(struct keeper_relay *relay, struct keeper_link *link)
+{
+	relay->link = link;
+	relay->frozen = relay->ready = false;
+	for (struct device *d = relay->devices; d; d = d->next)
+		d->id = 0;
+}
+
+unsigned keeper_relay_n_orphans(const struct keeper_relay *relay)
+{
+	unsigned n = 0;
+
+	for (const struct device *d = relay->devices; d; d = d->next)
+		n += !d->id;
+	return n;
+}
+
+void keeper_relay_ready(struct keeper_relay *relay)
+{
+	struct device *d = relay->devices;
+
+	while (d) {
+		struct device *next = d->next;
+
+		if (!d->id)
+			remove_device(d);
+		d = next;
+	}
+	relay->ready = true;
+	tell_end_of_kept(relay);
+}
+
+struct keeper_relay *keeper_relay_create(struct event_base *base)
+{
+	struct keeper_relay *relay = calloc(1, sizeof(*relay));
+
+	if (relay)
+		relay->base = base;
+	return relay;
+}
+
+void keeper_relay_destroy(struct keeper_relay *relay)
+{
+	if (!relay)
+		return;
+	for (struct device *d = relay->devices, *next; d; d = next) {
+		next = d->next;
+		remove_device(d);
+	}
+	free(relay);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keeper's half of vhost-user devices: their sockets, and what their front-ends have set up.
+ * The keeper's thread.
+ *
+ * Theory of operation. A message that has come whole stays here until the switch process says that
+ * it has acted, in one packet with the answer, which only then is sent, and with what is to be kept
+ * (vhost/journal.h). If the process dies before it says so, the next one gets the same message
+ * behind all that was kept; if it dies after that, the message is done. So each message acts once
+ * as far as the front-end and the journal can tell, and its answer is sent exactly once. While no
+ * process lives front-ends just wait: their sockets stay open, and what they send stays in the
+ * kernel's buffers.
+ */
+#pragma once
+
+#include <event2/event.h>
+
+#include "keeper/link.h"
+
+struct keeper_relay;
+
+/* NULL when memory is short. */
+struct keeper_relay *keeper_relay_create(struct event_base *base);
+
+/* Hangs up, removes the sockets, closes all. NULL is fine. */
+void keeper_relay_destroy(struct keeper_relay *relay);
+
+/* A new process is there, or, with NULL, none is. It opens its devices anew. */
+void keeper_relay_attach(struct keeper_relay *relay, struct keeper_link *link);
+
+/* A packet whose kind is KEEPER_DEVICE_*; its fds are ours. */
+void keeper_relay_packet(struct keeper_relay *relay, struct keeper_packet *p);
+
+/* Tells the process nothing more: another is about to take over. Until the next attach(), or with
+ * @frozen false. */
+void keeper_relay_freeze(struct keeper_relay *relay, bool frozen);
+
+/* Goes on telling what the link did not take. */
+void keeper_relay_pump(struct keeper_relay *relay);
+
+/* The process has opened all its devices: the others go. */
+void keeper_relay_ready(struct keeper_relay *relay);
+
+/* Devices that the last process had and this one has not opened yet. */
+unsigned keeper_relay_n_orphans(const struct keeper_relay *relay);

@@ -1,0 +1,333 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+The switch process is killed, again and again, and guests do not notice.
+
+    guest a --- a.sock ---.
+                          keeper === switch process, killed
+    guest b --- b.sock ---'
+"""
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import time
+
+import testpmd_pair
+from lab import BUILD, Guest, Netns, Switch, expect, main, run, say, scaled, wait_for
+
+RINGS = ("split", "packed")
+
+
+def kill(switch):
+    """Kills the switch process; waits until the next one answers."""
+    old = switch.pid
+    os.kill(old, signal.SIGKILL)
+
+    def again():
+        try:
+            switch.find()
+        except Exception:  # noqa: BLE001 - not yet
+            return False
+        return switch.pid != old
+    wait_for(again, 20, "a new switch process")
+
+
+def blackouts(switch):
+    """Milliseconds from the end of each process until the next one served."""
+    log = switch.process.log.read_text(errors="replace")
+    return [float(ms) for ms in re.findall(r"runs again, process \d+, after ([\d.]+) ms", log)]
+
+
+def report(what, times):
+    times = sorted(times)
+    p99 = times[min(len(times) - 1, len(times) * 99 // 100)]
+    say(f"  {len(times)} kills {what}: blackout {statistics.median(times):.1f} ms (median), "
+        f"{p99:.1f} ms (99 %), {times[-1]:.1f} ms at most")
+    return p99
+
+
+def bench_load(lab, ring, kind, seconds):
+    """A pair of guests that checks every frame; returns a function that waits for its result."""
+    process = subprocess.Popen([str(w) for w in (
+        BUILD / "vireo", "-j", "bench", lab.dir / "run.1/a.sock", lab.dir / "run.1/b.sock", "ring",
+        ring, "load", kind, "check", "on", "seconds", seconds, "hugepages", "off")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    lab.stack.callback(process.kill)
+
+    def result():
+        # frames that came twice are a failure to it; they are looked at here
+        out, err = process.communicate(timeout=seconds + 60)
+        expect(out, f"vireo bench: {err}")
+        return json.loads(out)["total"]
+    result.process = process
+    return result
+
+
+def kills_under_load(lab):
+    """A closed loop: a descriptor that is lost or comes back twice would end it."""
+    switch = Switch(lab)
+    crashes = 0
+    for name in "ab":
+        switch.vhost(name)
+    for ring in RINGS:
+        n, before = scaled(20), len(blackouts(switch))
+        result = bench_load(lab, ring, "loop", 0.45 * n + 1)
+        switch.wait_link("a", "b")
+        for _ in range(n):
+            time.sleep(random.uniform(0.3, 0.4))
+            kill(switch)
+        total = result()
+        crashes += n
+        expect(total["lost"] == 0 and total["corrupted"] == 0 and total["other"] == 0,
+               f"{ring}: {total}")
+        say(f"  {ring}: {total['received']} frames, none lost, {total['reordered']} came twice")
+        expect(total["reordered"] <= 2 * 32 * n, f"{ring}: more than a batch for each kill: {total}")
+        report(f"with {ring} rings", blackouts(switch)[before:])
+    expect(switch.port("a")["connects"] <= 1, "the front-end had to connect anew")
+    switch.stop(crashes)
+
+
+def kills_at_start_up(lab):
+    """While front-ends are in the middle of their first messages."""
+    switch = Switch(lab)
+    for name in "ab":
+        switch.vhost(name)
+    n = scaled(20)
+    for i in range(n):
+        result = bench_load(lab, RINGS[i % 2], "loop", 0.3)
+        time.sleep(random.uniform(0.0, 0.03))
+        kill(switch)
+        total = result()
+        expect(total["lost"] == 0 and total["received"] > 0, f"kill {i}: {total}")
+    report("while front-ends start", blackouts(switch))
+    switch.stop(n)
+
+
+def kills_with_testpmd(lab):
+    """DPDK's driver: frames go round between two ports."""
+    switch = Switch(lab)
+    pmd = testpmd_pair.start(lab, switch)
+    pmd("set fwd io")
+    pmd("start tx_first 4")
+    n = scaled(10)
+    for i in range(n):
+        before = pmd.stats()[0]["RX-packets"]
+        time.sleep(0.3)
+        kill(switch)
+        wait_for(lambda: pmd.stats()[0]["RX-packets"] > before + 1000, 10, f"traffic after kill {i}")
+    expect("Link status: up" in pmd("show port info 0"), "the link went down")
+    report("with testpmd", blackouts(switch))
+    pmd.quit()
+    switch.stop(n)
+
+
+def kills_with_qemu(lab):
+    """Linux guests: their carrier never drops, and a TCP connection survives."""
+    switch = Switch(lab)
+    paths = [switch.vhost(n) for n in "ab"]
+    guests = [Guest(lab, n, path, ip=f"10.7.0.{i}/24", mac=f"52:54:00:00:00:0{i}", device=d)
+              for i, (n, path, d) in enumerate(zip("ab", paths, ("", ",packed=on")), 1)]
+    for g in guests:
+        g.wait_ready()
+    switch.wait_link("a", "b")
+    a, b = guests
+    changes = [g("cat /sys/class/net/eth0/carrier_changes") for g in guests]
+    n = scaled(5)
+    b("iperf3 -s -1 -D >/dev/null 2>&1")
+    a("sleep 0.5")
+    a.begin(f"iperf3 -c 10.7.0.2 -t {n + 1} -J")
+    for _ in range(n):
+        time.sleep(1)
+        kill(switch)
+    status, text = a.finish(n + 60)
+    expect(status == 0, f"iperf3: {text[-1500:]}")
+    bits = json.loads(text)["end"]["sum_received"]["bits_per_second"]
+    expect(bits > 1e6, f"TCP came to a stop: {bits} bit/s")
+    a(f"ping -q -c 5 10.7.0.2")
+    after = [g("cat /sys/class/net/eth0/carrier_changes") for g in guests]
+    expect(changes == after, f"carriers dropped: {changes} changes before, {after} after")
+    say(f"  {n} kills: TCP went on, {bits / 1e6:.0f} Mbit/s with the pauses; carriers stayed up")
+    report("with QEMU", blackouts(switch))
+    switch.stop(n)
+
+
+def front_end_leaves_meanwhile(lab):
+    """A front-end that goes while no switch process lives is forgotten."""
+    switch = Switch(lab)
+    for name in "ab":
+        switch.vhost(name)
+    fds = switch.fds()
+    guests = bench_load(lab, "split", "loop", 30).process
+    switch.wait_link("a", "b")
+    os.kill(switch.pid, signal.SIGSTOP)  # it sees nothing of what follows
+    guests.kill()
+    guests.wait()
+    time.sleep(0.1)
+    kill(switch)
+    wait_for(lambda: not any(p["connected"] for p in switch.ports().values()), 5, "the end")
+    wait_for(lambda: switch.fds() <= fds, 5, "descriptors to be closed")
+    switch.stop(1)
+
+
+def what_was_configured_stays(lab):
+    """What was changed since the start is there after a crash; what was deleted is not."""
+    switch = Switch(lab)
+    switch.vhost("vm", "tag", 5)
+    switch("port", "add", "one", "type", "dummy")
+    switch("port", "add", "two", "type", "dummy")
+    switch("port", "del", "two")
+    switch("mac", "add", "02:00:00:00:00:77", "port", "one")
+    kill(switch)
+    expect(set(switch.ports()) == {"vm", "one"}, f"ports: {list(switch.ports())}")
+    expect("tag 5" in switch("config", "show"), f"{switch('config', 'show')}")
+    expect("02:00:00:00:00:77" in switch("mac", "show"), "the static MAC address is gone")
+    switch("port", "del", "vm")
+    kill(switch)
+    expect(set(switch.ports()) == {"one"}, f"ports: {list(switch.ports())}")
+    switch.stop(2)
+
+
+def what_was_learned_stays(lab):
+    """Counters and MAC addresses are those of before; what was learned on a port that is gone is not
+    there."""
+    switch = Switch(lab)
+    for name in "ab":
+        switch.vhost(name)
+    bench_load(lab, "split", "loop", 0.3)()
+    before = {n: (p["rx_packets"], p["tx_packets"]) for n, p in switch.ports().items()}
+    macs = sorted((m["mac"], m["port"]) for m in switch.json("mac", "show"))
+    expect(len(macs) == 2 and before["a"][0] > 1000, f"{macs} {before}")
+    kill(switch)
+    after = {n: (p["rx_packets"], p["tx_packets"]) for n, p in switch.ports().items()}
+    expect(before == after, f"counters: {before}, and {after} after the crash")
+    now = sorted((m["mac"], m["port"]) for m in switch.json("mac", "show"))
+    expect(macs == now, f"addresses: {macs}, and {now} after the crash")
+    switch("port", "del", "a")
+    kill(switch)
+    now = [(m["mac"], m["port"]) for m in switch.json("mac", "show")]
+    expect(now == [m for m in macs if m[1] == "b"], f"addresses without port a: {now}")
+    switch.vhost("a")
+    expect(switch.port("a")["rx_packets"] == 0, "a new port has the counters of an old one")
+    switch.stop(2)
+
+
+def taps_stay(lab):
+    """The kernel keeps the device, its address and its carrier."""
+    switch = Switch(lab)
+    hosts = [Netns(lab, name) for name in ("h0", "h1")]
+    for i, host in enumerate(hosts):
+        switch("port", "add", f"tap{i}", "type", "tap", "netns", host.name, "queues", 1 + 10 * i)
+        host("ip", "addr", "add", f"10.9.0.{i + 1}/24", "dev", f"tap{i}")
+    hosts[0]("ping", "-q", "-c", "2", "-W", "2", "10.9.0.2")
+    links = [host("ip", "-o", "link", "show", "dev", f"tap{i}") for i, host in enumerate(hosts)]
+    n = scaled(5)
+    for _ in range(n):
+        kill(switch)
+        hosts[0]("ping", "-q", "-c", "1", "-W", "2", "10.9.0.2")
+    after = [host("ip", "-o", "link", "show", "dev", f"tap{i}") for i, host in enumerate(hosts)]
+    expect(links == after, f"devices: {links}, and {after} after {n} crashes")
+    for i, host in enumerate(hosts):
+        changes = int(host("cat", f"/sys/class/net/tap{i}/carrier_changes"))
+        expect(changes <= 2, f"tap{i}: {changes} changes of the carrier")
+    switch("port", "del", "tap1")
+    wait_for(lambda: hosts[1].status("ip", "link", "show", "dev", "tap1") != 0, 5, "tap1 to go")
+    switch.stop(n)
+
+
+def upgrades_under_load(lab):
+    """Another program takes over at the end of a batch: nothing is lost, nothing comes twice."""
+    switch = Switch(lab)
+    program = lab.dir / "vireod"
+    shutil.copy(switch.build / "vireod", program)
+    for name in "ab":
+        switch.vhost(name)
+    for ring in RINGS:
+        n, before = scaled(10), len(blackouts(switch))
+        result = bench_load(lab, ring, "loop", 0.4 * n + 1)
+        switch.wait_link("a", "b")
+        for _ in range(n):
+            time.sleep(random.uniform(0.2, 0.3))
+            text = switch("upgrade", program)
+            old = switch.pid
+            switch.find()
+            expect(switch.pid != old and str(switch.pid) in text, f"{old} {switch.pid}: {text}")
+        total = result()
+        expect(total["lost"] == total["reordered"] == total["corrupted"] == 0, f"{ring}: {total}")
+        report(f"with {ring} rings, by upgrade", blackouts(switch)[before:])
+    switch.stop()
+
+
+def upgrades_that_fail(lab):
+    """The old program goes on, and somebody hears why."""
+    switch = Switch(lab)
+    for name in "ab":
+        switch.vhost(name)
+    result = bench_load(lab, "packed", "loop", 2)
+    switch.wait_link("a", "b")
+    (lab.dir / "text").write_text("not a program")
+    shutil.copy("/bin/false", lab.dir / "false")
+    shutil.copy("/bin/true", lab.dir / "theirs")
+    shutil.copy("/bin/true", lab.dir / "open")
+    shutil.copy("/bin/sleep", lab.dir / "hangs")
+    os.chown(lab.dir / "theirs", 65534, 65534)
+    os.chmod(lab.dir / "open", 0o777)
+    for name, hint in (("nowhere", "nowhere"), ("text", "no program"), ("false", "exit status 1"),
+                       ("theirs", "root"), ("open", "root")):
+        text = switch.fails("upgrade", lab.dir / name)
+        expect(hint in text, f"{name}: {text!r} lacks {hint!r}")
+    old = switch.pid
+    switch.find()
+    expect(switch.pid == old, "another process serves")
+    total = result()
+    expect(total["lost"] == total["reordered"] == total["corrupted"] == 0, f"{total}")
+    switch.stop()
+
+
+def crash_loop_is_slowed_down(lab):
+    switch = Switch(lab)
+    for _ in range(5):
+        old = switch.pid
+        os.kill(old, signal.SIGKILL)
+        kill_seen = time.monotonic()
+        wait_for(lambda: f"process {old}" or True, 1, "it")
+        while time.monotonic() - kill_seen < 10:
+            try:
+                switch.find()
+            except Exception:  # noqa: BLE001
+                continue
+            if switch.pid != old:
+                break
+    log = switch.process.log.read_text(errors="replace")
+    expect(re.search(r"died \d+ times in a row: the next start is in \d+ ms", log), log)
+    switch.stop(5)
+
+
+def keeper_dies(lab):
+    """Without its keeper the switch process ends; a new daemon takes the place of both."""
+    switch = Switch(lab)
+    switch.vhost("vm")
+    old = switch.pid
+    switch.process.kill()
+    switch.process.wait()
+    wait_for(lambda: not os.path.exists(f"/proc/{old}"), 5, "the switch process to end")
+    switch.start()
+    switch.vhost("vm")
+    switch.stop()
+
+
+def first_start_fails(lab):
+    """What is wrong is said once, and the status is 1."""
+    (lab.dir / "bad.conf").write_text("port add x type dummy colour red\n")
+    status, text = run(BUILD / "vireod", "--run-dir", lab.dir, "--config", lab.dir / "bad.conf",
+                       check=False, timeout=20)
+    expect(status == 1 and "colour" in text, f"status {status}: {text}")
+
+
+main(what_was_configured_stays, what_was_learned_stays, taps_stay, kills_under_load, kills_at_start_up, kills_with_testpmd,
+     kills_with_qemu, front_end_leaves_meanwhile, upgrades_under_load, upgrades_that_fail, crash_loop_is_slowed_down, keeper_dies,
+     first_start_fails, title=__doc__)
