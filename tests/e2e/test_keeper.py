@@ -13,42 +13,14 @@ import random
 import re
 import shutil
 import signal
-import statistics
 import subprocess
 import time
 
 import testpmd_pair
-from lab import BUILD, Guest, Netns, Switch, expect, main, run, say, scaled, wait_for
+from kills import blackouts, kill, report
+from lab import BUILD, Failure, Netns, Switch, expect, main, run, say, scaled, wait_for
 
 RINGS = ("split", "packed")
-
-
-def kill(switch):
-    """Kills the switch process; waits until the next one answers."""
-    old = switch.pid
-    os.kill(old, signal.SIGKILL)
-
-    def again():
-        try:
-            switch.find()
-        except Exception:  # noqa: BLE001 - not yet
-            return False
-        return switch.pid != old
-    wait_for(again, 20, "a new switch process")
-
-
-def blackouts(switch):
-    """Milliseconds from the end of each process until the next one served."""
-    log = switch.process.log.read_text(errors="replace")
-    return [float(ms) for ms in re.findall(r"runs again, process \d+, after ([\d.]+) ms", log)]
-
-
-def report(what, times):
-    times = sorted(times)
-    p99 = times[min(len(times) - 1, len(times) * 99 // 100)]
-    say(f"  {len(times)} kills {what}: blackout {statistics.median(times):.1f} ms (median), "
-        f"{p99:.1f} ms (99 %), {times[-1]:.1f} ms at most")
-    return p99
 
 
 def bench_load(lab, ring, kind, seconds):
@@ -75,7 +47,7 @@ def kills_under_load(lab):
     for name in "ab":
         switch.vhost(name)
     for ring in RINGS:
-        n, before = scaled(20), len(blackouts(switch))
+        n, before = scaled(8), len(blackouts(switch))
         result = bench_load(lab, ring, "loop", 0.45 * n + 1)
         switch.wait_link("a", "b")
         for _ in range(n):
@@ -97,7 +69,7 @@ def kills_at_start_up(lab):
     switch = Switch(lab)
     for name in "ab":
         switch.vhost(name)
-    n = scaled(20)
+    n = scaled(8)
     for i in range(n):
         result = bench_load(lab, RINGS[i % 2], "loop", 0.3)
         time.sleep(random.uniform(0.0, 0.03))
@@ -114,7 +86,7 @@ def kills_with_testpmd(lab):
     pmd = testpmd_pair.start(lab, switch)
     pmd("set fwd io")
     pmd("start tx_first 4")
-    n = scaled(10)
+    n = scaled(4)
     for i in range(n):
         before = pmd.stats()[0]["RX-packets"]
         time.sleep(0.3)
@@ -123,36 +95,6 @@ def kills_with_testpmd(lab):
     expect("Link status: up" in pmd("show port info 0"), "the link went down")
     report("with testpmd", blackouts(switch))
     pmd.quit()
-    switch.stop(n)
-
-
-def kills_with_qemu(lab):
-    """Linux guests: their carrier never drops, and a TCP connection survives."""
-    switch = Switch(lab)
-    paths = [switch.vhost(n) for n in "ab"]
-    guests = [Guest(lab, n, path, ip=f"10.7.0.{i}/24", mac=f"52:54:00:00:00:0{i}", device=d)
-              for i, (n, path, d) in enumerate(zip("ab", paths, ("", ",packed=on")), 1)]
-    for g in guests:
-        g.wait_ready()
-    switch.wait_link("a", "b")
-    a, b = guests
-    changes = [g("cat /sys/class/net/eth0/carrier_changes") for g in guests]
-    n = scaled(5)
-    b("iperf3 -s -1 -D >/dev/null 2>&1")
-    a("sleep 0.5")
-    a.begin(f"iperf3 -c 10.7.0.2 -t {n + 1} -J")
-    for _ in range(n):
-        time.sleep(1)
-        kill(switch)
-    status, text = a.finish(n + 60)
-    expect(status == 0, f"iperf3: {text[-1500:]}")
-    bits = json.loads(text)["end"]["sum_received"]["bits_per_second"]
-    expect(bits > 1e6, f"TCP came to a stop: {bits} bit/s")
-    a(f"ping -q -c 5 10.7.0.2")
-    after = [g("cat /sys/class/net/eth0/carrier_changes") for g in guests]
-    expect(changes == after, f"carriers dropped: {changes} changes before, {after} after")
-    say(f"  {n} kills: TCP went on, {bits / 1e6:.0f} Mbit/s with the pauses; carriers stayed up")
-    report("with QEMU", blackouts(switch))
     switch.stop(n)
 
 
@@ -247,7 +189,7 @@ def upgrades_under_load(lab):
     for name in "ab":
         switch.vhost(name)
     for ring in RINGS:
-        n, before = scaled(10), len(blackouts(switch))
+        n, before = scaled(5), len(blackouts(switch))
         result = bench_load(lab, ring, "loop", 0.4 * n + 1)
         switch.wait_link("a", "b")
         for _ in range(n):
@@ -298,7 +240,7 @@ def crash_loop_is_slowed_down(lab):
         while time.monotonic() - kill_seen < 10:
             try:
                 switch.find()
-            except Exception:  # noqa: BLE001
+            except (Failure, ValueError, KeyError):
                 continue
             if switch.pid != old:
                 break
@@ -328,6 +270,5 @@ def first_start_fails(lab):
     expect(status == 1 and "colour" in text, f"status {status}: {text}")
 
 
-main(what_was_configured_stays, what_was_learned_stays, taps_stay, kills_under_load, kills_at_start_up, kills_with_testpmd,
-     kills_with_qemu, front_end_leaves_meanwhile, upgrades_under_load, upgrades_that_fail, crash_loop_is_slowed_down, keeper_dies,
+main(what_was_configured_stays, what_was_learned_stays, taps_stay, kills_under_load, kills_at_start_up, kills_with_testpmd, front_end_leaves_meanwhile, upgrades_under_load, upgrades_that_fail, crash_loop_is_slowed_down, keeper_dies,
      first_start_fails, title=__doc__)

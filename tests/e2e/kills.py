@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Killing the switch process, and how long nothing was forwarded."""
+import os
+import re
+import signal
+import statistics
+
+from lab import Failure, say, wait_for
+
+
+def kill(switch):
+    """Kills the switch process; waits until the next one answers."""
+    old = switch.pid
+    os.kill(old, signal.SIGKILL)
+
+    def again():
+        try:
+            switch.find()
+        except (Failure, ValueError, KeyError):  # not yet
+            return False
+        return switch.pid != old
+    wait_for(again, 20, "a new switch process")
+
+
+def blackouts(switch):
+    """Milliseconds from the end of each process until the next one served."""
+    log = switch.process.log.read_text(errors="replace")
+    return [float(ms) for ms in re.findall(r"runs again, process \d+, after ([\d.]+) ms", log)]
+
+
+def report(what, times):
+    times = sorted(times)
+    p99 = times[min(len(times) - 1, len(times) * 99 // 100)]
+    say(f"  {len(times)} kills {what}: blackout {statistics.median(times):.1f} ms (median), "
+        f"{p99:.1f} ms (99 %), {times[-1]:.1f} ms at most")
+    return p99

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+The switch process is killed under Linux guests.
+
+    QEMU guest a  10.7.0.1, split rings  --- a.sock ---.
+                                                        keeper === switch process, killed
+    QEMU guest b  10.7.0.2, packed rings --- b.sock ---'
+"""
+import json
+import time
+
+from kills import blackouts, kill, report
+from lab import Guest, Switch, expect, main, say, scaled
+
+
+def kills_with_qemu(lab):
+    """Linux guests: their carrier never drops, and a TCP connection survives."""
+    switch = Switch(lab)
+    paths = [switch.vhost(n) for n in "ab"]
+    guests = [Guest(lab, n, path, ip=f"10.7.0.{i}/24", mac=f"52:54:00:00:00:0{i}", device=d)
+              for i, (n, path, d) in enumerate(zip("ab", paths, ("", ",packed=on")), 1)]
+    for g in guests:
+        g.wait_ready()
+    switch.wait_link("a", "b")
+    a, b = guests
+    changes = [g("cat /sys/class/net/eth0/carrier_changes") for g in guests]
+    n = scaled(5)
+    b("iperf3 -s -1 -D >/dev/null 2>&1")
+    a("sleep 0.5")
+    a.begin(f"iperf3 -c 10.7.0.2 -t {n + 1} -J")
+    for _ in range(n):
+        time.sleep(1)
+        kill(switch)
+    status, text = a.finish(n + 60)
+    expect(status == 0, f"iperf3: {text[-1500:]}")
+    bits = json.loads(text)["end"]["sum_received"]["bits_per_second"]
+    expect(bits > 1e6, f"TCP came to a stop: {bits} bit/s")
+    a(f"ping -q -c 5 10.7.0.2")
+    after = [g("cat /sys/class/net/eth0/carrier_changes") for g in guests]
+    expect(changes == after, f"carriers dropped: {changes} changes before, {after} after")
+    say(f"  {n} kills: TCP went on, {bits / 1e6:.0f} Mbit/s with the pauses; carriers stayed up")
+    report("with QEMU", blackouts(switch))
+    switch.stop(n)
+
+
+main(kills_with_qemu, title=__doc__)
