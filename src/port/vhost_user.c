@@ -368,6 +368,8 @@ static void vhost_user_show(const struct port *port, json_t *out)
 	json_object_set_new(out, "connects", json_integer((json_int_t)s->n_connects));
 	if (s->peer_pid)
 		json_object_set_new(out, "peer_pid", json_integer(s->peer_pid));
+	if (s->resumed)
+		json_object_set_new(out, "received_again_at_most", json_integer(s->n_again));
 	if (s->last_error[0])
 		json_object_set_new(out, "last_error", json_string(s->last_error));
 	if (s->connected) {

@@ -55,6 +55,8 @@ static void reset(struct vhost_device *d)
 	vhost_features_reset(s);
 	s->state.n_vrings_used = 0;
 	s->state.peer_pid = 0;
+	s->state.resumed = false;
+	s->state.n_again = 0;
 	s->changed = false;
 	d->state = WAITING;
 	d->endpoint->ops->wait(d->endpoint);
@@ -256,6 +258,8 @@ static void on_resumed(void *owner)
 		return;
 	}
 	d->session.changed = false;
+	log_info("%s: goes on; up to %u frames are received again", name(d),
+		 d->session.state.n_again);
 	d->session.ops->changed(d->session.owner);
 }
 

@@ -71,9 +71,12 @@ struct vhost_device_state {
 	uint16_t mtu;		    /* told by NET_SET_MTU; 0: not told */
 	uint8_t status;		    /* virtio device status, by SET_STATUS */
 	bool connected;
-	int peer_pid;			 /* of the front-end, SO_PEERCRED; 0: unknown */
-	unsigned n_vrings_used;		 /* highest vring the front-end has touched, plus one */
-	uint64_t n_connects;		 /* connections so far */
+	int peer_pid;		/* of the front-end, SO_PEERCRED; 0: unknown */
+	unsigned n_vrings_used; /* highest vring the front-end has touched, plus one */
+	uint64_t n_connects;	/* connections so far */
+	bool resumed;		/* an earlier process had this connection */
+	uint32_t n_again; /* frames, at most, that it had taken from the guest and not completed,
+			   * and that are taken again: some may have been delivered */
 	char last_error[ERROR_TEXT_MAX]; /* why the last connection was closed by us; empty: never
 					  */
 };

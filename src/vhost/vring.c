@@ -129,6 +129,8 @@ int vhost_vrings_resume(struct vhost_session *session, struct error *err)
 	int rc;
 
 	session->frozen = false;
+	session->state.resumed = true;
+	session->state.n_again = 0;
 	for (unsigned i = 0; i < session->n_vrings; i++) {
 		struct vhost_vring *v = &session->vrings[i];
 
@@ -136,6 +138,9 @@ int vhost_vrings_resume(struct vhost_session *session, struct error *err)
 		 * front-end says */
 		v->resume = v->started && session->ring_states &&
 			    shared_load(&session->ring_states[i].running);
+		if (v->resume && i % 2) /* what the guest sends */
+			session->state.n_again += min(shared_load(&session->ring_states[i].n_taken),
+						      (uint32_t)RING_TAKE_MAX);
 		rc = run_ring(session, v, err);
 		if (rc)
 			return rc;

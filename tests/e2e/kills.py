@@ -13,19 +13,25 @@ def kill(switch):
     old = switch.pid
     os.kill(old, signal.SIGKILL)
 
-    def again():
+    def serves():
         try:
             switch.find()
         except (Failure, ValueError, KeyError):  # not yet
             return False
         return switch.pid != old
-    wait_for(again, 20, "a new switch process")
+    wait_for(serves, 20, "a new switch process")
 
 
 def blackouts(switch):
     """Milliseconds from the end of each process until the next one served."""
     log = switch.process.log.read_text(errors="replace")
     return [float(ms) for ms in re.findall(r"runs again, process \d+, after ([\d.]+) ms", log)]
+
+
+def again(switch):
+    """How many frames each new process has said that it may receive again."""
+    log = switch.process.log.read_text(errors="replace")
+    return [int(n) for n in re.findall(r"goes on; up to (\d+) frames are received again", log)]
 
 
 def report(what, times):
