@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/blame.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "datapath/worker.h"
@@ -28,16 +29,20 @@ static unsigned poll_queue(struct worker *w, const struct view *view, const stru
 	struct port_counters *c = &view->ports[rxq->port]->state->counters[w->id];
 	const struct view *newest;
 
+	blame_begin(rxq->q->port->name);
 	batch_clear(batch);
 	ops->rx(rxq->q, batch, c);
-	if (!batch->n)
+	if (!batch->n) {
+		blame_end();
 		return 0;
+	}
 	/* after the packets were taken: they meet the newest rules */
 	newest = rcu_read(&w->shared->view);
 	forward_batch(w->forwarder, newest, rxq, batch, now);
 	ops->rx_done(rxq->q, batch);
 	/* only now: forwarding may have come back to all that was in the list */
 	unsettled_add_rx(&w->unsettled, rxq->q);
+	blame_end();
 	return batch->n;
 }
 

@@ -12,5 +12,7 @@ extern const struct port_ops tap_port_ops;
 extern const struct port_ops pcap_port_ops;
 /* One end of a pair that joins two bridges. */
 extern const struct port_ops patch_port_ops;
+/* In the place of a port that made the switch crash; not listed. */
+extern const struct port_ops quarantine_port_ops;
 /* Frames from and to a test. */
 extern const struct port_ops dummy_port_ops;

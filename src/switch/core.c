@@ -100,6 +100,7 @@ void switch_use_keeper(struct swtch *sw, const struct vhost_endpoint_maker *make
 	sw->env.endpoints = maker;
 	sw->env.keep = keep;
 	sw->restoring = resumes;
+	sw->quarantine = quarantine_open(keep);
 }
 
 void switch_leave(struct swtch *sw, void (*fn)(void *arg), void *arg)

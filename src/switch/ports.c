@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "packet/build.h"
+#include "port/kinds.h"
 #include "switch/private.h"
 
 #define STATE_VERSION 1u		 /* of struct view_port_state */
@@ -304,6 +305,8 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 		goto fail;
 	}
 	assert(kind); /* prepare() has found it */
+	if (sw->restoring && quarantine_holds(sw->quarantine, p->name))
+		kind = &quarantine_port_ops;
 	r = kind->create(&port, p->name, p->options, &sw->env, p, err);
 	if (r < 0)
 		goto fail;
@@ -344,6 +347,7 @@ static void removed(void *arg)
 	*at = p->next;
 	mac_table_flush(p->bridge->macs, p->id, true);
 	log_info("port %s removed", p->name);
+	quarantine_pardon(sw->quarantine, p->name);
 	release_state(p);
 	switch_port_free(p);
 	sw->n_removing--;
@@ -465,8 +469,9 @@ static void show_workers(const struct sw_port *p, json_t *queues)
 static json_t *describe_port(const struct sw_port *p)
 {
 	json_t *o = json_pack("{s:s, s:s, s:s, s:b, s:i, s:O}", "name", p->name, "type",
-			      p->port->ops->kind, "bridge", p->bridge->name, "link", p->port->link,
-			      "mtu", p->settings.mtu, "options", p->options);
+			      option_string(p->options, "type", p->port->ops->kind), "bridge",
+			      p->bridge->name, "link", p->port->link, "mtu", p->settings.mtu,
+			      "options", p->options);
 
 	show_counters(p, o);
 	json_object_set_new(o, "macs", json_integer(mac_table_count(p->bridge->macs, p->id)));

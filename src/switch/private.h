@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "datapath/datapath.h"
+#include "switch/quarantine.h"
 #include "switch/switch.h"
 #include "vhost/socket_endpoint.h"
 
@@ -98,6 +99,7 @@ struct swtch {
 	uint32_t last_serial;
 	unsigned n_removing;		    /* ports */
 	bool moving;			    /* queues are about to change their workers */
+	struct quarantine *quarantine;	    /* NULL: nothing outlives this process */
 	bool restoring, leaving;	    /* nobody receives yet, or any more */
 	bool unsharing;			    /* a view is due that shares fewer queues */
 	unsigned n_moves, n_moves_measured; /* of ports' queues, done; at the last measurement */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/blame.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "vhost/device.h"
@@ -141,8 +142,11 @@ static bool act(struct vhost_device *d, const struct vhost_rule *rule, struct vh
 		bool quiesced)
 {
 	struct error err;
-	int rc = vhost_message_act(&d->session, rule, m, &err);
+	int rc;
 
+	blame_begin(name(d));
+	rc = vhost_message_act(&d->session, rule, m, &err);
+	blame_end();
 	if (!conclude(d, rule, m, rc, &err, quiesced))
 		return false;
 	tell_changes(d, quiesced);
@@ -238,8 +242,10 @@ static void on_kept(void *owner, struct vhost_message *m)
 	log_debug("%s: kept %s", name(d), vhost_request_name(m->header.request));
 	rc = rule ? vhost_message_check(&d->session, rule, m, &err)
 		  : error_set(&err, -EOPNOTSUPP, "not supported");
+	blame_begin(name(d));
 	if (!rc)
 		rc = vhost_message_act(&d->session, rule, m, &err);
+	blame_end();
 	vhost_message_close_fds(m);
 	if (!rc)
 		return;

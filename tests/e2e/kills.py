@@ -8,18 +8,20 @@ import statistics
 from lab import Failure, say, wait_for
 
 
+def serves_after(switch, old):
+    """Whether a process answers, another one than @old."""
+    try:
+        switch.find()
+    except (Failure, ValueError, KeyError):  # not yet
+        return False
+    return switch.pid != old
+
+
 def kill(switch):
     """Kills the switch process; waits until the next one answers."""
     old = switch.pid
     os.kill(old, signal.SIGKILL)
-
-    def serves():
-        try:
-            switch.find()
-        except (Failure, ValueError, KeyError):  # not yet
-            return False
-        return switch.pid != old
-    wait_for(serves, 20, "a new switch process")
+    wait_for(lambda: serves_after(switch, old), 20, "a new switch process")
 
 
 def blackouts(switch):

@@ -9,6 +9,7 @@ The switch process is killed, again and again, and guests do not notice.
 """
 import json
 import os
+import pathlib
 import random
 import re
 import shutil
@@ -17,16 +18,17 @@ import subprocess
 import time
 
 import testpmd_pair
-from kills import again, blackouts, kill, report
-from lab import BUILD, Failure, Netns, Switch, expect, main, run, say, scaled, wait_for
+from kills import again, blackouts, kill, report, serves_after
+from lab import BUILD, Failure, Netns, Switch, expect, libc, main, run, say, scaled, wait_for
 
 RINGS = ("split", "packed")
+SYS_TGKILL = 234  # x86-64
 
 
-def bench_load(lab, ring, kind, seconds):
+def bench_load(lab, ring, kind, seconds, names=("a", "b")):
     """A pair of guests that checks every frame; returns a function that waits for its result."""
     process = subprocess.Popen([str(w) for w in (
-        BUILD / "vireo", "-j", "bench", lab.dir / "run.1/a.sock", lab.dir / "run.1/b.sock", "ring",
+        BUILD / "vireo", "-j", "bench", *(lab.dir / f"run.1/{name}.sock" for name in names), "ring",
         ring, "load", kind, "check", "on", "seconds", seconds, "hugepages", "off")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     lab.stack.callback(process.kill)
@@ -234,6 +236,49 @@ def upgrades_that_fail(lab):
     switch.stop()
 
 
+def crash_a_worker(switch):
+    """As a bug would, in the thread that moves packets."""
+    tasks = pathlib.Path(f"/proc/{switch.pid}/task").iterdir()
+    worker = next(t.name for t in tasks if "worker" in (t / "comm").read_text())
+    old = switch.pid
+    libc.syscall(SYS_TGKILL, switch.pid, int(worker), int(signal.SIGSEGV))
+    wait_for(lambda: serves_after(switch, old), 20, "a new switch process")
+
+
+def a_port_that_makes_it_crash(lab):
+    """Three crashes in a row while the switch works for one port: then that one is left out."""
+    switch = Switch(lab)
+    for name in ("evil", "good", "other"):
+        switch.vhost(name)
+    switch("worker", "set", "poll", "always")
+    process = subprocess.Popen([str(w) for w in (
+        BUILD / "vireo", "bench", switch.run_dir / "evil.sock", "load", "open", "seconds", 60,
+        "check", "off", "hugepages", "off")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    lab.stack.callback(process.kill)
+    switch.wait_link("evil")
+    crashes = 0
+    while not switch.port("evil").get("quarantined") and crashes < 30:
+        crash_a_worker(switch)  # now and then between two batches, when nobody is to blame
+        crashes += 1
+        time.sleep(0.3)
+    port = switch.port("evil")
+    expect(port.get("quarantined") and port["type"] == "vhost-user", f"after {crashes}: {port}")
+    expect(not switch.port("good").get("quarantined"), "a port that did nothing is in quarantine")
+    process.kill()
+    process.wait()
+    text = switch.fails("port", "set", "evil", "mtu", 1400)
+    expect("quarantine" in text, f"it does not say why: {text}")
+    result = bench_load(lab, "split", "loop", 0.3, ("good", "other"))
+    expect(result()["lost"] == 0, "the others do not go on")
+    switch("port", "del", "evil")
+    switch.vhost("evil")
+    expect(not switch.port("evil").get("quarantined"), "it is not let out")
+    kill(switch)
+    expect(not switch.port("evil").get("quarantined"), "it is back in quarantine")
+    say(f"  in quarantine after {crashes} crashes")
+    switch.stop(crashes + 1)
+
+
 def crash_loop_is_slowed_down(lab):
     switch = Switch(lab)
     for _ in range(5):
@@ -274,5 +319,5 @@ def first_start_fails(lab):
     expect(status == 1 and "colour" in text, f"status {status}: {text}")
 
 
-main(what_was_configured_stays, what_was_learned_stays, taps_stay, kills_under_load, kills_at_start_up, kills_with_testpmd, front_end_leaves_meanwhile, upgrades_under_load, upgrades_that_fail, crash_loop_is_slowed_down, keeper_dies,
+main(what_was_configured_stays, what_was_learned_stays, taps_stay, kills_under_load, kills_at_start_up, kills_with_testpmd, front_end_leaves_meanwhile, upgrades_under_load, upgrades_that_fail, a_port_that_makes_it_crash, crash_loop_is_slowed_down, keeper_dies,
      first_start_fails, title=__doc__)

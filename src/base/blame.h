@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whom a thread is at work for, so that a crash can be laid at his door. Any thread, once
+ * installed.
+ *
+ * When the process gets a signal that says that its code has gone wrong (SIGSEGV, SIGABRT, SIGILL,
+ * SIGFPE), the name that the thread works for is written to memory that outlives the process; then
+ * the signal has the effect that it had before.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#define BLAME_NAME_MAX 64 /* bytes, with the end */
+
+extern _Thread_local const char *blame_name;
+
+/* The thread works for @name, which must stay where it is until blame_end(). */
+static inline void blame_begin(const char *name)
+{
+	blame_name = name;
+}
+
+static inline void blame_end(void)
+{
+	blame_name = NULL;
+}
+
+/* Lets the handler write to @crashed, BLAME_NAME_MAX bytes. Once. */
+void blame_install(char *crashed);
