@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The handler of signals that say that something is wrong with this program. */
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/blame.h"

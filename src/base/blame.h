@@ -12,6 +12,7 @@
 
 #define BLAME_NAME_MAX 64 /* bytes, with the end */
 
+/* Whom this thread works for; NULL: nobody. */
 extern _Thread_local const char *blame_name;
 
 /* The thread works for @name, which must stay where it is until blame_end(). */
@@ -20,10 +21,11 @@ static inline void blame_begin(const char *name)
 	blame_name = name;
 }
 
+/* It does so no more. */
 static inline void blame_end(void)
 {
 	blame_name = NULL;
 }
 
-/* Lets the handler write to @crashed, BLAME_NAME_MAX bytes. Once. */
+/* Lets the handler write to @crashed, BLAME_NAME_MAX bytes, from now on. One thread. */
 void blame_install(char *crashed);
