@@ -32,9 +32,13 @@ void blame_install(char *crashed)
 {
 	struct sigaction action = { .sa_sigaction = on_signal,
 				    .sa_flags = SA_SIGINFO | SA_NODEFER };
+	struct sigaction old;
 
 	to = crashed;
 	sigemptyset(&action.sa_mask);
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaction(signals[i], &action, &before[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		sigaction(signals[i], &action, &old);
+		if (old.sa_sigaction != on_signal)
+			before[i] = old;
+	}
 }

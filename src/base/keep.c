@@ -8,7 +8,8 @@
 
 void *keep_memory(struct keep *keep, const char *key, size_t len)
 {
-	int flags = keep ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, fd = -1;
+	/* all of it at once: workers do not wait for the kernel to clear pages */
+	int flags = MAP_POPULATE | (keep ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS), fd = -1;
 	void *memory = MAP_FAILED;
 
 	if (keep)

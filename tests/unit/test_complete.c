@@ -75,7 +75,7 @@ static void completes(const char *words, const char *want)
 	assert_string_equal(completed(fake.dir, words), want);
 }
 
-#define OBJECTS "bridge\nport\nmac\nworker\nstats\nlog\nconfig\ntop\nbench\nversion\n"
+#define OBJECTS "bridge\nport\nmac\nworker\nstats\nlog\nconfig\ntop\nbench\nupgrade\nversion\n"
 
 static void test_objects(void **state)
 {

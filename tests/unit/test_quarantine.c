@@ -18,11 +18,24 @@
 /* How a process ends. */
 enum end { FAULT, ABORT, SENT, KILLED, WELL };
 
+/* A new process. */
+static struct quarantine *begin(struct fake_keep *f)
+{
+	static const int signals[] = { SIGSEGV, SIGABRT, SIGILL, SIGFPE };
+	struct quarantine *q;
+
+	/* not those of the test's framework, which go on */
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		signal(signals[i], SIG_DFL);
+	q = quarantine_open(&f->keep);
+	assert_non_null(q);
+	return q;
+}
+
 /* A process works for @name and ends; then a new one goes on with what it has left, and this test
  * is that process. */
 static struct quarantine *after(struct fake_keep *f, const char *name, enum end end, int signal)
 {
-	struct quarantine *q;
 	pid_t pid = fork();
 	int status;
 
@@ -45,9 +58,7 @@ static struct quarantine *after(struct fake_keep *f, const char *name, enum end 
 	/* a sanitizer makes an exit status of it */
 	if (!WIFEXITED(status))
 		assert_int_equal(WTERMSIG(status), signal);
-	q = quarantine_open(&f->keep);
-	assert_non_null(q);
-	return q;
+	return begin(f);
 }
 
 static void test_three_in_a_row(void **state)
@@ -56,7 +67,7 @@ static void test_three_in_a_row(void **state)
 	struct fake_keep f;
 
 	fake_keep_init(&f);
-	q = quarantine_open(&f.keep);
+	q = begin(&f);
 	assert_false(quarantine_holds(q, "evil") || quarantine_holds(q, ""));
 	assert_false(quarantine_holds(NULL, "evil"));
 	/* others in between, or nobody to blame */
@@ -92,7 +103,7 @@ static void test_garbage(void **state)
 	fake_keep_init(&f);
 	memory = keep_memory(&f.keep, "quarantine", 100);
 	memset(memory, 0xff, 100);
-	assert_false(quarantine_holds(quarantine_open(&f.keep), "evil"));
+	assert_false(quarantine_holds(begin(&f), "evil"));
 	keep_unmap(memory, 100);
 	fake_keep_clear(&f);
 }
