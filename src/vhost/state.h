@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "virtio/dirty.h"
 #include "virtio/guestmem.h"
 #include "virtio/ring.h"
 
@@ -64,6 +65,10 @@ struct vhost_device_config {
 /* What a person or a worker may know of a device; lives in it, read only. */
 struct vhost_device_state {
 	const struct guestmem *mem; /* never NULL; workers read this pointer with rcu_read() */
+	/* What is written to guest memory must be noted here; NULL: nowhere. And who may want to
+	 * know that it was: -1: nobody. Neither changes while a worker has a ring. */
+	const struct dirty_log *log;
+	int log_fd;
 	uint64_t features;	    /* acknowledged by SET_FEATURES */
 	uint64_t protocol_features; /* acknowledged */
 	uint16_t mtu;		    /* told by NET_SET_MTU; 0: not told */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vhost/dirty_log.h"
 #include "vhost/vring.h"
 
 LOG_MODULE("vhost");
@@ -80,6 +81,10 @@ static int run_ring(struct vhost_session *s, struct vhost_vring *v, struct error
 
 	if (v->live || !v->started || !v->size || !v->has_addr)
 		return 0;
+	if (vhost_session_logs(s) && !s->log) {
+		log_debug("%s: ring %u waits for SET_LOG_BASE", s->name, index);
+		return 0;
+	}
 	if (!translate(s, v, &config)) {
 		log_limited(LOG_WARNING,
 			    "%s: ring %u waits: its addresses are in none of %u memory regions",
@@ -183,6 +188,8 @@ int vhost_get_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 	struct vhost_vring *v = &s->vrings[m->payload.state.index];
 
 	stop_ring(s, v);
+	if (!vhost_session_started(s))
+		vhost_dirty_log_reset(s);
 	m->payload.state.num = v->base;
 	return 0;
 }
@@ -222,22 +229,11 @@ static int open_pipe(int fd)
 	return own < 0 ? -errno : own;
 }
 
-/* Takes the fd of SET_VRING_KICK, _CALL or _ERR out of the message; -1 when it says that none
- * comes. */
-static int take_fd(struct vhost_message *m, int *fd, struct error *err)
+int vhost_take_event_fd(struct vhost_message *m, int *fd, struct error *err)
 {
-	bool none = m->payload.u64 & VHOST_USER_VRING_NOFD;
-	enum event_kind kind;
+	enum event_kind kind = event_kind(m->fds[0]);
 
 	*fd = -1;
-	if (none && m->n_fds)
-		return error_set(err, -EINVAL,
-				 "a file descriptor came with the flag that none comes");
-	if (!none && !m->n_fds)
-		return error_set(err, -EINVAL, "no file descriptor came");
-	if (none)
-		return 0;
-	kind = event_kind(m->fds[0]);
 	if (kind == EVENT_NONE)
 		return error_set(err, -EINVAL, "the file descriptor is no eventfd or pipe");
 	/* kicks are waited for and never read, so a pipe would fill up and be silent */
@@ -253,6 +249,21 @@ static int take_fd(struct vhost_message *m, int *fd, struct error *err)
 	*fd = m->fds[0];
 	m->fds[0] = -1;
 	return 0;
+}
+
+/* Takes the fd of SET_VRING_KICK, _CALL or _ERR out of the message; -1 when it says that none
+ * comes. */
+static int take_fd(struct vhost_message *m, int *fd, struct error *err)
+{
+	bool none = m->payload.u64 & VHOST_USER_VRING_NOFD;
+
+	*fd = -1;
+	if (none && m->n_fds)
+		return error_set(err, -EINVAL,
+				 "a file descriptor came with the flag that none comes");
+	if (!none && !m->n_fds)
+		return error_set(err, -EINVAL, "no file descriptor came");
+	return none ? 0 : vhost_take_event_fd(m, fd, err);
 }
 
 static struct vhost_vring *fd_vring(struct vhost_session *s, const struct vhost_message *m)

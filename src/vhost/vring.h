@@ -31,6 +31,10 @@ void vhost_vrings_update(struct vhost_session *session);
 /* The same for those that are not live; live ones are not touched. */
 void vhost_vrings_revive(struct vhost_session *session);
 
+/* Takes the first fd of a message to signal or to wait for: an eventfd, or a pipe to write to, in
+ * which no write waits. Returns 0, or -errno and a text for all else. */
+int vhost_take_event_fd(struct vhost_message *m, int *fd, struct error *err);
+
 /* Message handlers, see struct vhost_rule in vhost/message.h. */
 int vhost_set_vring_num(struct vhost_session *session, struct vhost_message *m, struct error *err);
 int vhost_set_vring_addr(struct vhost_session *session, struct vhost_message *m, struct error *err);
