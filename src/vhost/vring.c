@@ -129,6 +129,7 @@ void vhost_vrings_reset(struct vhost_session *session, bool fds)
 	for (unsigned i = 0; i < session->n_vrings; i++) {
 		struct vhost_vring *v = &session->vrings[i];
 		int call_fd, err_fd;
+		uint32_t base;
 
 		stop_ring(session, v);
 		if (fds) {
@@ -137,9 +138,12 @@ void vhost_vrings_reset(struct vhost_session *session, bool fds)
 		}
 		call_fd = v->call_fd;
 		err_fd = v->err_fd;
+		base = v->was_reset ? v->reset_base : v->base;
 		vhost_vring_init(v);
 		v->call_fd = call_fd;
 		v->err_fd = err_fd;
+		v->was_reset = !fds;
+		v->reset_base = base;
 	}
 }
 
@@ -180,6 +184,7 @@ int vhost_set_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 	if (v->live)
 		stop_ring(s, v);
 	v->base = num;
+	v->was_reset = false;
 	return 0;
 }
 
@@ -190,7 +195,7 @@ int vhost_get_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 	stop_ring(s, v);
 	if (!vhost_session_started(s))
 		vhost_dirty_log_reset(s);
-	m->payload.state.num = v->base;
+	m->payload.state.num = v->was_reset ? v->reset_base : v->base;
 	return 0;
 }
 
@@ -285,6 +290,7 @@ int vhost_set_vring_kick(struct vhost_session *s, struct vhost_message *m, struc
 	if (v->started)
 		return run_ring(s, v, err);
 	v->started = true;
+	v->was_reset = false;
 	memset(&v->ring, 0, sizeof(v->ring));
 	rc = run_ring(s, v, err);
 	if (rc)

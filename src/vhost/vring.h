@@ -18,7 +18,8 @@
 void vhost_vring_init(struct vhost_vring *vring);
 
 /* Stops and forgets all rings; with @fds also the call and error fds, which otherwise stay, because
- * a front-end may send them once only.
+ * a front-end may send them once only. So does, for GET_VRING_BASE alone, where each ring was: QEMU
+ * 7.2 resets the device first and asks then, whenever it stops a guest.
  */
 void vhost_vrings_reset(struct vhost_session *session, bool fds);
 
