@@ -7,6 +7,7 @@
 #include "base/cpu.h"
 #include "base/notify.h"
 #include "port/offload.h"
+#include "port/vhost_dirty.h"
 #include "port/vhost_queue.h"
 #include "virtio/net_header.h"
 
@@ -34,6 +35,7 @@ int vhost_queue_init(struct vhost_queue *q, struct port *port, unsigned pair,
 				       .offloads = offload_of_guest(state->features) };
 	q->vring = vring;
 	q->state = state;
+	q->logs = state->log;
 	q->header_len = net_header_len(state->features);
 	q->header_asks = net_header_asks(state->features);
 	q->mergeable = state->features >> VIRTIO_NET_F_MRG_RXBUF & 1;
@@ -47,6 +49,8 @@ int vhost_queue_init(struct vhost_queue *q, struct port *port, unsigned pair,
 	/* whoever ran the ring before us may have died between completing chains and telling */
 	if (vring->ring.config.resume && ring_wants_notify(&vring->ring))
 		interrupt(q);
+	if (q->logs)
+		vhost_dirty_start(vring, state);
 	/* a ring that is still broken, and was told of, is old news */
 	if (!ring_broken(&vring->ring))
 		q->reported = q->told = false;
@@ -94,19 +98,28 @@ void vhost_queue_tx_settle(struct txq *txq)
 	settle(container_of(txq, struct vhost_queue, txq));
 }
 
-/* Returns the oldest @n chains of what the guest sends. */
+/* Returns the oldest @n chains of what the guest sends, to which nothing was written. */
+static void complete(struct vhost_queue *q, unsigned n)
+{
+	if (unlikely(q->logs))
+		vhost_dirty_complete(q->vring, q->state, NULL, NULL, n);
+	else
+		ring_complete(&q->vring->ring, NULL, n);
+}
+
+/* Does so and tells the guest. */
 static void give_back(struct vhost_queue *q, unsigned n)
 {
 	if (!n)
 		return;
-	ring_complete(&q->vring->ring, NULL, n);
+	complete(q, n);
 	vhost_queue_notify(q);
 }
 
 /* The same for chains of which the worker hears nothing. */
 static void give_back_unseen(struct vhost_queue *q, unsigned n)
 {
-	ring_complete(&q->vring->ring, NULL, n);
+	complete(q, n);
 	if (ring_wants_notify(&q->vring->ring))
 		interrupt(q);
 }
@@ -237,13 +250,23 @@ bool vhost_queue_arm(struct rxq *rxq)
 {
 	struct vhost_queue *q = of_rxq(rxq);
 
-	return !ring_broken(&q->vring->ring) && ring_enable_kick(&q->vring->ring);
+	bool more;
+
+	if (ring_broken(&q->vring->ring))
+		return false;
+	more = ring_enable_kick(&q->vring->ring);
+	if (unlikely(q->logs))
+		vhost_dirty_events(q->vring, q->state);
+	return more;
 }
 
 void vhost_queue_disarm(struct rxq *rxq)
 {
 	struct vhost_queue *q = of_rxq(rxq);
 
-	if (!ring_broken(&q->vring->ring))
-		ring_disable_kick(&q->vring->ring);
+	if (ring_broken(&q->vring->ring))
+		return;
+	ring_disable_kick(&q->vring->ring);
+	if (unlikely(q->logs))
+		vhost_dirty_events(q->vring, q->state);
 }

@@ -20,6 +20,7 @@ struct vhost_queue {
 	bool enabled;	     /* else what the guest sends is thrown away */
 	bool mergeable;	     /* a packet may take several receive buffers */
 	bool demote;	     /* what the guest will read next leaves our cache, where that helps */
+	bool logs;	     /* what is written to the guest is noted, see port/vhost_dirty.h */
 	bool listed;	     /* workers may have it */
 	bool reported;	     /* by a worker, that the ring is broken */
 	bool told;	     /* control thread: to the log and the front-end */

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "base/cpu.h"
+#include "port/vhost_dirty.h"
 #include "port/vhost_queue.h"
 #include "virtio/net_header.h"
 
@@ -142,7 +143,11 @@ static void deliver(struct vhost_queue *q, struct port_counters *c)
 		drop_count(c, DROP_tx_ring_broken, b->n_packets);
 	}
 	counter_add(&c->copied_bytes, b->n_bytes);
-	ring_complete(ring, ring_lens(ring), b->used - b->done);
+	if (unlikely(q->logs))
+		vhost_dirty_complete(q->vring, q->state, b->chains + b->done, ring_lens(ring),
+				     b->used - b->done);
+	else
+		ring_complete(ring, ring_lens(ring), b->used - b->done);
 	b->done = b->used;
 	b->n_packets = 0;
 	b->n_bytes = 0;

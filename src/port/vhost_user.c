@@ -208,17 +208,17 @@ static uint64_t offered_features(unsigned n_pairs, const json_t *options)
 	       1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_RING_F_EVENT_IDX |
 	       1ull << VIRTIO_F_IN_ORDER |
 	       (uint64_t)option_bool(options, "packed", true) << VIRTIO_F_RING_PACKED |
-	       1ull << VHOST_USER_F_PROTOCOL_FEATURES | 1ull << VIRTIO_NET_F_MTU |
-	       offload_features(offload_wanted(options)) |
+	       1ull << VHOST_USER_F_PROTOCOL_FEATURES | 1ull << VHOST_USER_F_LOG_ALL |
+	       1ull << VIRTIO_NET_F_MTU | offload_features(offload_wanted(options)) |
 	       (uint64_t)mergeable << VIRTIO_NET_F_MRG_RXBUF |
 	       (uint64_t)config << VIRTIO_NET_F_STATUS | (uint64_t)(n_pairs > 1) << VIRTIO_NET_F_MQ;
 }
 
 static uint64_t offered_protocol_features(bool config)
 {
-	return 1ull << VHOST_USER_PROTOCOL_F_MQ | 1ull << VHOST_USER_PROTOCOL_F_RARP |
-	       1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK | 1ull << VHOST_USER_PROTOCOL_F_NET_MTU |
-	       1ull << VHOST_USER_PROTOCOL_F_BACKEND_REQ |
+	return 1ull << VHOST_USER_PROTOCOL_F_MQ | 1ull << VHOST_USER_PROTOCOL_F_LOG_SHMFD |
+	       1ull << VHOST_USER_PROTOCOL_F_RARP | 1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK |
+	       1ull << VHOST_USER_PROTOCOL_F_NET_MTU | 1ull << VHOST_USER_PROTOCOL_F_BACKEND_REQ |
 	       1ull << VHOST_USER_PROTOCOL_F_RESET_DEVICE |
 	       1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
 	       1ull << VHOST_USER_PROTOCOL_F_STATUS |
@@ -381,6 +381,9 @@ static void vhost_user_show(const struct port *port, json_t *out)
 		json_object_set_new(out, "memory_bytes",
 				    json_integer((json_int_t)guestmem_size(s->mem)));
 	}
+	if (s->log)
+		json_object_set_new(out, "dirty_log_pages",
+				    json_integer((json_int_t)dirty_log_pages(s->log)));
 	if (s->mtu)
 		json_object_set_new(out, "guest_mtu", json_integer(s->mtu));
 	for (unsigned i = 0; i < s->n_vrings_used; i++)

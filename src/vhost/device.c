@@ -286,7 +286,7 @@ static int make_session(struct vhost_device *d, const struct vhost_device_ops *o
 	s->name = d->config.name;
 	s->ops = ops;
 	s->owner = owner;
-	s->backend_req_fd = -1;
+	s->backend_req_fd = s->state.log_fd = -1;
 	s->n_vrings = 2 * d->config.n_queue_pairs;
 	s->vrings = calloc(s->n_vrings, sizeof(*s->vrings));
 	if (!s->vrings)

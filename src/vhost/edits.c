@@ -26,8 +26,15 @@ static void forget(struct list *list, uint32_t request, uint64_t detail)
 	add(list, VHOST_EDIT_FORGET, request, detail);
 }
 
+/* A dirty log that the device has forgotten. */
+static void forget_gone_log(struct list *list, const struct vhost_session *session)
+{
+	if (!session->log)
+		forget(list, VHOST_USER_SET_LOG_BASE, 0);
+}
+
 /* What a reset of the device undoes; memory, protocol features, call and error fds stay. */
-static void forget_device(struct list *list)
+static void forget_device(struct list *list, const struct vhost_session *session)
 {
 	static const uint32_t undone[] = {
 		VHOST_USER_SET_FEATURES,   VHOST_USER_SET_STATUS,	VHOST_USER_RESET_OWNER,
@@ -35,9 +42,10 @@ static void forget_device(struct list *list)
 		VHOST_USER_SET_VRING_KICK, VHOST_USER_SET_VRING_ENABLE,
 	};
 
-	static_assert(ARRAY_SIZE(undone) <= VHOST_EDITS_MAX, "they fit");
+	static_assert(ARRAY_SIZE(undone) < VHOST_EDITS_MAX, "they fit, and the log");
 	for (size_t i = 0; i < ARRAY_SIZE(undone); i++)
 		forget(list, undone[i], VHOST_KEY_ALL);
+	forget_gone_log(list, session);
 }
 
 /* Of a ring that a message has stopped, the kick fd is gone. */
@@ -54,11 +62,16 @@ unsigned vhost_message_edits(const struct vhost_session *session, const struct v
 	uint32_t request = m->header.request;
 
 	switch (request) {
-	case VHOST_USER_SET_FEATURES:
 	case VHOST_USER_SET_PROTOCOL_FEATURES:
 	case VHOST_USER_NET_SET_MTU:
 	case VHOST_USER_SET_BACKEND_REQ_FD:
+	case VHOST_USER_SET_LOG_BASE:
+	case VHOST_USER_SET_LOG_FD:
 		keep(&list, request, 0);
+		break;
+	case VHOST_USER_SET_FEATURES:
+		keep(&list, request, 0);
+		forget_gone_log(&list, session);
 		break;
 	case VHOST_USER_SET_CONFIG:
 		keep(&list, request, m->payload.config.offset);
@@ -67,10 +80,10 @@ unsigned vhost_message_edits(const struct vhost_session *session, const struct v
 		if (m->payload.u64)
 			keep(&list, request, 0);
 		else
-			forget_device(&list);
+			forget_device(&list, session);
 		break;
 	case VHOST_USER_RESET_DEVICE:
-		forget_device(&list);
+		forget_device(&list, session);
 		break;
 	case VHOST_USER_RESET_OWNER:
 		forget(&list, VHOST_USER_SET_VRING_ENABLE, VHOST_KEY_ALL);
@@ -100,6 +113,7 @@ unsigned vhost_message_edits(const struct vhost_session *session, const struct v
 		break;
 	case VHOST_USER_GET_VRING_BASE:
 		forget_stopped(&list, session, m->payload.state.index);
+		forget_gone_log(&list, session);
 		add(&list, VHOST_EDIT_BASE, VHOST_USER_SET_VRING_BASE, m->payload.state.index);
 		list.edits[list.n - 1].value = m->payload.state.num; /* the answer */
 		break;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "packet/ethernet.h"
+#include "vhost/dirty_log.h"
 #include "vhost/features.h"
 #include "vhost/names.h"
 #include "vhost/socket.h"
@@ -29,6 +30,8 @@ void vhost_features_offer(struct vhost_session *s, const struct vhost_device_con
 
 void vhost_features_reset(struct vhost_session *s)
 {
+	vhost_dirty_log_reset(s);
+	vhost_dirty_log_set_fd(s, -1);
 	s->state.features = 0;
 	s->state.protocol_features = 0;
 	s->state.mtu = 0;
@@ -79,6 +82,7 @@ int vhost_set_features(struct vhost_session *s, struct vhost_message *m, struct 
 		return 0;
 	s->state.features = features;
 	s->changed = true;
+	vhost_dirty_log_update(s);
 	vhost_vrings_update(s);
 	return 0;
 }
@@ -152,6 +156,7 @@ int vhost_set_backend_req_fd(struct vhost_session *s, struct vhost_message *m, s
 static void reset_device(struct vhost_session *s)
 {
 	vhost_vrings_reset(s, false);
+	vhost_dirty_log_reset(s);
 	s->state.features = 0;
 	s->state.status = 0;
 	s->changed = true;

@@ -8,7 +8,7 @@
 /* Starts a negotiation: what is offered is fixed, nothing is acknowledged. */
 void vhost_features_offer(struct vhost_session *session, const struct vhost_device_config *config);
 
-/* Forgets what was negotiated. */
+/* Forgets what was negotiated, and the dirty log. */
 void vhost_features_reset(struct vhost_session *session);
 
 /* Whether the front-end has acknowledged this protocol feature. */

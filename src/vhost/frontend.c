@@ -77,6 +77,7 @@ struct frontend {
 	bool asked; /* the phase's question was sent */
 	unsigned next_region;
 	uint64_t features, protocol_features;
+	bool can_log; /* VHOST_F_LOG_ALL is offered */
 	uint64_t n_pairs;
 	struct expected expected[EXPECT_MAX]; /* circular */
 	unsigned first_expected, n_expected;
@@ -144,6 +145,7 @@ static bool is_answered(uint32_t request)
 	case VHOST_USER_GET_QUEUE_NUM:
 	case VHOST_USER_GET_MAX_MEM_SLOTS:
 	case VHOST_USER_GET_VRING_BASE:
+	case VHOST_USER_SET_LOG_BASE:
 		return true;
 	default:
 		return false;
@@ -415,7 +417,8 @@ static int on_features(struct frontend *fe, uint64_t offered, struct error *err)
 	if (fe->config.required & ~offered)
 		return error_set(err, -EPROTO, "back-end lacks features %#llx",
 				 (unsigned long long)(fe->config.required & ~offered));
-	fe->features = offered & fe->config.features;
+	fe->features = offered & fe->config.features & ~BIT(VHOST_USER_F_LOG_ALL);
+	fe->can_log = offered & BIT(VHOST_USER_F_LOG_ALL);
 	advance(fe);
 	return 0;
 }
@@ -448,7 +451,8 @@ static int on_answer(struct frontend *fe, const struct vhost_message *message, s
 	uint64_t value = message->payload.u64;
 
 	if (fe->n_expected == 0 || message->header.request != e.request ||
-	    !(message->header.flags & VHOST_USER_FLAG_REPLY) || message->header.size != 8)
+	    !(message->header.flags & VHOST_USER_FLAG_REPLY) ||
+	    (message->header.size != 8 && e.request != VHOST_USER_SET_LOG_BASE))
 		return error_set(err, -EPROTO, "unexpected message %u from the back-end",
 				 message->header.request);
 	fe->first_expected = (fe->first_expected + 1) % EXPECT_MAX;
@@ -471,6 +475,8 @@ static int on_answer(struct frontend *fe, const struct vhost_message *message, s
 			return error_set(err, -EPROTO, "back-end has too few memory slots");
 		advance(fe);
 		return 0;
+	case VHOST_USER_SET_LOG_BASE:
+		return 0; /* that it comes is all that it says */
 	default:
 		return on_base(fe, &message->payload.state, err);
 	}
@@ -696,6 +702,38 @@ int frontend_enable_ring(struct frontend *fe, unsigned index, bool enable)
 	if (!(fe->features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)))
 		return -EOPNOTSUPP;
 	return say_state(fe, VHOST_USER_SET_VRING_ENABLE, index, enable);
+}
+
+/* Tells which features there are now, and asks for an answer to all of it. */
+static int say_logging(struct frontend *fe, bool on)
+{
+	int rc = say_u64(fe, VHOST_USER_SET_FEATURES,
+			 fe->features | (on ? BIT(VHOST_USER_F_LOG_ALL) : 0));
+
+	if (rc != 0)
+		return rc;
+	fe->starting = true;
+	fe->ready = false;
+	event_active(fe->write_event, EV_WRITE, 0);
+	return 0;
+}
+
+int frontend_start_log(struct frontend *fe, int fd, uint64_t offset, uint64_t size)
+{
+	struct vhost_user_log log = { .size = size, .offset = offset };
+	int rc;
+
+	if (fe->phase != PHASE_UP)
+		return -ENOTCONN;
+	if (!fe->can_log || !has_protocol(fe, VHOST_USER_PROTOCOL_F_LOG_SHMFD))
+		return -EOPNOTSUPP;
+	rc = say(fe, VHOST_USER_SET_LOG_BASE, &log, sizeof(log), &fd, 1);
+	return rc == 0 ? say_logging(fe, true) : rc;
+}
+
+int frontend_stop_log(struct frontend *fe)
+{
+	return fe->phase == PHASE_UP ? say_logging(fe, false) : -ENOTCONN;
 }
 
 uint64_t frontend_features(const struct frontend *fe)

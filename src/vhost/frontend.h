@@ -22,9 +22,9 @@
 
 #define FRONTEND_VRINGS_MAX (2 * NETDRV_PAIRS_MAX) /* rings of one front-end */
 
-/* Protocol features that the front-end can use, as bit masks: MQ, REPLY_ACK, CONFIGURE_MEM_SLOTS,
- * STATUS. */
-#define FRONTEND_PROTOCOL_FEATURES (1ull << 0 | 1ull << 3 | 1ull << 15 | 1ull << 16)
+/* Protocol features that the front-end can use, as bit masks: MQ, LOG_SHMFD, REPLY_ACK,
+ * CONFIGURE_MEM_SLOTS, STATUS. */
+#define FRONTEND_PROTOCOL_FEATURES (1ull << 0 | 1ull << 1 | 1ull << 3 | 1ull << 15 | 1ull << 16)
 
 struct frontend;
 
@@ -76,6 +76,15 @@ int frontend_stop_ring(struct frontend *frontend, unsigned index);
  * -ENOTCONN, or -EOPNOTSUPP without protocol features.
  */
 int frontend_enable_ring(struct frontend *frontend, unsigned index, bool enable);
+
+/* Has the back-end note all that it writes to memory in a bitmap: @size bytes from @offset on of
+ * @fd, which is borrowed; see virtio/dirty.h. Again with another one: it is taken in its place.
+ * ready() tells when the back-end has taken it. _stop_log(): no more. Both return 0, -ENOTCONN
+ * before negotiated() and after down(), -EOPNOTSUPP when the back-end cannot do it, or -errno. The
+ * end of the connection ends it.
+ */
+int frontend_start_log(struct frontend *frontend, int fd, uint64_t offset, uint64_t size);
+int frontend_stop_log(struct frontend *frontend);
 
 /* Agreed on at this connection; 0 before negotiated() and after down(). */
 uint64_t frontend_features(const struct frontend *frontend);

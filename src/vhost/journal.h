@@ -17,7 +17,7 @@
 
 #include "vhost/channel.h"
 
-#define VHOST_EDITS_MAX 8 /* of one message */
+#define VHOST_EDITS_MAX 12 /* of one message */
 
 /* What a message is kept under. */
 struct vhost_key {

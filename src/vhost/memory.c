@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The front-end's memory table and its changes. */
+/* The front-end's memory table and its changes, and the messages that bring the dirty log. */
 #include <errno.h>
 
+#include "vhost/dirty_log.h"
 #include "vhost/memory.h"
 #include "vhost/vring.h"
 
@@ -54,6 +55,12 @@ int vhost_set_mem_table(struct vhost_session *s, struct vhost_message *m, struct
 		}
 		mem = next;
 	}
+	rc = vhost_dirty_log_check(s, mem, err);
+	if (rc) {
+		if (mem != s->empty)
+			guestmem_destroy(mem);
+		return rc;
+	}
 	publish(s, mem);
 	vhost_vrings_update(s);
 	return 0;
@@ -77,6 +84,11 @@ int vhost_add_mem_reg(struct vhost_session *s, struct vhost_message *m, struct e
 	rc = guestmem_add(s->mem, &config, m->fds[0], &mem, err);
 	if (rc)
 		return rc;
+	rc = vhost_dirty_log_check(s, mem, err);
+	if (rc) {
+		guestmem_destroy(mem);
+		return rc;
+	}
 	publish(s, mem);
 	vhost_vrings_revive(s); /* what is live holds mappings that have not moved */
 	return 0;
@@ -95,5 +107,41 @@ int vhost_rem_mem_reg(struct vhost_session *s, struct vhost_message *m, struct e
 		return rc;
 	publish(s, mem);
 	vhost_vrings_update(s);
+	return 0;
+}
+
+bool vhost_set_log_base_same(const struct vhost_session *s, const struct vhost_message *m)
+{
+	const struct vhost_user_log *log = &m->payload.log;
+
+	return s->log && dirty_log_is(s->log, m->fds[0], log->offset, log->size);
+}
+
+/* The specification leaves the answer open. QEMU reads one of any length; Cloud Hypervisor waits
+ * for the 8 bytes of an acknowledgement.
+ */
+int vhost_set_log_base(struct vhost_session *s, struct vhost_message *m, struct error *err)
+{
+	const struct vhost_user_log log = m->payload.log;
+
+	if (!vhost_set_log_base_same(s, m)) {
+		int rc = vhost_dirty_log_set(s, m->fds[0], log.offset, log.size, err);
+
+		if (rc)
+			return rc;
+		vhost_vrings_revive(s); /* those that have waited for it */
+	}
+	m->header.size = sizeof(m->payload.u64);
+	m->payload.u64 = 0;
+	return 0;
+}
+
+int vhost_set_log_fd(struct vhost_session *s, struct vhost_message *m, struct error *err)
+{
+	int fd, rc = vhost_take_event_fd(m, &fd, err);
+
+	if (rc)
+		return rc;
+	vhost_dirty_log_set_fd(s, fd);
 	return 0;
 }

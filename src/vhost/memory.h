@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Guest memory as the front-end describes it (vhost-user, "Memory access"). Control thread. */
+/* Guest memory as the front-end describes it (vhost-user, "Memory access"), and where to note what
+ * we write there ("Migration"). Control thread.
+ */
 #pragma once
 
 #include "vhost/channel.h"
@@ -16,3 +18,8 @@ int vhost_get_max_mem_slots(struct vhost_session *session, struct vhost_message 
 			    struct error *err);
 int vhost_add_mem_reg(struct vhost_session *session, struct vhost_message *m, struct error *err);
 int vhost_rem_mem_reg(struct vhost_session *session, struct vhost_message *m, struct error *err);
+int vhost_set_log_base(struct vhost_session *session, struct vhost_message *m, struct error *err);
+int vhost_set_log_fd(struct vhost_session *session, struct vhost_message *m, struct error *err);
+
+/* Whether SET_LOG_BASE brings the log that there is, so that workers need not let go for it. */
+bool vhost_set_log_base_same(const struct vhost_session *session, const struct vhost_message *m);

@@ -155,6 +155,12 @@ struct vhost_user_single_region {
 	struct vhost_user_region region;
 };
 
+/* SET_LOG_BASE; both in bytes */
+struct vhost_user_log {
+	uint64_t size;
+	uint64_t offset; /* in the file, where the bit of guest address 0 is */
+};
+
 /* GET_CONFIG, SET_CONFIG; @size bytes follow in @data */
 struct vhost_user_config {
 	uint32_t offset;
@@ -170,6 +176,7 @@ union vhost_user_payload {
 	struct vhost_user_vring_addr addr;
 	struct vhost_user_memory memory;
 	struct vhost_user_single_region single;
+	struct vhost_user_log log;
 	struct vhost_user_config config;
 	uint8_t bytes[VHOST_USER_PAYLOAD_MAX];
 };
@@ -179,4 +186,5 @@ _Static_assert(sizeof(struct vhost_user_vring_addr) == 40, "vring address");
 _Static_assert(sizeof(struct vhost_user_region) == 32, "memory region");
 _Static_assert(sizeof(struct vhost_user_memory) == 8 + 8 * 32, "memory table");
 _Static_assert(sizeof(struct vhost_user_single_region) == 40, "single region");
+_Static_assert(sizeof(struct vhost_user_log) == 16, "log");
 _Static_assert(sizeof(struct vhost_user_config) == 12 + 256, "configuration space");

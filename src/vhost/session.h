@@ -6,6 +6,7 @@
 
 #include <linux/virtio_net.h>
 
+#include "vhost/proto.h"
 #include "vhost/state.h"
 
 struct vhost_session {
@@ -13,6 +14,7 @@ struct vhost_session {
 	struct vhost_device_state state;
 	struct guestmem *mem;	/* what state.mem points to */
 	struct guestmem *empty; /* of no region; in use whenever there is no memory */
+	struct dirty_log *log;	/* SET_LOG_BASE; NULL: none. In use with VHOST_F_LOG_ALL only. */
 
 	/* Offered to this front-end; fixed when it connects. */
 	uint64_t features, protocol_features;
@@ -28,6 +30,21 @@ struct vhost_session {
 	const struct vhost_device_ops *ops;
 	void *owner;
 };
+
+/* Whether the front-end has acknowledged VHOST_F_LOG_ALL: wants to know what we write. */
+static inline bool vhost_session_logs(const struct vhost_session *session)
+{
+	return session->state.features >> VHOST_USER_F_LOG_ALL & 1;
+}
+
+/* Whether some ring is started. */
+static inline bool vhost_session_started(const struct vhost_session *session)
+{
+	for (unsigned i = 0; i < session->n_vrings; i++)
+		if (session->vrings[i].started)
+			return true;
+	return false;
+}
 
 /* Whether a worker may be using a ring. */
 static inline bool vhost_session_live(const struct vhost_session *session)

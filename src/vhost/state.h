@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "virtio/dirty.h"
 #include "virtio/guestmem.h"
 #include "virtio/ring.h"
 
@@ -25,8 +26,10 @@ struct vhost_vring {
 	uint32_t size;	  /* SET_VRING_NUM; 0: not set */
 	uint64_t desc_addr, driver_addr, device_addr; /* front-end virtual addresses */
 	bool has_addr;
-	uint32_t base; /* SET_VRING_BASE: where to start, see ring_start() */
-	bool resume;   /* goes on from its state the next time that it starts */
+	uint32_t base;	     /* SET_VRING_BASE: where to start, see ring_start() */
+	bool was_reset;	     /* by the device's reset, and nothing was said of it since */
+	uint32_t reset_base; /* where it was then */
+	bool resume;	     /* goes on from its state the next time that it starts */
 };
 
 /* What the owner is told. Control thread. */
@@ -66,6 +69,10 @@ struct vhost_device_config {
 /* What a person or a worker may know of a device; lives in it, read only. */
 struct vhost_device_state {
 	const struct guestmem *mem; /* never NULL; workers read this pointer with rcu_read() */
+	/* What is written to guest memory must be noted here; NULL: nowhere. And who may want to
+	 * know that it was: -1: nobody. Neither changes while a worker has a ring. */
+	const struct dirty_log *log;
+	int log_fd;
 	uint64_t features;	    /* acknowledged by SET_FEATURES */
 	uint64_t protocol_features; /* acknowledged */
 	uint16_t mtu;		    /* told by NET_SET_MTU; 0: not told */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vhost/dirty_log.h"
 #include "vhost/vring.h"
 
 LOG_MODULE("vhost");
@@ -90,6 +91,10 @@ static int run_ring(struct vhost_session *s, struct vhost_vring *v, struct error
 
 	if (v->live || s->frozen || !v->started || !v->size || !v->has_addr)
 		return 0;
+	if (vhost_session_logs(s) && !s->log) {
+		log_debug("%s: ring %u waits for SET_LOG_BASE", s->name, index);
+		return 0;
+	}
 	if (!translate(s, v, &config)) {
 		log_limited(LOG_WARNING,
 			    "%s: ring %u waits: its addresses are in none of %u memory regions",
@@ -160,6 +165,7 @@ void vhost_vrings_reset(struct vhost_session *session, bool fds)
 	for (unsigned i = 0; i < session->n_vrings; i++) {
 		struct vhost_vring *v = &session->vrings[i];
 		int call_fd, err_fd;
+		uint32_t base;
 
 		stop_ring(session, v);
 		if (fds) {
@@ -168,9 +174,12 @@ void vhost_vrings_reset(struct vhost_session *session, bool fds)
 		}
 		call_fd = v->call_fd;
 		err_fd = v->err_fd;
+		base = v->was_reset ? v->reset_base : v->base;
 		vhost_vring_init(v);
 		v->call_fd = call_fd;
 		v->err_fd = err_fd;
+		v->was_reset = !fds;
+		v->reset_base = base;
 	}
 }
 
@@ -211,6 +220,7 @@ int vhost_set_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 	if (v->live)
 		stop_ring(s, v);
 	v->base = num;
+	v->was_reset = false;
 	return 0;
 }
 
@@ -219,7 +229,9 @@ int vhost_get_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 	struct vhost_vring *v = &s->vrings[m->payload.state.index];
 
 	stop_ring(s, v);
-	m->payload.state.num = v->base;
+	if (!vhost_session_started(s))
+		vhost_dirty_log_reset(s);
+	m->payload.state.num = v->was_reset ? v->reset_base : v->base;
 	return 0;
 }
 
@@ -258,22 +270,11 @@ static int open_pipe(int fd)
 	return own < 0 ? -errno : own;
 }
 
-/* Takes the fd of SET_VRING_KICK, _CALL or _ERR out of the message; -1 when it says that none
- * comes. */
-static int take_fd(struct vhost_message *m, int *fd, struct error *err)
+int vhost_take_event_fd(struct vhost_message *m, int *fd, struct error *err)
 {
-	bool none = m->payload.u64 & VHOST_USER_VRING_NOFD;
-	enum event_kind kind;
+	enum event_kind kind = event_kind(m->fds[0]);
 
 	*fd = -1;
-	if (none && m->n_fds)
-		return error_set(err, -EINVAL,
-				 "a file descriptor came with the flag that none comes");
-	if (!none && !m->n_fds)
-		return error_set(err, -EINVAL, "no file descriptor came");
-	if (none)
-		return 0;
-	kind = event_kind(m->fds[0]);
 	if (kind == EVENT_NONE)
 		return error_set(err, -EINVAL, "the file descriptor is no eventfd or pipe");
 	/* kicks are waited for and never read, so a pipe would fill up and be silent */
@@ -289,6 +290,21 @@ static int take_fd(struct vhost_message *m, int *fd, struct error *err)
 	*fd = m->fds[0];
 	m->fds[0] = -1;
 	return 0;
+}
+
+/* Takes the fd of SET_VRING_KICK, _CALL or _ERR out of the message; -1 when it says that none
+ * comes. */
+static int take_fd(struct vhost_message *m, int *fd, struct error *err)
+{
+	bool none = m->payload.u64 & VHOST_USER_VRING_NOFD;
+
+	*fd = -1;
+	if (none && m->n_fds)
+		return error_set(err, -EINVAL,
+				 "a file descriptor came with the flag that none comes");
+	if (!none && !m->n_fds)
+		return error_set(err, -EINVAL, "no file descriptor came");
+	return none ? 0 : vhost_take_event_fd(m, fd, err);
 }
 
 static struct vhost_vring *fd_vring(struct vhost_session *s, const struct vhost_message *m)
@@ -310,6 +326,7 @@ int vhost_set_vring_kick(struct vhost_session *s, struct vhost_message *m, struc
 	if (v->started)
 		return run_ring(s, v, err);
 	v->started = true;
+	v->was_reset = false;
 	memset(&v->ring, 0, sizeof(v->ring));
 	if (s->ring_states && !s->frozen)
 		ring_state_stop(&s->ring_states[v - s->vrings]);

@@ -18,7 +18,8 @@
 void vhost_vring_init(struct vhost_vring *vring);
 
 /* Stops and forgets all rings; with @fds also the call and error fds, which otherwise stay, because
- * a front-end may send them once only.
+ * a front-end may send them once only. So does, for GET_VRING_BASE alone, where each ring was: QEMU
+ * 7.2 resets the device first and asks then, whenever it stops a guest.
  */
 void vhost_vrings_reset(struct vhost_session *session, bool fds);
 
@@ -34,6 +35,10 @@ void vhost_vrings_revive(struct vhost_session *session);
 /* All that an earlier process was told of the rings is known: those that ran go on from their
  * states. Returns 0, or -EINVAL and a text when one cannot. */
 int vhost_vrings_resume(struct vhost_session *session, struct error *err);
+
+/* Takes the first fd of a message to signal or to wait for: an eventfd, or a pipe to write to, in
+ * which no write waits. Returns 0, or -errno and a text for all else. */
+int vhost_take_event_fd(struct vhost_message *m, int *fd, struct error *err);
 
 /* Message handlers, see struct vhost_rule in vhost/message.h. */
 int vhost_set_vring_num(struct vhost_session *session, struct vhost_message *m, struct error *err);

@@ -1,35 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Guest memory: regions mapped from the front-end's file descriptors, and the lookups. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include "virtio/bus_guard.h"
+#include "virtio/filemap.h"
 #include "virtio/guestmem.h"
 
 #define LINEAR_MAX 8	   /* ranges up to which a linear search is quicker than a binary one */
 #define NUMA_PROBES_MAX 64 /* pages looked at in all: front-ends decide how often */
 
 struct guestmem_region {
-	unsigned refs; /* guestmems that hold it; atomic, the last may be dropped by any thread */
-	void *map;     /* what mmap() gave, from the file's offset aligned down */
-	size_t map_len;
-	size_t page_size; /* of the file */
-	struct bus_guard *guard;
+	unsigned refs;	 /* guestmems that hold it; atomic, the last may be dropped by any thread */
 	unsigned n_adds; /* times that the front-end has added it; control thread */
-	/* to know it again */
-	dev_t device;
-	ino_t inode;
-	uint64_t mmap_offset;
+	struct filemap file;
 };
 
 static void put_region(struct guestmem_region *region)
@@ -37,100 +26,30 @@ static void put_region(struct guestmem_region *region)
 	/* Release: this user's accesses come before the end; acquire: so do those of the others. */
 	if (__atomic_sub_fetch(&region->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	bus_guard_remove(region->guard);
-	munmap(region->map, region->map_len);
+	filemap_close(&region->file);
 	free(region);
-}
-
-/* Mappings of hugetlbfs files start and end at their own page size. */
-static int file_page_size(int fd, size_t *size)
-{
-	struct statfs fs;
-
-	*size = (size_t)sysconf(_SC_PAGESIZE);
-	if (fstatfs(fd, &fs) < 0)
-		return -errno;
-	if (fs.f_type == HUGETLBFS_MAGIC && fs.f_bsize > 0 && (size_t)fs.f_bsize > *size)
-		*size = (size_t)fs.f_bsize;
-	return 0;
-}
-
-/* Memory that the kernel itself provides: memfd, tmpfs, hugetlbfs. Any other file system may be
- * somebody's server (FUSE), and we would wait for it at every question and every page. That seals
- * can be asked for tells it, without asking the file. Accesses behind the end of the file raise
- * SIGBUS.
- */
-static int check_file(int fd, const struct guestmem_region_config *c, struct stat *st,
-		      struct error *err)
-{
-	if (fcntl(fd, F_GET_SEALS) < 0)
-		return error_set(err, -errno,
-				 "memory region's file: %s (memfd, tmpfs and hugetlbfs are taken)",
-				 strerror(errno));
-	if (fstat(fd, st) < 0)
-		return error_set(err, -errno, "memory region's file: %s", strerror(errno));
-	if (st->st_size < 0 || c->mmap_offset + c->size > (uint64_t)st->st_size)
-		return error_set(err, -EINVAL,
-				 "memory region of 0x%" PRIx64 " bytes at offset 0x%" PRIx64
-				 " ends behind its file of 0x%" PRIx64 " bytes",
-				 c->size, c->mmap_offset, (uint64_t)st->st_size);
-	return 0;
 }
 
 static int map_region(const struct guestmem_region_config *c, int fd,
 		      struct guestmem_region **region_out, uint8_t **host, struct error *err)
 {
-	struct guestmem_region *region;
-	uint64_t start, len;
-	struct stat st = { 0 };
-	size_t page;
+	struct guestmem_region *region = calloc(1, sizeof(*region));
 	int rc;
 
-	rc = check_file(fd, c, &st, err);
-	if (rc < 0)
-		return rc;
-	rc = file_page_size(fd, &page);
-	if (rc < 0)
-		return error_set(err, rc, "memory region's file: %s", strerror(-rc));
-	start = c->mmap_offset & ~(uint64_t)(page - 1);
-	len = c->mmap_offset + c->size - start;
-	if (__builtin_add_overflow(len, page - 1, &len) || len > SIZE_MAX / 2)
-		return error_set(err, -EINVAL, "memory region is too large");
-	len &= ~(uint64_t)(page - 1);
-
-	region = calloc(1, sizeof(*region));
 	if (!region)
 		return error_set(err, -ENOMEM, "memory region: out of memory");
+	rc = filemap_open(&region->file, "memory region", fd, c->mmap_offset, c->size, err);
+	if (rc < 0) {
+		free(region);
+		return rc;
+	}
 	region->refs = region->n_adds = 1;
-	region->device = st.st_dev;
-	region->inode = st.st_ino;
-	region->mmap_offset = c->mmap_offset;
-	region->map_len = len;
-	region->page_size = page;
-	region->map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-			   (off_t)start);
-	if (region->map == MAP_FAILED) {
-		rc = error_set(err, -errno, "memory region of 0x%" PRIx64 " bytes: mmap: %s",
-			       c->size, strerror(errno));
-		goto err_free;
-	}
-	region->guard = bus_guard_add(region->map, len);
-	if (!region->guard) {
-		rc = error_set(err, -ENOSPC, "too many memory regions of all guests");
-		goto err_unmap;
-	}
 	/* Both are wishes: a core dump without the guest's memory, and fewer TLB misses. */
-	madvise(region->map, len, MADV_DONTDUMP);
-	madvise(region->map, len, MADV_HUGEPAGE);
+	madvise(region->file.map, region->file.map_len, MADV_DONTDUMP);
+	madvise(region->file.map, region->file.map_len, MADV_HUGEPAGE);
 	*region_out = region;
-	*host = (uint8_t *)region->map + (c->mmap_offset - start);
+	*host = region->file.host;
 	return 0;
-
-err_unmap:
-	munmap(region->map, len);
-err_free:
-	free(region);
-	return rc;
 }
 
 static struct guestmem *alloc_mem(unsigned n_ranges)
@@ -172,10 +91,6 @@ static int check_addresses(const struct guestmem_region_config *c, struct error 
 		return error_set(err, -EINVAL,
 				 "memory region's user addresses wrap: 0x%" PRIx64 " + 0x%" PRIx64,
 				 c->user_addr, c->size);
-	if (__builtin_add_overflow(c->mmap_offset, c->size, &end) || end > INT64_MAX)
-		return error_set(err, -EINVAL,
-				 "memory region's file offset wraps: 0x%" PRIx64 " + 0x%" PRIx64,
-				 c->mmap_offset, c->size);
 	return 0;
 }
 
@@ -255,13 +170,11 @@ bool guestmem_add_again(const struct guestmem *mem, const struct guestmem_region
 {
 	unsigned i = find_same(mem, config);
 	struct guestmem_region *region;
-	struct stat st;
 
-	if (i == mem->n_ranges || fstat(fd, &st) < 0)
+	if (i == mem->n_ranges)
 		return false;
 	region = mem->ranges[i].region;
-	if (st.st_dev != region->device || st.st_ino != region->inode ||
-	    config->mmap_offset != region->mmap_offset || region->n_adds == UINT_MAX)
+	if (!filemap_is(&region->file, fd, config->mmap_offset) || region->n_adds == UINT_MAX)
 		return false;
 	region->n_adds++;
 	return true;
@@ -344,11 +257,11 @@ int guestmem_numa_node(const struct guestmem *mem)
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct guestmem_range *r = &mem->ranges[i];
-		uint64_t step =
-			max(r->size / (NUMA_PROBES_MAX / n) + 1, (uint64_t)r->region->page_size);
+		uint64_t step = max(r->size / (NUMA_PROBES_MAX / n) + 1,
+				    (uint64_t)r->region->file.page_size);
 
 		for (uint64_t at = 0; at < r->size; at += step) {
-			int node = page_node(r->host + at, r->region->page_size);
+			int node = page_node(r->host + at, r->region->file.page_size);
 
 			if (node >= 0)
 				return node;
@@ -369,7 +282,7 @@ uint64_t guestmem_size(const struct guestmem *mem)
 bool guestmem_lost_any(const struct guestmem *mem)
 {
 	for (unsigned i = 0; i < mem->n_ranges; i++)
-		if (mem->ranges[i].region && bus_guard_hit(mem->ranges[i].region->guard))
+		if (mem->ranges[i].region && filemap_lost(&mem->ranges[i].region->file))
 			return true;
 	return false;
 }

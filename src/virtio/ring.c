@@ -21,6 +21,7 @@ static const char *const fault_texts[RING_N_FAULTS] = {
 	[RING_FAULT_NO_WRITABLE] = "receive buffer cannot be written",
 	[RING_FAULT_POSITION] = "packed ring does not stand where the front-end says",
 	[RING_FAULT_UNMAPPED] = "memory of the ring was taken away",
+	[RING_FAULT_LOG] = "dirty log was taken away",
 };
 
 const char *ring_fault_text(enum ring_fault fault)

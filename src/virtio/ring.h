@@ -47,6 +47,7 @@ enum ring_fault {
 	RING_FAULT_NO_WRITABLE,	     /* a receive buffer that cannot be written */
 	RING_FAULT_POSITION,	     /* a packed ring that does not stand where it is to start */
 	RING_FAULT_UNMAPPED,	     /* the ring's own memory was taken away */
+	RING_FAULT_LOG,		     /* what is written cannot be noted in the dirty log */
 	RING_N_FAULTS,
 };
 

@@ -323,10 +323,11 @@ def accelerator():
 
 
 class Guest:
-    """A QEMU guest with one NIC. @net: "SOCKET" (QEMU connects), ("server", SOCKET) or None."""
+    """A QEMU guest with one NIC. @net: "SOCKET" (QEMU connects), ("server", SOCKET) or None.
+    @memory: a size in QEMU's words; @append: words for the kernel; @more: further arguments."""
 
-    def __init__(self, lab, name, net=None, ip=None, mac=None, device="", memory=192, accel=None,
-                 cpus=1, queues=1):
+    def __init__(self, lab, name, net=None, ip=None, mac=None, device="", memory="192M", accel=None,
+                 cpus=1, queues=1, append="", more=()):
         run(TOP / "tools" / "guest-image", timeout=300)
         accel = accel or accelerator()
         self.lab, self.name, self.ip, self.n_commands = lab, name, ip, 0
@@ -334,14 +335,14 @@ class Guest:
         argv = ["qemu-system-x86_64", "-M", "q35,memory-backend=mem,smm=off,vmport=off,sata=off,"
                 "smbus=off,i8042=off,hpet=off", "-accel", accel, "-m", memory, "-smp", cpus,
                 "-cpu", "host" if accel == "kvm" else "max,la57=off",
-                "-object", f"memory-backend-memfd,id=mem,size={memory}M,share=on",
+                "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
                 "-nodefaults", "-no-reboot", "-display", "none",
                 "-kernel", TOP / ".lab/vmlinux", "-initrd", TOP / ".lab/initrd",
                 "-append", "console=ttyS0 quiet tsc=reliable no_timer_check nokaslr mitigations=off "
-                "random.trust_cpu=on cryptomgr.notests panic=-1",
+                "random.trust_cpu=on cryptomgr.notests panic=-1 " + append,
                 "-serial", f"file:{console}",
                 "-chardev", f"socket,id=ctl,path={channel},server=on,wait=off",
-                "-serial", "chardev:ctl"]
+                "-serial", "chardev:ctl", *more]
         if net:
             server = isinstance(net, tuple)
             how = "server=on,wait=off" if server else "reconnect=1"

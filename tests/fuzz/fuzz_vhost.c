@@ -90,22 +90,35 @@ static void answer_quiesce(void)
 /* A worker's turn on each live ring; it may not have one while it was asked to let go. */
 static void work(void)
 {
+	const struct vhost_device_state *st = vhost_device_state(device);
 	static struct iovec arena[ARENA_LEN];
 	struct ring_chain chains[8];
 
 	for (unsigned i = 0; i < N_VRINGS && !asked; i++) {
 		struct vhost_vring *v = vhost_device_vring(device, i);
+		struct dirty dirty;
+		uint16_t from;
 		unsigned n;
 
 		if (!v->live)
 			continue;
 		need(v->ring.ops, "a live ring that is not started");
+		need(st->log || !(st->features >> VHOST_USER_F_LOG_ALL & 1),
+		     "a live ring that is to be logged, and no log");
 		n = ring_take(&v->ring, vhost_device_state(device)->mem, chains, 8, arena,
 			      ARENA_LEN);
 		for (unsigned c = 0; c < n; c++)
 			for (unsigned f = 0; f < (unsigned)chains[c].n_out + chains[c].n_in; f++)
 				*(volatile uint8_t *)chains[c].iov[f].iov_base;
+		from = v->ring.next_used;
 		ring_complete(&v->ring, NULL, n);
+		if (n && st->log) {
+			dirty_begin(&dirty, st->log, st->mem);
+			dirty_mark_used(&dirty, &v->ring, from);
+			for (unsigned c = 0; c < n; c++)
+				dirty_mark_chain(&dirty, &chains[c], UINT32_MAX);
+			need(dirty_end(&dirty) || bus_guard_any_hit(), "memory without a mark");
+		}
 		if (ring_broken(&v->ring))
 			vhost_device_ring_broken(device, i);
 		else
@@ -235,6 +248,18 @@ static void right_ring(struct input *in)
 	send_message(VHOST_USER_SET_VRING_KICK, VHOST_USER_VERSION, &u64, 8, &kinds[EVENT], 1);
 }
 
+/* A log that may be good, and the wish that it is used. */
+static void right_log(struct input *in)
+{
+	struct vhost_user_log log = { (MEM_GUEST + MEM_SIZE) / 4096 / 8 - (next(in) & 1),
+				      next(in) };
+
+	send_message(VHOST_USER_SET_LOG_BASE, VHOST_USER_VERSION, &log, sizeof(log),
+		     &kinds[next(in) & 1 ? GUEST : PAGE], 1);
+	send_u64(VHOST_USER_SET_FEATURES, 1ull << VIRTIO_F_VERSION_1 | 7ull << 28 |
+						  (uint64_t)(next(in) & 1) << VHOST_USER_F_LOG_ALL);
+}
+
 static void guest_writes(struct input *in)
 {
 	size_t at = (size_t)(next(in) % N_VRINGS) * 0x10000, n = next(in) % 64;
@@ -250,7 +275,7 @@ static void step(struct input *in)
 	uint8_t bytes[256];
 	size_t n;
 
-	switch (next(in) % 9) {
+	switch (next(in) % 10) {
 	case 0:
 	case 1:
 		any_message(in);
@@ -262,7 +287,7 @@ static void step(struct input *in)
 		right_ring(in);
 		break;
 	case 4:
-		send_u64(VHOST_USER_SET_PROTOCOL_FEATURES, 0x1803d & ~2ull);
+		send_u64(VHOST_USER_SET_PROTOCOL_FEATURES, 0x1803f);
 		send_u64(VHOST_USER_SET_FEATURES, 1ull << VIRTIO_F_VERSION_1 | 7ull << 28);
 		break;
 	case 5:
@@ -274,6 +299,9 @@ static void step(struct input *in)
 		break;
 	case 7:
 		guest_writes(in);
+		break;
+	case 9:
+		right_log(in);
 		break;
 	default: /* no message at all */
 		n = next(in);
@@ -295,8 +323,9 @@ static void prepare(void)
 		.path = path,
 		.mode = VHOST_LISTEN,
 		.rights = { -1, -1, -1 },
-		.features = 1ull << VIRTIO_F_VERSION_1 | 1ull << 28 | 1ull << 29,
-		.protocol_features = 0x1ffff & ~(1ull << VHOST_USER_PROTOCOL_F_LOG_SHMFD),
+		.features = 1ull << VIRTIO_F_VERSION_1 | 1ull << 28 | 1ull << 29 |
+			    1ull << VHOST_USER_F_LOG_ALL,
+		.protocol_features = 0x1ffff,
 		.n_queue_pairs = N_VRINGS / 2,
 		.mtu = 1500,
 	};

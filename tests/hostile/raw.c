@@ -180,6 +180,24 @@ static bool negotiate(struct raw *raw)
 	       ask(raw, VHOST_USER_GET_FEATURES, &features) &&
 	       ask(raw, VHOST_USER_GET_PROTOCOL_FEATURES, &protocol) &&
 	       raw_u64(raw, VHOST_USER_SET_PROTOCOL_FEATURES, protocol) &&
+	       raw_u64(raw, VHOST_USER_SET_FEATURES,
+		       features & ~(1ull << 34 | 1ull << VHOST_USER_F_LOG_ALL)) &&
+	       raw_sync(raw);
+}
+
+bool raw_log(struct raw *raw, uint64_t size, uint64_t offset, int fd)
+{
+	struct vhost_user_log log = { size, offset };
+
+	return raw_send(raw, VHOST_USER_SET_LOG_BASE, VHOST_USER_VERSION, sizeof(log), &log,
+			sizeof(log), &fd, 1);
+}
+
+bool raw_start_log(struct raw *raw, int fd)
+{
+	uint64_t features;
+
+	return raw_log(raw, RAW_LOG_SIZE, 0, fd) && ask(raw, VHOST_USER_GET_FEATURES, &features) &&
 	       raw_u64(raw, VHOST_USER_SET_FEATURES, features & ~(1ull << 34)) && raw_sync(raw);
 }
 

@@ -35,6 +35,8 @@ struct raw {
 #define RAW_DRIVER(i) ((i)*0x4000u + 0x1000u)
 #define RAW_DEVICE(i) ((i)*0x4000u + 0x2000u)
 #define RAW_FRAME 0x20000u /* a buffer */
+/* Bytes of the dirty log of this memory. */
+#define RAW_LOG_SIZE ((RAW_GUEST_ADDR + RAW_MEM_SIZE) / 4096 / 8)
 
 /* Connects to @path and goes as far as @state. False when the back-end cannot be reached within
  * 10 s, or refuses something on the way. */
@@ -64,6 +66,12 @@ bool raw_region(struct raw *raw, uint32_t request, const struct vhost_user_regio
 
 /* The memory region that raw_open() hands over. */
 struct vhost_user_region raw_memory_region(void);
+
+/* SET_LOG_BASE, whose answer raw_sync() takes. */
+bool raw_log(struct raw *raw, uint64_t size, uint64_t offset, int fd);
+
+/* On running rings: all that is written is to be logged, in @fd, which has RAW_LOG_SIZE bytes. */
+bool raw_start_log(struct raw *raw, int fd);
 
 /* Asks for GET_FEATURES and waits for the answer to it, taking every other answer before. True:
  * everything sent was served. False: the back-end has closed the connection (within 10 s). */

@@ -339,6 +339,71 @@ static void features_dropped(struct raw *raw)
 	raw_traffic(raw, 8);
 }
 
+/* A log of @size bytes in a file that has them, unless that is too much. */
+static void log_of(struct raw *raw, uint64_t size, uint64_t offset)
+{
+	int fd = memfd_create("log", MFD_CLOEXEC);
+
+	assert_int_equal(ftruncate(fd, RAW_LOG_SIZE), 0);
+	raw_log(raw, size, offset, fd);
+	close(fd);
+}
+
+static void log_empty(struct raw *raw)
+{
+	log_of(raw, 0, 0);
+}
+
+static void log_beyond_file(struct raw *raw)
+{
+	log_of(raw, RAW_LOG_SIZE, 1);
+}
+
+static void log_wraps(struct raw *raw)
+{
+	log_of(raw, RAW_LOG_SIZE, UINT64_MAX - RAW_LOG_SIZE + 1);
+}
+
+static void log_too_short(struct raw *raw)
+{
+	log_of(raw, RAW_LOG_SIZE - 1, 0);
+}
+
+static void log_of_eventfd(struct raw *raw)
+{
+	raw_log(raw, RAW_LOG_SIZE, 0, raw->event_fds[0]);
+}
+
+/* Our marks go into memory that we write, and it is counted as written. */
+static void log_is_guest_memory(struct raw *raw)
+{
+	raw_start_log(raw, raw->mem_fd);
+	raw_traffic(raw, 8);
+}
+
+static void log_too_short_for_more(struct raw *raw)
+{
+	log_of(raw, RAW_LOG_SIZE, 0);
+	add(raw, 1ull << 40, 1ull << 40, 4096, 0, raw->mem_fd);
+}
+
+static void log_event_is_memory(struct raw *raw)
+{
+	raw_send(raw, VHOST_USER_SET_LOG_FD, VHOST_USER_VERSION, 0, NULL, 0, &raw->mem_fd, 1);
+}
+
+static void logs_change(struct raw *raw)
+{
+	for (unsigned i = 0; i < 50; i++) {
+		int fd = memfd_create("log", MFD_CLOEXEC);
+
+		assert_int_equal(ftruncate(fd, RAW_LOG_SIZE), 0);
+		raw_start_log(raw, fd);
+		raw_traffic(raw, 8);
+		close(fd);
+	}
+}
+
 static void unknown_request(struct raw *raw)
 {
 	raw_u64(raw, 200, 0);
@@ -411,6 +476,15 @@ static const struct lie lies[] = {
 	{ "features that were not offered", features_unknown, true },
 	{ "protocol features that were not offered", protocol_features_unknown, true },
 	{ "no features, while rings run", features_dropped, false },
+	{ "log of 0 bytes", log_empty, true },
+	{ "log beyond the end of its file", log_beyond_file, true },
+	{ "log at an offset that wraps", log_wraps, true },
+	{ "log that does not reach over memory", log_too_short, true },
+	{ "log of an eventfd", log_of_eventfd, true },
+	{ "log in guest memory", log_is_guest_memory, false },
+	{ "memory that the log does not reach", log_too_short_for_more, true },
+	{ "log event is memory", log_event_is_memory, true },
+	{ "logs that change under traffic", logs_change, false },
 	{ "unknown request", unknown_request, true },
 	{ "reset under traffic", reset_under_traffic, false },
 	{ "answers never read", never_reads, true },
@@ -449,10 +523,10 @@ static void test_wrong_values(void **state)
 static void throw_valid(struct raw *raw, unsigned x)
 {
 	struct vhost_user_region region = raw_memory_region();
-	uint32_t index = x / 16 % 2;
+	uint32_t index = x / 18 % 2;
 	uint64_t u64 = index;
 
-	switch (x % 16) {
+	switch (x % 18) {
 	case 0:
 		raw_vring_state(raw, VHOST_USER_SET_VRING_NUM, index, 1u << x / 32 % 7);
 		break;
@@ -499,6 +573,13 @@ static void throw_valid(struct raw *raw, unsigned x)
 		break;
 	case 14:
 		raw_u64(raw, VHOST_USER_SET_STATUS, x / 32 % 16);
+		break;
+	case 15:
+		log_of(raw, RAW_LOG_SIZE, 0);
+		break;
+	case 16:
+		raw_u64(raw, VHOST_USER_SET_FEATURES,
+			MODERN | 1ull << 30 | x / 32 % 2 << VHOST_USER_F_LOG_ALL);
 		break;
 	default:
 		raw_traffic(raw, x / 32 % 64);

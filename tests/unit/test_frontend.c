@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "log_file.h"
+
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "vhost/channel.h"
@@ -106,7 +108,7 @@ static void start_device(struct world *w, bool connects)
 		.path = w->path,
 		.mode = connects ? VHOST_CONNECT : VHOST_LISTEN,
 		.rights = { -1, -1, -1 },
-		.features = VIRTIO_FEATURES | TRANSPORT,
+		.features = VIRTIO_FEATURES | TRANSPORT | BIT(VHOST_USER_F_LOG_ALL),
 		.protocol_features = FRONTEND_PROTOCOL_FEATURES,
 		.n_queue_pairs = 2,
 		.mtu = 1500,
@@ -234,6 +236,55 @@ static void test_connect(void **state)
 	assert_int_equal(value, 1);
 	eventfd_write(vhost_device_vring(w->device, 1)->err_fd, 1);
 	assert_int_equal(eventfd_read(frontend_err_fd(w->frontend, 1), &value), 0);
+}
+
+/* A log is taken, then another one, and is not used any more; the rings go on. */
+static void test_log(void **state)
+{
+	struct world *w = *state;
+	struct log_file f = log_file_make(2048), g = log_file_make(4096);
+
+	start_frontend(w);
+	assert_int_equal(frontend_start_log(w->frontend, f.fd, 0, f.size), -ENOTCONN);
+	assert_int_equal(frontend_stop_log(w->frontend), -ENOTCONN);
+	start_device(w, false);
+	wait_for(w, &w->n_ready, 1);
+	assert_null(vhost_device_state(w->device)->log);
+	for (unsigned i = 1; i <= 2; i++) {
+		const struct log_file *log = i == 1 ? &f : &g;
+
+		assert_int_equal(frontend_start_log(w->frontend, log->fd, 0, log->size), 0);
+		assert_false(frontend_ready(w->frontend));
+		wait_for(w, &w->n_ready, 1 + i);
+		assert_true(
+			dirty_log_is(vhost_device_state(w->device)->log, log->fd, 0, log->size));
+		exchange(w, 0);
+	}
+	assert_int_equal(frontend_stop_log(w->frontend), 0);
+	wait_for(w, &w->n_ready, 4);
+	assert_null(vhost_device_state(w->device)->log);
+	assert_int_equal(frontend_features(w->frontend), VIRTIO_FEATURES | TRANSPORT);
+	exchange(w, 0);
+	/* one that is refused ends the connection */
+	assert_int_equal(frontend_start_log(w->frontend, f.fd, 1, f.size), 0);
+	wait_for(w, &w->n_downs, 1);
+	log_file_end(&f);
+	log_file_end(&g);
+}
+
+/* A back-end that cannot log. */
+static void test_no_log(void **state)
+{
+	struct world *w = *state;
+	struct log_file f = log_file_make(2048);
+
+	w->config.protocol_features = BIT(VHOST_USER_PROTOCOL_F_MQ);
+	start_device(w, false);
+	start_frontend(w);
+	wait_for(w, &w->n_ready, 1);
+	assert_int_equal(frontend_start_log(w->frontend, f.fd, 0, f.size), -EOPNOTSUPP);
+	exchange(w, 0);
+	log_file_end(&f);
 }
 
 static void test_listen(void **state)
@@ -445,7 +496,7 @@ int main(void)
 		TEST(test_connect),	   TEST(test_listen),	TEST(test_two_pairs),
 		TEST(test_less_features),  TEST(test_required), TEST(test_device_replaced),
 		TEST(test_stop_and_start), TEST(test_enable),	TEST(test_lying_backend),
-		TEST(test_refused),
+		TEST(test_refused),	   TEST(test_log),	TEST(test_no_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,7 @@ static void leave(struct rig *rig)
 }
 
 static int back_end_pair[2]; /* what SET_BACKEND_REQ_FD takes; open all the time */
+static int log_event;	     /* the same of SET_LOG_FD */
 
 /* A message that is right for its request: payload, size, fds. */
 struct sample {
@@ -56,6 +57,12 @@ static struct sample make_sample(struct rig *rig, const struct vhost_rule *rule)
 		break;
 	case VHOST_USER_SET_BACKEND_REQ_FD:
 		s.fds[0] = back_end_pair[1];
+		break;
+	case VHOST_USER_SET_LOG_BASE: /* any file of the right kind will do */
+		s.payload.log.size = MEM_SIZE;
+		break;
+	case VHOST_USER_SET_LOG_FD:
+		s.fds[0] = log_event;
 		break;
 	case VHOST_USER_SET_MEM_TABLE:
 		s.payload.memory.n_regions = 1;
@@ -148,8 +155,7 @@ static void test_table(void **state)
 		assert_true(rule->index == VHOST_NO_INDEX || rule->size_min >= 8);
 		assert_true(rule->disturbs != VHOST_DISTURBS_VRING || rule->index);
 	}
-	assert_int_equal(n, 27);
-	assert_null(vhost_message_rule(VHOST_USER_SET_LOG_BASE));
+	assert_int_equal(n, 29);
 	assert_null(vhost_message_rule(VHOST_USER_POSTCOPY_LISTEN));
 }
 
@@ -385,14 +391,16 @@ static void test_too_many_fds(void **state)
 	assert_true(alive(rig));
 }
 
-static int open_pair(void **state)
+static int open_fds(void **state)
 {
-	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, back_end_pair);
+	log_event = eventfd(0, EFD_CLOEXEC);
+	return log_event < 0 ? -1
+			     : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, back_end_pair);
 }
 
-static int close_pair(void **state)
+static int close_fds(void **state)
 {
-	return close(back_end_pair[0]) || close(back_end_pair[1]) ? -1 : 0;
+	return close(log_event) || close(back_end_pair[0]) || close(back_end_pair[1]) ? -1 : 0;
 }
 
 int main(void)
@@ -404,5 +412,5 @@ int main(void)
 		RIG_TEST(test_unknown),	      RIG_TEST(test_too_many_fds),
 	};
 
-	return cmocka_run_group_tests(tests, open_pair, close_pair);
+	return cmocka_run_group_tests(tests, open_fds, close_fds);
 }

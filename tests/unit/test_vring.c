@@ -255,6 +255,52 @@ static void test_set_up_again(void **state)
 	assert_int_equal(rig->n_quiesce, 3);
 }
 
+/* QEMU 7.2 resets the device, by its status, before it asks where the rings were. */
+static void test_base_after_reset(void **state)
+{
+	struct rig *rig = *state;
+
+	for (unsigned packed = 0; packed <= 1; packed++) {
+		uint32_t base = packed ? 0x80058005 : 77;
+		union vhost_user_payload answer;
+
+		negotiate(rig);
+		send_u64(rig, VHOST_USER_SET_FEATURES, F_V1 | F_EXTENDED | (packed ? F_PACKED : 0));
+		send_memory(rig);
+		if (!packed)
+			((uint16_t *)rig->mem)[0x4000 / 2 + 1] = 77; /* the used index */
+		send_state(rig, VHOST_USER_SET_VRING_NUM, 0, RING_SIZE);
+		send_state(rig, VHOST_USER_SET_VRING_BASE, 0, base);
+		send_addr(rig, 0);
+		send_u64(rig, VHOST_USER_SET_VRING_KICK, VHOST_USER_VRING_NOFD);
+		rig_run(rig);
+		assert_true(vring(rig, 0)->live);
+		/* twice: nothing was said in between */
+		for (unsigned i = 0; i < 2; i++)
+			assert_int_equal(ask_u64(rig, VHOST_USER_SET_STATUS, 0), 0);
+		assert_false(vring(rig, 0)->live);
+		for (unsigned i = 0; i < 2; i++) {
+			send_state(rig, VHOST_USER_GET_VRING_BASE, 0, 0);
+			assert_int_equal(receive(rig, VHOST_USER_GET_VRING_BASE, &answer), 8);
+			assert_int_equal(answer.state.num, base);
+		}
+		/* the reset ring itself begins at 0, or where it is told to */
+		assert_int_equal(vring(rig, 0)->base, 0);
+		send_state(rig, VHOST_USER_SET_VRING_BASE, 0, 5);
+		send_state(rig, VHOST_USER_GET_VRING_BASE, 0, 0);
+		assert_int_equal(receive(rig, VHOST_USER_GET_VRING_BASE, &answer), 8);
+		assert_int_equal(answer.state.num, 5);
+		memset(rig->mem, 0, MEM_SIZE);
+		/* and the next front-end hears nothing of it */
+		assert_int_equal(ask_u64(rig, VHOST_USER_SET_STATUS, 0), 0);
+		rig_disconnect(rig);
+		rig_connect(rig);
+		send_state(rig, VHOST_USER_GET_VRING_BASE, 0, 0);
+		assert_int_equal(receive(rig, VHOST_USER_GET_VRING_BASE, &answer), 8);
+		assert_int_equal(answer.state.num, 0);
+	}
+}
+
 static void test_new_fds_for_live_ring(void **state)
 {
 	struct rig *rig = *state;
@@ -516,6 +562,7 @@ int main(void)
 		RIG_TEST(test_packed_base),
 		RIG_TEST(test_packed_layout),
 		RIG_TEST(test_set_up_again),
+		RIG_TEST(test_base_after_reset),
 		RIG_TEST(test_new_fds_for_live_ring),
 		RIG_TEST(test_bad_values),
 		RIG_TEST(test_wrong_rings),

@@ -48,11 +48,12 @@
 	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_NET_MTU) |   \
 	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT(VHOST_USER_PROTOCOL_F_CONFIG) |  \
 	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) | BIT(VHOST_USER_PROTOCOL_F_STATUS) | \
-	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS))
+	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD))
 /* Virtio features that most tests negotiate. */
 #define F_EXTENDED BIT(VHOST_USER_F_PROTOCOL_FEATURES)
 #define F_V1 BIT(VIRTIO_F_VERSION_1) /* the modern device */
 #define F_PACKED BIT(VIRTIO_F_RING_PACKED)
+#define F_LOG BIT(VHOST_USER_F_LOG_ALL)
 
 /* A device, its owner and its front-end. */
 struct rig {
@@ -164,7 +165,8 @@ UNUSED_OK static void rig_prepare(struct rig *rig)
 		.path = rig->path,
 		.mode = VHOST_LISTEN,
 		.rights = { -1, -1, -1 },
-		.features = F_V1 | F_PACKED | BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(VIRTIO_NET_F_MQ),
+		.features = F_V1 | F_PACKED | F_LOG | BIT(VIRTIO_NET_F_MRG_RXBUF) |
+			    BIT(VIRTIO_NET_F_MQ),
 		.protocol_features = ALL_PROTOCOL,
 		.n_queue_pairs = 4,
 		.mtu = 1500,
