@@ -54,6 +54,29 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 	event_base_loopbreak(d->base);
 }
 
+/* Lets the keeper have the configuration as it is. */
+static void save_config(struct daemon *d)
+{
+	json_t *config = switch_config(d->context.sw);
+	char *text = json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS);
+
+	if (text)
+		keeper_client_set_config(d->keeper, text);
+	free(text);
+	json_decref(config);
+}
+
+static void save_when_settled(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval soon = { .tv_usec = 1000 };
+	struct daemon *d = arg;
+
+	if (switch_settled(d->context.sw))
+		save_config(d);
+	else
+		event_base_once(d->base, -1, EV_TIMEOUT, save_when_settled, d, &soon);
+}
+
 static void on_reload(evutil_socket_t sig, short what, void *arg)
 {
 	struct daemon *d = arg;
@@ -65,6 +88,8 @@ static void on_reload(evutil_socket_t sig, short what, void *arg)
 	}
 	if (config_file_apply(d->context.sw, d->context.config_path, d->context.log_level, &err))
 		log_error("reload: %s; nothing was changed", err.text);
+	else if (d->keeper)
+		save_when_settled(-1, 0, d);
 }
 
 /* Guests bring many fds: a connection, and three for each queue. */
@@ -98,18 +123,6 @@ static void on_keeper_lost(void *owner, const char *why)
 {
 	log_error("ending: the keeper: %s", why);
 	_exit(1);
-}
-
-/* Lets the keeper have the configuration as it is. */
-static void save_config(struct daemon *d)
-{
-	json_t *config = switch_config(d->context.sw);
-	char *text = json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS);
-
-	if (text)
-		keeper_client_set_config(d->keeper, text);
-	free(text);
-	json_decref(config);
 }
 
 /* No worker touches anything any more. */

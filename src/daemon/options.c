@@ -95,7 +95,7 @@ static enum options_verdict take(struct daemon_options *o, int letter, const cha
 		o->no_keeper = true;
 		return OPTIONS_RUN;
 	case 'k':
-		o->keeper_fd = atoi(optarg ? optarg : "");
+		o->keeper_fd = atoi(optarg ? optarg : "-1");
 		return OPTIONS_RUN;
 	case 'V':
 		puts("vireod " VIREO_VERSION);

@@ -17,9 +17,7 @@
 
 #define ANSWER_MS 5000 /* the keeper does little, and at once */
 #define START_MS 30000 /* but a process before this one may have to leave first */
-#define STATES_LEN                                                                    \
-	(VHOST_VRINGS_MAX * sizeof(struct ring_state)) /* those not used cost nothing \
-							*/
+#define STATES_LEN (VHOST_VRINGS_MAX * sizeof(struct ring_state)) /* unused ones cost nothing */
 
 LOG_MODULE("keeper");
 
@@ -237,6 +235,8 @@ static bool unpack_message(struct keeper_packet *p, struct vhost_message *m)
 	if (p->header.size < sizeof(m->header))
 		return false;
 	memcpy(&m->header, p->bytes, sizeof(m->header));
+	m->fds_lost = m->header.flags & KEEPER_FDS_LOST;
+	m->header.flags &= ~KEEPER_FDS_LOST;
 	if (m->header.size > sizeof(m->payload) ||
 	    p->header.size != sizeof(m->header) + m->header.size)
 		return false;

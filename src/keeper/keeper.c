@@ -51,6 +51,7 @@ struct keeper {
 	struct held *held;
 	int config_fd; /* -1: none */
 	bool ready, ever_ready, stopping;
+	bool reload;	  /* as soon as it is ready: before, SIGHUP would be its end */
 	uint64_t died_ns; /* when the last process ended or left; 0: there was none */
 	uint32_t n_crashes;
 	unsigned n_quick; /* crashes in a row that came soon */
@@ -320,6 +321,14 @@ static void on_upgrade_late(evutil_socket_t fd, short what, void *arg)
 
 /* ---- packets of a process */
 
+static void pass_reload(struct keeper *k)
+{
+	if (!k->reload || !k->now.pid || !k->ready)
+		return;
+	k->reload = false;
+	kill(k->now.pid, SIGHUP);
+}
+
 static void become_ready(struct keeper *k)
 {
 	event_del(k->upgrade_timer);
@@ -329,6 +338,7 @@ static void become_ready(struct keeper *k)
 		log_info("the switch runs again, process %d, after %.1f ms", k->now.pid,
 			 (double)(clock_ns() - k->died_ns) / NSEC_PER_MSEC);
 	k->ready = k->ever_ready = true;
+	pass_reload(k);
 	manager_notify("READY=1");
 }
 
@@ -457,6 +467,7 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 	}
 	if (!k->now.pid || waitpid(k->now.pid, &status, WNOHANG) != k->now.pid)
 		return;
+	keeper_link_drain(k->now.link); /* what it said is done, is done */
 	event_del(k->stop_timer);
 	if (ended(k, status))
 		start_later(k);
@@ -505,8 +516,8 @@ static void on_reload(evutil_socket_t sig, short what, void *arg)
 {
 	struct keeper *k = arg;
 
-	if (k->now.pid)
-		kill(k->now.pid, SIGHUP);
+	k->reload = true;
+	pass_reload(k);
 }
 
 /* ---- construction */

@@ -252,10 +252,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	struct keeper_packet p;
 	const char *why;
 
-	on_early(-1, 0, l); /* came before */
 	for (unsigned i = 0; i < PACKETS_PER_TURN && l->fd >= 0; i++) {
-		int rc = receive(l->fd, &p, &why);
+		int rc;
 
+		on_early(-1, 0, l); /* came before */
+		rc = receive(l->fd, &p, &why);
 		if (rc == 0)
 			return;
 		if (rc < 0) {
@@ -265,6 +266,14 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		}
 		l->ops->packet(l->owner, &p);
 	}
+}
+
+void keeper_link_drain(struct keeper_link *link)
+{
+	struct pollfd poller = { .fd = link->fd, .events = POLLIN };
+
+	while (link->fd >= 0 && poll(&poller, 1, 0) > 0)
+		on_readable(link->fd, EV_READ, link);
 }
 
 static int keep_early(struct keeper_link *l, const struct keeper_packet *p, struct error *err)
@@ -304,6 +313,8 @@ int keeper_link_wait(struct keeper_link *link, uint32_t kind, uint32_t device, i
 		if (now >= end)
 			return error_set(err, -ETIMEDOUT, "the other process does not answer");
 		on_writable(link->fd, EV_WRITE, link); /* maybe the question waits to be sent */
+		if (link->out.first)
+			poller.events |= POLLOUT;
 		poll(&poller, 1, (int)((end - now) / NSEC_PER_MSEC) + 1);
 	}
 }

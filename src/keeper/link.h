@@ -36,6 +36,10 @@ void keeper_link_destroy(struct keeper_link *link);
  * waits in memory. Nothing is sent on a closed link. */
 void keeper_link_send(struct keeper_link *link, const struct keeper_packet *p);
 
+/* Hands out, from inside this call, all that has come so far, up to the end if the other side has
+ * ended. */
+void keeper_link_drain(struct keeper_link *link);
+
 /* Whether something waits: who can wait, too, should, until writable(). */
 bool keeper_link_full(const struct keeper_link *link);
 

@@ -19,6 +19,7 @@
 #define KEEPER_FDS_MAX 8	    /* with one packet */
 #define KEEPER_PAYLOAD_MAX 4096	    /* bytes of one packet, behind its header */
 #define KEEPER_KEY_MAX KEEP_KEY_MAX /* bytes of a key, with the end */
+#define KEEPER_FDS_LOST (1u << 31)  /* of a message's flags: not all of its fds came */
 
 enum keeper_kind {
 	/* From the switch. */

@@ -75,10 +75,14 @@ static void send_connected(struct device *d)
 
 static void send_message(struct device *d, enum keeper_kind kind, const struct vhost_message *m)
 {
+	struct vhost_user_header header = m->header;
 	struct keeper_packet p;
 
+	header.flags &= ~KEEPER_FDS_LOST;
+	if (m->fds_lost)
+		header.flags |= KEEPER_FDS_LOST;
 	keeper_packet_init(&p, kind, d->id, d->connection);
-	memcpy(p.bytes, &m->header, sizeof(m->header));
+	memcpy(p.bytes, &header, sizeof(header));
 	memcpy(p.bytes + sizeof(m->header), m->payload.bytes, m->header.size);
 	p.header.size = (uint32_t)(sizeof(m->header) + m->header.size);
 	memcpy(p.fds, m->fds, m->n_fds * sizeof(m->fds[0]));
@@ -459,9 +463,11 @@ struct keeper_relay *keeper_relay_create(struct event_base *base)
 
 void keeper_relay_destroy(struct keeper_relay *relay)
 {
+	struct device *d, *next;
+
 	if (!relay)
 		return;
-	for (struct device *d = relay->devices, *next; d; d = next) {
+	for (d = relay->devices; d; d = next) {
 		next = d->next;
 		remove_device(d);
 	}

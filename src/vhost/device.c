@@ -349,11 +349,11 @@ void vhost_device_destroy(struct vhost_device *device)
 	if (!device)
 		return;
 	s = &device->session;
+	vhost_message_close_fds(&device->held);
+	if (s->vrings) /* before the endpoint, whose ring states they look at */
+		vhost_vrings_reset(s, true);
 	if (device->endpoint)
 		device->endpoint->ops->destroy(device->endpoint);
-	vhost_message_close_fds(&device->held);
-	if (s->vrings)
-		vhost_vrings_reset(s, true);
 	if (s->empty) {
 		vhost_memory_reset(s);
 		vhost_features_reset(s);

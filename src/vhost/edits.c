@@ -48,12 +48,41 @@ static void forget_device(struct list *list, const struct vhost_session *session
 	forget_gone_log(list, session);
 }
 
-/* Of a ring that a message has stopped, the kick fd is gone. */
+/* Without bit 30 it enables all rings, too, which the next one with it does not undo. */
+static void keep_features(struct list *list, uint64_t features)
+{
+	bool extended = features >> VHOST_USER_F_PROTOCOL_FEATURES & 1;
+
+	if (!extended) {
+		forget(list, VHOST_USER_SET_VRING_ENABLE, VHOST_KEY_ALL);
+		forget(list, VHOST_USER_RESET_OWNER, VHOST_KEY_ALL);
+		forget(list, VHOST_USER_SET_FEATURES, VHOST_KEY_ALL);
+	}
+	keep(list, VHOST_USER_SET_FEATURES, extended);
+}
+
+/* Each range of the configuration space for itself: only the same one covers all of it. */
+static void keep_config(struct list *list, const struct vhost_user_config *config)
+{
+	uint64_t begin = config->offset, end = begin + config->size;
+
+	end = min(end, (uint64_t)sizeof(struct virtio_net_config)); /* there is no more */
+	if (begin < end)
+		keep(list, VHOST_USER_SET_CONFIG, begin << 32 | end);
+}
+
+/* Of a ring that a message has stopped, the kick fd is gone, and where it was is known here only.
+ */
 static void forget_stopped(struct list *list, const struct vhost_session *session, unsigned index)
 {
-	if (!session->vrings[index].started)
-		forget(list, VHOST_USER_SET_VRING_KICK, index);
+	if (session->vrings[index].started)
+		return;
+	forget(list, VHOST_USER_SET_VRING_KICK, index);
+	add(list, VHOST_EDIT_BASE, VHOST_USER_SET_VRING_BASE, index);
+	list->edits[list->n - 1].value = session->vrings[index].base;
 }
+
+static_assert(VHOST_COUNT_MAX >= GUESTMEM_ADDS_MAX, "regions are kept as often as they were added");
 
 unsigned vhost_message_edits(const struct vhost_session *session, const struct vhost_message *m,
 			     struct vhost_edit edits[VHOST_EDITS_MAX])
@@ -62,6 +91,10 @@ unsigned vhost_message_edits(const struct vhost_session *session, const struct v
 	uint32_t request = m->header.request;
 
 	switch (request) {
+	case VHOST_USER_SET_FEATURES:
+		keep_features(&list, m->payload.u64);
+		forget_gone_log(&list, session);
+		break;
 	case VHOST_USER_SET_PROTOCOL_FEATURES:
 	case VHOST_USER_NET_SET_MTU:
 	case VHOST_USER_SET_BACKEND_REQ_FD:
@@ -69,12 +102,8 @@ unsigned vhost_message_edits(const struct vhost_session *session, const struct v
 	case VHOST_USER_SET_LOG_FD:
 		keep(&list, request, 0);
 		break;
-	case VHOST_USER_SET_FEATURES:
-		keep(&list, request, 0);
-		forget_gone_log(&list, session);
-		break;
 	case VHOST_USER_SET_CONFIG:
-		keep(&list, request, m->payload.config.offset);
+		keep_config(&list, &m->payload.config);
 		break;
 	case VHOST_USER_SET_STATUS:
 		if (m->payload.u64)
@@ -95,15 +124,19 @@ unsigned vhost_message_edits(const struct vhost_session *session, const struct v
 		keep(&list, request, 0);
 		break;
 	case VHOST_USER_ADD_MEM_REG:
-		keep(&list, request, m->payload.single.region.guest_addr);
+		add(&list, VHOST_EDIT_KEEP_MORE, request, m->payload.single.region.guest_addr);
 		break;
 	case VHOST_USER_REM_MEM_REG:
 		/* one of the table's, unless it was added */
 		forget(&list, VHOST_USER_ADD_MEM_REG, m->payload.single.region.guest_addr);
 		add(&list, VHOST_EDIT_KEEP_ELSE, request, m->payload.single.region.guest_addr);
 		break;
-	case VHOST_USER_SET_VRING_NUM:
 	case VHOST_USER_SET_VRING_BASE:
+		keep(&list, request, m->payload.state.index);
+		if (!session->vrings[m->payload.state.index].started)
+			forget(&list, VHOST_USER_SET_VRING_KICK, m->payload.state.index);
+		break;
+	case VHOST_USER_SET_VRING_NUM:
 		keep(&list, request, m->payload.state.index);
 		forget_stopped(&list, session, m->payload.state.index);
 		break;
@@ -114,8 +147,6 @@ unsigned vhost_message_edits(const struct vhost_session *session, const struct v
 	case VHOST_USER_GET_VRING_BASE:
 		forget_stopped(&list, session, m->payload.state.index);
 		forget_gone_log(&list, session);
-		add(&list, VHOST_EDIT_BASE, VHOST_USER_SET_VRING_BASE, m->payload.state.index);
-		list.edits[list.n - 1].value = m->payload.state.num; /* the answer */
 		break;
 	case VHOST_USER_SET_VRING_KICK:
 	case VHOST_USER_SET_VRING_CALL:

@@ -5,12 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "vhost/journal.h"
 
 struct entry {
 	struct entry *next, *prev; /* in order */
 	struct vhost_key key;
-	uint64_t number;
+	uint64_t number; /* the next VHOST_COUNT_MAX - 1 are its own, too */
+	unsigned count;	 /* how often it is kept */
 	unsigned n_fds;
 	int fds[VHOST_USER_FDS_MAX];
 	struct vhost_user_header header;
@@ -54,12 +56,19 @@ void vhost_journal_destroy(struct vhost_journal *journal)
 
 static void append(struct vhost_journal *j, struct entry *e)
 {
-	e->number = ++j->number;
+	e->number = j->number += VHOST_COUNT_MAX;
+	e->count = 1;
 	e->prev = j->last;
 	e->next = NULL;
 	*(j->last ? &j->last->next : &j->first) = e;
 	j->last = e;
 	j->n++;
+}
+
+static bool matches(const struct entry *e, const struct vhost_key *key)
+{
+	return e->key.request == key->request &&
+	       (key->detail == VHOST_KEY_ALL || e->key.detail == key->detail);
 }
 
 /* Returns whether there was something. */
@@ -70,13 +79,26 @@ static bool forget(struct vhost_journal *j, const struct vhost_key *key)
 
 	for (e = j->first; e; e = next) {
 		next = e->next;
-		if (e->key.request != key->request ||
-		    (key->detail != VHOST_KEY_ALL && e->key.detail != key->detail))
+		if (!matches(e, key))
 			continue;
-		drop(j, e);
 		found = true;
+		if (e->count > 1 && key->detail != VHOST_KEY_ALL)
+			e->count--;
+		else
+			drop(j, e);
 	}
 	return found;
+}
+
+static bool count_more(struct vhost_journal *j, const struct vhost_key *key)
+{
+	struct entry *e = j->first;
+
+	while (e && !matches(e, key))
+		e = e->next;
+	if (e)
+		e->count = min(e->count + 1, (unsigned)VHOST_COUNT_MAX);
+	return e;
 }
 
 static struct entry *make_entry(const struct vhost_user_header *header, const void *payload)
@@ -139,7 +161,8 @@ int vhost_journal_edit(struct vhost_journal *journal, const struct vhost_edit *e
 	if (make_entries(entries, edits, n, m) < 0)
 		return -ENOMEM;
 	for (unsigned i = 0; i < n; i++) {
-		if (edits[i].kind == VHOST_EDIT_KEEP_ELSE && forgot) {
+		if ((edits[i].kind == VHOST_EDIT_KEEP_ELSE && forgot) ||
+		    (edits[i].kind == VHOST_EDIT_KEEP_MORE && count_more(journal, &edits[i].key))) {
 			free(entries[i]);
 			continue;
 		}
@@ -163,7 +186,7 @@ uint64_t vhost_journal_next(const struct vhost_journal *journal, uint64_t after,
 {
 	const struct entry *e = journal->first;
 
-	while (e && e->number <= after)
+	while (e && e->number + e->count - 1 <= after)
 		e = e->next;
 	if (!e)
 		return 0;
@@ -172,5 +195,5 @@ uint64_t vhost_journal_next(const struct vhost_journal *journal, uint64_t after,
 	memcpy(m->payload.bytes, e->payload, e->header.size);
 	memcpy(m->fds, e->fds, sizeof(e->fds));
 	m->n_fds = e->n_fds;
-	return e->number;
+	return e->number > after ? e->number : after + 1;
 }

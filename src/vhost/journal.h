@@ -26,13 +26,18 @@ struct vhost_key {
 	uint64_t detail; /* a ring, the address of a memory region; 0 */
 };
 
-#define VHOST_KEY_ALL UINT64_MAX /* vhost_key.detail, to forget: whatever it is */
+#define VHOST_KEY_ALL UINT64_MAX /* vhost_key.detail, to forget: whatever it is, and all of it */
+#define VHOST_COUNT_MAX 256	 /* of the same message */
 
 enum vhost_edit_kind {
 	VHOST_EDIT_KEEP,   /* the message, under the key */
 	VHOST_EDIT_FORGET, /* what is kept under the key */
 	/* The message, under the key, unless the edit before has forgotten something. */
 	VHOST_EDIT_KEEP_ELSE,
+	/* The message, under the key, beside what is kept there, which is the same: it is told as
+	 * often as it came (VHOST_COUNT_MAX times at most), and VHOST_EDIT_FORGET takes one away.
+	 */
+	VHOST_EDIT_KEEP_MORE,
 	/* SET_VRING_BASE of the ring @key.detail with @value, whatever the message was. */
 	VHOST_EDIT_BASE,
 };
@@ -63,7 +68,8 @@ int vhost_journal_edit(struct vhost_journal *journal, const struct vhost_edit *e
 size_t vhost_journal_len(const struct vhost_journal *journal);
 
 /* Copies the oldest message that came behind @after (0: the oldest of all) to @m, whose fds stay
- * the journal's. Returns its number, for the next call, or 0 when there is none.
+ * the journal's. What is kept more than once comes as often. Returns its number, for the next call,
+ * or 0 when there is none.
  */
 uint64_t vhost_journal_next(const struct vhost_journal *journal, uint64_t after,
 			    struct vhost_message *m);

@@ -166,6 +166,8 @@ static int check_state(const struct vhost_session *s, const struct vhost_rule *r
 {
 	char text[64];
 
+	if (s->frozen)
+		return 0; /* an earlier process has looked, and told features may follow */
 	switch (rule->when) {
 	case VHOST_ALWAYS:
 		return 0;

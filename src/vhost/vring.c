@@ -57,6 +57,24 @@ static void stop_ring(struct vhost_session *s, struct vhost_vring *v)
 	v->started = v->resume = false;
 }
 
+/* It does not go on where it was. */
+static void forget_state(struct vhost_session *s, struct vhost_vring *v)
+{
+	v->resume = false;
+	if (s->ring_states && !s->frozen)
+		ring_state_stop(&s->ring_states[v - s->vrings]);
+}
+
+/* A ring that waits may have become another one: of another size or layout. */
+static void check_state(struct vhost_session *s, struct vhost_vring *v)
+{
+	uint64_t mark = ring_state_mark(is_packed(s), v->size);
+
+	if (v->started && !v->live && s->ring_states &&
+	    shared_load(&s->ring_states[v - s->vrings].running) != mark)
+		forget_state(s, v);
+}
+
 static bool translate(const struct vhost_session *s, const struct vhost_vring *v,
 		      struct ring_config *config)
 {
@@ -124,9 +142,15 @@ void vhost_vrings_revive(struct vhost_session *session)
 {
 	struct error err;
 
-	for (unsigned i = 0; i < session->n_vrings; i++)
-		if (run_ring(session, &session->vrings[i], &err))
-			log_limited(LOG_WARNING, "%s: %s", session->name, err.text);
+	for (unsigned i = 0; i < session->n_vrings; i++) {
+		struct vhost_vring *v = &session->vrings[i];
+
+		if (!run_ring(session, v, &err))
+			continue;
+		log_limited(LOG_WARNING, "%s: %s", session->name, err.text);
+		if (v->resume) /* nor could the next process */
+			forget_state(session, v);
+	}
 }
 
 int vhost_vrings_resume(struct vhost_session *session, struct error *err)
@@ -147,8 +171,10 @@ int vhost_vrings_resume(struct vhost_session *session, struct error *err)
 			session->state.n_again += min(shared_load(&session->ring_states[i].n_taken),
 						      (uint32_t)RING_TAKE_MAX);
 		rc = run_ring(session, v, err);
-		if (rc)
+		if (rc && v->resume)
 			return rc;
+		if (rc) /* nor did it run before */
+			log_limited(LOG_WARNING, "%s: %s", session->name, err->text);
 	}
 	return 0;
 }
@@ -157,6 +183,8 @@ void vhost_vrings_update(struct vhost_session *session)
 {
 	for (unsigned i = 0; i < session->n_vrings; i++)
 		pause_ring(session, &session->vrings[i]);
+	for (unsigned i = 0; i < session->n_vrings; i++)
+		check_state(session, &session->vrings[i]);
 	vhost_vrings_revive(session);
 }
 
@@ -186,27 +214,47 @@ void vhost_vrings_reset(struct vhost_session *session, bool fds)
 int vhost_set_vring_num(struct vhost_session *s, struct vhost_message *m, struct error *err)
 {
 	struct vhost_vring *v = &s->vrings[m->payload.state.index];
-	uint32_t num = m->payload.state.num;
+	uint32_t num = m->payload.state.num, old = v->size;
+	int rc;
 
 	if (num == 0 || num > RING_SIZE_MAX)
 		return error_set(err, -EINVAL, "ring size %u is not in 1..%u", num, RING_SIZE_MAX);
 	if (v->live)
 		stop_ring(s, v);
 	v->size = num;
-	return run_ring(s, v, err);
+	check_state(s, v);
+	rc = run_ring(s, v, err);
+	if (rc) /* changes nothing, as it is not kept either */
+		v->size = old;
+	return rc;
+}
+
+static void set_addr(struct vhost_vring *v, uint64_t desc, uint64_t driver, uint64_t device,
+		     bool has)
+{
+	v->desc_addr = desc;
+	v->driver_addr = driver;
+	v->device_addr = device;
+	v->has_addr = has;
 }
 
 int vhost_set_vring_addr(struct vhost_session *s, struct vhost_message *m, struct error *err)
 {
 	const struct vhost_user_vring_addr *a = &m->payload.addr;
 	struct vhost_vring *v = &s->vrings[a->index];
+	uint64_t desc = v->desc_addr, driver = v->driver_addr, device = v->device_addr;
+	bool had_addr = v->has_addr;
+	struct error again;
+	int rc;
 
 	pause_ring(s, v);
-	v->desc_addr = a->desc;
-	v->driver_addr = a->avail;
-	v->device_addr = a->used;
-	v->has_addr = true;
-	return run_ring(s, v, err);
+	set_addr(v, a->desc, a->avail, a->used, true);
+	rc = run_ring(s, v, err);
+	if (rc) { /* changes nothing, as it is not kept either */
+		set_addr(v, desc, driver, device, had_addr);
+		run_ring(s, v, &again);
+	}
+	return rc;
 }
 
 int vhost_set_vring_base(struct vhost_session *s, struct vhost_message *m, struct error *err)
@@ -214,11 +262,14 @@ int vhost_set_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 	struct vhost_vring *v = &s->vrings[m->payload.state.index];
 	uint32_t num = m->payload.state.num;
 
-	/* of a packed ring, two positions; they are checked when it starts */
-	if (num > UINT16_MAX && !is_packed(s))
+	/* Of a packed ring, two positions; they are checked when it starts. What was kept was
+	 * right, though the features may follow. */
+	if (num > UINT16_MAX && !is_packed(s) && !s->frozen)
 		return error_set(err, -EINVAL, "ring index %u is not in 0..65535", num);
 	if (v->live)
 		stop_ring(s, v);
+	else
+		forget_state(s, v); /* one that waits starts there, too */
 	v->base = num;
 	v->was_reset = false;
 	return 0;
@@ -320,16 +371,20 @@ int vhost_set_vring_kick(struct vhost_session *s, struct vhost_message *m, struc
 	rc = take_fd(m, &fd, err);
 	if (rc)
 		return rc;
+	rc = v->started ? run_ring(s, v, err) : 0;
+	if (rc) { /* changes nothing, as it is not kept either */
+		close_fd(&fd);
+		return rc;
+	}
 	close_fd(&v->kick_fd);
 	v->kick_fd = fd;
 	s->changed |= v->live;
 	if (v->started)
-		return run_ring(s, v, err);
+		return 0;
 	v->started = true;
 	v->was_reset = false;
 	memset(&v->ring, 0, sizeof(v->ring));
-	if (s->ring_states && !s->frozen)
-		ring_state_stop(&s->ring_states[v - s->vrings]);
+	forget_state(s, v);
 	rc = run_ring(s, v, err);
 	if (rc)
 		stop_ring(s, v);

@@ -174,7 +174,8 @@ bool guestmem_add_again(const struct guestmem *mem, const struct guestmem_region
 	if (i == mem->n_ranges)
 		return false;
 	region = mem->ranges[i].region;
-	if (!filemap_is(&region->file, fd, config->mmap_offset) || region->n_adds == UINT_MAX)
+	if (!filemap_is(&region->file, fd, config->mmap_offset) ||
+	    region->n_adds == GUESTMEM_ADDS_MAX)
 		return false;
 	region->n_adds++;
 	return true;

@@ -17,6 +17,7 @@
 #include "virtio/bus_guard.h"
 
 #define GUESTMEM_REGIONS_MAX 509 /* as QEMU's largest number of memory slots */
+#define GUESTMEM_ADDS_MAX 256	 /* times that one may be added */
 
 /* A region as the front-end describes it (vhost-user, "Memory region description"). */
 struct guestmem_region_config {

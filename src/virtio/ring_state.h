@@ -46,7 +46,7 @@ static_assert(sizeof(struct ring_state) == 1088 && sizeof(struct ring_state) % C
 /* What stands in a state while such a ring runs. */
 static inline uint64_t ring_state_mark(bool packed, uint32_t size)
 {
-	return RING_STATE_VERSION | (uint64_t)packed << 16 | (uint64_t)size << 32;
+	return RING_STATE_VERSION | (packed ? 1ull << 16 : 0) | (uint64_t)size << 32;
 }
 
 /* The ring runs no more: nobody can go on with it. */

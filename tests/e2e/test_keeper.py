@@ -279,6 +279,29 @@ def a_port_that_makes_it_crash(lab):
     switch.stop(crashes + 1)
 
 
+def what_was_reloaded_stays(lab):
+    """So is what came with SIGHUP, though nobody has asked for anything since."""
+    config = lab.dir / "vireo.conf"
+    config.write_text("port add one type dummy\n")
+    switch = Switch(lab, args=("--config", config))
+    path = switch.run_dir / "vm.sock"
+    config.write_text(f"port add vm type vhost-user path {path}\n")
+    os.kill(switch.process.pid, signal.SIGHUP)
+    wait_for(path.exists, 10, "the new port")
+    time.sleep(0.2)
+    kill(switch)
+    expect(set(switch.ports()) == {"vm"}, f"ports: {list(switch.ports())}")
+    # one that comes while the next process starts waits for it
+    config.write_text("port add two type dummy\n")
+    os.kill(switch.pid, signal.SIGKILL)
+    for _ in range(50):
+        os.kill(switch.process.pid, signal.SIGHUP)
+        time.sleep(0.0005)
+    wait_for(lambda: not path.exists(), 10, "the port to go")
+    wait_for(lambda: set(switch.ports()) == {"two"}, 10, "the new one")
+    switch.stop(2)
+
+
 def crash_loop_is_slowed_down(lab):
     switch = Switch(lab)
     for _ in range(5):
@@ -319,5 +342,7 @@ def first_start_fails(lab):
     expect(status == 1 and "colour" in text, f"status {status}: {text}")
 
 
-main(what_was_configured_stays, what_was_learned_stays, taps_stay, kills_under_load, kills_at_start_up, kills_with_testpmd, front_end_leaves_meanwhile, upgrades_under_load, upgrades_that_fail, a_port_that_makes_it_crash, crash_loop_is_slowed_down, keeper_dies,
-     first_start_fails, title=__doc__)
+main(what_was_configured_stays, what_was_reloaded_stays, what_was_learned_stays, taps_stay,
+     kills_under_load, kills_at_start_up, kills_with_testpmd, front_end_leaves_meanwhile,
+     upgrades_under_load, upgrades_that_fail, a_port_that_makes_it_crash, crash_loop_is_slowed_down,
+     keeper_dies, first_start_fails, title=__doc__)
