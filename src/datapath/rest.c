@@ -11,7 +11,7 @@
 #define PERIOD_NS (2 * NSEC_PER_MSEC)
 #define NAP_NS_MAX (60 * NSEC_PER_USEC)	      /* a nap is to be so long, at most, ... */
 #define NAP_PACKETS 24			      /* or until about so many packets wait */
-#define NAP_NS_MIN (5 * NSEC_PER_USEC)	      /* what is asked for, however late timers are */
+#define NAP_NS_MIN (2 * NSEC_PER_USEC)	      /* what is asked for, however late timers are */
 #define NAP_LATE_ASSUMED (20 * NSEC_PER_USEC) /* how late they are, before there was a nap */
 #define NAP_PACKETS_MIN 4		      /* that a nap must gather, for naps to begin ... */
 #define NAP_PACKETS_MAX 96		      /* and may: less than half of a usual ring */
