@@ -14,7 +14,7 @@
 #define NAP_NS_MIN (2 * NSEC_PER_USEC)	      /* what is asked for, however late timers are */
 #define NAP_LATE_ASSUMED (20 * NSEC_PER_USEC) /* how late they are, before there was a nap */
 #define NAP_PACKETS_MIN 4		      /* that a nap must gather, for naps to begin ... */
-#define NAP_PACKETS_MAX 96		      /* and may: less than half of a usual ring */
+#define NAP_PACKETS_MAX 80		      /* and may: less than half of a usual ring */
 #define NAP_PACKETS_LIMIT 144		      /* ... and to go on */
 #define NAP_FORGET 64			      /* periods in which a long nap is forgotten */
 #define NAP_POLL_NS 4			      /* of polling, for the square of how many waited */
