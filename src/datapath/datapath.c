@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -35,6 +37,9 @@ struct datapath {
 	struct event *poll;		       /* looks at the workers while somebody waits */
 	struct waiter *waiters, **last_waiter; /* in order of generation */
 	bool owes_view;			       /* the newest is older than what was asked for */
+	struct event *packet;		       /* there is one, which was awaited */
+	void (*on_packet)(void *arg);
+	void *packet_arg;
 };
 
 /* The next CPU of a list like "2,4-5", from *@at on; the list is circular. -EINVAL when it is no
@@ -101,6 +106,31 @@ static int start_workers(struct datapath *dp, const char *cpus, struct error *er
 			return error_set(err, r, "cannot start worker %u: %s", i, strerror(-r));
 	}
 	return 0;
+}
+
+static void on_packet(evutil_socket_t fd, short what, void *arg)
+{
+	struct datapath *dp = arg;
+	uint64_t n;
+
+	if (read(fd, &n, sizeof(n)) == sizeof(n) && dp->on_packet)
+		dp->on_packet(dp->packet_arg);
+}
+
+uint64_t datapath_packets(const struct datapath *dp)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < dp->shared.n_workers; i++)
+		n += counter_read(&dp->shared.workers[i].packets);
+	return n;
+}
+
+void datapath_await_packet(struct datapath *dp, void (*fn)(void *arg), void *arg)
+{
+	dp->on_packet = fn;
+	dp->packet_arg = arg;
+	__atomic_store_n(&dp->shared.awaited, true, __ATOMIC_RELAXED);
 }
 
 static bool passed(const struct datapath *dp, uint64_t generation)
@@ -204,7 +234,10 @@ int datapath_create(struct datapath **out, struct event_base *base, unsigned n_w
 	dp->shared.workers = aligned_alloc(CACHE_LINE, n_workers * sizeof(struct worker));
 	dp->shared.view = empty_view(n_workers);
 	dp->poll = evtimer_new(base, look_at_workers, dp);
-	if (!dp->shared.workers || !dp->shared.view || !dp->poll ||
+	dp->shared.packet_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	dp->packet = event_new(base, dp->shared.packet_fd, EV_READ | EV_PERSIST, on_packet, dp);
+	if (!dp->shared.workers || !dp->shared.view || !dp->poll || dp->shared.packet_fd < 0 ||
+	    !dp->packet || event_add(dp->packet, NULL) < 0 ||
 	    inboxes_init(&dp->shared.inboxes, n_workers) < 0) {
 		error_set(err, r, "out of memory");
 		dp->shared.n_workers = 0;
@@ -247,6 +280,10 @@ void datapath_destroy(struct datapath *dp)
 	inboxes_destroy(&dp->shared.inboxes);
 	if (dp->poll)
 		event_free(dp->poll);
+	if (dp->packet)
+		event_free(dp->packet);
+	if (dp->shared.packet_fd >= 0)
+		close(dp->shared.packet_fd);
 	free(dp->shared.workers);
 	free(dp);
 }

@@ -64,6 +64,13 @@ int datapath_inject(struct datapath *dp, uint32_t port, const void *frame, uint3
 void datapath_worker_stats(const struct datapath *dp, unsigned worker,
 			   struct datapath_worker_stats *stats);
 
+/* Packets handled by all workers so far. */
+uint64_t datapath_packets(const struct datapath *dp);
+
+/* Calls @fn(@arg), from the loop, once, when a worker handles packets; those that come at the same
+ * moment as this call may not count. */
+void datapath_await_packet(struct datapath *dp, void (*fn)(void *arg), void *arg);
+
 /* Workers never sleep (@always), or when there is nothing to do. */
 void datapath_set_poll_always(struct datapath *dp, bool always);
 bool datapath_poll_always(const struct datapath *dp);

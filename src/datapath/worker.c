@@ -154,6 +154,16 @@ static void nap(struct worker *w)
 	counter_add(&w->naps, 1);
 }
 
+/* The control thread has nothing to do until there are packets, and there are. */
+static void tell_packet(struct worker_shared *shared)
+{
+	uint64_t one = 1;
+
+	if (__atomic_exchange_n(&shared->awaited, false, __ATOMIC_RELAXED) &&
+	    write(shared->packet_fd, &one, sizeof(one)) < 0)
+		log_limited(LOG_WARNING, "calling the control thread: %s", strerror(errno));
+}
+
 /* After a turn with @n packets. Returns whether it took time. */
 static bool rest(struct worker *w, const struct view *view, uint64_t now, unsigned n)
 {
@@ -201,6 +211,8 @@ static void run(struct worker *w)
 			counter_add(&w->busy_ticks, ticks - before);
 			if (unlikely(sample))
 				counter_add(&w->sampled_ticks, ticks - before);
+			if (unlikely(__atomic_load_n(&shared->awaited, __ATOMIC_RELAXED)))
+				tell_packet(shared);
 		}
 		if (rest(w, view, now, n)) {
 			now = clock_ns();

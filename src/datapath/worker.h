@@ -31,6 +31,8 @@ struct worker_shared {
 	uint64_t generation; /* of it; stored after it */
 	bool stop;
 	bool poll_always; /* never sleep */
+	bool awaited;	  /* somebody wants to know, by packet_fd, when there is a packet */
+	int packet_fd;	  /* eventfd */
 	struct inboxes inboxes;
 	unsigned n_workers;
 	struct worker *workers;

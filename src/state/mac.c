@@ -312,6 +312,25 @@ static unsigned remove_if(struct mac_table *t, bool (*matches)(uint64_t value, c
 	return n;
 }
 
+bool mac_table_oldest(const struct mac_table *t, uint32_t *seen)
+{
+	bool found = false;
+
+	for (uint64_t i = 0; i <= t->mask; i++)
+		for (int w = 0; w < WAYS; w++) {
+			const struct mac_slot *e = &t->sets[i].ways[w];
+			uint64_t value = load_value(e);
+
+			if (!__atomic_load_n(&e->key, __ATOMIC_RELAXED) || value & MAC_VALUE_STATIC)
+				continue;
+			/* seconds wrap around */
+			if (!found || (int32_t)((uint32_t)value - *seen) < 0)
+				*seen = (uint32_t)value;
+			found = true;
+		}
+	return found;
+}
+
 struct flush {
 	uint32_t port;
 	bool also_static;

@@ -130,6 +130,9 @@ unsigned mac_table_flush(struct mac_table *table, uint32_t port, bool also_stati
 /* Removes learned entries not seen for @aging seconds at @now. Returns how many. */
 unsigned mac_table_age(struct mac_table *table, uint32_t now, uint32_t aging);
 
+/* When the learned entry that was not seen for longest was seen, seconds; false: there is none. */
+bool mac_table_oldest(const struct mac_table *table, uint32_t *seen);
+
 /* Calls @fn for each entry. */
 void mac_table_each(const struct mac_table *table, uint32_t now,
 		    void (*fn)(const struct mac_entry *entry, void *arg), void *arg);

@@ -219,10 +219,12 @@ int switch_bridge_apply(struct swtch *sw, const json_t *params, struct error *er
 	}
 	if (table_size(b->options) != table_size(options))
 		r = change_table(sw, b, table_size(options), err);
-	if (r == 0)
+	if (r == 0) {
 		set_options(b, options);
-	else
+		switch_wake_up(sw); /* addresses may be too old now */
+	} else {
 		json_decref(options);
+	}
 	return r;
 }
 

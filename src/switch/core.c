@@ -8,21 +8,9 @@
 
 #include "switch/private.h"
 
-#define AGE_PERIOD_S 5 /* between looks for addresses to forget */
-
 static void on_publish(evutil_socket_t fd, short what, void *arg)
 {
 	switch_publish(arg);
-}
-
-static void on_age(evutil_socket_t fd, short what, void *arg)
-{
-	switch_age_macs(arg);
-}
-
-static void on_balance(evutil_socket_t fd, short what, void *arg)
-{
-	switch_balance(arg);
 }
 
 static void on_attention(evutil_socket_t fd, short what, void *arg)
@@ -40,21 +28,14 @@ static void on_attention(evutil_socket_t fd, short what, void *arg)
 
 static int make_events(struct swtch *sw)
 {
-	struct timeval period = { .tv_sec = AGE_PERIOD_S };
-	struct timeval balance_period = { .tv_sec = BALANCE_PERIOD_S };
-
 	sw->attention_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (sw->attention_fd < 0)
 		return -errno;
 	sw->publish_event = evtimer_new(sw->base, on_publish, sw);
-	sw->age_event = event_new(sw->base, -1, EV_PERSIST, on_age, sw);
-	sw->balance_event = event_new(sw->base, -1, EV_PERSIST, on_balance, sw);
 	sw->attention_event =
 		event_new(sw->base, sw->attention_fd, EV_READ | EV_PERSIST, on_attention, sw);
-	if (!sw->publish_event || !sw->age_event || !sw->balance_event || !sw->attention_event)
+	if (!sw->publish_event || !sw->attention_event || switch_timer_init(sw) < 0)
 		return -ENOMEM;
-	event_add(sw->age_event, &period);
-	event_add(sw->balance_event, &balance_period);
 	event_add(sw->attention_event, NULL);
 	return 0;
 }
@@ -151,8 +132,7 @@ void switch_destroy(struct swtch *sw)
 	}
 	json_decref(sw->to_apply);
 	free_event(sw->publish_event);
-	free_event(sw->age_event);
-	free_event(sw->balance_event);
+	free_event(sw->timer);
 	free_event(sw->attention_event);
 	if (sw->attention_fd >= 0)
 		close(sw->attention_fd);

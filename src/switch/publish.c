@@ -298,6 +298,7 @@ void switch_publish(struct swtch *sw)
 	struct view *view = calloc(1, sizeof(*view));
 
 	event_del(sw->publish_event);
+	switch_wake_up(sw);
 	if (!view)
 		goto no_memory;
 	view->n_workers = datapath_n_workers(sw->dp);

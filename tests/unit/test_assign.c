@@ -276,7 +276,7 @@ static void pump_while_moving(struct rig *rig, unsigned n_workers, unsigned n_pa
 	unsigned seed = 7, n_moves = 0;
 	char name[8];
 
-	event_del(rig->sw->balance_event); /* only we move them */
+	event_del(rig->sw->timer); /* only we move them */
 	open_flows(rig, flows, n_pairs);
 	do {
 		left = pump_all(flows, n_pairs, total);

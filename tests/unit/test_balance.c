@@ -10,7 +10,7 @@ static int setup(void **state)
 
 	rig_open(&rig, 3);
 	rig_add_bridge(&rig, "br0");
-	event_del(rig.sw->balance_event); /* the test says when */
+	event_del(rig.sw->timer); /* the test says when */
 	*state = &rig;
 	return 0;
 }

@@ -14,7 +14,7 @@ static struct port *begin(struct rig *rig, struct guest *g, uint64_t features)
 	json_t *params = vhost_port("vm");
 	struct port *lan = rig_add(rig, "lan", NULL);
 
-	event_del(rig->sw->balance_event); /* queues move when the test says so */
+	event_del(rig->sw->timer); /* queues move when the test says so */
 	json_object_set_new(params, "queues", json_integer(PAIRS));
 	rig_do(rig, switch_port_add, params);
 	plug(rig, g, "vm", features | BIT(VIRTIO_NET_F_MQ), PAIRS, false);
@@ -208,7 +208,7 @@ static void test_order_while_pairs_move(void **state)
 	unsigned seed = 5, n_moves = 0;
 	struct guest a, b;
 
-	event_del(rig->sw->balance_event);
+	event_del(rig->sw->timer);
 	rig_do(rig, switch_port_add, vhost_port("a"));
 	rig_do(rig, switch_port_add, vhost_port("b"));
 	plug(rig, &a, "a", BIT(VIRTIO_NET_F_MQ), 2, false);

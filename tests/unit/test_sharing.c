@@ -152,7 +152,7 @@ static void play(unsigned n_workers, unsigned n_steps, unsigned seed)
 
 	rig_open(&rig, n_workers);
 	rig_add_bridge(&rig, "br0");
-	event_del(rig.sw->balance_event);
+	event_del(rig.sw->timer);
 	for (unsigned i = 0; i < n_steps; i++) {
 		for (unsigned from = 0; from < PORTS; from++)
 			send_some(&rig, from, &seed);
