@@ -100,15 +100,17 @@ def segmented(lab):
 
 
 def faster(lab):
-    """The same with and without; printed, not judged."""
+    """The same with and without, one TCP connection and four; printed, not judged."""
     results = []
     for options in ((), ("offload", "csum", "off")):
         switch, a, b = pair(lab, *options)
-        results.append(Flow(switch, a, b, IP["b"], "ab").mbits)
+        results.append([Flow(switch, a, b, IP["b"], "ab", more).mbits for more in ("", " -P 4")])
         switch.stop()
         for g in (a, b):
             lab.stop(g.process)
-    say(f"  {results[0]:.0f} Mbit/s with offload, {results[1]:.0f} without: {results[0] / results[1]:.1f} times")
+    for what, with_it, without in zip(("one connection", "four"), *results):
+        say(f"  {what}: {with_it:.0f} Mbit/s with offload, {without:.0f} without: "
+            f"{with_it / without:.1f} times")
 
 
 main(unsplit, segmented, faster, title=__doc__)
