@@ -107,10 +107,10 @@ struct swtch {
 	struct vhost_socket_maker sockets; /* of this process, unless told of other endpoints */
 	struct port_env env;
 	struct event *publish_event; /* a new view is wanted */
-	struct event *timer;  /* ages addresses and balances loads (quiet.c) */
-	bool quiet;	      /* without packets, so that there is nothing to look at */
-	unsigned n_quiet;     /* periods without packets, in a row */
-	uint64_t n_packets;   /* at the last look */
+	struct event *timer;	     /* ages addresses and balances loads (quiet.c) */
+	bool quiet;		     /* without packets, so that there is nothing to look at */
+	unsigned n_quiet;	     /* periods without packets, in a row */
+	uint64_t n_packets;	     /* at the last look */
 	struct event *attention_event;
 	int attention_fd; /* eventfd, written by workers */
 	json_t *to_apply; /* configuration whose additions wait for removals */
@@ -154,12 +154,12 @@ int port_canonical(const json_t *params, json_t **options, const struct port_ops
 /* Frees a port that no worker uses. */
 void switch_port_free(struct sw_port *p);
 /* Fills in the upcalls. */
+void switch_env_init(struct port_env *env, struct event_base *base,
+		     const struct vhost_endpoint_maker *endpoints);
+
 /* quiet.c: starts the timer, 0 or -1; and starts it again when something has changed. */
 int switch_timer_init(struct swtch *sw);
 void switch_wake_up(struct swtch *sw);
-
-void switch_env_init(struct port_env *env, struct event_base *base,
-		     const struct vhost_endpoint_maker *endpoints);
 /* "no port "vm2": did you mean "vm1"?" */
 int switch_no_such_port(const struct swtch *sw, const char *name, struct error *err);
 
