@@ -232,7 +232,8 @@ static void end_upgrade(struct keeper *k, const char *why)
 /* Opens a program, and makes sure that it is root's. */
 static int open_program(const char *path, struct error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* a pipe's other end is not waited for */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
 
 	if (fd < 0)

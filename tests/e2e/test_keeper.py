@@ -224,7 +224,8 @@ def upgrades_that_fail(lab):
     shutil.copy("/bin/sleep", lab.dir / "hangs")
     os.chown(lab.dir / "theirs", 65534, 65534)
     os.chmod(lab.dir / "open", 0o777)
-    for name, hint in (("nowhere", "nowhere"), ("text", "no program"), ("false", "exit status 1"),
+    os.mkfifo(lab.dir / "pipe", 0o700)
+    for name, hint in (("nowhere", "nowhere"), ("text", "no program"), ("pipe", "no program"), ("false", "exit status 1"),
                        ("theirs", "root"), ("open", "root")):
         text = switch.fails("upgrade", lab.dir / name)
         expect(hint in text, f"{name}: {text!r} lacks {hint!r}")
