@@ -229,32 +229,42 @@ static void test_lists(void **state)
 	assert_true(l.last.is_static && l.last.port == 8 && l.last.age == 0);
 }
 
-/* A port that floods addresses fills the table, and then pushes out nobody but itself. */
+/* A port that floods addresses fills the table, and then pushes out nobody but itself. Where an
+ * address may be is a matter of the hash function's secret, so single tables are luck; the sum of many
+ * is not. */
 static void test_flooder_pushes_out_its_own(void **state)
 {
-	struct mac_table *t = mac_table_create(256);
-	unsigned kept = 0, got = 0;
+	enum { TABLES = 64, OLD = 32, NEW = 64, SIZE = 256 };
+	unsigned kept = 0, got = 0, stayed = 0, sum = 0;
 
-	assert_non_null(t);
-	for (uint64_t i = 0; i < 32; i++)
-		learn(t, A + i, 1);
-	assert_int_equal(mac_table_count(t, 1), 32);
-	for (uint64_t i = 0; i < 20000; i++)
-		mac_table_learn(t, 0x0a0000000000ull + i * 7919, 0, 2, NOW + 1, 0);
-	assert_int_equal(mac_table_count(t, MAC_NO_PORT), 256);
-	for (uint64_t i = 0; i < 32; i++)
-		kept += mac_table_lookup(t, A + i, 0) == 1;
-	/* while the flooder held less than port 1, or next to nothing, it may have won a place */
-	assert_in_range(kept, 28, 32);
-	/* newcomers of other ports find room */
-	for (uint64_t i = 0; i < 64; i++) {
-		learn(t, 0x0c0000000000ull + i, 3);
-		got += mac_table_lookup(t, 0x0c0000000000ull + i, 0) == 3;
+	for (uint64_t k = 0; k < TABLES; k++) {
+		struct mac_table *t = mac_table_create(SIZE);
+		mac_t old = A + (k << 16), flood = 0x0a0000000000ull + (k << 32);
+		mac_t new = 0x0c0000000000ull + (k << 16);
+
+		assert_non_null(t);
+		for (unsigned i = 0; i < OLD; i++)
+			learn(t, old + i, 1);
+		assert_int_equal(mac_table_count(t, 1), OLD);
+		for (uint64_t i = 0; i < 4000; i++)
+			mac_table_learn(t, flood + i * 7919, 0, 2, NOW + 1, 0);
+		assert_int_equal(mac_table_count(t, MAC_NO_PORT), SIZE);
+		for (unsigned i = 0; i < OLD; i++)
+			kept += mac_table_lookup(t, old + i, 0) == 1;
+		/* newcomers of other ports find room */
+		for (unsigned i = 0; i < NEW; i++) {
+			learn(t, new + i, 3);
+			got += mac_table_lookup(t, new + i, 0) == 3;
+		}
+		stayed += mac_table_count(t, 3);
+		sum += mac_table_count(t, MAC_NO_PORT);
+		mac_table_destroy(t);
 	}
-	assert_in_range(got, 56, 64);
-	assert_in_range(mac_table_count(t, 3), 40, got); /* it may push out its own */
-	assert_in_range(mac_table_count(t, MAC_NO_PORT), 250, 256);
-	mac_table_destroy(t);
+	/* while the flooder held less than port 1, or next to nothing, it may have won a place */
+	assert_in_range(kept, TABLES * OLD * 9 / 10, TABLES * OLD);
+	assert_in_range(got, TABLES * NEW * 9 / 10, TABLES * NEW);
+	assert_in_range(stayed, TABLES * NEW * 3 / 4, got); /* they may push out their own */
+	assert_in_range(sum, TABLES * (SIZE - 6), TABLES * SIZE);
 }
 
 /* What the table says after many random steps is what a plain array says. */
