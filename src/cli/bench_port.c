@@ -56,10 +56,15 @@ static uint32_t flows_of(const struct bench_config *config, uint32_t index)
 	return (config->flows - index + config->n_queues - 1) / config->n_queues;
 }
 
-/* Every flow of a queue has a buffer at least, and what a ring can receive can be sent. */
+/* Every flow of a queue has a buffer at least; what a ring can receive can be sent, or as much as
+ * may be on its way: a guest does not use more memory than it needs, either. */
 static uint32_t sends_of(const struct bench_config *config, uint32_t index)
 {
-	return max(flows_of(config, index), config->ring_size / bench_config_buffers(config));
+	uint32_t n = config->ring_size / bench_config_buffers(config);
+
+	if (config->kind != BENCH_OPEN)
+		n = min(config->window, n);
+	return max(flows_of(config, index), n);
 }
 
 static uint64_t features_of(const struct bench_config *config)
