@@ -40,6 +40,7 @@
 #define STATES_LEN                                                                             \
 	8192	      /* of the file of ring states, what is watched: the rings that there are \
 		       */
+#define CHAINS_MAX 64 /* of a script */
 #define PATIENCE_S 30 /* for a child that plays a death */
 
 static_assert(PROCESS_RINGS * sizeof(struct ring_state) <= STATES_LEN, "all states are watched");
@@ -80,6 +81,7 @@ struct world {
 	struct driver_memory memory;
 	struct driver_ring driver;
 	unsigned n_chains, n_returned;
+	char cookies[CHAINS_MAX]; /* one for each chain */
 };
 
 /* What was said to, or by, a process that was stepped. */
@@ -288,7 +290,7 @@ static void get_chains(struct world *w)
 	char *cookie;
 
 	while ((cookie = driver_ring_get(&w->driver, &len)))
-		MUST(w, cookie == (char *)NULL + ++w->n_returned);
+		MUST(w, cookie == &w->cookies[w->n_returned++]);
 	MUST(w, !w->driver.broken && w->n_returned <= w->n_chains);
 }
 
@@ -298,8 +300,8 @@ static void add_chains(struct world *w, unsigned n)
 
 	get_chains(w);
 	for (; n; n--) {
-		w->n_chains++;
-		MUST(w, driver_ring_add(&w->driver, &iov, 1, NULL, 0, (char *)NULL + w->n_chains) ==
+		MUST(w, w->n_chains < CHAINS_MAX);
+		MUST(w, driver_ring_add(&w->driver, &iov, 1, NULL, 0, &w->cookies[w->n_chains++]) ==
 				0);
 	}
 	driver_ring_publish(&w->driver);
