@@ -664,6 +664,7 @@ static void world_destroy(struct world *w)
 	script_destroy(&w->script);
 	driver_ring_destroy(&w->driver);
 	munmap(w->process.snapshot, sizeof(struct snapshot));
+	unlink(w->path); /* of devices that were opened after a death */
 	rmdir(w->dir);
 	free(w);
 }
