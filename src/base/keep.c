@@ -6,7 +6,7 @@
 
 #include "base/keep.h"
 
-void *keep_memory(struct keep *keep, const char *key, size_t len)
+void *keep_memory(struct keep *keep, size_t len, int *file)
 {
 	/* all of it at once: workers do not wait for the kernel to clear pages */
 	int flags = MAP_POPULATE | (keep ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS), fd = -1;
@@ -16,11 +16,20 @@ void *keep_memory(struct keep *keep, const char *key, size_t len)
 		fd = memfd_create("vireo", MFD_CLOEXEC);
 	if (!keep || (fd >= 0 && ftruncate(fd, (off_t)len) == 0))
 		memory = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, fd, 0);
-	if (keep && memory != MAP_FAILED)
-		keep->hold(keep, key, &fd, 1);
+	*file = fd;
+	if (memory != MAP_FAILED)
+		return memory;
 	if (fd >= 0)
 		close(fd);
-	return memory == MAP_FAILED ? NULL : memory;
+	return NULL;
+}
+
+void keep_hold_memory(struct keep *keep, const char *key, int file)
+{
+	if (file < 0)
+		return;
+	keep->hold(keep, key, &file, 1);
+	close(file);
 }
 
 void *keep_old_memory(struct keep *keep, const char *key, size_t *len)

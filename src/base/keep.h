@@ -20,15 +20,19 @@ struct keep {
 	unsigned (*take)(struct keep *keep, const char *key, int *fds, unsigned max);
 };
 
-/* @len zeroed bytes, shared with whoever holds them under @key; with @keep NULL just memory. NULL
- * when memory is short. */
-void *keep_memory(struct keep *keep, const char *key, size_t len);
+/* @len zeroed bytes that can be held, and the file that they are in; with @keep NULL just memory,
+ * and -1. NULL when memory is short. */
+void *keep_memory(struct keep *keep, size_t len, int *file);
+
+/* Lets them be held under @key, in place of what was there: when everything is in them that a later
+ * process must find, since this one may die at any moment. Closes @file; -1 is fine. */
+void keep_hold_memory(struct keep *keep, const char *key, int file);
 
 /* The memory that an earlier process has left under @key, with its length; NULL: none, or no @keep.
  */
 void *keep_old_memory(struct keep *keep, const char *key, size_t *len);
 
-/* Unmaps what these two returned; NULL is fine. It is held as before. */
+/* Unmaps what these returned; NULL is fine. It is held as before. */
 void keep_unmap(void *memory, size_t len);
 
 /* Holds nothing under @key any more; @keep NULL is fine. */

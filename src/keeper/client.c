@@ -44,6 +44,17 @@ struct keeper_client {
 	void *owner;
 };
 
+/* Tells the keeper something that is so from now on. It must have it before anything follows from
+ * it: a message that has acted, and whose ring then carries frames, would act once more if this
+ * process died with the packet still in its memory. The keeper does little, so this hardly waits.
+ */
+static void tell(struct keeper_client *client, const struct keeper_packet *p)
+{
+	keeper_link_send(client->link, p);
+	if (keeper_link_flush(client->link, ANSWER_MS))
+		log_limited(LOG_ERROR, "the keeper does not read what it is told");
+}
+
 /* ---- endpoints */
 
 static struct remote_endpoint *of(struct vhost_endpoint *ep)
@@ -56,7 +67,7 @@ static void send_simple(const struct remote_endpoint *e, enum keeper_kind kind)
 	struct keeper_packet p;
 
 	keeper_packet_init(&p, kind, e->id, e->connection);
-	keeper_link_send(e->client->link, &p);
+	tell(e->client, &p);
 }
 
 static void remote_wait(struct vhost_endpoint *ep)
@@ -90,7 +101,7 @@ static void remote_done(struct vhost_endpoint *ep, const struct vhost_verdict *v
 	if (size)
 		memcpy(p.bytes + at + edits_len, v->payload, size);
 	p.header.size = (uint32_t)(at + edits_len + size);
-	keeper_link_send(e->client->link, &p);
+	tell(e->client, &p);
 }
 
 static void remote_destroy(struct vhost_endpoint *ep)
@@ -331,7 +342,7 @@ static void client_hold(struct keep *keep, const char *key, const int *fds, unsi
 	packet_of_key(&p, KEEPER_HOLD, key);
 	p.n_fds = min(n, (unsigned)KEEPER_FDS_MAX);
 	memcpy(p.fds, fds, p.n_fds * sizeof(fds[0]));
-	keeper_link_send(client->link, &p);
+	tell(client, &p);
 }
 
 static void client_release(struct keep *keep, const char *key)
@@ -340,7 +351,7 @@ static void client_release(struct keep *keep, const char *key)
 	struct keeper_packet p;
 
 	packet_of_key(&p, KEEPER_RELEASE, key);
-	keeper_link_send(client->link, &p);
+	tell(client, &p);
 }
 
 static unsigned client_take(struct keep *keep, const char *key, int *fds, unsigned max)
@@ -388,7 +399,7 @@ void keeper_client_set_config(struct keeper_client *client, const char *text)
 	} else {
 		keeper_packet_init(&p, KEEPER_CONFIG, 0, 0);
 		p.fds[p.n_fds++] = fd;
-		keeper_link_send(client->link, &p);
+		tell(client, &p);
 		free(client->config_sent);
 		client->config_sent = strdup(text);
 	}
@@ -404,7 +415,7 @@ void keeper_client_ready(struct keeper_client *client)
 		client_release(&client->keep, h->key);
 	held_clear(&client->held);
 	keeper_packet_init(&p, KEEPER_READY, 0, 0);
-	keeper_link_send(client->link, &p);
+	tell(client, &p);
 }
 
 void keeper_client_upgrade(struct keeper_client *client, const char *path)
@@ -414,20 +425,15 @@ void keeper_client_upgrade(struct keeper_client *client, const char *path)
 	keeper_packet_init(&p, KEEPER_UPGRADE, 0, 0);
 	p.header.size = (uint32_t)snprintf(p.text, sizeof(p.text), "%s", path) + 1;
 	p.header.size = min(p.header.size, (uint32_t)sizeof(p.text));
-	keeper_link_send(client->link, &p);
+	tell(client, &p);
 }
 
 void keeper_client_left(struct keeper_client *client)
 {
 	struct keeper_packet p;
-	struct error err;
 
 	keeper_packet_init(&p, KEEPER_LEFT, 0, 0);
-	keeper_link_send(client->link, &p);
-	/* nothing comes: what is waited for is that all has been sent */
-	for (unsigned i = 0; keeper_link_full(client->link) && i < ANSWER_MS; i++)
-		if (keeper_link_wait(client->link, KEEPER_LEAVE, 0, 1, &p, &err) == -ECONNRESET)
-			break;
+	tell(client, &p);
 }
 
 /* ---- construction */

@@ -447,6 +447,8 @@ static bool ended(struct keeper *k, int status)
 		k->fallback_fd = -1;
 		return true;
 	}
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) /* that somebody else has sent */
+		keeper_relay_crashed(k->relay);
 	k->died_ns = clock_ns();
 	k->n_crashes++;
 	k->n_quick = k->ready && k->died_ns - k->now.started_ns > WELL_NS ? 1 : k->n_quick + 1;

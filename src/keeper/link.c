@@ -166,19 +166,35 @@ bool keeper_link_full(const struct keeper_link *link)
 	return link->fd >= 0 && link->out.first;
 }
 
+/* Sends what waits, as far as the socket takes it. */
+static void send_waiting(struct keeper_link *l)
+{
+	while (l->out.first && send_now(l->fd, &l->out.first->packet) != -EAGAIN)
+		queue_drop_first(&l->out);
+}
+
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct keeper_link *l = arg;
 
-	while (l->out.first) {
-		int rc = send_now(l->fd, &l->out.first->packet);
-
-		if (rc == -EAGAIN)
-			return;
-		queue_drop_first(&l->out);
-	}
+	send_waiting(l);
+	if (l->out.first)
+		return;
 	event_del(l->write_event);
 	l->ops->writable(l->owner);
+}
+
+int keeper_link_flush(struct keeper_link *link, int ms)
+{
+	uint64_t end = clock_ns() + (uint64_t)ms * NSEC_PER_MSEC, now;
+
+	while (keeper_link_full(link) && (now = clock_ns()) < end) {
+		struct pollfd poller = { .fd = link->fd, .events = POLLOUT };
+
+		poll(&poller, 1, (int)((end - now) / NSEC_PER_MSEC) + 1);
+		send_waiting(link);
+	}
+	return keeper_link_full(link) ? -ETIMEDOUT : 0;
 }
 
 /* ---- receiving */
@@ -205,12 +221,15 @@ static int receive(int fd, struct keeper_packet *p, const char **why)
 			      .msg_iovlen = 2,
 			      .msg_control = control.bytes,
 			      .msg_controllen = sizeof(control.bytes) };
+	unsigned n_resets = 0;
 	ssize_t n;
 
 	p->n_fds = 0;
+	/* When a process has died with packets unread, the kernel tells that first, and once; what
+	 * it had sent comes behind that. */
 	do {
 		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || (errno == ECONNRESET && n_resets++ == 0)));
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
 	if (n < 0) {
@@ -312,7 +331,7 @@ int keeper_link_wait(struct keeper_link *link, uint32_t kind, uint32_t device, i
 		}
 		if (now >= end)
 			return error_set(err, -ETIMEDOUT, "the other process does not answer");
-		on_writable(link->fd, EV_WRITE, link); /* maybe the question waits to be sent */
+		send_waiting(link); /* maybe the question is in it */
 		if (link->out.first)
 			poller.events |= POLLOUT;
 		poll(&poller, 1, (int)((end - now) / NSEC_PER_MSEC) + 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One end of the socket between keeper and switch. Never blocks, except for keeper_link_wait(). One
- * thread.
+/* One end of the socket between keeper and switch. Never blocks, except for keeper_link_wait()
+ * and keeper_link_flush(). One thread.
  */
 #pragma once
 
@@ -35,6 +35,10 @@ void keeper_link_destroy(struct keeper_link *link);
 /* Sends @p; its fds stay the caller's and may be closed at once. What the socket does not take now
  * waits in memory. Nothing is sent on a closed link. */
 void keeper_link_send(struct keeper_link *link, const struct keeper_packet *p);
+
+/* Waits up to @ms until the socket has taken all that was sent: then the other process gets it,
+ * even if this one dies. Returns 0, also on a closed link, or -ETIMEDOUT. */
+int keeper_link_flush(struct keeper_link *link, int ms);
 
 /* Hands out, from inside this call, all that has come so far, up to the end if the other side has
  * ended. */

@@ -10,7 +10,10 @@
 #include "base/log.h"
 #include "keeper/relay.h"
 #include "vhost/journal.h"
+#include "vhost/names.h"
 #include "vhost/socket_endpoint.h"
+
+#define CRASHES_MAX 2 /* with the same message at hand */
 
 LOG_MODULE("keeper");
 
@@ -36,11 +39,13 @@ struct device {
 	struct vhost_journal *journal;
 	struct vhost_message message; /* came, and has not acted */
 	bool has_message;
+	unsigned n_crashes; /* of processes, while they had it */
 
 	enum told told;
 	uint64_t kept_until;
 	bool told_message;
-	bool tell_end; /* that the connection is over */
+	bool tell_end;	/* that the connection is over */
+	bool condemned; /* it is, by us; the switch has not said wait() yet */
 	char why[256];
 };
 
@@ -105,6 +110,11 @@ static bool tell_one(struct device *d)
 	struct vhost_message m;
 	uint64_t number;
 
+	if (d->tell_end && d->told == TOLD_NOTHING) { /* condemned: the end needs a beginning */
+		send_connected(d);
+		d->told = TOLD_ALL;
+		return true;
+	}
 	if (d->tell_end) {
 		d->tell_end = false;
 		send_end(d);
@@ -182,6 +192,7 @@ static void drop_message(struct device *d)
 	if (d->has_message)
 		vhost_message_close_fds(&d->message);
 	d->has_message = d->told_message = false;
+	d->n_crashes = 0;
 }
 
 static void forget_connection(struct device *d)
@@ -198,7 +209,7 @@ static void on_connected(void *owner, int peer_pid, bool resumed)
 
 	d->connection++;
 	d->connected = true;
-	d->over = false;
+	d->over = d->resumed = false;
 	d->peer_pid = peer_pid;
 	d->told = TOLD_NOTHING;
 	tell(d);
@@ -315,9 +326,10 @@ static int add_device(struct keeper_relay *relay, struct keeper_packet *p, struc
 static void adopt(struct device *d)
 {
 	d->told = TOLD_NOTHING;
-	d->told_message = d->tell_end = false;
-	d->resumed = d->connected;
-	if (d->over) {
+	d->told_message = false;
+	d->tell_end = d->condemned;
+	d->resumed = d->connected || d->condemned;
+	if (d->over && !d->condemned) {
 		d->over = false;
 		d->endpoint->ops->wait(d->endpoint);
 	}
@@ -384,7 +396,7 @@ static void device_packet(struct device *d, struct keeper_packet *p)
 	case KEEPER_DEVICE_WAIT:
 		if (!d->over)
 			break;
-		d->over = d->tell_end = false;
+		d->over = d->tell_end = d->condemned = false;
 		d->endpoint->ops->wait(d->endpoint);
 		break;
 	case KEEPER_DEVICE_HANG_UP:
@@ -426,6 +438,28 @@ void keeper_relay_attach(struct keeper_relay *relay, struct keeper_link *link)
 	relay->frozen = relay->ready = false;
 	for (struct device *d = relay->devices; d; d = d->next)
 		d->id = 0;
+}
+
+/* Who comes next is welcome: he may send something else. */
+static void condemn(struct device *d)
+{
+	snprintf(d->why, sizeof(d->why), "the switch crashed %u times while it handled %s",
+		 d->n_crashes, vhost_request_name(d->message.header.request));
+	log_error("%s: closing the connection: %s", d->where.name, d->why);
+	d->endpoint->ops->hang_up(d->endpoint);
+	forget_connection(d);
+	d->condemned = true;
+}
+
+void keeper_relay_crashed(struct keeper_relay *relay)
+{
+	for (struct device *d = relay->devices; d; d = d->next) {
+		if (!d->has_message || !d->told_message)
+			continue;
+		d->told_message = false; /* the next process may not get as far as that */
+		if (++d->n_crashes >= CRASHES_MAX)
+			condemn(d);
+	}
 }
 
 unsigned keeper_relay_n_orphans(const struct keeper_relay *relay)

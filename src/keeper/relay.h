@@ -6,9 +6,9 @@
  * it has acted, in one packet with the answer, which only then is sent, and with what is to be kept
  * (vhost/journal.h). If the process dies before it says so, the next one gets the same message
  * behind all that was kept; if it dies after that, the message is done. So each message acts once
- * as far as the front-end and the journal can tell, and its answer is sent exactly once. While no
- * process lives front-ends just wait: their sockets stay open, and what they send stays in the
- * kernel's buffers.
+ * as far as the front-end and the journal can tell, and its answer is sent exactly once. One that
+ * makes each process crash is not handed out for ever: its connection ends. While no process lives
+ * front-ends just wait: their sockets stay open, and what they send stays in the kernel's buffers.
  */
 #pragma once
 
@@ -26,6 +26,11 @@ void keeper_relay_destroy(struct keeper_relay *relay);
 
 /* A new process is there, or, with NULL, none is. It opens its devices anew. */
 void keeper_relay_attach(struct keeper_relay *relay, struct keeper_link *link);
+
+/* The process has crashed. A message that it was told and that has not acted may be why: after some
+ * crashes with the same one its connection is closed, and the next process is told that. Before
+ * attach(). */
+void keeper_relay_crashed(struct keeper_relay *relay);
 
 /* A packet whose kind is KEEPER_DEVICE_*; its fds are ours. */
 void keeper_relay_packet(struct keeper_relay *relay, struct keeper_packet *p);

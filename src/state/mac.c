@@ -223,6 +223,7 @@ struct mac_table *mac_table_create_kept(unsigned size, struct keep *keep, const 
 	struct mac_table *t = calloc(1, sizeof(*t));
 	struct mac_slot *old;
 	size_t old_len = 0;
+	int file;
 
 	if (!t)
 		return NULL;
@@ -231,14 +232,16 @@ struct mac_table *mac_table_create_kept(unsigned size, struct keep *keep, const 
 	while ((t->mask + 1) * WAYS < (uint64_t)size * 2)
 		t->mask = 2 * t->mask + 1;
 	old = keep_old_memory(keep, key, &old_len);
-	t->sets = keep_memory(keep, key, sets_len(t));
+	t->sets = keep_memory(keep, sets_len(t), &file);
 	if (t->sets && old)
 		learn_from(t, old, old_len / sizeof(*old));
 	keep_unmap(old, old_len);
-	if (t->sets)
-		return t;
-	free(t);
-	return NULL;
+	if (!t->sets) {
+		free(t);
+		return NULL;
+	}
+	keep_hold_memory(keep, key, file);
+	return t;
 }
 
 struct mac_table *mac_table_create(unsigned size)

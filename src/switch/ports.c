@@ -195,11 +195,12 @@ static int make_state(struct sw_port *p)
 	size_t len = sizeof(*p->state) + n_workers * sizeof(struct port_counters), old_len = 0;
 	struct view_port_state *old;
 	char key[KEEP_KEY_MAX];
+	int file;
 
 	state_key(p, key);
 	old = keep_old_memory(p->sw->env.keep, key, &old_len);
 	p->state_len = len;
-	p->state = keep_memory(p->sw->env.keep, key, len);
+	p->state = keep_memory(p->sw->env.keep, len, &file);
 	if (p->state && old && old_len == len && old->layout == state_layout(n_workers)) {
 		memcpy(p->state, old, len);
 		p->state->steer = NULL;
@@ -211,6 +212,7 @@ static int make_state(struct sw_port *p)
 		return -ENOMEM;
 	p->state->layout = state_layout(n_workers);
 	p->state->id = p->id;
+	keep_hold_memory(p->sw->env.keep, key, file);
 	return 0;
 }
 

@@ -57,9 +57,10 @@ struct quarantine *quarantine_open(struct keep *keep)
 {
 	struct quarantine *old, *q;
 	size_t len;
+	int file;
 
 	old = keep_old_memory(keep, KEY, &len);
-	q = keep_memory(keep, KEY, sizeof(*q));
+	q = keep_memory(keep, sizeof(*q), &file);
 	if (q) {
 		q->version = VERSION;
 		if (old && len == sizeof(*old) && old->version == VERSION) {
@@ -67,6 +68,7 @@ struct quarantine *quarantine_open(struct keep *keep)
 			if (*q->crashed)
 				judge(q);
 		}
+		keep_hold_memory(keep, KEY, file);
 		blame_install(q->crashed);
 	}
 	keep_unmap(old, len);

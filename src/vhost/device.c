@@ -38,6 +38,7 @@ struct vhost_device {
 	struct vhost_endpoint *endpoint;
 	const struct vhost_rule *held_rule;
 	struct vhost_message held;
+	unsigned n_kept; /* messages that an earlier process was told on this connection */
 };
 
 static const char *name(const struct vhost_device *d)
@@ -222,6 +223,9 @@ static void on_connected(void *owner, int peer_pid, bool resumed)
 	if (resumed)
 		d->session.features |= d->config.supported;
 	d->session.frozen = resumed;
+	d->n_kept = 0;
+	if (!resumed)
+		vhost_vrings_forget(&d->session);
 	state->connected = true;
 	state->peer_pid = peer_pid;
 	state->n_connects++;
@@ -242,6 +246,7 @@ static void on_kept(void *owner, struct vhost_message *m)
 	log_debug("%s: kept %s", name(d), vhost_request_name(m->header.request));
 	rc = rule ? vhost_message_check(&d->session, rule, m, &err)
 		  : error_set(&err, -EOPNOTSUPP, "not supported");
+	d->n_kept++;
 	blame_begin(name(d));
 	if (!rc)
 		rc = vhost_message_act(&d->session, rule, m, &err);
@@ -263,6 +268,8 @@ static void on_resumed(void *owner)
 		refuse(d, err.text, false);
 		return;
 	}
+	if (!d->n_kept) /* it came when no process was there */
+		vhost_vrings_forget(&d->session);
 	d->session.changed = false;
 	log_info("%s: goes on; up to %u frames are received again", name(d),
 		 d->session.state.n_again);

@@ -65,6 +65,17 @@ static void forget_state(struct vhost_session *s, struct vhost_vring *v)
 		ring_state_stop(&s->ring_states[v - s->vrings]);
 }
 
+/* What GET_VRING_BASE tells of a ring that the device's reset has stopped; 0: nothing special. The
+ * next process must know it, too. */
+static void set_reset_base(struct vhost_session *s, struct vhost_vring *v, uint32_t base)
+{
+	uint64_t *kept = s->ring_states ? &s->ring_states[v - s->vrings].reset_base : NULL;
+
+	v->reset_base = base;
+	if (kept && !s->frozen && shared_load(kept) != base)
+		shared_store(kept, base);
+}
+
 /* A ring that waits may have become another one: of another size or layout. */
 static void check_state(struct vhost_session *s, struct vhost_vring *v)
 {
@@ -165,6 +176,8 @@ int vhost_vrings_resume(struct vhost_session *session, struct error *err)
 
 		/* a ring that never had all that it needs has no state: it starts where the
 		 * front-end says */
+		if (!v->started && session->ring_states)
+			v->reset_base = (uint32_t)shared_load(&session->ring_states[i].reset_base);
 		v->resume = v->started && session->ring_states &&
 			    shared_load(&session->ring_states[i].running);
 		if (v->resume && i % 2) /* what the guest sends */
@@ -202,13 +215,18 @@ void vhost_vrings_reset(struct vhost_session *session, bool fds)
 		}
 		call_fd = v->call_fd;
 		err_fd = v->err_fd;
-		base = v->was_reset ? v->reset_base : v->base;
+		base = v->reset_base ? v->reset_base : v->base;
 		vhost_vring_init(v);
 		v->call_fd = call_fd;
 		v->err_fd = err_fd;
-		v->was_reset = !fds;
-		v->reset_base = base;
+		set_reset_base(session, v, fds ? 0 : base);
 	}
+}
+
+void vhost_vrings_forget(struct vhost_session *session)
+{
+	for (unsigned i = 0; i < session->n_vrings; i++)
+		set_reset_base(session, &session->vrings[i], 0);
 }
 
 int vhost_set_vring_num(struct vhost_session *s, struct vhost_message *m, struct error *err)
@@ -271,7 +289,7 @@ int vhost_set_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 	else
 		forget_state(s, v); /* one that waits starts there, too */
 	v->base = num;
-	v->was_reset = false;
+	set_reset_base(s, v, 0);
 	return 0;
 }
 
@@ -282,7 +300,7 @@ int vhost_get_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 	stop_ring(s, v);
 	if (!vhost_session_started(s))
 		vhost_dirty_log_reset(s);
-	m->payload.state.num = v->was_reset ? v->reset_base : v->base;
+	m->payload.state.num = v->reset_base ? v->reset_base : v->base;
 	return 0;
 }
 
@@ -382,7 +400,7 @@ int vhost_set_vring_kick(struct vhost_session *s, struct vhost_message *m, struc
 	if (v->started)
 		return 0;
 	v->started = true;
-	v->was_reset = false;
+	set_reset_base(s, v, 0);
 	memset(&v->ring, 0, sizeof(v->ring));
 	forget_state(s, v);
 	rc = run_ring(s, v, err);

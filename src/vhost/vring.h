@@ -23,6 +23,9 @@ void vhost_vring_init(struct vhost_vring *vring);
  */
 void vhost_vrings_reset(struct vhost_session *session, bool fds);
 
+/* The front-end is a new one: nothing that is kept of rings is of it. */
+void vhost_vrings_forget(struct vhost_session *session);
+
 /* After memory or features have changed: looks up the addresses of every started ring anew. Those
  * that are in no memory are not live; those whose memory has come back are. A live ring goes on
  * where it was.

@@ -31,7 +31,10 @@ struct ring_state {
 	uint64_t n_notified; /* notifications that were wanted */
 	uint32_t n_taken;    /* chains taken and not completed: what may be done twice */
 	uint32_t fault;	     /* enum ring_fault */
-	uint64_t reserved[3];
+	/* Of a ring that does not run since the device was reset: where it was then, if the
+	 * front-end has said nothing of it since, else 0. Written by the control thread. */
+	uint64_t reset_base;
+	uint64_t reserved[2];
 	/* Of each chain in flight, circular: its head (split), or its buffer id in the low 16 bits
 	 * and the number of its descriptors in the high ones (packed). */
 	uint32_t taken[RING_TAKE_MAX];

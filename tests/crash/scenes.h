@@ -2,10 +2,21 @@
 /* What processes are stepped through, each with a run of it for every layout and feature. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* One ring, every operation of virtio/ring.h, in any order. */
 void scene_ring(uint64_t features, uint32_t size, unsigned seed, unsigned n);
+
+/* A switch process that handles every vhost-user message, starts, tells the keeper what it has to,
+ * and ends; @hangs_up: it is the one that ends the connection. */
+void scene_message(uint64_t features, bool hangs_up);
+
+/* Fails when there is a message, or a packet to the keeper, that no process was stepped with. */
+void scene_message_report(void);
+
+/* A MAC table: @n operations. */
+void scene_mac(unsigned seed, unsigned n);
 
 /* Batches from one guest's ring to another's through the port code. */
 void scene_port(uint64_t features, uint32_t size, unsigned seed, unsigned n);

@@ -45,6 +45,7 @@ static uint8_t *place_of;
 static uintptr_t code_start, code_end;
 
 static uint64_t n_steps, n_packet_changes;
+static uint64_t n_calls[512]; /* behind which a death was played, by number */
 
 /* A path that begins at the top of the sources, not where the compiler was called. */
 static const char *source_name(const char *path)
@@ -120,7 +121,7 @@ void step_init(struct step *s, size_t len, size_t packets)
 	s->pid = 0;
 }
 
-static void put_to_death(struct step *s)
+void step_kill(struct step *s)
 {
 	if (!s->pid)
 		return;
@@ -131,7 +132,7 @@ static void put_to_death(struct step *s)
 
 void step_destroy(struct step *s)
 {
-	put_to_death(s);
+	step_kill(s);
 	munmap(s->memory, s->len);
 	munmap(s->op, sizeof(*s->op));
 	free(s->before);
@@ -168,15 +169,37 @@ void step_spawn(struct step *s)
 	assert_int_equal(ptrace(PTRACE_SETOPTIONS, s->pid, NULL, PTRACE_O_EXITKILL), 0);
 }
 
+static long read_register(const struct step *s, size_t offset)
+{
+	long value;
+
+	errno = 0;
+	value = ptrace(PTRACE_PEEKUSER, s->pid, offset, NULL);
+	assert_int_equal(errno, 0);
+	return value;
+}
+
 /* Where the process is. */
 static uintptr_t read_pc(const struct step *s)
 {
-	long pc;
+	return (uintptr_t)read_register(s, offsetof(struct user_regs_struct, rip));
+}
 
-	errno = 0;
-	pc = ptrace(PTRACE_PEEKUSER, s->pid, offsetof(struct user_regs_struct, rip), NULL);
-	assert_int_equal(errno, 0);
-	return (uintptr_t)pc;
+/* The system call that the instruction at @pc makes, or -1. The process is a fork of ours: its code
+ * is where ours is. */
+static long call_at(const struct step *s, uintptr_t pc)
+{
+	static const uint8_t syscall_code[] = { 0x0f, 0x05 };
+
+	if (!s->called || memcmp((const void *)pc, syscall_code, sizeof(syscall_code)) != 0)
+		return -1;
+	return read_register(s, offsetof(struct user_regs_struct, rax));
+}
+
+void step_note_call(long number)
+{
+	if (number >= 0 && (size_t)number < ARRAY_SIZE(n_calls))
+		n_calls[number]++;
 }
 
 static void step_one(struct step *s)
@@ -219,29 +242,38 @@ static void account(const struct step *s, struct place *place, uintptr_t pc)
 		 at, (size_t)(pc - (uintptr_t)__executable_start));
 }
 
+/* One instruction, the one at @pc. Whether a death behind it is to be played. */
+static bool step_and_look(struct step *s, uintptr_t pc)
+{
+	struct place *place = place_at(pc);
+	long call = call_at(s, pc);
+	bool changed;
+
+	step_one(s);
+	if (place)
+		place->n_runs++;
+	changed = memcmp(s->before, s->memory, s->len) != 0;
+	if (unlikely(changed))
+		account(s, place, pc);
+	if (likely(call < 0))
+		return changed;
+	return s->called(s->world, call) || changed;
+}
+
 bool step_run(struct step *s)
 {
-	uintptr_t pc = read_pc(s), at;
-
 	memcpy(s->before, s->memory, s->len);
 	__atomic_store_n(&s->op->busy, 1, __ATOMIC_RELEASE);
 	while (__atomic_load_n(&s->op->busy, __ATOMIC_ACQUIRE)) {
-		struct place *place = place_at(pc);
 		bool dies;
 
-		at = pc;
-		step_one(s);
-		pc = read_pc(s);
-		if (place)
-			place->n_runs++;
-		if (likely(!memcmp(s->before, s->memory, s->len)))
+		if (likely(!step_and_look(s, read_pc(s))))
 			continue;
-		account(s, place, at);
 		memcpy(s->before, s->memory, s->len);
 		dies = s->crash(s->world);
 		memcpy(s->memory, s->before, s->len);
 		if (dies) {
-			put_to_death(s);
+			step_kill(s);
 			return false;
 		}
 	}
@@ -270,5 +302,9 @@ void step_report(void)
 	for (unsigned i = 0; i < n_places; i++)
 		if (!places[i].n_runs)
 			print_error("%s was never executed\n", places[i].name);
+	for (size_t i = 0; i < ARRAY_SIZE(n_calls); i++)
+		if (n_calls[i])
+			print_message("system call %zu: died behind %llu\n", i,
+				      (unsigned long long)n_calls[i]);
 	assert_int_equal(n_missed, 0);
 }

@@ -6,7 +6,8 @@
  * while the process stands still, crash() plays what would follow if it had died there: a ring is
  * resumed and used until all is done, with us as its guest. Then the memory becomes again what it
  * was, and the next instruction is executed. What crash() knows of the guest it must restore
- * itself.
+ * itself. What a process tells others by a system call cannot be taken back; so those who are told
+ * get their turn behind each call, in called(), and then crash() is played on a copy of them.
  *
  * Every store that may change what is not a packet must be a shared_store(), which sites.h has
  * listed in the program. A change by any other instruction fails the test, and so does a place in
@@ -37,23 +38,34 @@ struct step {
 	void *world;
 	void (*perform)(void *world); /* in the process: does op */
 	bool (*crash)(void *world);   /* with us, see above. True: it really dies here. */
+	/* With us: it has made the system call @number. True: who dies here may be told from who
+	 * died before, so crash() follows. NULL: never. */
+	bool (*called)(void *world, long number);
 
 	/* for step.c */
 	uint8_t *before; /* the memory, as it was behind the last instruction */
 	pid_t pid;
 };
 
-/* Makes the memory, zeroed. The other fields of @s are the caller's. */
+/* Makes the memory, zeroed, in whole pages: others may be mapped in their place. The other fields
+ * of
+ * @s are the caller's. */
 void step_init(struct step *s, size_t len, size_t packets);
 
 /* Ends the process, if there is one, and frees the memory. */
 void step_destroy(struct step *s);
+
+/* Ends the process, if there is one. */
+void step_kill(struct step *s);
 
 /* Makes the process, from what we are now. */
 void step_spawn(struct step *s);
 
 /* Lets it do s->op, step by step. False: it is dead; step_spawn() makes another. */
 bool step_run(struct step *s);
+
+/* A note for step_report(). */
+void step_note_call(long number);
 
 /* Prints the list of places, and fails if one was never executed. */
 void step_report(void);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/compiler.h"
+#include "base/log.h"
 #include "guest.h"
 #include "scenes.h"
 
@@ -65,6 +66,19 @@ static void test_port(void **state)
 	run_all(scene_port, PACKED, packed, ARRAY_SIZE(packed), 4);
 }
 
+static void test_mac(void **state)
+{
+	scene_mac(1, scaled(200));
+}
+
+static void test_messages(void **state)
+{
+	log_set_level("all", "error", NULL);
+	scene_message(BIT(VIRTIO_F_VERSION_1), true);
+	scene_message(BIT(VIRTIO_F_VERSION_1) | PACKED, false);
+	scene_message_report();
+}
+
 static void test_every_store(void **state)
 {
 	step_report();
@@ -75,6 +89,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_ring, tell_what),
 		cmocka_unit_test_teardown(test_port, tell_what),
+		cmocka_unit_test(test_mac),
+		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_every_store),
 	};
 

@@ -14,6 +14,8 @@ import random
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import time
 
@@ -23,6 +25,7 @@ from lab import BUILD, Failure, Netns, Switch, expect, libc, main, run, say, sca
 
 RINGS = ("split", "packed")
 SYS_TGKILL = 234  # x86-64
+GET_FEATURES, SET_VRING_CALL = 1, 13
 
 
 def bench_load(lab, ring, kind, seconds, names=("a", "b")):
@@ -283,6 +286,53 @@ def a_port_that_makes_it_crash(lab):
     switch.stop(crashes + 1)
 
 
+def front_end(path):
+    sock = socket.socket(socket.AF_UNIX)
+    sock.settimeout(30)
+    sock.connect(str(path))
+    return sock
+
+
+def send_call_fd(sock):
+    fd = os.eventfd(0)
+    socket.send_fds(sock, [struct.pack("=IIIQ", SET_VRING_CALL, 1, 8, 0)], [fd])
+    os.close(fd)
+
+
+def is_answered(sock):
+    sock.sendall(struct.pack("=III", GET_FEATURES, 1, 0))
+    return len(sock.recv(100)) == 20
+
+
+def a_message_that_makes_it_crash(lab):
+    """It is not handed out for ever: its connection is closed, and others go on."""
+    flag = lab.dir / "crash"
+    if b"__sanitizer" in (BUILD / "vireod").read_bytes():
+        return  # they want to be the first library
+    switch = Switch(lab, wrap=("env", f"LD_PRELOAD={BUILD}/tests/e2e/libcrasher.so", f"CRASH_IF={flag}"))
+    evil, good = [front_end(switch.vhost(name)) for name in ("evil", "good")]
+    expect(is_answered(evil) and is_answered(good), "front-ends are not served")
+    flag.touch()
+    send_call_fd(evil)
+    expect(evil.recv(100) == b"", "the message was answered")
+    expect(is_answered(good), "the other front-end is not served")
+    switch.find()
+    why = switch.port("evil").get("last_error", "")
+    expect("crashed 2 times" in why and "SET_VRING_CALL" in why, f"the port says: {why!r}")
+    flag.unlink()
+    evil = front_end(switch.run_dir / "evil.sock")
+    send_call_fd(evil)
+    expect(is_answered(evil), "the next front-end is not served")
+    # a third time, and the port is to blame
+    flag.touch()
+    send_call_fd(evil)
+    expect(evil.recv(100) == b"", "the message was answered")
+    expect(is_answered(good), "the other front-end is not served")
+    switch.find()
+    expect(switch.port("evil").get("quarantined"), "it is not in quarantine")
+    switch.stop(3)
+
+
 def what_was_reloaded_stays(lab):
     """So is what came with SIGHUP, though nobody has asked for anything since."""
     config = lab.dir / "vireo.conf"
@@ -348,5 +398,6 @@ def first_start_fails(lab):
 
 main(what_was_configured_stays, what_was_reloaded_stays, what_was_learned_stays, taps_stay,
      kills_under_load, kills_at_start_up, kills_with_testpmd, front_end_leaves_meanwhile,
-     upgrades_under_load, upgrades_that_fail, a_port_that_makes_it_crash, crash_loop_is_slowed_down,
+     upgrades_under_load, upgrades_that_fail, a_port_that_makes_it_crash,
+     a_message_that_makes_it_crash, crash_loop_is_slowed_down,
      keeper_dies, first_start_fails, title=__doc__)

@@ -180,6 +180,7 @@ static void check_ring(const struct world *w, const struct vhost_session *before
 	CHECK_SAME(w, "device_addr", i, a->device_addr, b->device_addr);
 	CHECK_SAME(w, "live", i, a->live, b->live);
 	CHECK_SAME(w, "base", i, base_of(before, i), base_of(after, i));
+	CHECK_SAME(w, "base before the reset", i, a->reset_base, b->reset_base);
 	if (a->live) {
 		CHECK_SAME(w, "fault", i, a->ring.fault, b->ring.fault);
 		CHECK_SAME(w, "chains", i, a->ring.n_chains, b->ring.n_chains);
@@ -247,6 +248,7 @@ static void crash(struct world *w)
 		fail_msg("%s", err.text);
 	}
 	check_same(w, w->session, after);
+	w->session->frozen = true; /* the dead one says nothing of rings */
 	session_destroy(w->session);
 	w->session = after;
 	snprintf(w->trace[w->n_trace++ % TRACE_MAX], sizeof(w->trace[0]), "-- crash");
@@ -761,6 +763,27 @@ static void test_ring_that_cannot_run(void **state)
 	crash(w);
 }
 
+/* QEMU resets the device and then asks where its rings were. */
+static void test_reset_before_the_question(void **state)
+{
+	struct world *w = *state;
+	const struct vhost_rule *rule = vhost_message_rule(VHOST_USER_GET_VRING_BASE);
+	struct vhost_message m = { 0 };
+	struct error err;
+
+	send_number(w, VHOST_USER_SET_FEATURES, F_V1 | F_EXTENDED | F_PACKED);
+	send_number(w, VHOST_USER_SET_VRING_BASE, 0x80058005ull << 32);
+	send_region(w, VHOST_USER_ADD_MEM_REG);
+	send_whole_ring(w, 0);
+	send_number(w, VHOST_USER_SET_STATUS, 0);
+	crash(w);
+	assert_int_equal(vhost_message_act(w->session, rule, &m, &err), 0);
+	assert_int_equal(m.payload.state.num, 0x80058005);
+	send_number(w, VHOST_USER_SET_VRING_BASE, 7ull << 32);
+	crash(w);
+	assert_int_equal(w->session->vrings[0].reset_base, 0);
+}
+
 #define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 int main(void)
@@ -768,8 +791,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(test_region_added_often),	WORLD_TEST(test_features_that_enable),
 		WORLD_TEST(test_told_in_another_order), WORLD_TEST(test_stopped_by_size),
-		WORLD_TEST(test_ring_that_cannot_run),	cmocka_unit_test(test_random),
-		cmocka_unit_test(test_bounded),
+		WORLD_TEST(test_ring_that_cannot_run),	WORLD_TEST(test_reset_before_the_question),
+		cmocka_unit_test(test_random),		cmocka_unit_test(test_bounded),
 	};
 
 	log_set_level("all", "error", NULL); /* of wrong messages there are many */

@@ -14,14 +14,17 @@ static void test_memory(void **state)
 	struct fake_keep f;
 	size_t len = 0;
 	char *a, *b;
+	int file;
 
 	fake_keep_init(&f);
 	assert_null(keep_old_memory(&f.keep, "a", &len));
-	a = keep_memory(&f.keep, "a", 10000);
+	a = keep_memory(&f.keep, 10000, &file);
 	assert_non_null(a);
 	for (unsigned i = 0; i < 10000; i++)
 		assert_int_equal(a[i], 0);
 	strcpy(a, "mark");
+	assert_null(keep_old_memory(&f.keep, "a", &len)); /* not yet */
+	keep_hold_memory(&f.keep, "a", file);
 	/* the next process sees it, also what is written later */
 	b = keep_old_memory(&f.keep, "a", &len);
 	assert_non_null(b);
@@ -35,7 +38,11 @@ static void test_memory(void **state)
 	assert_string_equal(b, "more");
 	keep_unmap(b, len);
 	/* new memory takes its place */
-	a = keep_memory(&f.keep, "a", 64);
+	a = keep_memory(&f.keep, 64, &file);
+	b = keep_old_memory(&f.keep, "a", &len);
+	assert_string_equal(b, "more");
+	keep_unmap(b, len);
+	keep_hold_memory(&f.keep, "a", file);
 	b = keep_old_memory(&f.keep, "a", &len);
 	assert_int_equal(len, 64);
 	assert_string_equal(b, "");
@@ -48,11 +55,14 @@ static void test_memory(void **state)
 
 static void test_nobody(void **state)
 {
-	char *a = keep_memory(NULL, "a", 100);
+	int file;
+	char *a = keep_memory(NULL, 100, &file);
 	size_t len;
 
 	assert_non_null(a);
+	assert_int_equal(file, -1);
 	a[99] = 1;
+	keep_hold_memory(NULL, "a", file);
 	assert_null(keep_old_memory(NULL, "a", &len));
 	keep_release(NULL, "a");
 	keep_unmap(a, 100);

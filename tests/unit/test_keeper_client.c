@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The switch's end of the keeper, which is played here packet by packet. */
+#include <pthread.h>
+#include <time.h>
+
 #include "keeper/client.h"
 #include "keeper_peer.h"
 #include "virtio/ring_state.h"
@@ -498,15 +501,53 @@ static void test_device_with_waiting_ring(void **state)
 	expect(w, KEEPER_DEVICE_CLOSE);
 }
 
+/* A keeper that reads after a while, until a message is done. */
+static void *read_late(void *arg)
+{
+	struct world *w = arg;
+	struct pollfd poller = { .fd = w->keeper, .events = POLLIN };
+	struct keeper_packet p;
+
+	nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	while (poll(&poller, 1, 10000) == 1 && get_packet(w->keeper, &p)) {
+		keeper_packet_close_fds(&p);
+		if (p.header.kind == KEEPER_DEVICE_DONE)
+			return w;
+	}
+	return NULL;
+}
+
+/* However much waits to be told, what is told is with the keeper before anything else happens: the
+ * process may die behind it. */
+static void test_told_when_full(void **state)
+{
+	struct world *w = *state;
+	struct vhost_endpoint *ep = make(w, 1, -1);
+	struct keep *keep = keeper_client_keep(w->client);
+	struct vhost_verdict verdict = { .reply = true, .request = 1 };
+	pthread_t thread;
+	void *done;
+
+	put_connected(w, 1, false);
+	put_message(w, KEEPER_DEVICE_MESSAGE, 1, 5);
+	expect_told(w, "cm");
+	assert_int_equal(pthread_create(&thread, NULL, read_late, w), 0);
+	for (unsigned i = 0; i < 2000; i++)
+		keep->release(keep, "nothing");
+	ep->ops->done(ep, &verdict);
+	pthread_join(thread, &done); /* without a turn of the loop */
+	assert_ptr_equal(done, w);
+	ep->ops->destroy(ep);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_start),	TEST(test_hold),
-		TEST(test_wrong_start), TEST(test_lost),
-		TEST(test_resumed),	TEST(test_operations),
-		TEST(test_states),	TEST(test_device_with_waiting_ring),
+		TEST(test_start),	   TEST(test_hold),    TEST(test_wrong_start),
+		TEST(test_lost),	   TEST(test_resumed), TEST(test_operations),
+		TEST(test_told_when_full), TEST(test_states),  TEST(test_device_with_waiting_ring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

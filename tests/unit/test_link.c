@@ -264,6 +264,29 @@ static void test_wait_when_full(void **state)
 	assert_true(clock_ns() - begin < 10 * NSEC_PER_SEC);
 }
 
+/* What was sent is with the socket, without a turn of the loop. */
+static void test_flush(void **state)
+{
+	struct end *e = *state;
+	struct keeper_packet p;
+	pthread_t thread;
+
+	assert_int_equal(keeper_link_flush(e->link, 0), 0);
+	for (unsigned n = 0; n < 2000; n++) {
+		keeper_packet_init(&p, KEEPER_DEVICE_DONE, 1, n);
+		keeper_link_send(e->link, &p);
+	}
+	keeper_packet_init(&p, KEEPER_DEVICE_OPEN, 7, 0);
+	keeper_link_send(e->link, &p);
+	assert_int_equal(keeper_link_flush(e->link, 10), -ETIMEDOUT);
+	assert_int_equal(pthread_create(&thread, NULL, read_late, e), 0);
+	assert_int_equal(keeper_link_flush(e->link, 20000), 0);
+	assert_false(keeper_link_full(e->link));
+	pthread_join(thread, NULL);
+	turn(e);
+	assert_int_equal(e->n_writable, 1);
+}
+
 static void test_nonsense(void **state)
 {
 	static const uint8_t zeros[sizeof(struct keeper_header) + KEEPER_PAYLOAD_MAX + 1];
@@ -318,6 +341,24 @@ static void test_closed_behind_packets(void **state)
 	keeper_link_destroy(NULL);
 }
 
+/* Also when it died with something unread, which the kernel tells as an error first. */
+static void test_closed_with_packets_unread(void **state)
+{
+	struct end *e = *state;
+	struct keeper_packet p;
+
+	keeper_packet_init(&p, KEEPER_DEVICE_KEPT, 1, 0);
+	keeper_link_send(e->link, &p);
+	for (uint32_t i = 0; i < 100; i++)
+		number(e, i, 1);
+	close(e->fd);
+	e->fd = -1;
+	keeper_link_drain(e->link);
+	assert_int_equal(e->n_seen, 100);
+	assert_int_equal(e->n_closed, 1);
+	assert_string_equal(e->why, "it ended");
+}
+
 /* However much it is, at once; of one that has not ended, what there is. */
 static void test_drain(void **state)
 {
@@ -344,10 +385,18 @@ static void test_drain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_both_ways), TEST(test_full),	       TEST(test_full_at_the_end),
-		TEST(test_wait),      TEST(test_wait_inside),  TEST(test_wait_when_full),
-		TEST(test_nonsense),  TEST(test_too_many_fds), TEST(test_closed_behind_packets),
+		TEST(test_both_ways),
+		TEST(test_full),
+		TEST(test_full_at_the_end),
+		TEST(test_wait),
+		TEST(test_wait_inside),
+		TEST(test_wait_when_full),
+		TEST(test_nonsense),
+		TEST(test_too_many_fds),
+		TEST(test_closed_behind_packets),
 		TEST(test_drain),
+		TEST(test_flush),
+		TEST(test_closed_with_packets_unread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,9 +99,11 @@ static void test_garbage(void **state)
 {
 	struct fake_keep f;
 	char *memory;
+	int file;
 
 	fake_keep_init(&f);
-	memory = keep_memory(&f.keep, "quarantine", 100);
+	memory = keep_memory(&f.keep, 100, &file);
+	keep_hold_memory(&f.keep, "quarantine", file);
 	memset(memory, 0xff, 100);
 	assert_false(quarantine_holds(begin(&f), "evil"));
 	keep_unmap(memory, 100);

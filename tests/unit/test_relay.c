@@ -265,6 +265,64 @@ static void test_dies_at_any_point(void **state)
 	close(peer);
 }
 
+/* A message that makes each process crash is given up, with its connection; then everything is as
+ * before, also for a process that was not told. */
+static void test_message_that_crashes(void **state)
+{
+	struct world *w = *state;
+	struct keeper_packet *p;
+	uint32_t c;
+	int peer;
+
+	open_device(w, 1, "vm", w->paths[0], NULL);
+	open_device(w, 2, "other", w->paths[1], NULL);
+	peer = connect_to(w->paths[0]);
+	c = expect_connected(w, 1, false);
+	for (unsigned i = 0; i < 2; i++) { /* not the same */
+		ask_keeper(peer, i, NULL, 0);
+		expect_message(w, KEEPER_DEVICE_MESSAGE, 1, i, NULL);
+		die(w);
+		keeper_relay_crashed(w->relay);
+		keeper_relay_crashed(w->relay); /* one that was told nothing */
+		begin_process(w);
+		open_device(w, 1, "vm", w->paths[0], NULL);
+		assert_int_equal(expect_connected(w, 1, true), c);
+		expect(w, KEEPER_DEVICE_RESUMED, 1);
+		expect_message(w, KEEPER_DEVICE_MESSAGE, 1, i, NULL);
+		if (i)
+			break;
+		done(w, 1, c, 7, 0);
+		assert_int_equal(answer(w, peer), 7);
+	}
+	die(w);
+	keeper_relay_crashed(w->relay);
+	assert_int_equal(answer(w, peer), -1);
+	close(peer);
+	peer = connect_to(w->paths[0]);
+	for (uint32_t id = 5; id < 7; id++) { /* the first one dies before it has understood */
+		begin_process(w);
+		assert_true(open_device(w, id, "vm", w->paths[0], NULL));
+		assert_int_equal(expect_connected(w, id, true), c);
+		p = expect(w, KEEPER_DEVICE_DISCONNECTED, id);
+		assert_int_equal(p->header.connection, c);
+		assert_string_equal(p->text,
+				    "the switch crashed 2 times while it handled message 77");
+		expect_nothing(w);
+		if (id == 5)
+			die(w);
+	}
+	put(w->process, KEEPER_DEVICE_WAIT, 6, c, NULL, 0);
+	assert_int_equal(expect_connected(w, 6, false), c + 1);
+	die(w);
+	keeper_relay_crashed(w->relay);
+	begin_process(w);
+	assert_true(open_device(w, 7, "vm", w->paths[0], NULL));
+	assert_int_equal(expect_connected(w, 7, true), c + 1);
+	expect(w, KEEPER_DEVICE_RESUMED, 7);
+	expect_nothing(w);
+	close(peer);
+}
+
 /* The fds of what is kept, and of what is not done, are the same in each process. */
 static void test_fds_stay(void **state)
 {
@@ -608,6 +666,7 @@ static void test_hostile_front_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_message_that_crashes),
 		TEST(test_dies_at_any_point),
 		TEST(test_fds_stay),
 		TEST(test_front_end_leaves_meanwhile),
