@@ -7,5 +7,8 @@
 /* One ring, every operation of virtio/ring.h, in any order. */
 void scene_ring(uint64_t features, uint32_t size, unsigned seed, unsigned n);
 
+/* The same of a ring that notes what is in flight. */
+void scene_inflight(uint64_t features, uint32_t size, unsigned seed, unsigned n);
+
 /* Batches from one guest's ring to another's through the port code. */
 void scene_port(uint64_t features, uint32_t size, unsigned seed, unsigned n);
