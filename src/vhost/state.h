@@ -26,10 +26,11 @@ struct vhost_vring {
 	uint32_t size;	  /* SET_VRING_NUM; 0: not set */
 	uint64_t desc_addr, driver_addr, device_addr; /* front-end virtual addresses */
 	bool has_addr;
-	uint32_t base;	     /* SET_VRING_BASE: where to start, see ring_start() */
-	bool was_reset;	     /* by the device's reset, and nothing was said of it since */
-	uint32_t reset_base; /* where it was then */
-	bool resume;	     /* goes on from its state the next time that it starts */
+	uint32_t base;		   /* SET_VRING_BASE: where to start, see ring_start() */
+	bool was_reset;		   /* by the device's reset, and nothing was said of it since */
+	uint32_t reset_base;	   /* where it was then */
+	bool resume;		   /* goes on from its state the next time that it starts */
+	struct inflight *inflight; /* of a live ring: where it notes what is in flight */
 };
 
 /* What the owner is told. Control thread. */
