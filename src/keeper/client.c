@@ -101,6 +101,9 @@ static void remote_done(struct vhost_endpoint *ep, const struct vhost_verdict *v
 	if (size)
 		memcpy(p.bytes + at + edits_len, v->payload, size);
 	p.header.size = (uint32_t)(at + edits_len + size);
+	if (v->reply && v->n_fds)
+		memcpy(p.fds, v->fds, v->n_fds * sizeof(v->fds[0]));
+	p.n_fds = v->reply ? v->n_fds : 0;
 	tell(e->client, &p);
 }
 

@@ -34,7 +34,7 @@ enum keeper_kind {
 	KEEPER_DEVICE_CLOSE, /* the endpoint goes, and what is kept */
 	KEEPER_DEVICE_WAIT,  /* the next front-end may come */
 	KEEPER_DEVICE_HANG_UP,
-	KEEPER_DEVICE_DONE, /* struct keeper_done, edits, the answer's payload */
+	KEEPER_DEVICE_DONE, /* struct keeper_done, edits, the answer's payload and fds */
 
 	/* From the keeper. */
 	KEEPER_HELD,  /* key; fds: as KEEPER_HOLD brought them */

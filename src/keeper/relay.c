@@ -372,7 +372,9 @@ static void device_done(struct device *d, struct keeper_packet *p)
 	struct vhost_verdict verdict = { .reply = done->reply,
 					 .request = done->request,
 					 .payload = p->bytes + sizeof(*done) + edits_len,
-					 .size = done->size };
+					 .size = done->size,
+					 .fds = p->fds,
+					 .n_fds = p->n_fds };
 
 	if (!d->has_message || done->n_edits > VHOST_EDITS_MAX ||
 	    p->header.size != sizeof(*done) + edits_len + done->size)

@@ -220,6 +220,7 @@ static uint64_t offered_protocol_features(bool config)
 	       1ull << VHOST_USER_PROTOCOL_F_RARP | 1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK |
 	       1ull << VHOST_USER_PROTOCOL_F_NET_MTU | 1ull << VHOST_USER_PROTOCOL_F_BACKEND_REQ |
 	       1ull << VHOST_USER_PROTOCOL_F_RESET_DEVICE |
+	       1ull << VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |
 	       1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
 	       1ull << VHOST_USER_PROTOCOL_F_STATUS |
 	       (uint64_t)config << VHOST_USER_PROTOCOL_F_CONFIG;

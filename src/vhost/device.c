@@ -112,7 +112,8 @@ static bool conclude(struct vhost_device *d, const struct vhost_rule *rule, stru
 					 .request = m->header.request,
 					 .edits = edits };
 
-	vhost_message_close_fds(m);
+	if (rc || !(rule && rule->reply_fd))
+		vhost_message_close_fds(m);
 	if (rc) {
 		error_prefix(err, "%s", vhost_request_name(m->header.request));
 		if (!wants_ack) {
@@ -125,7 +126,10 @@ static bool conclude(struct vhost_device *d, const struct vhost_rule *rule, stru
 	}
 	verdict.payload = has_reply ? (const void *)&m->payload : &ack;
 	verdict.size = has_reply ? m->header.size : sizeof(ack);
+	verdict.fds = m->fds;
+	verdict.n_fds = m->n_fds;
 	d->endpoint->ops->done(d->endpoint, &verdict);
+	vhost_message_close_fds(m);
 	return true;
 }
 

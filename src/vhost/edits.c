@@ -39,7 +39,7 @@ static void forget_device(struct list *list, const struct vhost_session *session
 	static const uint32_t undone[] = {
 		VHOST_USER_SET_FEATURES,   VHOST_USER_SET_STATUS,	VHOST_USER_RESET_OWNER,
 		VHOST_USER_SET_VRING_NUM,  VHOST_USER_SET_VRING_ADDR,	VHOST_USER_SET_VRING_BASE,
-		VHOST_USER_SET_VRING_KICK, VHOST_USER_SET_VRING_ENABLE,
+		VHOST_USER_SET_VRING_KICK, VHOST_USER_SET_VRING_ENABLE, VHOST_USER_SET_INFLIGHT_FD,
 	};
 
 	static_assert(ARRAY_SIZE(undone) < VHOST_EDITS_MAX, "they fit, and the log");
@@ -100,6 +100,7 @@ unsigned vhost_message_edits(const struct vhost_session *session, const struct v
 	case VHOST_USER_SET_BACKEND_REQ_FD:
 	case VHOST_USER_SET_LOG_BASE:
 	case VHOST_USER_SET_LOG_FD:
+	case VHOST_USER_SET_INFLIGHT_FD:
 		keep(&list, request, 0);
 		break;
 	case VHOST_USER_SET_CONFIG:

@@ -37,10 +37,12 @@ struct vhost_endpoint_events {
 
 /* What comes of a message. */
 struct vhost_verdict {
-	bool reply; /* the next three are the answer's */
+	bool reply; /* the next five are the answer's */
 	uint32_t request;
 	const void *payload;
-	size_t size;			/* bytes, at most VHOST_USER_PAYLOAD_MAX */
+	size_t size;	/* bytes, at most VHOST_USER_PAYLOAD_MAX */
+	const int *fds; /* that go with it; stay the caller's */
+	unsigned n_fds;
 	const struct vhost_edit *edits; /* in this order */
 	unsigned n_edits;
 };

@@ -8,6 +8,7 @@
 #include "packet/ethernet.h"
 #include "vhost/dirty_log.h"
 #include "vhost/features.h"
+#include "vhost/inflight.h"
 #include "vhost/names.h"
 #include "vhost/socket.h"
 #include "vhost/vring.h"
@@ -32,6 +33,7 @@ void vhost_features_reset(struct vhost_session *s)
 {
 	vhost_dirty_log_reset(s);
 	vhost_dirty_log_set_fd(s, -1);
+	vhost_inflight_reset(s);
 	s->state.features = 0;
 	s->state.protocol_features = 0;
 	s->state.mtu = 0;
@@ -157,6 +159,7 @@ static void reset_device(struct vhost_session *s)
 {
 	vhost_vrings_reset(s, false);
 	vhost_dirty_log_reset(s);
+	vhost_inflight_reset(s);
 	s->state.features = 0;
 	s->state.status = 0;
 	s->changed = true;

@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "vhost/answer.h"
 #include "vhost/channel.h"
+#include "vhost/kept_inflight.h"
 #include "vhost/socket.h"
 
 #define RETRY_FIRST_MS 50
@@ -30,6 +32,7 @@ enum phase {
 	PHASE_QUEUES,	/* ask for the number of queues, and wait */
 	PHASE_SLOTS,	/* ask for memory slots, and wait */
 	PHASE_ACCEPT,	/* tell features and status */
+	PHASE_INFLIGHT, /* ask for an inflight region, unless there is one, and hand it over */
 	PHASE_MEMORY,	/* hand over memory, region by region or as a table */
 	PHASE_UP,	/* rings may be started */
 };
@@ -79,6 +82,7 @@ struct frontend {
 	uint64_t features, protocol_features;
 	bool can_log; /* VHOST_F_LOG_ALL is offered */
 	uint64_t n_pairs;
+	struct kept_inflight inflight;	      /* outlives connections */
 	struct expected expected[EXPECT_MAX]; /* circular */
 	unsigned first_expected, n_expected;
 	bool starting;	     /* rings were started, the question that ends it was not sent */
@@ -136,29 +140,14 @@ static void down(struct frontend *fe, const char *why)
 		fe->ops->down(fe->owner, why);
 }
 
-/* Has an answer of its own, whether asked for or not. */
-static bool is_answered(uint32_t request)
-{
-	switch (request) {
-	case VHOST_USER_GET_FEATURES:
-	case VHOST_USER_GET_PROTOCOL_FEATURES:
-	case VHOST_USER_GET_QUEUE_NUM:
-	case VHOST_USER_GET_MAX_MEM_SLOTS:
-	case VHOST_USER_GET_VRING_BASE:
-	case VHOST_USER_SET_LOG_BASE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 static int say(struct frontend *fe, uint32_t request, const void *payload, size_t size,
 	       const int *fds, unsigned n_fds)
 {
-	bool ack = !is_answered(request) && has_protocol(fe, VHOST_USER_PROTOCOL_F_REPLY_ACK) &&
+	bool answered = answer_len(request) > 0;
+	bool ack = !answered && has_protocol(fe, VHOST_USER_PROTOCOL_F_REPLY_ACK) &&
 		   request != VHOST_USER_SET_PROTOCOL_FEATURES;
 
-	if (ack || is_answered(request)) {
+	if (ack || answered) {
 		if (fe->n_expected == EXPECT_MAX)
 			return -ENOBUFS;
 		fe->expected[(fe->first_expected + fe->n_expected++) % EXPECT_MAX] =
@@ -286,8 +275,26 @@ static int say_accept(struct frontend *fe)
 
 	if (rc == 0 && has_protocol(fe, VHOST_USER_PROTOCOL_F_STATUS))
 		rc = say_u64(fe, VHOST_USER_SET_STATUS, status);
-	fe->phase = PHASE_MEMORY;
+	fe->phase = has_protocol(fe, VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) ? PHASE_INFLIGHT
+									   : PHASE_MEMORY;
 	return rc;
+}
+
+/* The region of the connections before goes on; the first one needs one. */
+static int say_inflight(struct frontend *fe)
+{
+	const struct vhost_user_inflight wanted = {
+		.num_queues = (uint16_t)min(2 * fe->n_pairs, (uint64_t)FRONTEND_VRINGS_MAX),
+		.queue_size = fe->config.inflight_size,
+	};
+
+	if (fe->inflight.fd < 0) {
+		fe->asked = true;
+		return say(fe, VHOST_USER_GET_INFLIGHT_FD, &wanted, sizeof(wanted), NULL, 0);
+	}
+	fe->phase = PHASE_MEMORY;
+	return say(fe, VHOST_USER_SET_INFLIGHT_FD, &fe->inflight.shape, sizeof(fe->inflight.shape),
+		   &fe->inflight.fd, 1);
 }
 
 static int say_memory(struct frontend *fe)
@@ -365,6 +372,8 @@ static int say_next(struct frontend *fe)
 		return ask(fe, VHOST_USER_GET_MAX_MEM_SLOTS);
 	case PHASE_ACCEPT:
 		return say_accept(fe);
+	case PHASE_INFLIGHT:
+		return say_inflight(fe);
 	case PHASE_MEMORY:
 		return say_memory(fe);
 	case PHASE_UP:
@@ -427,6 +436,8 @@ static int on_protocol_features(struct frontend *fe, uint64_t offered, struct er
 {
 	uint64_t agreed = offered & fe->config.protocol_features & FRONTEND_PROTOCOL_FEATURES;
 
+	if (fe->config.inflight_size)
+		agreed |= offered & BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD);
 	fe->protocol_features = agreed;
 	if (say_u64(fe, VHOST_USER_SET_PROTOCOL_FEATURES, agreed) != 0)
 		return error_set(err, -ECONNRESET, "connection lost");
@@ -445,14 +456,15 @@ static int on_base(struct frontend *fe, const struct vhost_user_vring_state *sta
 	return 0;
 }
 
-static int on_answer(struct frontend *fe, const struct vhost_message *message, struct error *err)
+static int on_answer(struct frontend *fe, struct vhost_message *message, struct error *err)
 {
 	const struct expected e = fe->expected[fe->first_expected];
+	size_t len = e.ack ? sizeof(uint64_t) : answer_len(e.request);
 	uint64_t value = message->payload.u64;
 
 	if (fe->n_expected == 0 || message->header.request != e.request ||
 	    !(message->header.flags & VHOST_USER_FLAG_REPLY) ||
-	    (message->header.size != 8 && e.request != VHOST_USER_SET_LOG_BASE))
+	    (len != ANSWER_ANY && message->header.size != len))
 		return error_set(err, -EPROTO, "unexpected message %u from the back-end",
 				 message->header.request);
 	fe->first_expected = (fe->first_expected + 1) % EXPECT_MAX;
@@ -475,6 +487,9 @@ static int on_answer(struct frontend *fe, const struct vhost_message *message, s
 			return error_set(err, -EPROTO, "back-end has too few memory slots");
 		advance(fe);
 		return 0;
+	case VHOST_USER_GET_INFLIGHT_FD:
+		fe->asked = false;
+		return kept_inflight_take(&fe->inflight, message, err);
 	case VHOST_USER_SET_LOG_BASE:
 		return 0; /* that it comes is all that it says */
 	default:
@@ -490,8 +505,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	int rc;
 
 	while ((rc = vhost_channel_receive(&fe->channel, &message, &err)) == 1) {
-		vhost_message_close_fds(&message);
 		rc = on_answer(fe, &message, &err);
+		vhost_message_close_fds(&message);
 		if (rc != 0)
 			break;
 	}
@@ -637,7 +652,7 @@ int frontend_create(struct frontend **out, const struct frontend_config *config,
 	fe->owner = owner;
 	fe->base = base;
 	fe->path = strdup(config->path);
-	fe->listen_fd = -1;
+	fe->listen_fd = fe->inflight.fd = -1;
 	fe->retry_ms = RETRY_FIRST_MS;
 	fe->n_pairs = 1;
 	vhost_channel_init(&fe->channel, -1);
@@ -676,6 +691,7 @@ void frontend_destroy(struct frontend *fe)
 			if (fds[j] >= 0)
 				close(fds[j]);
 	}
+	frontend_forget_inflight(fe);
 	free(fe->path);
 	free(fe);
 }
@@ -734,6 +750,17 @@ int frontend_start_log(struct frontend *fe, int fd, uint64_t offset, uint64_t si
 int frontend_stop_log(struct frontend *fe)
 {
 	return fe->phase == PHASE_UP ? say_logging(fe, false) : -ENOTCONN;
+}
+
+void frontend_forget_inflight(struct frontend *fe)
+{
+	kept_inflight_forget(&fe->inflight);
+}
+
+struct vhost_user_inflight frontend_inflight(const struct frontend *fe, int *fd)
+{
+	*fd = fe->inflight.fd;
+	return fe->inflight.shape;
 }
 
 uint64_t frontend_features(const struct frontend *fe)

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "vhost/proto.h"
 #include "virtio/driver.h"
 #include "virtio/netdrv.h"
 
@@ -48,6 +49,10 @@ struct frontend_config {
 	 * used when it is among them. What is in @required and not offered ends the connection. */
 	uint64_t features, required;
 	uint64_t protocol_features; /* of FRONTEND_PROTOCOL_FEATURES, others are left out */
+	/* Entries of the largest ring, to have the back-end note what is in flight, when it can
+	 * (INFLIGHT_SHMFD): it goes on with that after a connection has ended, whichever back-end
+	 * it is then. 0: it is not asked to. */
+	uint16_t inflight_size;
 	/* Shared with the back-end at every connection: as regions of their own with
 	 * CONFIGURE_MEM_SLOTS, else as a table (then at most 8). Must outlive the front-end. */
 	const struct driver_memory *memory;
@@ -85,6 +90,14 @@ int frontend_enable_ring(struct frontend *frontend, unsigned index, bool enable)
  */
 int frontend_start_log(struct frontend *frontend, int fd, uint64_t offset, uint64_t size);
 int frontend_stop_log(struct frontend *frontend);
+
+/* The rings that are started next are new ones: what is noted to be in flight is not of them. While
+ * not connected. */
+void frontend_forget_inflight(struct frontend *frontend);
+
+/* Where it is noted, as the back-end has said it, and in @fd the file, which is borrowed: -1 when
+ * it is noted nowhere. For tests. */
+struct vhost_user_inflight frontend_inflight(const struct frontend *frontend, int *fd);
 
 /* Agreed on at this connection; 0 before negotiated() and after down(). */
 uint64_t frontend_features(const struct frontend *frontend);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "vhost/features.h"
+#include "vhost/inflight.h"
 #include "vhost/memory.h"
 #include "vhost/message.h"
 #include "vhost/names.h"
@@ -12,6 +13,8 @@
 #define STATE .size_min = 8, .size_max = 8, .index = VHOST_INDEX_STATE
 #define FD_U64 U64, .fds_max = 1, .index = VHOST_INDEX_FD
 #define REGION .size_min = 40, .size_max = 40
+/* Of a front-end that sends what is specified, and of those that send what C makes of it. */
+#define INFLIGHT .size_min = 20, .size_max = sizeof(struct vhost_user_inflight)
 #define CONFIG .size_min = 12, .size_max = 12 + VHOST_USER_CONFIG_MAX
 #define NEEDS(WHEN, name) .when = VHOST_##WHEN, .feature = VHOST_USER_PROTOCOL_F_##name
 
@@ -121,6 +124,18 @@ static const struct vhost_rule rules[] = {
 	  CONFIG,
 	  NEEDS(NEGOTIATED, CONFIG),
 	  .handle = vhost_set_config },
+	{ .request = VHOST_USER_GET_INFLIGHT_FD,
+	  INFLIGHT,
+	  NEEDS(NEGOTIATED, INFLIGHT_SHMFD),
+	  .reply = true,
+	  .reply_fd = true,
+	  .handle = vhost_get_inflight_fd },
+	{ .request = VHOST_USER_SET_INFLIGHT_FD,
+	  INFLIGHT,
+	  .fds_min = 1,
+	  .fds_max = 1,
+	  NEEDS(NEGOTIATED, INFLIGHT_SHMFD),
+	  .handle = vhost_set_inflight_fd },
 	{ .request = VHOST_USER_RESET_DEVICE,
 	  NEEDS(NEGOTIATED, RESET_DEVICE),
 	  .disturbs = VHOST_DISTURBS_ALL,

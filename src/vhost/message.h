@@ -38,7 +38,8 @@ struct vhost_rule {
 	uint8_t feature; /* protocol feature for @when */
 	enum vhost_index index;
 	enum vhost_quiesce disturbs;
-	bool reply; /* has an answer of its own */
+	bool reply;    /* has an answer of its own */
+	bool reply_fd; /* and that has the fds which the handler has put into the message */
 	/* Acts on a message that vhost_message_check() found right. Returns 0, or -errno and a
 	 * text. With @reply, leaves the answer's payload in the message, and its length in
 	 * header.size. Takes an fd by replacing it with -1.

@@ -161,6 +161,15 @@ struct vhost_user_log {
 	uint64_t offset; /* in the file, where the bit of guest address 0 is */
 };
 
+/* GET_INFLIGHT_FD, SET_INFLIGHT_FD */
+struct vhost_user_inflight {
+	uint64_t mmap_size;   /* bytes */
+	uint64_t mmap_offset; /* in the file */
+	uint16_t num_queues;
+	uint16_t queue_size; /* entries */
+	uint32_t padding;    /* not specified; front-ends send and expect it */
+};
+
 /* GET_CONFIG, SET_CONFIG; @size bytes follow in @data */
 struct vhost_user_config {
 	uint32_t offset;
@@ -177,6 +186,7 @@ union vhost_user_payload {
 	struct vhost_user_memory memory;
 	struct vhost_user_single_region single;
 	struct vhost_user_log log;
+	struct vhost_user_inflight inflight;
 	struct vhost_user_config config;
 	uint8_t bytes[VHOST_USER_PAYLOAD_MAX];
 };
@@ -187,4 +197,5 @@ _Static_assert(sizeof(struct vhost_user_region) == 32, "memory region");
 _Static_assert(sizeof(struct vhost_user_memory) == 8 + 8 * 32, "memory table");
 _Static_assert(sizeof(struct vhost_user_single_region) == 40, "single region");
 _Static_assert(sizeof(struct vhost_user_log) == 16, "log");
+_Static_assert(sizeof(struct vhost_user_inflight) == 24, "inflight description");
 _Static_assert(sizeof(struct vhost_user_config) == 12 + 256, "configuration space");

@@ -8,6 +8,14 @@
 
 #include "vhost/proto.h"
 #include "vhost/state.h"
+#include "virtio/inflight.h"
+
+/* SET_INFLIGHT_FD, see vhost/inflight.h. */
+struct vhost_inflight {
+	struct filemap map;
+	uint64_t size;		       /* bytes of it */
+	unsigned n_queues, queue_size; /* 0: there is none */
+};
 
 struct vhost_session {
 	const char *name; /* for log lines; borrowed from the device */
@@ -15,6 +23,8 @@ struct vhost_session {
 	struct guestmem *mem;	/* what state.mem points to */
 	struct guestmem *empty; /* of no region; in use whenever there is no memory */
 	struct dirty_log *log;	/* SET_LOG_BASE; NULL: none. In use with VHOST_F_LOG_ALL only. */
+
+	struct vhost_inflight inflight;
 
 	/* Offered to this front-end; fixed when it connects. */
 	uint64_t features, protocol_features;

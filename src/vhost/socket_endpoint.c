@@ -149,7 +149,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 static void answer(struct socket_endpoint *e, const struct vhost_verdict *v)
 {
 	int rc = vhost_channel_send(&e->channel, v->request, VHOST_USER_FLAG_REPLY, v->payload,
-				    v->size, NULL, 0);
+				    v->size, v->fds, v->n_fds);
 
 	if (!rc) {
 		if (vhost_channel_sending(&e->channel))

@@ -29,7 +29,8 @@ struct vhost_vring {
 	uint32_t base; /* SET_VRING_BASE: where to start, see ring_start() */
 	/* Where it was when the device was reset, if nothing was said of it since; else 0. */
 	uint32_t reset_base;
-	bool resume; /* goes on from its state the next time that it starts */
+	bool resume;		   /* goes on from its state the next time that it starts */
+	struct inflight *inflight; /* of a live ring: where it notes what is in flight */
 };
 
 /* What the owner is told. Control thread. */

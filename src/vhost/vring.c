@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "vhost/dirty_log.h"
+#include "vhost/inflight.h"
 #include "vhost/vring.h"
 
 LOG_MODULE("vhost");
@@ -26,6 +27,12 @@ void vhost_vring_init(struct vhost_vring *vring)
 	vring->kick_fd = vring->call_fd = vring->err_fd = -1;
 }
 
+static void drop_inflight(struct vhost_vring *v)
+{
+	inflight_destroy(v->inflight);
+	v->inflight = v->ring.config.inflight = NULL;
+}
+
 /* Lets go of the ring's memory; remembers where it was, so that it can go on from there. Its state
  * still says that it runs, also when it is stopped: if this process dies before the front-end has
  * its answer, the next one resumes the ring and stops it. The state ends when the ring is started
@@ -34,9 +41,12 @@ static void pause_ring(struct vhost_session *s, struct vhost_vring *v)
 {
 	if (!v->live)
 		return;
+	if (v->inflight) /* nobody will complete what a worker had in hand */
+		ring_untake(&v->ring, v->ring.n_taken);
 	v->base = ring_base(&v->ring);
 	v->live = false;
 	v->ring.ops = NULL;
+	drop_inflight(v);
 	s->changed = true;
 }
 
@@ -130,9 +140,13 @@ static int run_ring(struct vhost_session *s, struct vhost_vring *v, struct error
 			    s->name, index, s->mem->n_ranges);
 		return 0;
 	}
-	rc = ring_start(&v->ring, &config, err);
+	rc = vhost_inflight_ring(s, index, v->size, &v->inflight, err);
+	config.inflight = v->inflight;
+	if (!rc)
+		rc = ring_start(&v->ring, &config, err);
 	if (rc) {
 		v->ring.ops = NULL;
+		drop_inflight(v);
 		v->ring.fault = fault;
 		error_prefix(err, "ring %u", index);
 		return rc;

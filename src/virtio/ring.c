@@ -22,6 +22,7 @@ static const char *const fault_texts[RING_N_FAULTS] = {
 	[RING_FAULT_POSITION] = "packed ring does not stand where the front-end says",
 	[RING_FAULT_UNMAPPED] = "memory of the ring was taken away",
 	[RING_FAULT_LOG] = "dirty log was taken away",
+	[RING_FAULT_INFLIGHT] = "inflight region was taken away",
 };
 
 const char *ring_fault_text(enum ring_fault fault)
@@ -85,6 +86,13 @@ static int begin(struct ring *ring, uint64_t mark, struct error *err)
 	return rc;
 }
 
+static const struct ring_ops *choose_ops(const struct ring_config *config, bool packed)
+{
+	if (config->inflight)
+		return packed ? &ring_packed_inflight_ops : &ring_split_inflight_ops;
+	return packed ? &ring_packed_ops : &ring_split_ops;
+}
+
 int ring_start(struct ring *ring, const struct ring_config *config, struct error *err)
 {
 	bool packed = config->features & 1ull << VIRTIO_F_RING_PACKED;
@@ -99,7 +107,7 @@ int ring_start(struct ring *ring, const struct ring_config *config, struct error
 		return error_set(err, -EINVAL, "ring without memory");
 	ring->config = *config;
 	ring->state = config->state ? config->state : &ring->own;
-	ring->ops = packed ? &ring_packed_ops : &ring_split_ops;
+	ring->ops = choose_ops(config, packed);
 	rc = config->resume ? resume(ring, mark, err) : begin(ring, mark, err);
 	if (rc)
 		ring->ops = NULL;

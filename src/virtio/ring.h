@@ -48,11 +48,14 @@ enum ring_fault {
 	RING_FAULT_POSITION,	     /* a packed ring that does not stand where it is to start */
 	RING_FAULT_UNMAPPED,	     /* the ring's own memory was taken away */
 	RING_FAULT_LOG,		     /* what is written cannot be noted in the dirty log */
+	RING_FAULT_INFLIGHT,	     /* what is in flight cannot be noted */
 	RING_N_FAULTS,
 };
 
 /* "descriptor index beyond the table", ...; "ok" for RING_OK. */
 const char *ring_fault_text(enum ring_fault fault);
+
+struct inflight;
 
 /* Where a ring lies and how it is to be used. Host pointers, from guestmem_user(). */
 struct ring_config {
@@ -69,6 +72,10 @@ struct ring_config {
 	 * ring has its own, which does not. */
 	struct ring_state *state;
 	bool resume; /* go on as @state says, whatever @base is */
+
+	/* Where to note what is in flight, see virtio/inflight.h. Borrowed; this ring's only, as
+	 * long as it runs. NULL: nowhere. */
+	struct inflight *inflight;
 };
 
 /* A chain of buffers, as take() found it. The fragments point into guest memory and are readable or
@@ -126,6 +133,9 @@ struct ring {
 /* The layouts that there are. */
 extern const struct ring_ops ring_split_ops;
 extern const struct ring_ops ring_packed_ops;
+/* The same for rings that note what is in flight. */
+extern const struct ring_ops ring_split_inflight_ops;
+extern const struct ring_ops ring_packed_inflight_ops;
 
 /* Starts a ring. Checks size, alignment and layout. Returns 0 or -EINVAL and a text. The ring holds
  * no resource: to stop it, stop calling it, or say so with ring_stop().
@@ -146,6 +156,10 @@ extern const struct ring_ops ring_packed_ops;
  * wants to be told, unless it said that it does not: nobody knows what it was told. Refused when
  * the state is of a ring that does not run, of another layout or size, of another version, or is
  * damaged; it is then left as it is.
+ *
+ * With config->inflight, of a region that was in use, the ring goes on as that says, wherever the
+ * base or the state say: what is in flight there is taken again, before anything else. Refused when
+ * the region is of another version, or cannot be that of this ring.
  */
 int ring_start(struct ring *ring, const struct ring_config *config, struct error *err);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Steps through a ring's operations. Wherever the process that runs the ring dies, the next one
- * must return every chain to the driver once and with what was written to it.
+ * must return every chain to the driver once and with what was written to it. It goes on as the
+ * ring's state says; or, when the ring notes in a region what is in flight, maybe as that says
+ * alone, as a back-end that the front-end has connected to anew.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,13 +14,27 @@
 #include "base/compiler.h"
 #include "guest.h"
 #include "scenes.h"
+#include "virtio/inflight.h"
 
 #define SLOTS 32    /* chains that have a place in memory, each of */
 #define SLOT_LEN 64 /* bytes */
 #define BUFS_MAX 3  /* buffers of a chain */
 #define BUF_LEN 16
 
-enum what { START, RESTART, RESUME, TAKE, UNTAKE, COMPLETE, ENABLE, DISABLE, NOTIFY, BREAK, STOP };
+enum what {
+	START,
+	RESTART,
+	RESUME,
+	ANEW,
+	TAKE,
+	UNTAKE,
+	COMPLETE,
+	ENABLE,
+	DISABLE,
+	NOTIFY,
+	BREAK,
+	STOP
+};
 
 /* How lengths are given to ring_complete(). */
 enum how { IN_PLACE, COPIED, BLANK, N_HOWS };
@@ -34,6 +50,7 @@ struct chain {
 /* A device's end of the ring. */
 struct device {
 	struct ring ring;
+	struct inflight *inflight;
 	struct ring_chain held[DESCS_MAX];
 	unsigned n_held;
 	struct iovec arena[4096]; /* begins anew when nothing is held */
@@ -45,6 +62,8 @@ struct world {
 	struct shared shared;
 	struct guest_ring guest;
 	unsigned seed, bufs_max; /* of a chain */
+	void *region;		 /* where what is in flight is noted; NULL: nowhere */
+	unsigned n_desc;	 /* of it */
 	struct chain chains[SLOTS], saved_chains[SLOTS];
 	/* Counters of chains: got <= completed <= taken <= added. */
 	uint64_t added, taken, completed, got;
@@ -74,14 +93,24 @@ static uint32_t len_of(uint64_t number, uint32_t in_len)
 	return (uint32_t)(number % (in_len + 1));
 }
 
-static void device_take(struct world *w, struct device *d, unsigned n)
+static unsigned take_some(struct world *w, struct device *d, unsigned n)
 {
-	if (!d->n_held)
-		d->arena_used = 0;
 	n = ring_take(&d->ring, w->shared.mem, d->held + d->n_held, min(n, DESCS_MAX - d->n_held),
 		      d->arena + d->arena_used, ARRAY_SIZE(d->arena) - d->arena_used);
 	for (unsigned i = 0; i < n; i++, d->n_held++)
 		d->arena_used += d->held[d->n_held].n_out + d->held[d->n_held].n_in;
+	return n;
+}
+
+/* Until there are @n, or no more: chains that were in flight come by themselves. */
+static void device_take(struct world *w, struct device *d, unsigned n)
+{
+	unsigned got = 1;
+
+	if (!d->n_held)
+		d->arena_used = 0;
+	for (; n && got; n -= got)
+		got = take_some(w, d, n);
 }
 
 static void fill(const struct ring_chain *chain, uint8_t byte, uint32_t len)
@@ -115,15 +144,36 @@ static void device_complete(struct device *d, uint64_t first, unsigned n, enum h
 	memmove(d->held, d->held + n, d->n_held * sizeof(d->held[0]));
 }
 
+/* Each device knows anew what is in the region. */
+static void device_attach(struct world *w, struct device *d)
+{
+	static const struct filemap map;
+
+	inflight_destroy(d->inflight);
+	d->inflight = NULL;
+	if (w->region && inflight_create(&d->inflight, w->region, w->n_desc, &map) < 0)
+		abort();
+}
+
 static int device_start(struct world *w, struct device *d, bool resume, uint32_t base)
 {
 	struct ring_config config = w->guest.config;
 	struct error err;
 
+	device_attach(w, d);
+	config.inflight = d->inflight;
 	config.resume = resume;
 	config.base = base;
 	d->n_held = 0;
 	return ring_start(&d->ring, &config, &err);
+}
+
+/* As a back-end that knows nothing but what is in the region; if that is not made yet, the base. */
+static int device_start_anew(struct world *w, struct device *d)
+{
+	const struct inflight_split *region = w->region; /* both begin alike */
+
+	return device_start(w, d, false, region->version ? 12345 : w->guest.config.base);
 }
 
 /* In the stepped process. */
@@ -134,6 +184,9 @@ static void perform(void *world)
 	struct device *d = &w->stepped;
 
 	switch ((enum what)op->what) {
+	case ANEW:
+		op->result = (unsigned)-device_start_anew(w, d);
+		break;
 	case START:
 	case RESUME:
 		op->result = (unsigned)-device_start(w, d, op->what == RESUME, op->base);
@@ -254,6 +307,27 @@ static void go_around(struct world *w)
 	}
 }
 
+/* Starts as the next process. False: there is nothing to go on with. */
+static bool succeed(struct world *w, struct device *d)
+{
+	const struct step_op *op = w->step.op;
+
+	if (w->region && pick(w, 2)) {
+		assert_int_equal(device_start_anew(w, d), 0);
+		assert_false(ring_broken(&d->ring));
+		return true;
+	}
+	if (device_start(w, d, true, 0) < 0) {
+		/* begins, or has ended */
+		assert_true(op->what == START || op->what == STOP);
+		assert_int_equal(w->guest.config.state->running, 0);
+		return false;
+	}
+	if (ring_broken(&d->ring))
+		assert_int_equal(op->what, BREAK);
+	return !ring_broken(&d->ring);
+}
+
 /* Goes on as the next process, to the end of all chains. */
 static void recover(struct world *w)
 {
@@ -262,16 +336,8 @@ static void recover(struct world *w)
 	bool kick;
 	unsigned n;
 
-	if (device_start(w, d, true, 0) < 0) {
-		/* begins, or has ended */
-		assert_true(op->what == START || op->what == STOP);
-		assert_int_equal(w->guest.config.state->running, 0);
+	if (!succeed(w, d))
 		return;
-	}
-	if (ring_broken(&d->ring)) {
-		assert_int_equal(op->what, BREAK);
-		return;
-	}
 	kick = ring_enable_kick(&d->ring);
 	n = take_all(w);
 	assert_int_equal(kick, n > 0);
@@ -306,9 +372,19 @@ static void guest_goes_on(struct world *w)
 	driver_ring_publish(&w->guest.driver);
 }
 
+/* Whether a batch was begun by a packed ring's region: whoever goes on must find out whether it was
+ * published. */
+static bool in_doubt(const struct world *w)
+{
+	const struct inflight_packed *r = w->region;
+
+	return r && w->guest.config.features & PACKED && r->used_idx != r->old_used_idx;
+}
+
 static bool crash(void *world)
 {
 	struct world *w = world;
+	bool doubt = in_doubt(w);
 	uint64_t added = w->added, got = w->got;
 	int what = w->step.op->what;
 	bool armed = w->armed;
@@ -325,7 +401,7 @@ static bool crash(void *world)
 	w->armed = armed;
 	if (what == START || what == STOP || what == BREAK)
 		return false;
-	return !pick(w, what == COMPLETE ? 40 : 200);
+	return !pick(w, doubt ? 3 : what == COMPLETE ? 40 : 200);
 }
 
 /* Does one operation; if the process dies of it another one goes on. */
@@ -337,7 +413,7 @@ static bool run(struct world *w, struct step_op op)
 	do {
 		w->taken = w->completed = w->done;
 		step_spawn(&w->step);
-		*w->step.op = (struct step_op){ .what = RESUME };
+		*w->step.op = (struct step_op){ .what = w->region && pick(w, 2) ? ANEW : RESUME };
 	} while (!step_run(&w->step));
 	assert_int_equal(w->step.op->result, 0);
 	return false;
@@ -416,10 +492,10 @@ static void use_device(struct world *w)
 	}
 }
 
-void scene_ring(uint64_t features, uint32_t size, unsigned seed, unsigned n)
+static void play(uint64_t features, uint32_t size, unsigned seed, unsigned n, bool inflight)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	size_t packets = SHARED_STATES + SHARED_RING;
+	size_t packets = SHARED_STATES + 2 * SHARED_RING;
 
 	assert_non_null(w);
 	w->seed = seed;
@@ -428,6 +504,10 @@ void scene_ring(uint64_t features, uint32_t size, unsigned seed, unsigned n)
 	step_init(&w->step, packets + (size_t)SLOTS * SLOT_LEN, packets);
 	shared_init(&w->shared, &w->step);
 	guest_ring_init(&w->guest, &w->shared, 0, features, size, (uint16_t)pick(w, 65536));
+	if (inflight) {
+		w->region = w->step.memory + SHARED_STATES + SHARED_RING;
+		w->n_desc = size + seed % 3;
+	}
 	w->guest.config.state->running = ring_state_mark(true, 12345); /* somebody else's */
 	step_spawn(&w->step);
 	run(w, (struct step_op){ .what = START, .base = w->guest.config.base });
@@ -439,7 +519,18 @@ void scene_ring(uint64_t features, uint32_t size, unsigned seed, unsigned n)
 	}
 	run(w, (struct step_op){ .what = seed % 4 < 2 ? BREAK : STOP });
 	step_destroy(&w->step);
+	inflight_destroy(w->next.inflight);
 	driver_ring_destroy(&w->guest.driver);
 	free(w->shared.mem);
 	free(w);
+}
+
+void scene_ring(uint64_t features, uint32_t size, unsigned seed, unsigned n)
+{
+	play(features, size, seed, n, false);
+}
+
+void scene_inflight(uint64_t features, uint32_t size, unsigned seed, unsigned n)
+{
+	play(features, size, seed, n, true);
 }

@@ -8,6 +8,8 @@
 /* One ring, every operation of virtio/ring.h, in any order. */
 void scene_ring(uint64_t features, uint32_t size, unsigned seed, unsigned n);
 
+/* The same of a ring that notes what is in flight. */
+void scene_inflight(uint64_t features, uint32_t size, unsigned seed, unsigned n);
 /* A switch process that handles every vhost-user message, starts, tells the keeper what it has to,
  * and ends; @hangs_up: it is the one that ends the connection. */
 void scene_message(uint64_t features, bool hangs_up);

@@ -20,7 +20,7 @@
 #include "base/compiler.h"
 #include "step.h"
 
-#define NAMES_MAX 128	/* places in the sources */
+#define NAMES_MAX 256	/* places in the sources */
 #define SITE_LEN_MAX 16 /* bytes of code between the labels of one */
 
 /* As sites.h writes them. Several may have one name. */
@@ -41,7 +41,7 @@ static struct place {
 static unsigned n_places;
 
 /* Which place the code at an address is, plus one; 0: none. */
-static uint8_t *place_of;
+static uint16_t *place_of;
 static uintptr_t code_start, code_end;
 
 static uint64_t n_steps, n_packet_changes;
@@ -78,7 +78,7 @@ static void read_sites(void)
 		code_end = max(code_end, site->end);
 	}
 	assert_true(code_start < code_end);
-	place_of = calloc(code_end - code_start, 1);
+	place_of = calloc(code_end - code_start, sizeof(*place_of));
 	assert_non_null(place_of);
 	for (site = __start_shared_sites; site < __stop_shared_sites; site++) {
 		unsigned i = place_find(source_name(site->name));
@@ -86,7 +86,8 @@ static void read_sites(void)
 		if (site->end <= site->start || site->end - site->start > SITE_LEN_MAX)
 			fail_msg("%s: the store is not between its labels", site->name);
 		places[i].n_sites++;
-		memset(&place_of[site->start - code_start], (int)(i + 1), site->end - site->start);
+		for (uintptr_t at = site->start; at < site->end; at++)
+			place_of[at - code_start] = (uint16_t)(i + 1);
 	}
 }
 

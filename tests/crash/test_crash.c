@@ -58,6 +58,14 @@ static void test_ring(void **state)
 	run_all(scene_ring, PACKED, packed, ARRAY_SIZE(packed), 16);
 }
 
+static void test_inflight(void **state)
+{
+	static const uint32_t split[] = { 1, 8 }, packed[] = { 1, 3, 8 };
+
+	run_all(scene_inflight, 0, split, ARRAY_SIZE(split), 10);
+	run_all(scene_inflight, PACKED, packed, ARRAY_SIZE(packed), 14);
+}
+
 static void test_port(void **state)
 {
 	static const uint32_t split[] = { 8 }, packed[] = { 7 };
@@ -88,6 +96,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_ring, tell_what),
+		cmocka_unit_test_teardown(test_inflight, tell_what),
 		cmocka_unit_test_teardown(test_port, tell_what),
 		cmocka_unit_test(test_mac),
 		cmocka_unit_test(test_messages),

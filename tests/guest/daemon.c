@@ -159,16 +159,20 @@ static pid_t ask_for_switch(const struct daemon *daemon)
 	return pid;
 }
 
-void daemon_start(struct daemon *daemon, unsigned workers)
+static void make_dir(struct daemon *daemon)
 {
-	char vireod[256], number[16], log_path[128];
-	char *argv[] = {
-		vireod, (char *)"--run-dir", daemon->dir, (char *)"--workers", number, NULL
-	};
-	int log;
-
 	strcpy(daemon->dir, "/tmp/vireo-test-XXXXXX");
 	assert_non_null(mkdtemp(daemon->dir));
+}
+
+/* Starts vireod, with one more option if that is not NULL, and waits until it answers. */
+static void start(struct daemon *daemon, unsigned workers, const char *option)
+{
+	char vireod[256], number[16], log_path[128];
+	char *argv[] = { vireod, (char *)"--run-dir", daemon->dir, (char *)"--workers",
+			 number, (char *)option,      NULL };
+	int log;
+
 	program("vireod", "VIREOD", vireod);
 	snprintf(number, sizeof(number), "%u", workers);
 	snprintf(log_path, sizeof(log_path), "%s/log", daemon->dir);
@@ -182,6 +186,39 @@ void daemon_start(struct daemon *daemon, unsigned workers)
 		if (ms > START_MS)
 			fail_msg("vireod does not answer after %u ms", ms);
 		usleep(5000);
+	}
+	daemon->switch_pid = ask_for_switch(daemon);
+}
+
+void daemon_start(struct daemon *daemon, unsigned workers)
+{
+	make_dir(daemon);
+	start(daemon, workers, NULL);
+}
+
+void daemon_start_alone(struct daemon *daemon, unsigned workers, bool again)
+{
+	if (!again)
+		make_dir(daemon);
+	start(daemon, workers, "--no-keeper");
+}
+
+void daemon_kill(struct daemon *daemon)
+{
+	daemon_check_alive(daemon);
+	kill(daemon->pid, SIGKILL);
+	assert_int_equal(waitpid(daemon->pid, NULL, 0), daemon->pid);
+	daemon->pid = daemon->switch_pid = 0;
+}
+
+void daemon_kill_switch(struct daemon *daemon)
+{
+	daemon_check_alive(daemon);
+	kill(daemon->switch_pid, SIGKILL);
+	for (unsigned ms = 0; kill(daemon->switch_pid, 0) == 0; ms++) {
+		if (ms > START_MS)
+			fail_msg("the switch process does not end");
+		usleep(1000);
 	}
 	daemon->switch_pid = ask_for_switch(daemon);
 }

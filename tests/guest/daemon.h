@@ -6,6 +6,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -19,6 +20,15 @@ struct daemon {
 
 /* Starts vireod with @workers worker threads and waits until it answers. */
 void daemon_start(struct daemon *daemon, unsigned workers);
+
+/* The same without a keeper. @again: in the directory of one that was killed. */
+void daemon_start_alone(struct daemon *daemon, unsigned workers, bool again);
+
+/* Kills one that was started so, at once. */
+void daemon_kill(struct daemon *daemon);
+
+/* Kills the switch process of one with a keeper, and waits for the next. */
+void daemon_kill_switch(struct daemon *daemon);
 
 /* Sends SIGTERM and fails unless it ends with status 0, having removed its control socket, and no
  * sanitizer said anything. Removes the directory. */

@@ -70,6 +70,7 @@ int guest_open(struct guest *guest, const struct guest_config *config, struct er
 		.features = config->features,
 		.required = config->required,
 		.protocol_features = config->protocol_features ?: FRONTEND_PROTOCOL_FEATURES,
+		.inflight_size = config->inflight_size,
 		.memory = &guest->mem.memory,
 	};
 	int rc = 0;

@@ -19,6 +19,7 @@ struct guest_config {
 	uint64_t features;	    /* wanted; bit 30 is added unless no_protocol */
 	uint64_t required;	    /* of them */
 	uint64_t protocol_features; /* wanted; 0: all that the front-end can do */
+	uint16_t inflight_size;	    /* of frontend_config */
 	bool no_protocol;	    /* do without protocol features */
 	uint64_t mem_size;	    /* bytes of each region; 0: 8 MiB */
 	unsigned n_regions;	    /* 0: 1; the first two are adjacent, gaps between others */

@@ -16,6 +16,7 @@
 #define N_FILES 2
 #define FILE_LEN (2u << 20)
 #define REGION_LEN (1u << 20)
+#define INFLIGHT_LEN (64u << 10)
 #define F_MRG BIT(VIRTIO_NET_F_MRG_RXBUF)
 #define TRACE_MAX 400
 #define JOURNAL_MAX 900 /* 509 regions, 300 ranges of the configuration space, the rest */
@@ -26,6 +27,7 @@ struct world {
 	struct vhost_journal *journal;
 	struct ring_state *states;
 	int files[N_FILES];
+	int inflight_file;
 	struct vhost_user_region added[16]; /* with which file, below; may be gone */
 	int added_file[16];
 	bool many_regions;
@@ -200,6 +202,8 @@ static void check_same(const struct world *w, const struct vhost_session *a,
 	CHECK_SAME(w, "status", 0, a->state.status, b->state.status);
 	CHECK_SAME(w, "configuration", 0, memcmp(&a->config, &b->config, sizeof(a->config)), 0);
 	CHECK_SAME(w, "back-end socket", 0, same_file(a->backend_req_fd, b->backend_req_fd), true);
+	CHECK_SAME(w, "inflight queues", 0, a->inflight.n_queues, b->inflight.n_queues);
+	CHECK_SAME(w, "inflight size", 0, a->inflight.queue_size, b->inflight.queue_size);
 	CHECK_SAME(w, "regions", 0, a->mem->n_ranges, b->mem->n_ranges);
 	for (unsigned i = 0; i < a->mem->n_ranges; i++) {
 		const struct guestmem_range *ra = &a->mem->ranges[i], *rb = &b->mem->ranges[i];
@@ -286,7 +290,8 @@ static void work(struct world *w, bool complete)
 
 	if (!v->live || ring_broken(&v->ring))
 		return;
-	add_chain(&v->ring);
+	if (!v->inflight || !v->inflight->n_left) /* else its driver has given more already */
+		add_chain(&v->ring);
 	if (ring_take(&v->ring, w->session->mem, &chain, 1, arena, RING_ARENA_LEN) && complete)
 		ring_complete(&v->ring, NULL, 1);
 	snprintf(w->trace[w->n_trace++ % TRACE_MAX], sizeof(w->trace[0]), "-- work on ring %d%s",
@@ -388,6 +393,16 @@ static void make_config(struct world *w, struct vhost_message *m)
 	m->header.size = 12 + c->size;
 }
 
+/* For all rings of up to 256 entries, and sometimes not. */
+static void make_inflight(struct world *w, struct vhost_message *m)
+{
+	m->payload.inflight.mmap_size = INFLIGHT_LEN;
+	m->payload.inflight.num_queues = maybe(w, 8) ? 2 : N_VRINGS;
+	m->payload.inflight.queue_size = maybe(w, 8) ? 16 : 256;
+	m->header.size = sizeof(m->payload.inflight);
+	give_fd(m, dup(w->inflight_file));
+}
+
 static void make_backend_fd(struct vhost_message *m)
 {
 	int pair[2];
@@ -441,6 +456,7 @@ static void make_message(struct world *w, struct vhost_message *m)
 		VHOST_USER_SET_OWNER,	     VHOST_USER_SET_PROTOCOL_FEATURES,
 		VHOST_USER_NET_SET_MTU,	     VHOST_USER_SET_CONFIG,
 		VHOST_USER_GET_FEATURES,     VHOST_USER_SET_BACKEND_REQ_FD,
+		VHOST_USER_SET_INFLIGHT_FD,
 	};
 
 	memset(m, 0, sizeof(*m));
@@ -477,6 +493,9 @@ static void make_message(struct world *w, struct vhost_message *m)
 		return;
 	case VHOST_USER_SET_BACKEND_REQ_FD:
 		make_backend_fd(m);
+		return;
+	case VHOST_USER_SET_INFLIGHT_FD:
+		make_inflight(w, m);
 		return;
 	case VHOST_USER_SET_FEATURES:
 		m->payload.u64 = some_features(w);
@@ -540,6 +559,8 @@ static void begin(struct world *w, unsigned seed)
 		w->files[i] = memfd_create("guest", MFD_CLOEXEC);
 		assert_int_equal(ftruncate(w->files[i], FILE_LEN), 0);
 	}
+	w->inflight_file = memfd_create("inflight", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(w->inflight_file, INFLIGHT_LEN), 0);
 	w->session = session_create(w->states, false);
 	act(w, &m);
 }
@@ -552,6 +573,7 @@ static void end(struct world *w)
 	free(w->states);
 	for (unsigned i = 0; i < N_FILES; i++)
 		close(w->files[i]);
+	close(w->inflight_file);
 }
 
 static void send_number(struct world *w, uint32_t request, uint64_t value)

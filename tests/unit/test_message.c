@@ -61,6 +61,12 @@ static struct sample make_sample(struct rig *rig, const struct vhost_rule *rule)
 	case VHOST_USER_SET_LOG_BASE: /* any file of the right kind will do */
 		s.payload.log.size = MEM_SIZE;
 		break;
+	case VHOST_USER_GET_INFLIGHT_FD:
+	case VHOST_USER_SET_INFLIGHT_FD: /* the same */
+		s.payload.inflight.mmap_size = MEM_SIZE;
+		s.payload.inflight.num_queues = 8;
+		s.payload.inflight.queue_size = RING_SIZE;
+		break;
 	case VHOST_USER_SET_LOG_FD:
 		s.fds[0] = log_event;
 		break;
@@ -127,11 +133,14 @@ static bool allowed(const struct vhost_rule *rule, enum stage stage)
 	return stage != FRESH || rule->when != VHOST_NEGOTIATED;
 }
 
-/* What a right message comes to in a stage: memory that is not there cannot be removed. */
+/* What a right message comes to in a stage: memory that is not there cannot be removed, and what
+ * rings note in cannot be changed. */
 static bool succeeds(const struct vhost_rule *rule, enum stage stage)
 {
 	if (rule->request == VHOST_USER_REM_MEM_REG)
 		return stage == RUNNING;
+	if (rule->request == VHOST_USER_SET_INFLIGHT_FD)
+		return stage != RUNNING;
 	return true;
 }
 
@@ -155,7 +164,7 @@ static void test_table(void **state)
 		assert_true(rule->index == VHOST_NO_INDEX || rule->size_min >= 8);
 		assert_true(rule->disturbs != VHOST_DISTURBS_VRING || rule->index);
 	}
-	assert_int_equal(n, 29);
+	assert_int_equal(n, 31);
 	assert_null(vhost_message_rule(VHOST_USER_POSTCOPY_LISTEN));
 }
 
