@@ -182,6 +182,14 @@ static bool take_share(struct share *share, const struct spsc *queue, size_t len
 	return true;
 }
 
+/* Notes what waits for @out where it outlives the process, whose inboxes do not. */
+static void note_held(const struct forwarder *fw, const struct view_port *out)
+{
+	uint64_t *held = &counters(fw, out)->tx_held;
+
+	__atomic_store_n(held, fw->outboxes[out->id].n_waiting, __ATOMIC_RELAXED);
+}
+
 /* Copies a packet into our inbox. */
 static void let_wait(struct forwarder *fw, const struct view_port *out, struct pkt *pkt)
 {
@@ -210,6 +218,7 @@ static void let_wait(struct forwarder *fw, const struct view_port *out, struct p
 	pkt_copy(pkt, r + 1);
 	spsc_commit(queue, len);
 	box->n_waiting++;
+	note_held(fw, out);
 }
 
 /* Whether packets for @out have to wait in our inbox. */
@@ -622,14 +631,14 @@ static void note_flows(const struct forwarder *fw, const struct view_port *in, u
 	}
 }
 
-void forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
+bool forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
 		   struct batch *batch, uint64_t now)
 {
 	const struct view_port *in = find_port(view, rxq->port);
 	struct run run = { .box = NULL };
 
-	if (unlikely(!in)) /* removed a moment ago */
-		return;
+	if (unlikely(!in))
+		return false;
 	follow(fw, view, now);
 	fw->waited = false;
 	fw->home = home_of(fw, rxq->home);
@@ -638,6 +647,7 @@ void forward_batch(struct forwarder *fw, const struct view *view, const struct v
 	for (unsigned i = 0; i < batch->n; i++)
 		forward_received(fw, in, &batch->pkts[i], &run);
 	flush_all(fw);
+	return true;
 }
 
 /* The port that a record is for; NULL: it is gone, even if there is a new one of that id. */
@@ -646,6 +656,17 @@ static const struct view_port *port_of(const struct view *view, const struct rec
 	const struct view_port *port = find_port(view, r->port);
 
 	return port && port->serial == r->serial ? port : NULL;
+}
+
+/* Sends what has waited. It is noted as waiting until then: what is in no count when the switch
+ * dies would be lost without a word. */
+static void flush_waited(struct forwarder *fw)
+{
+	unsigned n = fw->n_touched;
+
+	flush_all(fw);
+	for (unsigned i = 0; i < n; i++)
+		note_held(fw, fw->view->ports[fw->touched[i]]);
 }
 
 /* Takes records until @queue is empty, a batch is full, or one must wait. */
@@ -670,7 +691,7 @@ static unsigned forward_inbox(struct forwarder *fw, struct spsc *queue)
 		if (!port)
 			continue;
 		if (home_of(fw, r->home) != fw->home) {
-			flush_all(fw);
+			flush_waited(fw);
 			fw->home = home_of(fw, r->home);
 		}
 		pkt_init_linear(pkt, r + 1, r->len, &batch->frags[n]);
@@ -684,7 +705,7 @@ static unsigned forward_inbox(struct forwarder *fw, struct spsc *queue)
 		pkt->offload = r->offload;
 		put_in_outbox(fw, port, pkt, (struct normal_tag){ r->tagged, r->tci });
 	}
-	flush_all(fw);
+	flush_waited(fw);
 	spsc_release(queue);
 	return n;
 }

@@ -8,7 +8,8 @@
  * Theory of operation (queues that change). While a port is held, because its kind changes its
  * queues, each worker puts copies of what it has for the port into its inbox, a bounded queue of
  * records, where they wait. While packets of a port wait there, those that come behind line up. So
- * nothing is lost or overtaken.
+ * nothing is lost or overtaken. How many wait stands among the port's counters, so that it is known
+ * when the port goes away, or the process dies, before they are sent.
  *
  * Which queue. A packet goes to a transmit queue of the same home as the receive queue that it came
  * from (flow/view.h): among several, the one of the queue pair on which the port's guest last sent
@@ -67,9 +68,9 @@ struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes,
 				   struct unsettled *unsettled);
 void forwarder_destroy(struct forwarder *fw);
 
-/* Handles a batch received from @rxq, whose port may be gone from @view. All that is sent has been
- * copied when this returns. @now: clock_ns(). */
-void forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
+/* Handles a batch received from @rxq. All that is sent has been copied when this returns. @now:
+ * clock_ns(). False, and nothing is done: the port is gone from @view. */
+bool forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
 		   struct batch *batch, uint64_t now);
 
 /* Handles what has waited and what the control thread has injected. Returns how many packets.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names and texts of the drop counters.
-#include "port/drop.h"
+// Counters of packets, and the names and texts of those of drops.
+#include <stddef.h>
+
 #include "base/compiler.h"
+#include "port/drop.h"
 
 static const char *const names[] = {
 #define X(name, where, words) #name,
@@ -25,4 +27,19 @@ const char *drop_name(enum drop_reason reason)
 const char *drop_text(enum drop_reason reason)
 {
 	return texts[reason];
+}
+
+void port_counters_add(struct port_counters *sum, const struct port_counters *c)
+{
+	const uint64_t *from = (const uint64_t *)c;
+	uint64_t *to = (uint64_t *)sum;
+
+	for (size_t i = 0; i < offsetof(struct port_counters, drops) / 8 + DROP_N_REASONS; i++)
+		to[i] += counter_read(&from[i]);
+}
+
+void port_lose_held(struct port_counters *c)
+{
+	drop_count(c, DROP_tx_held_lost, (unsigned)c->tx_held);
+	c->tx_held = 0;
 }

@@ -23,6 +23,7 @@
 	X(same_port,               "received",   "destination is on the port that the frame came from")       \
 	X(no_output,               "received",   "no other port may get this frame")                          \
 	X(patch_loop,              "received",   "crossed too many patch ports: the bridges form a loop")     \
+	X(port_removed,            "received",   "the port was just being removed")                           \
 	X(tx_link_down,            "sent",       "nobody is connected to the port")                           \
 	X(tx_no_queue,             "sent",       "the guest has no receive queue enabled")                    \
 	X(tx_too_long,             "sent",       "frame longer than the port's MTU")                          \
@@ -30,6 +31,7 @@
 	X(tx_buffer_small,         "sent",       "frame does not fit into the guest's receive buffers")       \
 	X(tx_ring_broken,          "sent",       "the guest's receive queue is broken")                       \
 	X(tx_held_full,            "sent",       "the port's queues were changing, and too much waited for it") \
+	X(tx_held_lost,            "sent",       "waited for the port when it was removed, or the switch died") \
 	X(tx_would_block,          "sent",       "the kernel's queue behind the port is full")                \
 	X(tx_offload,              "sent",       "needs a checksum or segmentation that cannot be done")      \
 	X(tx_error,                "sent",       "the kernel refused the frame")
@@ -49,8 +51,15 @@ struct port_counters {
 	uint64_t rx_packets, rx_bytes; /* taken by the switch, dropped ones included */
 	uint64_t tx_packets, tx_bytes; /* really delivered */
 	uint64_t copied_bytes;	       /* payload bytes copied to deliver tx_bytes */
+	uint64_t tx_held; /* packets that wait for the port now; after a crash: that waited then */
 	uint64_t drops[DROP_N_REASONS];
 } __attribute__((aligned(64)));
+
+/* Adds what has been counted in @c, by whichever thread, to @sum, which is the caller's. */
+void port_counters_add(struct port_counters *sum, const struct port_counters *c);
+
+/* What waits will not be sent any more. Nobody counts there meanwhile. */
+void port_lose_held(struct port_counters *c);
 
 /* "tx_ring_full"; and the same in words. Any thread. */
 const char *drop_name(enum drop_reason reason);

@@ -54,7 +54,8 @@ int switch_create(struct swtch **out, struct event_base *base, unsigned n_worker
 	switch_env_init(&sw->env, base, &sw->sockets.maker);
 	sw->busy = calloc(n_workers, sizeof(*sw->busy));
 	sw->loads = calloc(n_workers, sizeof(*sw->loads));
-	if (!sw->busy || !sw->loads) {
+	sw->gone = gone_open(NULL);
+	if (!sw->busy || !sw->loads || !sw->gone) {
 		error_set(err, r, "out of memory");
 		goto fail;
 	}
@@ -82,6 +83,8 @@ void switch_use_keeper(struct swtch *sw, const struct vhost_endpoint_maker *make
 	sw->env.keep = keep;
 	sw->restoring = resumes;
 	sw->quarantine = quarantine_open(keep);
+	gone_close(sw->gone);
+	sw->gone = gone_open(keep);
 }
 
 void switch_leave(struct swtch *sw, void (*fn)(void *arg), void *arg)
@@ -136,6 +139,7 @@ void switch_destroy(struct swtch *sw)
 	free_event(sw->attention_event);
 	if (sw->attention_fd >= 0)
 		close(sw->attention_fd);
+	gone_close(sw->gone);
 	free(sw->busy);
 	free(sw->loads);
 	free(sw);
@@ -154,6 +158,15 @@ static json_t *stats_of_pool(const struct swtch *sw)
 			 "links_up", links, "receive_queues", queues);
 }
 
+/* As if all ports that were deleted were one. */
+static json_t *show_gone(const struct swtch *sw)
+{
+	json_t *o = json_object();
+
+	switch_show_counters(gone_sum(sw->gone), o);
+	return o;
+}
+
 json_t *switch_stats_show(struct swtch *sw)
 {
 	static const char *const sums[] = { "rx_packets", "rx_bytes",	  "tx_packets",
@@ -164,6 +177,7 @@ json_t *switch_stats_show(struct swtch *sw)
 	size_t i;
 
 	ports = switch_port_show(sw, NULL, NULL);
+	json_array_append_new(ports, show_gone(sw));
 	for (const char *const *s = sums; *s; s++) {
 		json_int_t n = 0;
 

@@ -12,7 +12,7 @@
 #include "port/kinds.h"
 #include "switch/private.h"
 
-#define STATE_VERSION 1u		 /* of struct view_port_state */
+#define STATE_VERSION 2u		 /* of struct view_port_state */
 #define HELD_NS_MAX (10 * NSEC_PER_MSEC) /* then workers must see a port released */
 
 LOG_MODULE("switch");
@@ -187,27 +187,40 @@ static void state_key(const struct sw_port *p, char key[KEEP_KEY_MAX])
 	snprintf(key, KEEP_KEY_MAX, "port/%s", p->name);
 }
 
-/* Makes a port's counters, or goes on with those that it had in an earlier process, and with its
- * id, which that process's MAC tables have. */
+/* Goes on with the counters that the port had in an earlier process, in the same memory: a death in
+ * between loses nothing of them. False: there are none. */
+static bool inherit_state(struct sw_port *p, const char *key)
+{
+	unsigned n_workers = datapath_n_workers(p->sw->dp);
+	size_t len = 0;
+	struct view_port_state *old = keep_old_memory(p->sw->env.keep, key, &len);
+
+	if (!old || len != p->state_len || old->layout != state_layout(n_workers)) {
+		keep_unmap(old, len);
+		return false;
+	}
+	p->state = old;
+	old->steer = NULL;
+	/* MAC tables have it */
+	if (old->id < VIEW_PORTS_MAX && !switch_port_by_id(p->sw, old->id))
+		p->id = old->id;
+	/* what was in the inboxes of that process */
+	for (unsigned w = 0; w < n_workers; w++)
+		port_lose_held(&old->counters[w]);
+	return true;
+}
+
+/* Makes a port's counters, or goes on with those of an earlier process. */
 static int make_state(struct sw_port *p)
 {
 	unsigned n_workers = datapath_n_workers(p->sw->dp);
-	size_t len = sizeof(*p->state) + n_workers * sizeof(struct port_counters), old_len = 0;
-	struct view_port_state *old;
 	char key[KEEP_KEY_MAX];
-	int file;
+	int file = -1;
 
 	state_key(p, key);
-	old = keep_old_memory(p->sw->env.keep, key, &old_len);
-	p->state_len = len;
-	p->state = keep_memory(p->sw->env.keep, len, &file);
-	if (p->state && old && old_len == len && old->layout == state_layout(n_workers)) {
-		memcpy(p->state, old, len);
-		p->state->steer = NULL;
-		if (old->id < VIEW_PORTS_MAX && !switch_port_by_id(p->sw, old->id))
-			p->id = old->id;
-	}
-	keep_unmap(old, old_len);
+	p->state_len = sizeof(*p->state) + n_workers * sizeof(struct port_counters);
+	if (!inherit_state(p, key))
+		p->state = keep_memory(p->sw->env.keep, p->state_len, &file);
 	if (!p->state)
 		return -ENOMEM;
 	p->state->layout = state_layout(n_workers);
@@ -350,6 +363,7 @@ static void removed(void *arg)
 	mac_table_flush(p->bridge->macs, p->id, true);
 	log_info("port %s removed", p->name);
 	quarantine_pardon(sw->quarantine, p->name);
+	gone_add(sw->gone, p->state->counters, datapath_n_workers(sw->dp));
 	release_state(p);
 	switch_port_free(p);
 	sw->n_removing--;
@@ -426,32 +440,31 @@ json_t *switch_port_later(const struct swtch *sw, const json_t *params)
 
 /* Showing. */
 
-static void add_counters(struct port_counters *sum, const struct port_counters *c)
+void switch_show_counters(const struct port_counters *c, json_t *out)
 {
-	const uint64_t *from = (const uint64_t *)c;
-	uint64_t *to = (uint64_t *)sum;
+	json_t *drops = json_object();
 
-	for (size_t i = 0; i < offsetof(struct port_counters, drops) / 8 + DROP_N_REASONS; i++)
-		to[i] += counter_read(&from[i]);
+	json_object_set_new(out, "rx_packets", json_integer((json_int_t)c->rx_packets));
+	json_object_set_new(out, "rx_bytes", json_integer((json_int_t)c->rx_bytes));
+	json_object_set_new(out, "tx_packets", json_integer((json_int_t)c->tx_packets));
+	json_object_set_new(out, "tx_bytes", json_integer((json_int_t)c->tx_bytes));
+	json_object_set_new(out, "copied_bytes", json_integer((json_int_t)c->copied_bytes));
+	if (c->tx_held)
+		json_object_set_new(out, "tx_held", json_integer((json_int_t)c->tx_held));
+	for (unsigned i = 0; i < DROP_N_REASONS; i++)
+		if (c->drops[i])
+			json_object_set_new(drops, drop_name(i),
+					    json_integer((json_int_t)c->drops[i]));
+	json_object_set_new(out, "drops", drops);
 }
 
 static void show_counters(const struct sw_port *p, json_t *out)
 {
 	struct port_counters sum = { 0 };
-	json_t *drops = json_object();
 
 	for (unsigned w = 0; w < datapath_n_workers(p->sw->dp); w++)
-		add_counters(&sum, &p->state->counters[w]);
-	json_object_set_new(out, "rx_packets", json_integer((json_int_t)sum.rx_packets));
-	json_object_set_new(out, "rx_bytes", json_integer((json_int_t)sum.rx_bytes));
-	json_object_set_new(out, "tx_packets", json_integer((json_int_t)sum.tx_packets));
-	json_object_set_new(out, "tx_bytes", json_integer((json_int_t)sum.tx_bytes));
-	json_object_set_new(out, "copied_bytes", json_integer((json_int_t)sum.copied_bytes));
-	for (unsigned i = 0; i < DROP_N_REASONS; i++)
-		if (sum.drops[i])
-			json_object_set_new(drops, drop_name(i),
-					    json_integer((json_int_t)sum.drops[i]));
-	json_object_set_new(out, "drops", drops);
+		port_counters_add(&sum, &p->state->counters[w]);
+	switch_show_counters(&sum, out);
 }
 
 /* The kind lists its queues; the switch knows who serves them. */

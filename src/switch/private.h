@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "datapath/datapath.h"
+#include "switch/gone.h"
 #include "switch/quarantine.h"
 #include "switch/switch.h"
 #include "vhost/socket_endpoint.h"
@@ -100,6 +101,7 @@ struct swtch {
 	unsigned n_removing;		    /* ports */
 	bool moving;			    /* queues are about to change their workers */
 	struct quarantine *quarantine;	    /* NULL: nothing outlives this process */
+	struct gone *gone;		    /* what deleted ports have counted */
 	bool restoring, leaving;	    /* nobody receives yet, or any more */
 	bool unsharing;			    /* a view is due that shares fewer queues */
 	unsigned n_moves, n_moves_measured; /* of ports' queues, done; at the last measurement */
@@ -153,6 +155,8 @@ int port_canonical(const json_t *params, json_t **options, const struct port_ops
 		   struct port_settings *settings, struct error *err);
 /* Frees a port that no worker uses. */
 void switch_port_free(struct sw_port *p);
+/* Adds counters to the object @out, by name. */
+void switch_show_counters(const struct port_counters *c, json_t *out);
 /* Fills in the upcalls. */
 void switch_env_init(struct port_env *env, struct event_base *base,
 		     const struct vhost_endpoint_maker *endpoints);

@@ -646,6 +646,29 @@ static void test_patch_two_ways_two_tags(void **state)
 	assert_true(tagged && untagged);
 }
 
+/* It is removed while a worker has its packets: they are somebody's to count. */
+static void test_port_is_gone(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+	struct rxq *q;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	follow(s);
+	q = s->m.ports[1].port->rxqs[0];
+	inject(s, 1, frame, make_frame(frame, BROADCAST, MAC(1), UNTAGGED, 60));
+	batch_clear(s->batch);
+	q->port->ops->rx(q, s->batch, &s->m.ports[1].state->counters[0]);
+	assert_false(forward_batch(s->fw[0], s->view, &(struct view_rxq){ .q = q, .port = 9 },
+				   s->batch, 1));
+	expect_nothing(s, 2);
+	assert_true(forward_batch(s->fw[0], s->view, &(struct view_rxq){ .q = q, .port = 1 },
+				  s->batch, 1));
+	q->port->ops->rx_done(q, s->batch);
+	assert_int_equal(maker_tx(&s->m, 2), 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -665,6 +688,7 @@ int main(void)
 		TEST(test_patch_chain),
 		TEST(test_patch_loop),
 		TEST(test_patch_two_ways_two_tags),
+		TEST(test_port_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

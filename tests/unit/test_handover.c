@@ -220,6 +220,7 @@ static void test_held_packets_wait_in_order(void **state)
 	turn(s, 0, 1);
 	turn(s, 1, 0);
 	expect_nothing(s, 2);
+	assert_int_equal(s->m.ports[2].state->counters[0].tx_held, 2);
 	assert_int_equal(forward_inboxes(s->fw[0], s->view, 1), 0);
 	assert_false(forward_inboxes_empty(s->fw[0]));
 	/* other ports are not concerned */
@@ -241,6 +242,7 @@ static void test_held_packets_wait_in_order(void **state)
 	turn(s, 0, 1);
 	expect_numbers(s, 2, NUMBERS(1, 2, 3, 4));
 	assert_true(inboxes_empty(&s->inboxes));
+	assert_int_equal(s->m.ports[2].state->counters[0].tx_held, 0);
 	assert_int_equal(maker_all_drops(&s->m, 2), 0);
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/resource.h>
 
+#include "fake_keep.h"
 #include "packet/build.h"
 #include "port/kinds.h"
 #include "switch_rig.h"
@@ -470,6 +471,62 @@ static void test_shows(void **state)
 	rig_settle(rig);
 }
 
+/* A switch process that goes on with what another has left. */
+static void next_process(struct rig *rig, struct fake_keep *f, bool resumes)
+{
+	rig_open(rig, 2);
+	switch_use_keeper(rig->sw, &rig->sw->sockets.maker, &f->keep, resumes);
+	rig_add_bridge(rig, "br0");
+	rig_add(rig, "a", NULL);
+	switch_restored(rig->sw);
+}
+
+static json_int_t total(struct rig *rig, const char *object, const char *name)
+{
+	json_t *stats = switch_stats_show(rig->sw);
+	json_int_t n = json_integer_value(json_object_get(json_object_get(stats, object), name));
+
+	json_decref(stats);
+	return n;
+}
+
+/* After a death a port has its counters, in which what waited then is lost; and when the port is
+ * deleted they are in the totals, once. */
+static void test_counters_outlive_process_and_port(void **state)
+{
+	struct port_counters *c;
+	struct fake_keep f;
+	struct rig rig;
+
+	fake_keep_init(&f);
+	next_process(&rig, &f, false);
+	c = rig_find(&rig, "a")->state->counters;
+	c[0].rx_packets = 7;
+	c[1].tx_held = 3;
+	c[1].drops[DROP_tx_held_lost] = 1;
+	switch_destroy(rig.sw);
+	event_base_free(rig.base);
+	next_process(&rig, &f, true);
+	c = rig_find(&rig, "a")->state->counters;
+	assert_int_equal(c[0].rx_packets, 7);
+	assert_int_equal(c[1].tx_held, 0);
+	assert_int_equal(c[1].drops[DROP_tx_held_lost], 4);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(total(&rig, "totals", "rx_packets"), 7);
+		assert_int_equal(total(&rig, "drops", "tx_held_lost"), 4);
+		if (i == 0) {
+			rig_del(&rig, "a");
+			rig_settle(&rig);
+			rig_add(&rig, "a", NULL); /* another one */
+			assert_int_equal(rig_find(&rig, "a")->state->counters[0].rx_packets, 0);
+		}
+	}
+	switch_destroy(rig.sw);
+	event_base_free(rig.base);
+	rcu_drain();
+	fake_keep_clear(&f);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -485,6 +542,7 @@ int main(void)
 		TEST(test_many_ports),
 		TEST(test_too_many_ports),
 		TEST(test_shows),
+		cmocka_unit_test(test_counters_outlive_process_and_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
