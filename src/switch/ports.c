@@ -12,7 +12,7 @@
 #include "port/kinds.h"
 #include "switch/private.h"
 
-#define STATE_VERSION 1u		 /* of struct view_port_state */
+#define STATE_VERSION 2u		 /* of struct view_port_state */
 #define HELD_NS_MAX (10 * NSEC_PER_MSEC) /* then workers must see a port released */
 
 LOG_MODULE("switch");
@@ -141,6 +141,8 @@ void switch_env_init(struct port_env *env, struct event_base *base,
 		.changed = env_changed,
 		.announce = env_announce,
 		.attention = env_attention,
+		.save = switch_port_save,
+		.load = switch_port_load,
 	};
 }
 
@@ -433,13 +435,20 @@ static void add_counters(struct port_counters *sum, const struct port_counters *
 		to[i] += counter_read(&from[i]);
 }
 
-static void show_counters(const struct sw_port *p, json_t *out)
+struct port_counters switch_port_counters(const struct sw_port *p)
 {
-	struct port_counters sum = { 0 };
-	json_t *drops = json_object();
+	struct port_counters sum = p->state->before;
 
 	for (unsigned w = 0; w < datapath_n_workers(p->sw->dp); w++)
 		add_counters(&sum, &p->state->counters[w]);
+	return sum;
+}
+
+static void show_counters(const struct sw_port *p, json_t *out)
+{
+	struct port_counters sum = switch_port_counters(p);
+	json_t *drops = json_object();
+
 	json_object_set_new(out, "rx_packets", json_integer((json_int_t)sum.rx_packets));
 	json_object_set_new(out, "rx_bytes", json_integer((json_int_t)sum.rx_bytes));
 	json_object_set_new(out, "tx_packets", json_integer((json_int_t)sum.tx_packets));
