@@ -161,6 +161,21 @@ struct vhost_user_log {
 	uint64_t offset; /* in the file, where the bit of guest address 0 is */
 };
 
+/* SET_DEVICE_STATE_FD ("Device state transfer parameters") */
+struct vhost_user_transfer {
+	uint32_t direction; /* VHOST_USER_TRANSFER_SAVE or _LOAD */
+	uint32_t phase;	    /* VHOST_USER_TRANSFER_STOPPED */
+};
+
+/* From back-end to front-end, and the other way. */
+enum { VHOST_USER_TRANSFER_SAVE = 0, VHOST_USER_TRANSFER_LOAD = 1 };
+
+/* The only phase: all rings are stopped. */
+enum { VHOST_USER_TRANSFER_STOPPED = 0 };
+
+/* Of its answer: no other fd comes with it; the lowest 8 bits are 0 or an error. */
+#define VHOST_USER_TRANSFER_NO_FD 0x100u
+
 /* GET_CONFIG, SET_CONFIG; @size bytes follow in @data */
 struct vhost_user_config {
 	uint32_t offset;
@@ -177,6 +192,7 @@ union vhost_user_payload {
 	struct vhost_user_memory memory;
 	struct vhost_user_single_region single;
 	struct vhost_user_log log;
+	struct vhost_user_transfer transfer;
 	struct vhost_user_config config;
 	uint8_t bytes[VHOST_USER_PAYLOAD_MAX];
 };

@@ -467,7 +467,9 @@ static void announced(void *owner, uint64_t mac)
 /* A device that has been taken over and whose packed ring waits for its memory is deleted. */
 static void test_device_with_waiting_ring(void **state)
 {
-	static const struct vhost_device_ops ops = { nothing, nothing, announced };
+	static const struct vhost_device_ops ops = { .quiesce = nothing,
+						     .changed = nothing,
+						     .announce = announced };
 	struct world *w = *state;
 	struct vhost_device_config config = { .name = "vm",
 					      .path = "/run/vm.sock",

@@ -101,7 +101,9 @@ static void announced(void *owner, uint64_t mac)
 {
 }
 
-static const struct vhost_device_ops device_ops = { quiesce, nothing, announced };
+static const struct vhost_device_ops device_ops = { .quiesce = quiesce,
+						    .changed = nothing,
+						    .announce = announced };
 
 static void on_lost(void *owner, const char *why)
 {
