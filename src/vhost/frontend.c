@@ -146,6 +146,8 @@ static bool is_answered(uint32_t request)
 	case VHOST_USER_GET_MAX_MEM_SLOTS:
 	case VHOST_USER_GET_VRING_BASE:
 	case VHOST_USER_SET_LOG_BASE:
+	case VHOST_USER_SET_DEVICE_STATE_FD:
+	case VHOST_USER_CHECK_DEVICE_STATE:
 		return true;
 	default:
 		return false;
@@ -445,7 +447,7 @@ static int on_base(struct frontend *fe, const struct vhost_user_vring_state *sta
 	return 0;
 }
 
-static int on_answer(struct frontend *fe, const struct vhost_message *message, struct error *err)
+static int on_answer(struct frontend *fe, struct vhost_message *message, struct error *err)
 {
 	const struct expected e = fe->expected[fe->first_expected];
 	uint64_t value = message->payload.u64;
@@ -477,6 +479,12 @@ static int on_answer(struct frontend *fe, const struct vhost_message *message, s
 		return 0;
 	case VHOST_USER_SET_LOG_BASE:
 		return 0; /* that it comes is all that it says */
+	case VHOST_USER_SET_DEVICE_STATE_FD:
+	case VHOST_USER_CHECK_DEVICE_STATE:
+		if (fe->ops->answered != NULL)
+			fe->ops->answered(fe->owner, e.request, value,
+					  message->n_fds > 0 ? &message->fds[0] : &(int){ -1 });
+		return 0;
 	default:
 		return on_base(fe, &message->payload.state, err);
 	}
@@ -490,8 +498,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	int rc;
 
 	while ((rc = vhost_channel_receive(&fe->channel, &message, &err)) == 1) {
-		vhost_message_close_fds(&message);
 		rc = on_answer(fe, &message, &err);
+		vhost_message_close_fds(&message);
 		if (rc != 0)
 			break;
 	}
@@ -734,6 +742,13 @@ int frontend_start_log(struct frontend *fe, int fd, uint64_t offset, uint64_t si
 int frontend_stop_log(struct frontend *fe)
 {
 	return fe->phase == PHASE_UP ? say_logging(fe, false) : -ENOTCONN;
+}
+
+int frontend_ask(struct frontend *fe, uint32_t request, const void *payload, size_t size, int fd)
+{
+	if (fe->phase != PHASE_UP)
+		return -ENOTCONN;
+	return say(fe, request, payload, size, &fd, fd >= 0 ? 1 : 0);
 }
 
 uint64_t frontend_features(const struct frontend *fe)
