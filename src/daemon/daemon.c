@@ -229,8 +229,9 @@ static bool settled(void *ctx)
 		return true;
 	if (!switch_settled(d->context.sw) || d->upgrading)
 		return false;
-	if (d->keeper)
+	if (d->keeper && d->context.changed)
 		save_config(d);
+	d->context.changed = false;
 	return true;
 }
 
