@@ -143,13 +143,13 @@ static void on_leave(void *owner)
 	switch_leave(d->context.sw, on_left, d);
 }
 
-static void on_refused(void *owner, const char *why)
+static void on_refused(void *owner, int rc, const char *why)
 {
 	struct daemon *d = owner;
 
 	log_error("no upgrade: %s", why);
 	d->upgrading = false;
-	d->upgrade_result = error_set(&d->upgrade_error, -EPERM, "%s", why);
+	d->upgrade_result = error_set(&d->upgrade_error, rc, "%s", why);
 }
 
 static void on_told(void *owner)

@@ -110,12 +110,17 @@ static void on_lost(void *owner, const char *why)
 	fail_msg("the keeper is lost: %s", why);
 }
 
+static void on_refused(void *owner, int rc, const char *why)
+{
+	fail_msg("refused: %s", why);
+}
+
 static void ignore(void *owner)
 {
 }
 
 static const struct keeper_client_ops client_ops = {
-	.lost = on_lost, .told = ignore, .leave = ignore, .refused = on_lost
+	.lost = on_lost, .told = ignore, .leave = ignore, .refused = on_refused
 };
 
 /* Waits for the keeper, which runs beside it meanwhile. */
