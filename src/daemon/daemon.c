@@ -143,13 +143,13 @@ static void on_leave(void *owner)
 	switch_leave(d->context.sw, on_left, d);
 }
 
-static void on_refused(void *owner, const char *why)
+static void on_refused(void *owner, int rc, const char *why)
 {
 	struct daemon *d = owner;
 
 	log_error("no upgrade: %s", why);
 	d->upgrading = false;
-	d->upgrade_result = error_set(&d->upgrade_error, -EPERM, "%s", why);
+	d->upgrade_result = error_set(&d->upgrade_error, rc, "%s", why);
 }
 
 static void on_told(void *owner)
@@ -229,8 +229,9 @@ static bool settled(void *ctx)
 		return true;
 	if (!switch_settled(d->context.sw) || d->upgrading)
 		return false;
-	if (d->keeper)
+	if (d->keeper && d->context.changed)
 		save_config(d);
+	d->context.changed = false;
 	return true;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The command line of vireod. */
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,17 @@ static enum options_verdict read_workers(struct daemon_options *o, const char *t
 	return OPTIONS_RUN;
 }
 
+static enum options_verdict read_keeper_fd(struct daemon_options *o, const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || n > INT_MAX)
+		return wrong("--keeper-fd takes the number of a file descriptor, not", text);
+	o->keeper_fd = (int)n;
+	return OPTIONS_RUN;
+}
+
 static enum options_verdict read_level(struct daemon_options *o)
 {
 	if (log_check_level("all", optarg, NULL) < 0)
@@ -95,8 +107,7 @@ static enum options_verdict take(struct daemon_options *o, int letter, const cha
 		o->no_keeper = true;
 		return OPTIONS_RUN;
 	case 'k':
-		o->keeper_fd = atoi(optarg ? optarg : "-1");
-		return OPTIONS_RUN;
+		return read_keeper_fd(o, optarg ? optarg : "");
 	case 'V':
 		puts("vireod " VIREO_VERSION);
 		return OPTIONS_DONE;

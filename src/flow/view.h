@@ -35,6 +35,7 @@ struct view_port_state {
 	uint32_t id;			     /* of the port */
 	uint64_t broadcast_due, unknown_due; /* for the limits, ns */
 	struct steer *steer;		     /* owned; NULL: there was no use for it yet */
+	struct port_counters before;	     /* by the switch that the guest has come from */
 	struct port_counters counters[];     /* one for each worker */
 };
 

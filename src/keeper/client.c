@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -310,7 +311,8 @@ static void on_packet(void *owner, struct keeper_packet *p)
 		client->ops->leave(client->owner);
 	} else if (p->header.kind == KEEPER_REFUSED) {
 		p->text[sizeof(p->text) - 1] = 0;
-		client->ops->refused(client->owner, p->text);
+		/* keepers of before told no errno */
+		client->ops->refused(client->owner, -(int)(p->header.connection ?: EPERM), p->text);
 	}
 	keeper_packet_close_fds(p);
 }
@@ -468,13 +470,33 @@ static int receive_start(struct keeper_client *client, struct error *err)
 	return 0;
 }
 
+/* The number may be a user's, who cannot know it. */
+static int check_socket(int fd, struct error *err)
+{
+	socklen_t len = sizeof(int);
+	int type;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET)
+		return 0;
+	return error_set(err, -EINVAL,
+			 "file descriptor %d is no socket of a keeper (--keeper-fd is for the "
+			 "keeper alone)",
+			 fd);
+}
+
 int keeper_client_create(struct keeper_client **out, int fd, struct event_base *base,
 			 const struct keeper_client_ops *ops, void *owner, struct error *err)
 {
-	struct keeper_client *client = calloc(1, sizeof(*client));
+	struct keeper_client *client;
 	struct keeper_packet hello;
 	int rc;
 
+	rc = check_socket(fd, err);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	client = calloc(1, sizeof(*client));
 	if (!client) {
 		close(fd);
 		return error_set(err, -ENOMEM, "out of memory");

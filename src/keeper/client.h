@@ -22,8 +22,8 @@ struct keeper_client_ops {
 	/* Another process is there to go on: stop, save what is to be saved, keeper_client_left().
 	 */
 	void (*leave)(void *owner);
-	/* There is no upgrade, and this process goes on. */
-	void (*refused)(void *owner, const char *why);
+	/* There is no upgrade (@rc is -errno), and this process goes on. */
+	void (*refused)(void *owner, int rc, const char *why);
 };
 
 /* Takes over @fd, the socket that the keeper has given this process, and waits for what there is

@@ -69,11 +69,12 @@ static void close_fd(int *fd)
 
 /* ---- packets to a process */
 
-static void send_text(struct process *p, enum keeper_kind kind, const char *text)
+/* @rc: 0 or -errno. */
+static void send_text(struct process *p, enum keeper_kind kind, int rc, const char *text)
 {
 	struct keeper_packet packet;
 
-	keeper_packet_init(&packet, kind, 0, 0);
+	keeper_packet_init(&packet, kind, 0, (uint32_t)-rc);
 	packet.header.size = (uint32_t)snprintf(packet.text, sizeof(packet.text), "%s", text) + 1;
 	keeper_link_send(p->link, &packet);
 }
@@ -210,7 +211,8 @@ static const char *ending(int status, char *text, size_t size)
 
 /* ---- upgrades */
 
-static void end_upgrade(struct keeper *k, const char *why)
+/* @rc: 0, or why not as -errno. */
+static void end_upgrade(struct keeper *k, int rc, const char *why)
 {
 	event_del(k->upgrade_timer);
 	if (k->next.pid) {
@@ -219,14 +221,14 @@ static void end_upgrade(struct keeper *k, const char *why)
 	}
 	forget_process(&k->next);
 	close_fd(&k->next.exe_fd);
-	if (!why)
+	if (!rc)
 		return;
 	log_error("no upgrade: %s", why);
 	if (k->leaving)
 		return; /* it cannot go on: one like it is started when it has left */
 	keeper_relay_freeze(k->relay, false);
 	if (k->now.link)
-		send_text(&k->now, KEEPER_REFUSED, why);
+		send_text(&k->now, KEEPER_REFUSED, rc, why);
 }
 
 /* Opens a program, and makes sure that it is root's. */
@@ -235,18 +237,21 @@ static int open_program(const char *path, struct error *err)
 	/* a pipe's other end is not waited for */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
+	int rc;
 
 	if (fd < 0)
 		return error_set(err, -errno, "%s: %s", path, strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !(st.st_mode & S_IXUSR))
-		error_set(err, -EACCES, "%s is no program", path);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		rc = error_set(err, -EINVAL, "%s is no program", path);
+	else if (!(st.st_mode & S_IXUSR))
+		rc = error_set(err, -EACCES, "%s is no program: it cannot be executed", path);
 	else if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))
-		error_set(err, -EPERM, "%s must belong to root, and nobody else may write it",
-			  path);
+		rc = error_set(err, -EPERM, "%s must belong to root, and nobody else may write it",
+			       path);
 	else
 		return fd;
 	close(fd);
-	return -EPERM;
+	return rc;
 }
 
 static void start_upgrade(struct keeper *k, const char *path)
@@ -256,18 +261,18 @@ static void start_upgrade(struct keeper *k, const char *path)
 	int rc;
 
 	if (k->next.pid || k->leaving) {
-		send_text(&k->now, KEEPER_REFUSED, "another upgrade is on its way");
+		send_text(&k->now, KEEPER_REFUSED, -EBUSY, "another upgrade is on its way");
 		return;
 	}
 	log_info("upgrade to %s", path);
 	k->next.exe_fd = open_program(path, &err);
 	if (k->next.exe_fd < 0) {
-		end_upgrade(k, err.text);
+		end_upgrade(k, k->next.exe_fd, err.text);
 		return;
 	}
 	rc = start_process(&k->next);
 	if (rc) {
-		end_upgrade(k, strerror(-rc));
+		end_upgrade(k, rc, strerror(-rc));
 		return;
 	}
 	event_add(k->upgrade_timer, &patience);
@@ -280,7 +285,7 @@ static void next_is_here(struct keeper *k)
 
 	keeper_relay_freeze(k->relay, true);
 	k->leaving = true;
-	send_text(&k->now, KEEPER_LEAVE, "");
+	send_text(&k->now, KEEPER_LEAVE, 0, "");
 	event_add(k->upgrade_timer, &patience);
 }
 
@@ -312,7 +317,7 @@ static void on_upgrade_late(evutil_socket_t fd, short what, void *arg)
 	struct keeper *k = arg;
 
 	if (k->next.pid && !k->leaving) {
-		end_upgrade(k, "the new program does not start in time");
+		end_upgrade(k, -ETIMEDOUT, "the new program does not start in time");
 	} else if (k->leaving || !k->ready) {
 		log_error("upgrade: process %d takes too long: killing it", k->now.pid);
 		if (k->now.pid)
@@ -429,7 +434,7 @@ static bool ended(struct keeper *k, int status)
 
 	keeper_relay_attach(k->relay, NULL);
 	forget_process(&k->now);
-	end_upgrade(k, k->next.pid ? "the switch process died meanwhile" : NULL);
+	end_upgrade(k, k->next.pid ? -ECANCELED : 0, "the switch process died meanwhile");
 	k->leaving = false;
 	k->status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 	if (k->stopping || (WIFEXITED(status) && !WEXITSTATUS(status)))
@@ -466,7 +471,7 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 		k->leaver = 0;
 	if (k->next.pid && waitpid(k->next.pid, &status, WNOHANG) == k->next.pid) {
 		k->next.pid = 0;
-		end_upgrade(k, ending(status, text, sizeof(text)));
+		end_upgrade(k, -ENOEXEC, ending(status, text, sizeof(text)));
 	}
 	if (!k->now.pid || waitpid(k->now.pid, &status, WNOHANG) != k->now.pid)
 		return;
@@ -579,7 +584,7 @@ static void free_event(struct event *e)
 static void stop(struct keeper *k)
 {
 	if (k->base)
-		end_upgrade(k, NULL);
+		end_upgrade(k, 0, NULL);
 	keeper_relay_destroy(k->relay);
 	forget_process(&k->now);
 	held_clear(&k->held);

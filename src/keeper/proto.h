@@ -42,7 +42,7 @@ enum keeper_kind {
 	KEEPER_TOLD,  /* after KEEPER_READY: of all devices that an earlier process had, all is told
 		       */
 	KEEPER_LEAVE, /* another process is there to go on: answer KEEPER_LEFT, and end */
-	KEEPER_REFUSED,		 /* text: why there is no upgrade */
+	KEEPER_REFUSED,		 /* text: why there is no upgrade; as connection: its errno */
 	KEEPER_DEVICE_OPENED,	 /* struct keeper_opened; the file for the states of rings */
 	KEEPER_DEVICE_CONNECTED, /* struct keeper_connected */
 	KEEPER_DEVICE_KEPT,	 /* a vhost-user message, header first; its fds */

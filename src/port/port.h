@@ -79,6 +79,12 @@ struct port_env {
 	/* The guest behind the port has moved here: make the other ports learn it (vhost-user
 	 * SEND_RARP). */
 	void (*announce)(struct port *port, mac_t mac);
+	/* What the switch knows of the port, to go with its guest to another switch: @n bytes,
+	 * malloc'd. And back, from whomever they come: a port of this switch goes on with them.
+	 * Both return 0, or -errno and a text, and then nothing was changed (switch/saved_port.h).
+	 */
+	int (*save)(struct port *port, uint8_t **bytes, size_t *n, struct error *err);
+	int (*load)(struct port *port, const uint8_t *bytes, size_t n, struct error *err);
 	/* Worker threads too: calls ops->attend() from the loop soon; several calls may become one.
 	 */
 	void (*attention)(struct port *port);

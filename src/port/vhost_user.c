@@ -170,6 +170,20 @@ static void on_announce(void *owner, uint64_t mac)
 	vp->port.env->announce(&vp->port, mac);
 }
 
+static int on_save(void *owner, uint8_t **bytes, size_t *n, struct error *err)
+{
+	struct vhost_port *vp = owner;
+
+	return vp->port.env->save(&vp->port, bytes, n, err);
+}
+
+static int on_load(void *owner, const uint8_t *bytes, size_t n, struct error *err)
+{
+	struct vhost_port *vp = owner;
+
+	return vp->port.env->load(&vp->port, bytes, n, err);
+}
+
 /* FNV-1a: not for tables, but the same in every process. */
 static uint64_t hash_name(const char *name)
 {
@@ -184,6 +198,8 @@ static const struct vhost_device_ops device_ops = {
 	.quiesce = on_quiesce,
 	.changed = on_changed,
 	.announce = on_announce,
+	.save = on_save,
+	.load = on_load,
 };
 
 static void vhost_user_quiesced(struct port *port)
@@ -222,7 +238,7 @@ static uint64_t offered_protocol_features(bool config)
 	       1ull << VHOST_USER_PROTOCOL_F_RESET_DEVICE |
 	       1ull << VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |
 	       1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
-	       1ull << VHOST_USER_PROTOCOL_F_STATUS |
+	       1ull << VHOST_USER_PROTOCOL_F_STATUS | 1ull << VHOST_USER_PROTOCOL_F_DEVICE_STATE |
 	       (uint64_t)config << VHOST_USER_PROTOCOL_F_CONFIG;
 }
 
@@ -242,6 +258,7 @@ static int make_device(struct vhost_port *vp, const json_t *options, struct erro
 			offered_protocol_features(option_bool(options, "config", false)),
 		.n_queue_pairs = vp->n_pairs,
 		.mtu = (uint16_t)option_uint(options, "mtu", 1500),
+		.base = vp->port.env->base,
 	};
 
 	if (!vp->listens && (owner || group || mode))

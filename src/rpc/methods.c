@@ -63,6 +63,15 @@ static int check_name(const json_t *params, struct error *err)
 	return error_set(err, RPC_INVALID_PARAMS, "\"name\" is missing, or no text");
 }
 
+/* The switch, for a call that may change its configuration. */
+static struct swtch *to_change(void *ctx)
+{
+	struct methods_context *m = ctx;
+
+	m->changed = true;
+	return m->sw;
+}
+
 /* Hands out @json, or says that there was no memory for it. */
 static int give(json_t *json, json_t **result, struct error *err)
 {
@@ -76,19 +85,17 @@ typedef json_t *show_function(struct swtch *sw, const char *name, struct error *
 
 static int change(void *ctx, json_t *params, struct error *err, change_function *fn)
 {
-	const struct methods_context *m = ctx;
 	int ret = check_name(params, err);
 
-	return ret ? ret : fn(m->sw, params, err);
+	return ret ? ret : fn(to_change(ctx), params, err);
 }
 
 static int del(void *ctx, json_t *params, struct error *err, del_function *fn)
 {
 	static const char *const names[] = { "name" };
-	const struct methods_context *m = ctx;
 	int ret = check_params(params, names, 1, 1, err);
 
-	return ret ? ret : fn(m->sw, text_of(params, "name"), err);
+	return ret ? ret : fn(to_change(ctx), text_of(params, "name"), err);
 }
 
 static int show(void *ctx, json_t *params, json_t **result, struct error *err, const char *filter,
@@ -213,17 +220,13 @@ static int port_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **re
 static int mac_add(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
 		   struct error *err)
 {
-	const struct methods_context *m = ctx;
-
-	return switch_mac_add(m->sw, params, err);
+	return switch_mac_add(to_change(ctx), params, err);
 }
 
 static int mac_del(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
 		   struct error *err)
 {
-	const struct methods_context *m = ctx;
-
-	return switch_mac_del(m->sw, params, err);
+	return switch_mac_del(to_change(ctx), params, err);
 }
 
 static int mac_flush(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
@@ -231,7 +234,7 @@ static int mac_flush(void *ctx, json_t *params, struct rpc_fds *fds, json_t **re
 {
 	const struct methods_context *m = ctx;
 
-	return switch_mac_flush(m->sw, params, err);
+	return switch_mac_flush(m->sw, params, err); /* what was learned is no configuration */
 }
 
 static int mac_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
@@ -243,9 +246,7 @@ static int mac_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **res
 static int worker_set(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
 		      struct error *err)
 {
-	const struct methods_context *m = ctx;
-
-	return switch_worker_set(m->sw, params, err);
+	return switch_worker_set(to_change(ctx), params, err);
 }
 
 static int worker_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
@@ -395,7 +396,7 @@ static int config_reload(void *ctx, json_t *params, struct rpc_fds *fds, json_t 
 	if (!ret)
 		ret = need_path(m, err);
 	if (!ret)
-		ret = config_file_apply(m->sw, m->config_path, m->log_level, err);
+		ret = config_file_apply(to_change(ctx), m->config_path, m->log_level, err);
 	return ret ? ret : give(json_pack("{s:s}", "path", m->config_path), result, err);
 }
 

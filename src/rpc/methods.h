@@ -41,6 +41,8 @@ struct methods_context {
 	const char *config_path; /* what --config named; NULL: nothing */
 	const char *log_level;	 /* what --log-level said: of modules that the file leaves out */
 	uint64_t started_ns;	 /* clock_ns() when the daemon started */
+	bool changed; /* set by calls that may have changed the configuration; whoever looks at
+		       * that clears it */
 	/* Asks for another program to go on; its result is final when all has settled. 0 or -errno
 	 * and a text. */
 	int (*upgrade)(struct methods_context *context, const char *path, struct error *err);

@@ -282,6 +282,28 @@ int mac_table_add_static(struct mac_table *t, mac_t mac, uint16_t vid, uint32_t 
 	return e ? 0 : -ENOSPC;
 }
 
+bool mac_table_put(struct mac_table *t, mac_t mac, uint16_t vid, uint32_t port, uint32_t seen,
+		   unsigned limit)
+{
+	uint64_t key = make_key(mac, vid);
+	struct mac_slot *e;
+	bool known;
+
+	if (mac_is_multicast(mac) || !mac)
+		return false;
+	lock(t);
+	e = find_entry(t, key);
+	/* a worker may know better */
+	known = e && mac_value_port(load_value(e)) == port &&
+		(int32_t)((uint32_t)load_value(e) - seen) >= 0;
+	if (!known)
+		learn_locked(t, key, port, seen, limit);
+	e = find_entry(t, key);
+	known = e && mac_value_port(load_value(e)) == port;
+	unlock(t);
+	return known;
+}
+
 bool mac_table_remove(struct mac_table *t, mac_t mac, uint16_t vid)
 {
 	struct mac_slot *e;

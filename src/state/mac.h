@@ -120,6 +120,11 @@ static inline bool mac_ref_seen(const struct mac_ref *ref, uint32_t port, uint32
  * ones. */
 int mac_table_add_static(struct mac_table *table, mac_t mac, uint16_t vid, uint32_t port);
 
+/* @mac was seen as a source on @port at @seen seconds, as somebody says who was there: learned as
+ * mac_table_learn() does. False when it could not be (the limit, no room, a static entry). */
+bool mac_table_put(struct mac_table *table, mac_t mac, uint16_t vid, uint32_t port, uint32_t seen,
+		   unsigned limit);
+
 /* Removes an entry of any kind: true when there was one. */
 bool mac_table_remove(struct mac_table *table, mac_t mac, uint16_t vid);
 

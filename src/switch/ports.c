@@ -141,6 +141,8 @@ void switch_env_init(struct port_env *env, struct event_base *base,
 		.changed = env_changed,
 		.announce = env_announce,
 		.attention = env_attention,
+		.save = switch_port_save,
+		.load = switch_port_load,
 	};
 }
 
@@ -364,6 +366,7 @@ static void removed(void *arg)
 	log_info("port %s removed", p->name);
 	quarantine_pardon(sw->quarantine, p->name);
 	gone_add(sw->gone, p->state->counters, datapath_n_workers(sw->dp));
+	gone_add(sw->gone, &p->state->before, 1);
 	release_state(p);
 	switch_port_free(p);
 	sw->n_removing--;
@@ -458,12 +461,19 @@ void switch_show_counters(const struct port_counters *c, json_t *out)
 	json_object_set_new(out, "drops", drops);
 }
 
-static void show_counters(const struct sw_port *p, json_t *out)
+struct port_counters switch_port_counters(const struct sw_port *p)
 {
-	struct port_counters sum = { 0 };
+	struct port_counters sum = p->state->before;
 
 	for (unsigned w = 0; w < datapath_n_workers(p->sw->dp); w++)
 		port_counters_add(&sum, &p->state->counters[w]);
+	return sum;
+}
+
+static void show_counters(const struct sw_port *p, json_t *out)
+{
+	struct port_counters sum = switch_port_counters(p);
+
 	switch_show_counters(&sum, out);
 }
 

@@ -157,9 +157,15 @@ int port_canonical(const json_t *params, json_t **options, const struct port_ops
 void switch_port_free(struct sw_port *p);
 /* Adds counters to the object @out, by name. */
 void switch_show_counters(const struct port_counters *c, json_t *out);
+/* What all workers have counted for the port, and what it came with. */
+struct port_counters switch_port_counters(const struct sw_port *p);
 /* Fills in the upcalls. */
 void switch_env_init(struct port_env *env, struct event_base *base,
 		     const struct vhost_endpoint_maker *endpoints);
+
+/* carry.c: the upcalls of these names. */
+int switch_port_save(struct port *port, uint8_t **bytes, size_t *n, struct error *err);
+int switch_port_load(struct port *port, const uint8_t *bytes, size_t n, struct error *err);
 
 /* quiet.c: starts the timer, 0 or -1; and starts it again when something has changed. */
 int switch_timer_init(struct swtch *sw);

@@ -18,6 +18,8 @@ static inline size_t answer_len(uint32_t request)
 	case VHOST_USER_GET_QUEUE_NUM:
 	case VHOST_USER_GET_MAX_MEM_SLOTS:
 	case VHOST_USER_GET_VRING_BASE:
+	case VHOST_USER_SET_DEVICE_STATE_FD:
+	case VHOST_USER_CHECK_DEVICE_STATE:
 		return sizeof(uint64_t);
 	case VHOST_USER_GET_INFLIGHT_FD:
 		return sizeof(struct vhost_user_inflight);

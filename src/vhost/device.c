@@ -4,7 +4,8 @@
  * Theory of operation. One of the states below holds at a time. Messages are read in SERVING only.
  * One that would disturb a live ring is kept in HELD until the owner says that workers have let go;
  * then it acts. When the connection ends while rings are live, they are kept in RESETTING, until
- * workers have let go of them too. The owner is asked to quiesce on the way into HELD or from
+ * workers have let go of them too. One that must know how a transfer of state ends waits in
+ * TRANSFERRING. The owner is asked to quiesce on the way into HELD or from
  * SERVING into RESETTING, and told that things have changed on the way out.
  */
 #include <assert.h>
@@ -14,9 +15,11 @@
 #include <string.h>
 
 #include "base/blame.h"
+#include "base/compiler.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "vhost/device.h"
+#include "vhost/device_state.h"
 #include "vhost/features.h"
 #include "vhost/memory.h"
 #include "vhost/message.h"
@@ -25,10 +28,11 @@
 LOG_MODULE("vhost");
 
 enum state {
-	WAITING,   /* for a front-end */
-	SERVING,   /* connected */
-	HELD,	   /* connected; a message waits until workers have let go of the rings */
-	RESETTING, /* no longer connected; workers have not let go of the rings yet */
+	WAITING,      /* for a front-end */
+	SERVING,      /* connected */
+	HELD,	      /* connected; a message waits until workers have let go of the rings */
+	TRANSFERRING, /* connected; a message waits for the end of a transfer of state */
+	RESETTING,    /* no longer connected; workers have not let go of the rings yet */
 };
 
 struct vhost_device {
@@ -71,6 +75,7 @@ static void end_connection(struct vhost_device *d, bool quiesced)
 	bool asked = d->state == HELD;
 
 	vhost_message_close_fds(&d->held);
+	vhost_device_state_reset(&d->session);
 	d->session.state.connected = false;
 	if (quiesced || !(asked || vhost_session_live(&d->session))) {
 		reset(d);
@@ -158,13 +163,37 @@ static bool act(struct vhost_device *d, const struct vhost_rule *rule, struct vh
 	return true;
 }
 
+static void keep_for_later(struct vhost_device *d, enum state state, const struct vhost_rule *rule,
+			   const struct vhost_message *m)
+{
+	d->state = state;
+	d->held_rule = rule;
+	d->held = *m;
+}
+
 static void hold(struct vhost_device *d, const struct vhost_rule *rule,
 		 const struct vhost_message *m)
 {
-	d->state = HELD;
-	d->held_rule = rule;
-	d->held = *m;
+	keep_for_later(d, HELD, rule, m);
 	d->session.ops->quiesce(d->session.owner);
+}
+
+/* What was kept for later acts. */
+static void act_on_held(struct vhost_device *d, bool quiesced)
+{
+	struct vhost_message m = d->held;
+
+	d->held.n_fds = 0;
+	d->state = SERVING;
+	act(d, d->held_rule, &m, quiesced);
+}
+
+static void on_transferred(struct vhost_session *session)
+{
+	struct vhost_device *d = container_of(session, struct vhost_device, session);
+
+	if (d->state == TRANSFERRING)
+		act_on_held(d, false);
 }
 
 static void on_message(void *owner, struct vhost_message *m)
@@ -182,6 +211,8 @@ static void on_message(void *owner, struct vhost_message *m)
 		rc = error_set(&err, -EOPNOTSUPP, "not supported");
 	if (rc)
 		conclude(d, rule, m, rc, &err, false);
+	else if (vhost_message_waits(&d->session, rule))
+		keep_for_later(d, TRANSFERRING, rule, m);
 	else if (vhost_message_disturbs(&d->session, rule, m))
 		hold(d, rule, m);
 	else
@@ -190,18 +221,10 @@ static void on_message(void *owner, struct vhost_message *m)
 
 void vhost_device_quiesced(struct vhost_device *device)
 {
-	struct vhost_message m;
-
-	if (device->state == RESETTING) {
+	if (device->state == RESETTING)
 		reset(device);
-		return;
-	}
-	if (device->state != HELD)
-		return;
-	m = device->held;
-	device->held.n_fds = 0;
-	device->state = SERVING;
-	act(device, device->held_rule, &m, true);
+	else if (device->state == HELD)
+		act_on_held(device, true);
 }
 
 static void on_disconnected(void *owner, const char *why)
@@ -297,6 +320,9 @@ static int make_session(struct vhost_device *d, const struct vhost_device_ops *o
 	s->name = d->config.name;
 	s->ops = ops;
 	s->owner = owner;
+	s->base = d->config.base;
+	s->transferred = on_transferred;
+	s->transfer_result = -ENODATA;
 	s->backend_req_fd = s->state.log_fd = -1;
 	s->n_vrings = 2 * d->config.n_queue_pairs;
 	s->vrings = calloc(s->n_vrings, sizeof(*s->vrings));
@@ -361,6 +387,7 @@ void vhost_device_destroy(struct vhost_device *device)
 		return;
 	s = &device->session;
 	vhost_message_close_fds(&device->held);
+	vhost_device_state_reset(s);
 	if (s->vrings) /* before the endpoint, whose ring states they look at */
 		vhost_vrings_reset(s, true);
 	if (device->endpoint)

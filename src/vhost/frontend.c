@@ -492,6 +492,12 @@ static int on_answer(struct frontend *fe, struct vhost_message *message, struct 
 		return kept_inflight_take(&fe->inflight, message, err);
 	case VHOST_USER_SET_LOG_BASE:
 		return 0; /* that it comes is all that it says */
+	case VHOST_USER_SET_DEVICE_STATE_FD:
+	case VHOST_USER_CHECK_DEVICE_STATE:
+		if (fe->ops->answered != NULL)
+			fe->ops->answered(fe->owner, e.request, value,
+					  message->n_fds > 0 ? &message->fds[0] : &(int){ -1 });
+		return 0;
 	default:
 		return on_base(fe, &message->payload.state, err);
 	}
@@ -761,6 +767,13 @@ struct vhost_user_inflight frontend_inflight(const struct frontend *fe, int *fd)
 {
 	*fd = fe->inflight.fd;
 	return fe->inflight.shape;
+}
+
+int frontend_ask(struct frontend *fe, uint32_t request, const void *payload, size_t size, int fd)
+{
+	if (fe->phase != PHASE_UP)
+		return -ENOTCONN;
+	return say(fe, request, payload, size, &fd, fd >= 0 ? 1 : 0);
 }
 
 uint64_t frontend_features(const struct frontend *fe)

@@ -24,8 +24,9 @@
 #define FRONTEND_VRINGS_MAX (2 * NETDRV_PAIRS_MAX) /* rings of one front-end */
 
 /* Protocol features that the front-end can use, as bit masks: MQ, LOG_SHMFD, REPLY_ACK,
- * CONFIGURE_MEM_SLOTS, STATUS. */
-#define FRONTEND_PROTOCOL_FEATURES (1ull << 0 | 1ull << 1 | 1ull << 3 | 1ull << 15 | 1ull << 16)
+ * CONFIGURE_MEM_SLOTS, STATUS, DEVICE_STATE (vhost/frontend_state.h). */
+#define FRONTEND_PROTOCOL_FEATURES \
+	(1ull << 0 | 1ull << 1 | 1ull << 3 | 1ull << 15 | 1ull << 16 | 1ull << 19)
 
 struct frontend;
 
@@ -40,6 +41,9 @@ struct frontend_ops {
 	void (*stopped)(void *owner, unsigned index, uint32_t base);
 	/* The connection has ended, or could not go on: @why, for people. */
 	void (*down)(void *owner, const char *why);
+	/* What frontend_ask() has asked. @fd came with the answer (-1: none); who takes it puts -1
+	 * in its place. */
+	void (*answered)(void *owner, uint32_t request, uint64_t value, int *fd);
 };
 
 struct frontend_config {
@@ -98,6 +102,12 @@ void frontend_forget_inflight(struct frontend *frontend);
 /* Where it is noted, as the back-end has said it, and in @fd the file, which is borrowed: -1 when
  * it is noted nowhere. For tests. */
 struct vhost_user_inflight frontend_inflight(const struct frontend *frontend, int *fd);
+
+/* Sends SET_DEVICE_STATE_FD or CHECK_DEVICE_STATE; answered() follows. @fd is borrowed, -1: none.
+ * Returns 0, -ENOTCONN before negotiated() and after down(), or -errno.
+ */
+int frontend_ask(struct frontend *frontend, uint32_t request, const void *payload, size_t size,
+		 int fd);
 
 /* Agreed on at this connection; 0 before negotiated() and after down(). */
 uint64_t frontend_features(const struct frontend *frontend);

@@ -2,6 +2,7 @@
 /* The message table, and what is checked before a handler sees a message. */
 #include <errno.h>
 
+#include "vhost/device_state.h"
 #include "vhost/features.h"
 #include "vhost/inflight.h"
 #include "vhost/memory.h"
@@ -166,6 +167,18 @@ static const struct vhost_rule rules[] = {
 	  NEEDS(NEGOTIATED, STATUS),
 	  .reply = true,
 	  .handle = vhost_get_status },
+	{ .request = VHOST_USER_SET_DEVICE_STATE_FD,
+	  U64,
+	  .fds_min = 1,
+	  .fds_max = 1,
+	  NEEDS(NEGOTIATED, DEVICE_STATE),
+	  .reply = true,
+	  .handle = vhost_set_device_state_fd },
+	{ .request = VHOST_USER_CHECK_DEVICE_STATE,
+	  NEEDS(NEGOTIATED, DEVICE_STATE),
+	  .reply = true,
+	  .waits = vhost_check_device_state_waits,
+	  .handle = vhost_check_device_state },
 };
 
 const struct vhost_rule *vhost_message_rule(uint32_t request)
@@ -232,6 +245,11 @@ int vhost_message_check(const struct vhost_session *session, const struct vhost_
 		return error_set(err, -EPROTO, "there is no ring %u, 0..%u are offered",
 				 vring_index(rule, m), session->n_vrings - 1);
 	return check_state(session, rule, err);
+}
+
+bool vhost_message_waits(struct vhost_session *session, const struct vhost_rule *rule)
+{
+	return rule->waits && rule->waits(session);
 }
 
 bool vhost_message_disturbs(const struct vhost_session *session, const struct vhost_rule *rule,

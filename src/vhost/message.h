@@ -45,6 +45,8 @@ struct vhost_rule {
 	 * header.size. Takes an fd by replacing it with -1.
 	 */
 	int (*handle)(struct vhost_session *session, struct vhost_message *m, struct error *err);
+	/* See vhost_message_waits(). NULL: it never does. */
+	bool (*waits)(struct vhost_session *session);
 	/* True when the message disturbs nothing after all; NULL: it always does. */
 	bool (*same)(const struct vhost_session *session, const struct vhost_message *m);
 };
@@ -55,6 +57,9 @@ const struct vhost_rule *vhost_message_rule(uint32_t request);
 /* Checks a message against its rule: size, fds, state, index. Returns 0, or -EPROTO and a text. */
 int vhost_message_check(const struct vhost_session *session, const struct vhost_rule *rule,
 			const struct vhost_message *m, struct error *err);
+
+/* Whether the message cannot act yet: session->transferred() tells when. */
+bool vhost_message_waits(struct vhost_session *session, const struct vhost_rule *rule);
 
 /* Whether workers must let go of rings first; the message has been checked. */
 bool vhost_message_disturbs(const struct vhost_session *session, const struct vhost_rule *rule,

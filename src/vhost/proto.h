@@ -170,6 +170,21 @@ struct vhost_user_inflight {
 	uint32_t padding;    /* not specified; front-ends send and expect it */
 };
 
+/* SET_DEVICE_STATE_FD ("Device state transfer parameters") */
+struct vhost_user_transfer {
+	uint32_t direction; /* VHOST_USER_TRANSFER_SAVE or _LOAD */
+	uint32_t phase;	    /* VHOST_USER_TRANSFER_STOPPED */
+};
+
+/* From back-end to front-end, and the other way. */
+enum { VHOST_USER_TRANSFER_SAVE = 0, VHOST_USER_TRANSFER_LOAD = 1 };
+
+/* The only phase: all rings are stopped. */
+enum { VHOST_USER_TRANSFER_STOPPED = 0 };
+
+/* Of its answer: no other fd comes with it; the lowest 8 bits are 0 or an error. */
+#define VHOST_USER_TRANSFER_NO_FD 0x100u
+
 /* GET_CONFIG, SET_CONFIG; @size bytes follow in @data */
 struct vhost_user_config {
 	uint32_t offset;
@@ -187,6 +202,7 @@ union vhost_user_payload {
 	struct vhost_user_single_region single;
 	struct vhost_user_log log;
 	struct vhost_user_inflight inflight;
+	struct vhost_user_transfer transfer;
 	struct vhost_user_config config;
 	uint8_t bytes[VHOST_USER_PAYLOAD_MAX];
 };

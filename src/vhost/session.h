@@ -30,12 +30,19 @@ struct vhost_session {
 	uint64_t features, protocol_features;
 	struct virtio_net_config config;
 
+	struct vhost_transfer *transfer; /* of the device's state, under way; NULL: none */
+	int transfer_result;		 /* of the last one: 0 or -errno, -ENODATA: none */
+
 	int backend_req_fd; /* -1: none */
 	unsigned n_vrings;
 	struct vhost_vring *vrings;
 	struct ring_state *ring_states; /* one for each; borrowed. NULL: rings do not outlive us */
 	bool changed;			/* set by handlers: the owner must look again */
 	bool frozen; /* no ring becomes live yet: the front-end has set up more than we know */
+
+	struct event_base *base;
+	/* The device's: a transfer is over. */
+	void (*transferred)(struct vhost_session *session);
 
 	const struct vhost_device_ops *ops;
 	void *owner;

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -43,6 +44,11 @@ struct vhost_device_ops {
 	/* SEND_RARP: the guest with this MAC address (as packet/ethernet.h packs it) has moved
 	 * here. */
 	void (*announce)(void *owner, uint64_t mac);
+	/* What the owner knows of the device, to go with its guest to another back-end: @n bytes,
+	 * malloc'd; and back, from whomever they come. 0, or -errno and a text, and then nothing
+	 * was changed. For the protocol feature DEVICE_STATE alone. */
+	int (*save)(void *owner, uint8_t **bytes, size_t *n, struct error *err);
+	int (*load)(void *owner, const uint8_t *bytes, size_t n, struct error *err);
 };
 
 /* Which side makes the socket. */
@@ -65,6 +71,7 @@ struct vhost_device_config {
 	unsigned n_queue_pairs;	    /* 1..128 */
 	uint16_t mtu;		    /* offered in the configuration space */
 	uint8_t mac[6];		    /* configuration space */
+	struct event_base *base;    /* the loop, for the protocol feature DEVICE_STATE */
 };
 
 /* What a person or a worker may know of a device; lives in it, read only. */

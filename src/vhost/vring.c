@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_config.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "vhost/dirty_log.h"
+#include "vhost/fd_kind.h"
 #include "vhost/inflight.h"
 #include "vhost/vring.h"
 
@@ -318,53 +318,20 @@ int vhost_get_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 	return 0;
 }
 
-enum event_kind { EVENT_NONE, EVENT_EVENTFD, EVENT_PIPE };
-
-/* An fd that we will write to or wait on: nothing of a file system, where a FUSE server could block
- * us (even fstat() asks it); no epoll, which would ask what it watches; and no socket, which could
- * be the front-end's own end of the connection, so that it would never hang up. The kernel's name
- * of the file is known without asking anybody.
- */
-static enum event_kind event_kind(int fd)
-{
-	char link[64], name[64];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, name, sizeof(name) - 1);
-	if (n < 0)
-		return EVENT_NONE;
-	name[n] = 0;
-	if (!strcmp(name, "anon_inode:[eventfd]"))
-		return EVENT_EVENTFD;
-	return strncmp(name, "pipe:[", 6) ? EVENT_NONE : EVENT_PIPE;
-}
-
-/* Opens a pipe anew to write to it: whether a write waits is then up to us, and not to all who have
- * the front-end's end. (An eventfd cannot be opened anew, see base/notify.h.) An fd or -errno.
- */
-static int open_pipe(int fd)
-{
-	char link[64];
-	int own;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	own = open(link, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	return own < 0 ? -errno : own;
-}
-
+/* What we will write to or wait on: no epoll, which would ask what it watches, and no socket, which
+ * could be the front-end's own end of the connection, so that it would never hang up. */
 int vhost_take_event_fd(struct vhost_message *m, int *fd, struct error *err)
 {
-	enum event_kind kind = event_kind(m->fds[0]);
+	enum vhost_fd_kind kind = vhost_fd_kind(m->fds[0]);
 
 	*fd = -1;
-	if (kind == EVENT_NONE)
+	if (kind == VHOST_FD_OTHER)
 		return error_set(err, -EINVAL, "the file descriptor is no eventfd or pipe");
 	/* kicks are waited for and never read, so a pipe would fill up and be silent */
-	if (kind == EVENT_PIPE && m->header.request == VHOST_USER_SET_VRING_KICK)
+	if (kind == VHOST_FD_PIPE && m->header.request == VHOST_USER_SET_VRING_KICK)
 		return error_set(err, -EINVAL, "a kick takes an eventfd, not a pipe");
-	if (kind == EVENT_PIPE) {
-		*fd = open_pipe(m->fds[0]);
+	if (kind == VHOST_FD_PIPE) {
+		*fd = vhost_pipe_open(m->fds[0], O_WRONLY);
 		if (*fd >= 0)
 			return 0;
 		return error_set(err, *fd, "cannot write to the pipe: %s", strerror(-*fd));

@@ -9,17 +9,12 @@
 
 #include "base/compiler.h"
 #include "process.h"
+#include "script.h"
 
 #define BIT(n) (1ull << (n))
 #define FEATURES                                                                       \
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_NET_F_MTU) | \
 	 BIT(VHOST_USER_F_LOG_ALL) | BIT(VHOST_USER_F_PROTOCOL_FEATURES))
-#define PROTOCOL                                                                       \
-	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_RARP) |             \
-	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_NET_MTU) |   \
-	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT(VHOST_USER_PROTOCOL_F_CONFIG) |  \
-	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) | BIT(VHOST_USER_PROTOCOL_F_STATUS) | \
-	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD))
 #define KEPT_LEN 4096
 
 /* What workers do: all that is in a ring that they may use is taken, and given back. */
@@ -58,7 +53,14 @@ static void on_announce(void *owner, uint64_t mac)
 {
 }
 
-static const struct vhost_device_ops device_ops = { on_quiesce, on_changed, on_announce };
+static const struct vhost_device_ops device_ops = { .quiesce = on_quiesce,
+						    .changed = on_changed,
+						    .announce = on_announce };
+
+static void on_refused(void *owner, int rc, const char *why)
+{
+	abort();
+}
 
 static void on_lost(void *owner, const char *why)
 {
@@ -70,7 +72,7 @@ static void ignore(void *owner)
 }
 
 static const struct keeper_client_ops client_ops = {
-	.lost = on_lost, .told = ignore, .leave = ignore, .refused = on_lost
+	.lost = on_lost, .told = ignore, .leave = ignore, .refused = on_refused
 };
 
 static void look_at_ring(const struct vhost_vring *v, struct snapshot *s, unsigned i)
@@ -139,7 +141,7 @@ void process_begin(struct process *p, int fd)
 		.rights = { -1, -1, -1 },
 		.features = FEATURES,
 		.supported = FEATURES,
-		.protocol_features = PROTOCOL,
+		.protocol_features = SCRIPT_PROTOCOL,
 		.n_queue_pairs = PROCESS_RINGS / 2,
 		.mtu = 1500,
 	};

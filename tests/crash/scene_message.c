@@ -232,7 +232,8 @@ static void collect(struct world *w)
 
 	if (w->channel.fd < 0 || vhost_channel_receive(&w->channel, &m, &err) != 1)
 		return;
-	MUST(w, !w->answer.there && m.n_fds == 0);
+	MUST(w, !w->answer.there && m.n_fds == (m.header.request == VHOST_USER_GET_INFLIGHT_FD));
+	vhost_message_close_fds(&m);
 	w->answer = (struct answer){ true, m };
 }
 

@@ -20,12 +20,6 @@
 #define LAST_BASE UINT64_MAX
 #define FEATURES UINT64_MAX
 #define FEATURES_LOGGED (UINT64_MAX - 1)
-#define PROTOCOL                                                                       \
-	(BIT(VHOST_USER_PROTOCOL_F_MQ) | BIT(VHOST_USER_PROTOCOL_F_RARP) |             \
-	 BIT(VHOST_USER_PROTOCOL_F_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_F_NET_MTU) |   \
-	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT(VHOST_USER_PROTOCOL_F_CONFIG) |  \
-	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) | BIT(VHOST_USER_PROTOCOL_F_STATUS) | \
-	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD))
 
 #define TELL(request, index, value)                     \
 	{                                               \
@@ -54,7 +48,7 @@ static const struct line all_lines[] = {
 	ASK(SET_OWNER),
 	ASK(GET_FEATURES),
 	ASK(GET_PROTOCOL_FEATURES),
-	TELL(SET_PROTOCOL_FEATURES, 0, PROTOCOL),
+	TELL(SET_PROTOCOL_FEATURES, 0, SCRIPT_PROTOCOL),
 	ASK(GET_QUEUE_NUM),
 	ASK(GET_MAX_MEM_SLOTS),
 	ASK(SET_BACKEND_REQ_FD),
@@ -115,6 +109,11 @@ static const struct line all_lines[] = {
 	TELL(SET_VRING_KICK, RING, 0),
 	ADD(2),
 	TELL(GET_VRING_BASE, RING, 0),
+	/* regions and transfers, while nothing runs; what is no pipe is refused */
+	ASK(GET_INFLIGHT_FD),
+	ASK(SET_INFLIGHT_FD),
+	ASK(SET_DEVICE_STATE_FD),
+	ASK(CHECK_DEVICE_STATE),
 	ASK(RESET_DEVICE),
 	TELL(GET_VRING_BASE, RING, 0),
 	ADD(1),
@@ -210,6 +209,16 @@ static void make_config(const struct line *l, struct vhost_message *m)
 	m->header.size = 12 + 12;
 }
 
+static void make_inflight(const struct script *s, struct vhost_message *m)
+{
+	m->payload.inflight = (struct vhost_user_inflight){ .num_queues = 2, .queue_size = 8 };
+	m->header.size = sizeof(m->payload.inflight);
+	if (m->header.request == VHOST_USER_GET_INFLIGHT_FD)
+		return;
+	m->payload.inflight.mmap_size = 4096;
+	give_fd(m, s->log_fd);
+}
+
 static void make_number(const struct script *s, const struct line *l, struct vhost_message *m)
 {
 	m->payload.u64 = l->value;
@@ -256,6 +265,14 @@ static void make_payload(const struct script *s, const struct line *l,
 		m->payload.log.size = 4096;
 		m->header.size = 16;
 		give_fd(m, s->log_fd);
+		break;
+	case VHOST_USER_GET_INFLIGHT_FD:
+	case VHOST_USER_SET_INFLIGHT_FD:
+		make_inflight(s, m);
+		break;
+	case VHOST_USER_SET_DEVICE_STATE_FD:
+		m->header.size = sizeof(m->payload.transfer);
+		give_fd(m, s->call_fd);
 		break;
 	case VHOST_USER_SET_LOG_FD:
 		give_fd(m, s->call_fd);

@@ -4,6 +4,15 @@
 
 #include "vhost/channel.h"
 
+/* Protocol features that it uses: all. */
+#define SCRIPT_PROTOCOL                                                                           \
+	(1ull << VHOST_USER_PROTOCOL_F_MQ | 1ull << VHOST_USER_PROTOCOL_F_RARP |                  \
+	 1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK | 1ull << VHOST_USER_PROTOCOL_F_NET_MTU |        \
+	 1ull << VHOST_USER_PROTOCOL_F_BACKEND_REQ | 1ull << VHOST_USER_PROTOCOL_F_CONFIG |       \
+	 1ull << VHOST_USER_PROTOCOL_F_RESET_DEVICE | 1ull << VHOST_USER_PROTOCOL_F_STATUS |      \
+	 1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |                                      \
+	 1ull << VHOST_USER_PROTOCOL_F_LOG_SHMFD | 1ull << VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD | \
+	 1ull << VHOST_USER_PROTOCOL_F_DEVICE_STATE)
 #define SCRIPT_MAX 128 /* lines */
 /* The guest's memory: a ring, a page of buffers, and a page that is added and removed; bytes. */
 #define SCRIPT_RING 4096

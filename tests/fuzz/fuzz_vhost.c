@@ -3,10 +3,12 @@
  * a device whose live rings are served as a worker would. After each input the front-end goes, and
  * the process must have as many open fds as before.
  */
+#include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 #include "../unit/fds.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "vhost/device.h"
 #include "vhost/proto.h"
@@ -77,7 +80,23 @@ static void on_announce(void *owner, uint64_t mac)
 {
 }
 
-static const struct vhost_device_ops ops = { on_quiesce, on_changed, on_announce };
+static int on_save(void *owner, uint8_t **bytes, size_t *n, struct error *err)
+{
+	*n = 100000; /* more than a pipe holds */
+	*bytes = calloc(1, *n);
+	return *bytes ? 0 : error_set(err, -ENOMEM, "out of memory");
+}
+
+static int on_load(void *owner, const uint8_t *bytes, size_t n, struct error *err)
+{
+	return n && bytes[n - 1] & 1 ? 0 : error_set(err, -EINVAL, "no state");
+}
+
+static const struct vhost_device_ops ops = { .quiesce = on_quiesce,
+					     .changed = on_changed,
+					     .announce = on_announce,
+					     .save = on_save,
+					     .load = on_load };
 
 static void answer_quiesce(void)
 {
@@ -156,7 +175,8 @@ static void disconnect_peer(void)
 	peer = -1;
 	hold = false;
 	/* what it has sent is served first, a turn of the loop for each message that is held */
-	for (int i = 0; i < 10000 && (asked || vhost_device_state(device)->connected); i++) {
+	for (uint64_t end = clock_ns() + 20 * NSEC_PER_SEC;
+	     clock_ns() < end && (asked || vhost_device_state(device)->connected);) {
 		event_base_loop(base, EVLOOP_NONBLOCK);
 		answer_quiesce();
 	}
@@ -260,6 +280,31 @@ static void right_log(struct input *in)
 						  (uint64_t)(next(in) & 1) << VHOST_USER_F_LOG_ALL);
 }
 
+/* A state that is loaded, or saved, through a pipe of its own. */
+static void right_transfer(struct input *in)
+{
+	struct vhost_user_transfer transfer = { next(in) & 1, next(in) % 8 == 1 };
+	bool loads = transfer.direction == VHOST_USER_TRANSFER_LOAD;
+	uint8_t bytes[256];
+	size_t n = next(in);
+	int ends[2];
+
+	need(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0, "no pipe");
+	send_message(VHOST_USER_SET_DEVICE_STATE_FD, VHOST_USER_VERSION, &transfer,
+		     sizeof(transfer), &ends[!loads], 1);
+	run();
+	for (size_t i = 0; i < n; i++)
+		bytes[i] = next(in);
+	if (loads && write(ends[1], bytes, n) < 0)
+		need(errno == EPIPE, "the pipe is full");
+	else if (!loads && n & 1 && read(ends[0], bytes, sizeof(bytes)) < 0)
+		need(errno == EAGAIN, "the pipe cannot be read");
+	close(ends[0]);
+	close(ends[1]);
+	if (n & 2)
+		send_message(VHOST_USER_CHECK_DEVICE_STATE, VHOST_USER_VERSION, &n, 0, NULL, 0);
+}
+
 static void guest_writes(struct input *in)
 {
 	size_t at = (size_t)(next(in) % N_VRINGS) * 0x10000, n = next(in) % 64;
@@ -275,7 +320,7 @@ static void step(struct input *in)
 	uint8_t bytes[256];
 	size_t n;
 
-	switch (next(in) % 10) {
+	switch (next(in) % 11) {
 	case 0:
 	case 1:
 		any_message(in);
@@ -287,7 +332,7 @@ static void step(struct input *in)
 		right_ring(in);
 		break;
 	case 4:
-		send_u64(VHOST_USER_SET_PROTOCOL_FEATURES, 0x1803f);
+		send_u64(VHOST_USER_SET_PROTOCOL_FEATURES, 0x9803f);
 		send_u64(VHOST_USER_SET_FEATURES, 1ull << VIRTIO_F_VERSION_1 | 7ull << 28);
 		break;
 	case 5:
@@ -302,6 +347,9 @@ static void step(struct input *in)
 		break;
 	case 9:
 		right_log(in);
+		break;
+	case 10:
+		right_transfer(in);
 		break;
 	default: /* no message at all */
 		n = next(in);
@@ -325,7 +373,7 @@ static void prepare(void)
 		.rights = { -1, -1, -1 },
 		.features = 1ull << VIRTIO_F_VERSION_1 | 1ull << 28 | 1ull << 29 |
 			    1ull << VHOST_USER_F_LOG_ALL,
-		.protocol_features = 0x1ffff,
+		.protocol_features = 0x9ffff,
 		.n_queue_pairs = N_VRINGS / 2,
 		.mtu = 1500,
 	};
@@ -333,6 +381,7 @@ static void prepare(void)
 	int pair[2];
 
 	log_set_level("all", "error", NULL);
+	signal(SIGPIPE, SIG_IGN);
 	need(mkdtemp(dir), "cannot make a directory");
 	snprintf(path, sizeof(path), "%s/s", dir);
 	kinds[GUEST] = memfd_create("guest", MFD_CLOEXEC);
@@ -350,7 +399,7 @@ static void prepare(void)
 	     "no socket");
 	kinds[SOCKET] = pair[0];
 	kinds[DIRECTORY] = open("/", O_RDONLY | O_CLOEXEC);
-	base = event_base_new();
+	base = config.base = event_base_new();
 	vhost_socket_maker_init(&sockets, base);
 	need(vhost_device_create(&device, &config, &ops, NULL, &sockets.maker, &err) == 0,
 	     err.text);

@@ -143,20 +143,39 @@ static int vireo(const struct daemon *daemon, char *words, char *text, size_t si
 	return status;
 }
 
-/* The process that the keeper has started. */
-static pid_t ask_for_switch(const struct daemon *daemon)
+/* The process that the keeper has started; 0: none answers. */
+static pid_t try_for_switch(const struct daemon *daemon)
 {
 	char words[] = "-j version", text[1024];
 	json_t *all;
 	pid_t pid;
 
 	if (vireo(daemon, words, text, sizeof(text)) != 0)
-		fail_msg("vireo -j version: %s", text);
+		return 0;
 	all = json_loads(text, 0, NULL);
 	pid = (pid_t)json_integer_value(json_object_get(json_object_get(all, "vireod"), "pid"));
 	json_decref(all);
+	return pid;
+}
+
+static pid_t ask_for_switch(const struct daemon *daemon)
+{
+	pid_t pid = try_for_switch(daemon);
+
 	assert_true(pid > 0);
 	return pid;
+}
+
+void daemon_find_switch(struct daemon *daemon)
+{
+	pid_t old = daemon->switch_pid, pid;
+
+	for (unsigned ms = 0; (pid = try_for_switch(daemon)) == 0 || pid == old; ms += 5) {
+		if (ms > START_MS)
+			fail_msg("no switch process takes the place of %d", old);
+		usleep(5000);
+	}
+	daemon->switch_pid = pid;
 }
 
 static void make_dir(struct daemon *daemon)
@@ -215,12 +234,7 @@ void daemon_kill_switch(struct daemon *daemon)
 {
 	daemon_check_alive(daemon);
 	kill(daemon->switch_pid, SIGKILL);
-	for (unsigned ms = 0; kill(daemon->switch_pid, 0) == 0; ms++) {
-		if (ms > START_MS)
-			fail_msg("the switch process does not end");
-		usleep(1000);
-	}
-	daemon->switch_pid = ask_for_switch(daemon);
+	daemon_find_switch(daemon);
 }
 
 void daemon_check_alive(struct daemon *daemon)

@@ -34,6 +34,9 @@ void daemon_kill_switch(struct daemon *daemon);
  * sanitizer said anything. Removes the directory. */
 void daemon_stop(struct daemon *daemon);
 
+/* Waits until a switch process has taken the place of the one known, which the test has killed. */
+void daemon_find_switch(struct daemon *daemon);
+
 /* For a test's teardown: kills what is left of a daemon after a failed test, and shows its log. */
 void daemon_discard(struct daemon *daemon);
 

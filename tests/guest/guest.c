@@ -20,18 +20,35 @@ static void fail(struct guest *guest, const char *why)
 	snprintf(guest->why, sizeof(guest->why), "%s", why);
 }
 
-static void negotiated(void *owner, uint64_t features, unsigned n_pairs)
+int guest_start(struct guest *guest)
 {
-	struct guest *guest = owner;
 	struct netdrv_config net = guest->config.net;
 	struct error err;
 
-	net.features = features;
+	guest->started = true;
+	net.features = frontend_features(guest->frontend);
 	if (net.n_pairs == 0)
 		net.n_pairs = 1;
 	if ((guest->drv == NULL && netdrv_create(&guest->drv, &net, &guest->mem, &err) != 0) ||
 	    netdrv_start(guest->drv, frontend_transport(guest->frontend), &err) != 0)
 		fail(guest, err.text);
+	return guest->failed ? -EIO : 0;
+}
+
+static void negotiated(void *owner, uint64_t features, unsigned n_pairs)
+{
+	struct guest *guest = owner;
+
+	if (!guest->config.waits)
+		guest_start(guest);
+}
+
+static void answered(void *owner, uint32_t request, uint64_t value, int *fd)
+{
+	struct guest *guest = owner;
+
+	if (guest->state != NULL)
+		frontend_state_answered(guest->state, request, value, fd);
 }
 
 static void down(void *owner, const char *why)
@@ -40,6 +57,8 @@ static void down(void *owner, const char *why)
 
 	guest->n_downs++;
 	snprintf(guest->why, sizeof(guest->why), "%s", why);
+	if (guest->state != NULL)
+		frontend_state_down(guest->state, why);
 }
 
 static void stopped(void *owner, unsigned index, uint32_t base)
@@ -53,6 +72,7 @@ static const struct frontend_ops frontend_ops = {
 	.negotiated = negotiated,
 	.stopped = stopped,
 	.down = down,
+	.answered = answered,
 };
 
 uint64_t guest_region_addr(const struct guest_config *config, unsigned i)
@@ -94,6 +114,7 @@ int guest_open(struct guest *guest, const struct guest_config *config, struct er
 
 void guest_close(struct guest *guest)
 {
+	frontend_state_destroy(guest->state);
 	frontend_destroy(guest->frontend);
 	netdrv_destroy(guest->drv);
 	sharedmem_destroy(&guest->mem);
@@ -107,12 +128,13 @@ void guest_turn(struct guest *guest)
 	event_base_loop(guest->base, EVLOOP_NONBLOCK);
 }
 
-int guest_wait(struct guest *guest, unsigned ms)
+/* Runs the loop until @is holds. */
+static int wait_until(struct guest *guest, bool (*is)(const struct guest *guest), unsigned ms)
 {
 	uint64_t end = clock_ns() + ms * NSEC_PER_MSEC;
 	struct timeval tick = { 0, 10000 };
 
-	while (!frontend_ready(guest->frontend)) {
+	while (!is(guest)) {
 		if (guest->failed)
 			return -EIO;
 		if (clock_ns() > end)
@@ -121,6 +143,88 @@ int guest_wait(struct guest *guest, unsigned ms)
 		event_base_loop(guest->base, EVLOOP_ONCE);
 	}
 	return 0;
+}
+
+static bool is_ready(const struct guest *guest)
+{
+	if (guest->config.waits && !guest->started)
+		return frontend_features(guest->frontend) != 0;
+	return frontend_ready(guest->frontend);
+}
+
+int guest_wait(struct guest *guest, unsigned ms)
+{
+	return wait_until(guest, is_ready, ms);
+}
+
+static bool is_stopped(const struct guest *guest)
+{
+	return guest->n_stopped >= 2;
+}
+
+int guest_stop(struct guest *guest, unsigned ms)
+{
+	guest->n_stopped = 0;
+	for (unsigned i = 0; i < 2; i++)
+		if (frontend_stop_ring(guest->frontend, i) != 0)
+			return -ENOTCONN;
+	return wait_until(guest, is_stopped, ms);
+}
+
+static void on_state(void *owner, int rc, const uint8_t *bytes, size_t n, const char *why)
+{
+	struct guest *guest = owner;
+
+	guest->state_over = true;
+	guest->state_result = rc;
+	guest->saved = bytes;
+	guest->n_saved = n;
+	if (rc != 0)
+		snprintf(guest->why, sizeof(guest->why), "%s", why);
+}
+
+static void forget_state(struct guest *guest)
+{
+	frontend_state_destroy(guest->state);
+	guest->state = NULL;
+	guest->state_over = false;
+	guest->saved = NULL;
+}
+
+int guest_save(struct guest *guest)
+{
+	struct error err;
+	int rc;
+
+	forget_state(guest);
+	rc = frontend_state_save(&guest->state, guest->frontend, guest->base, on_state, guest,
+				 &err);
+	if (rc != 0)
+		snprintf(guest->why, sizeof(guest->why), "%s", err.text);
+	return rc;
+}
+
+int guest_load(struct guest *guest, const uint8_t *bytes, size_t n)
+{
+	struct error err;
+	int rc;
+
+	forget_state(guest);
+	rc = frontend_state_load(&guest->state, guest->frontend, guest->base, bytes, n, on_state,
+				 guest, &err);
+	if (rc != 0)
+		snprintf(guest->why, sizeof(guest->why), "%s", err.text);
+	return rc;
+}
+
+static bool state_is_over(const struct guest *guest)
+{
+	return guest->state_over;
+}
+
+int guest_state(struct guest *guest, unsigned ms)
+{
+	return wait_until(guest, state_is_over, ms) ?: guest->state_result;
 }
 
 bool guest_send(struct guest *guest, const void *frame, uint32_t len)

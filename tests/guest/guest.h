@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "vhost/frontend.h"
+#include "vhost/frontend_state.h"
 #include "virtio/netdrv.h"
 
 #define GUEST_FRAME_MAX 1600 /* bytes, of frames that guest_receive() gives */
@@ -21,6 +22,7 @@ struct guest_config {
 	uint64_t protocol_features; /* wanted; 0: all that the front-end can do */
 	uint16_t inflight_size;	    /* of frontend_config */
 	bool no_protocol;	    /* do without protocol features */
+	bool waits;		    /* rings are started by guest_start() */
 	uint64_t mem_size;	    /* bytes of each region; 0: 8 MiB */
 	unsigned n_regions;	    /* 0: 1; the first two are adjacent, gaps between others */
 	struct netdrv_config net;   /* features and n_pairs (0: 1) are filled in */
@@ -35,6 +37,12 @@ struct guest {
 	bool failed;
 	unsigned n_downs; /* connections that ended */
 	unsigned n_stopped;
+	bool started;
+	struct frontend_state *state; /* of the back-end, on its way or saved; NULL: none */
+	bool state_over;
+	int state_result;
+	const uint8_t *saved; /* what guest_save() has got, until the next one */
+	size_t n_saved;
 	char why[ERROR_TEXT_MAX]; /* the last one ended, or failed */
 };
 
@@ -47,8 +55,24 @@ int guest_open(struct guest *guest, const struct guest_config *config, struct er
 /* Ends the connection and frees everything. A zeroed guest is fine. */
 void guest_close(struct guest *guest);
 
-/* Runs the loop until the device has taken all rings. 0, -ETIMEDOUT after @ms, or -EIO; see why. */
+/* Runs the loop until the device has taken all rings; of a guest that waits, until it can be
+ * started. 0, -ETIMEDOUT after @ms, or -EIO; see why. */
 int guest_wait(struct guest *guest, unsigned ms);
+
+/* Starts the rings of a guest that waits, with which guest_wait() came back. 0 or -errno; see why.
+ */
+int guest_start(struct guest *guest);
+
+/* Lets the device let go of the first queue pair's rings, and waits until it has. 0 or -ETIMEDOUT.
+ */
+int guest_stop(struct guest *guest, unsigned ms);
+
+/* Begin to save the back-end's state, and to load one into it; rings are stopped. guest_state()
+ * waits for the end: 0, -ETIMEDOUT after @ms, or what went wrong; see why. All return 0 or -errno.
+ */
+int guest_save(struct guest *guest);
+int guest_load(struct guest *guest, const uint8_t *bytes, size_t n);
+int guest_state(struct guest *guest, unsigned ms);
 
 /* Handles what has happened, without waiting. */
 void guest_turn(struct guest *guest);

@@ -50,6 +50,7 @@ static uint32_t right_size(uint32_t request)
 	case VHOST_USER_RESET_DEVICE:
 	case VHOST_USER_GET_MAX_MEM_SLOTS:
 	case VHOST_USER_GET_STATUS:
+	case VHOST_USER_CHECK_DEVICE_STATE:
 		return 0;
 	default:
 		return 8;

@@ -63,7 +63,9 @@ static void announced(void *owner, uint64_t mac)
 {
 }
 
-static const struct vhost_device_ops ops = { nothing, nothing, announced };
+static const struct vhost_device_ops ops = { .quiesce = nothing,
+					     .changed = nothing,
+					     .announce = announced };
 static const struct vhost_device_config config = {
 	.features = F_V1 | F_PACKED | F_MRG,
 	.supported = F_V1 | F_PACKED | F_MRG | BIT(VIRTIO_NET_F_MQ),

@@ -99,7 +99,9 @@ static void down(void *owner, const char *why)
 	snprintf(w->why, sizeof(w->why), "%s", why);
 }
 
-static const struct frontend_ops frontend_ops = { negotiated, ready, stopped, down };
+static const struct frontend_ops frontend_ops = {
+	.negotiated = negotiated, .ready = ready, .stopped = stopped, .down = down
+};
 
 static void start_device(struct world *w, bool connects)
 {

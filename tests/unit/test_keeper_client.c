@@ -73,12 +73,17 @@ static void on_lost(void *owner, const char *why)
 	((struct world *)owner)->n_lost++;
 }
 
+static void on_refused(void *owner, int rc, const char *why)
+{
+	on_lost(owner, why);
+}
+
 static void ignore(void *owner)
 {
 }
 
 static const struct keeper_client_ops client_ops = {
-	.lost = on_lost, .told = ignore, .leave = ignore, .refused = on_lost
+	.lost = on_lost, .told = ignore, .leave = ignore, .refused = on_refused
 };
 
 static void expect_told(struct world *w, const char *what)
@@ -292,6 +297,27 @@ static void test_hold(void **state)
 	close(fds[1]);
 }
 
+/* What a user may give instead of the keeper's socket. */
+static void test_no_socket(void **state)
+{
+	struct keeper_client *client;
+	struct world *w = *state;
+	struct error err;
+	int pair[2], fds[3];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	close(pair[1]);
+	fds[0] = pair[0];
+	fds[1] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	fds[2] = -1;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(
+			keeper_client_create(&client, fds[i], w->base, &client_ops, w, &err),
+			-EINVAL);
+		assert_non_null(strstr(err.text, "no socket of a keeper"));
+	}
+}
+
 /* A keeper of another version, one that says something else first, one that is gone. */
 static void test_wrong_start(void **state)
 {
@@ -470,7 +496,9 @@ static void announced(void *owner, uint64_t mac)
 /* A device that has been taken over and whose packed ring waits for its memory is deleted. */
 static void test_device_with_waiting_ring(void **state)
 {
-	static const struct vhost_device_ops ops = { nothing, nothing, announced };
+	static const struct vhost_device_ops ops = { .quiesce = nothing,
+						     .changed = nothing,
+						     .announce = announced };
 	struct world *w = *state;
 	struct vhost_device_config config = { .name = "vm",
 					      .path = "/run/vm.sock",
@@ -545,9 +573,11 @@ static void test_told_when_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_start),	   TEST(test_hold),    TEST(test_wrong_start),
-		TEST(test_lost),	   TEST(test_resumed), TEST(test_operations),
-		TEST(test_told_when_full), TEST(test_states),  TEST(test_device_with_waiting_ring),
+		TEST(test_start),      TEST(test_hold),
+		TEST(test_no_socket),  TEST(test_wrong_start),
+		TEST(test_lost),       TEST(test_resumed),
+		TEST(test_operations), TEST(test_told_when_full),
+		TEST(test_states),     TEST(test_device_with_waiting_ring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,6 +120,33 @@ static void test_limit_of_a_port(void **state)
 	assert_int_equal(mac_table_moves(t), 1);
 }
 
+/* What somebody tells of is learned with the time at which he has seen it. */
+static void test_put(void **state)
+{
+	struct mac_table *t = *state;
+
+	assert_true(mac_table_put(t, A, 5, 1, NOW - 100, 2));
+	assert_int_equal(mac_table_lookup(t, A, 5), 1);
+	assert_int_equal(mac_table_age(t, NOW, 100), 1);
+	assert_true(mac_table_put(t, A, 0, 1, NOW - 100, 2));
+	/* older news change nothing, newer ones do */
+	assert_true(mac_table_put(t, A, 0, 1, NOW - 200, 2));
+	assert_int_equal(mac_table_age(t, NOW, 101), 0);
+	assert_true(mac_table_put(t, A, 0, 1, NOW, 2));
+	assert_int_equal(mac_table_age(t, NOW, 1), 0);
+	/* it moves here, however old, unless that is too many */
+	learn(t, B, 2);
+	assert_true(mac_table_put(t, B, 0, 1, NOW - 100, 2));
+	assert_int_equal(mac_table_lookup(t, B, 0), 1);
+	assert_false(mac_table_put(t, B + 1, 0, 1, NOW, 2));
+	assert_int_equal(mac_table_lookup(t, B + 1, 0), MAC_NO_PORT);
+	assert_int_equal(mac_table_add_static(t, B + 2, 0, 3), 0);
+	assert_false(mac_table_put(t, B + 2, 0, 1, NOW, 0));
+	assert_int_equal(mac_table_lookup(t, B + 2, 0), 3);
+	assert_false(mac_table_put(t, 0, 0, 1, NOW, 0));
+	assert_false(mac_table_put(t, 0x010000000001ull, 0, 1, NOW, 0));
+}
+
 static void test_static_entries(void **state)
 {
 	struct mac_table *t = *state;
@@ -385,6 +412,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_moves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limit_of_a_port, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_put, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_static_entries, setup, teardown),
 		cmocka_unit_test(test_static_ones_fill_their_place),
 		cmocka_unit_test_setup_teardown(test_flush, setup, teardown),

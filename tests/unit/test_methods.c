@@ -101,6 +101,43 @@ static void refuses(const char *name, const char *params, const char *why)
 	json_decref(got);
 }
 
+/* Whether the configuration may be another one after a call. */
+static void test_tells_of_changes(void **state)
+{
+	static const struct {
+		const char *name, *params;
+		bool changes;
+	} calls[] = {
+		{ "bridge.add", "{\"name\":\"a\"}", true },
+		{ "bridge.set", "{\"name\":\"a\"}", true },
+		{ "bridge.del", "{\"name\":\"a\"}", true },
+		{ "bridge.show", "{}", false },
+		{ "port.add", "{\"name\":\"a\"}", true },
+		{ "port.set", "{\"name\":\"a\"}", true },
+		{ "port.del", "{\"name\":\"a\"}", true },
+		{ "port.show", "{}", false },
+		{ "mac.add", "{}", true },
+		{ "mac.del", "{}", true },
+		{ "mac.flush", "{}", false },
+		{ "mac.show", "{}", false },
+		{ "worker.set", "{}", true },
+		{ "worker.show", "{}", false },
+		{ "stats.show", "{}", false },
+		{ "version", "{}", false },
+		{ "describe", "{}", false },
+		{ "log.show", "{}", false },
+		{ "config.result", "{}", false },
+		{ "no.such", "{}", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		context.changed = false;
+		json_decref(call_with(calls[i].name, calls[i].params, NULL));
+		if (context.changed != calls[i].changes)
+			fail_msg("%s: %d", calls[i].name, context.changed);
+	}
+}
+
 static void test_changes(void **state)
 {
 	static const char *const named[] = { "bridge.add", "bridge.set", "port.add", "port.set" };
@@ -395,10 +432,19 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_changes),  TEST(test_shows),	    TEST(test_switch_refuses),
-		TEST(test_version),  TEST(test_files),	    TEST(test_log),
-		TEST(test_save),     TEST(test_save_fails), TEST(test_reload),
-		TEST(test_odd_file), TEST(test_check),	    TEST(test_config_show),
+		TEST(test_tells_of_changes),
+		TEST(test_changes),
+		TEST(test_shows),
+		TEST(test_switch_refuses),
+		TEST(test_version),
+		TEST(test_files),
+		TEST(test_log),
+		TEST(test_save),
+		TEST(test_save_fails),
+		TEST(test_reload),
+		TEST(test_odd_file),
+		TEST(test_check),
+		TEST(test_config_show),
 	};
 #undef TEST
 

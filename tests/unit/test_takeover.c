@@ -101,11 +101,18 @@ static void announced(void *owner, uint64_t mac)
 {
 }
 
-static const struct vhost_device_ops device_ops = { quiesce, nothing, announced };
+static const struct vhost_device_ops device_ops = { .quiesce = quiesce,
+						    .changed = nothing,
+						    .announce = announced };
 
 static void on_lost(void *owner, const char *why)
 {
 	fail_msg("the keeper is lost: %s", why);
+}
+
+static void on_refused(void *owner, int rc, const char *why)
+{
+	fail_msg("refused: %s", why);
 }
 
 static void ignore(void *owner)
@@ -113,7 +120,7 @@ static void ignore(void *owner)
 }
 
 static const struct keeper_client_ops client_ops = {
-	.lost = on_lost, .told = ignore, .leave = ignore, .refused = on_lost
+	.lost = on_lost, .told = ignore, .leave = ignore, .refused = on_refused
 };
 
 /* Waits for the keeper, which runs beside it meanwhile. */

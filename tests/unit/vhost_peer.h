@@ -49,7 +49,8 @@
 	 BIT(VHOST_USER_PROTOCOL_F_BACKEND_REQ) | BIT(VHOST_USER_PROTOCOL_F_CONFIG) |            \
 	 BIT(VHOST_USER_PROTOCOL_F_RESET_DEVICE) | BIT(VHOST_USER_PROTOCOL_F_STATUS) |           \
 	 BIT(VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS) | BIT(VHOST_USER_PROTOCOL_F_LOG_SHMFD) | \
-	 BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD))
+	 BIT(VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) | BIT(VHOST_USER_PROTOCOL_F_DEVICE_STATE))
+
 /* Virtio features that most tests negotiate. */
 #define F_EXTENDED BIT(VHOST_USER_F_PROTOCOL_FEATURES)
 #define F_V1 BIT(VIRTIO_F_VERSION_1) /* the modern device */
@@ -70,7 +71,11 @@ struct rig {
 	bool asked;
 	unsigned n_quiesce, n_changed, n_announce;
 	uint64_t announced;
-	unsigned n_fds; /* open before all this */
+	const uint8_t *saved; /* what the owner saves; NULL: it cannot */
+	size_t n_saved, n_loaded;
+	unsigned n_loads;
+	uint8_t last_loaded; /* byte */
+	unsigned n_fds;	     /* open before all this */
 };
 
 /* The owner's side: counts, and checks that it is asked one thing at a time. */
@@ -96,8 +101,38 @@ static void rig_announce(void *owner, uint64_t mac)
 	((struct rig *)owner)->announced = mac;
 }
 
+/* The state of the device is rig->saved. */
+static int rig_save(void *owner, uint8_t **bytes, size_t *n, struct error *err)
+{
+	struct rig *rig = owner;
+
+	if (!rig->saved)
+		return error_set(err, -ENOMEM, "out of memory");
+	*n = rig->n_saved;
+	*bytes = malloc(*n + 1);
+	memcpy(*bytes, rig->saved, *n);
+	return 0;
+}
+
+/* Remembers what came; what does not begin with 'v' is wrong. */
+static int rig_load(void *owner, const uint8_t *bytes, size_t n, struct error *err)
+{
+	struct rig *rig = owner;
+
+	rig->n_loads++;
+	if (!n || bytes[0] != 'v')
+		return error_set(err, -EINVAL, "no state");
+	rig->n_loaded = n;
+	rig->last_loaded = bytes[n - 1];
+	return 0;
+}
+
 /* The owner. */
-static const struct vhost_device_ops rig_ops = { rig_quiesce, rig_changed, rig_announce };
+static const struct vhost_device_ops rig_ops = { .quiesce = rig_quiesce,
+						 .changed = rig_changed,
+						 .announce = rig_announce,
+						 .save = rig_save,
+						 .load = rig_load };
 
 /* Workers have let go. */
 UNUSED_OK static void rig_quiesced(struct rig *rig)
@@ -172,6 +207,7 @@ UNUSED_OK static void rig_prepare(struct rig *rig)
 		.n_queue_pairs = 4,
 		.mtu = 1500,
 		.mac = { 2, 0, 0, 0, 0, 7 },
+		.base = rig->base,
 	};
 }
 
