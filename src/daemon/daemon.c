@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@ struct daemon {
 	struct event *term, *intr, *hup;
 	struct rpc_server *server;
 	struct methods_context context;
+	int bell_fd; /* eventfd by which threads wake the keeper; -1: none */
 	bool upgrading;
 	int upgrade_result; /* of the last attempt that failed, and why */
 	struct error upgrade_error;
@@ -159,9 +161,31 @@ static void on_told(void *owner)
 	switch_restored(d->context.sw);
 }
 
-static const struct keeper_client_ops keeper_ops = {
-	.lost = on_keeper_lost, .told = on_told, .leave = on_leave, .refused = on_refused
-};
+static int on_look(void *owner, bool *asleep)
+{
+	struct daemon *d = owner;
+
+	return switch_look(d->context.sw, asleep);
+}
+
+static const struct keeper_client_ops keeper_ops = { .lost = on_keeper_lost,
+						     .told = on_told,
+						     .leave = on_leave,
+						     .refused = on_refused,
+						     .look = on_look };
+
+/* Lets the keeper look after this process. */
+static void offer_bell(struct daemon *d)
+{
+	d->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->bell_fd < 0) {
+		log_warning("the keeper will not notice if this process hangs: %s",
+			    strerror(errno));
+		return;
+	}
+	switch_set_bell(d->context.sw, d->bell_fd);
+	keeper_client_set_bell(d->keeper, d->bell_fd);
+}
 
 static int start_upgrade(struct methods_context *context, const char *path, struct error *err)
 {
@@ -227,6 +251,7 @@ static bool settled(void *ctx)
 
 	if (!d->context.sw)
 		return true;
+	switch_ring(d->context.sw); /* a client asks for something: that may never end */
 	if (!switch_settled(d->context.sw) || d->upgrading)
 		return false;
 	if (d->keeper)
@@ -286,10 +311,12 @@ static int start(struct daemon *d, const struct daemon_options *o, struct error 
 		r = switch_create(&d->context.sw, d->base, o->workers, o->worker_cpus, err);
 	if (r < 0)
 		return r;
-	if (d->keeper)
+	if (d->keeper) {
+		offer_bell(d);
 		switch_use_keeper(d->context.sw, keeper_client_endpoints(d->keeper),
 				  keeper_client_keep(d->keeper),
 				  keeper_client_start(d->keeper)->died_ns != 0);
+	}
 	return configure(d, err);
 }
 
@@ -319,11 +346,14 @@ static void stop(struct daemon *d)
 	free_event(d->hup);
 	if (d->base)
 		event_base_free(d->base);
+	if (d->bell_fd >= 0)
+		close(d->bell_fd);
 }
 
 int daemon_run(const struct daemon_options *o, struct error *err)
 {
-	struct daemon d = { .context = { .config_path = o->config,
+	struct daemon d = { .bell_fd = -1,
+			    .context = { .config_path = o->config,
 					 .log_level = o->log_level,
 					 .started_ns = clock_ns(),
 					 .upgrade = start_upgrade,

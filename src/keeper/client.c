@@ -283,6 +283,19 @@ static void endpoint_packet(struct remote_endpoint *e, struct keeper_packet *p)
 	}
 }
 
+/* The keeper wants to know whether this process goes on: it does if it comes here. */
+static void answer(struct keeper_client *client)
+{
+	struct keeper_packet p;
+	bool asleep = false;
+
+	keeper_packet_init(&p, KEEPER_ALIVE, 0, 0);
+	p.alive.stuck = client->ops->look ? client->ops->look(client->owner, &asleep) : 0;
+	p.alive.quiet = asleep;
+	p.header.size = sizeof(p.alive);
+	keeper_link_send(client->link, &p);
+}
+
 static void on_packet(void *owner, struct keeper_packet *p)
 {
 	struct keeper_client *client = owner;
@@ -294,6 +307,8 @@ static void on_packet(void *owner, struct keeper_packet *p)
 		client->ops->told(client->owner);
 	} else if (p->header.kind == KEEPER_LEAVE) {
 		client->ops->leave(client->owner);
+	} else if (p->header.kind == KEEPER_ASK) {
+		answer(client);
 	} else if (p->header.kind == KEEPER_REFUSED) {
 		p->text[sizeof(p->text) - 1] = 0;
 		client->ops->refused(client->owner, p->text);
@@ -312,7 +327,9 @@ static void on_closed(void *owner, const char *why)
 	client->ops->lost(client->owner, why);
 }
 
-static const struct keeper_link_ops link_ops = { on_packet, on_writable, on_closed };
+static const struct keeper_link_ops link_ops = { .packet = on_packet,
+						 .writable = on_writable,
+						 .closed = on_closed };
 
 /* ---- file descriptors and configuration */
 
@@ -404,6 +421,15 @@ void keeper_client_ready(struct keeper_client *client)
 		client_release(&client->keep, h->key);
 	held_clear(&client->held);
 	keeper_packet_init(&p, KEEPER_READY, 0, 0);
+	keeper_link_send(client->link, &p);
+}
+
+void keeper_client_set_bell(struct keeper_client *client, int fd)
+{
+	struct keeper_packet p;
+
+	keeper_packet_init(&p, KEEPER_BELL, 0, 0);
+	p.fds[p.n_fds++] = fd;
 	keeper_link_send(client->link, &p);
 }
 

@@ -20,6 +20,7 @@
 #include "keeper/link.h"
 #include "keeper/manager.h"
 #include "keeper/relay.h"
+#include "keeper/watchdog.h"
 
 #define WELL_NS (250 * NSEC_PER_MSEC) /* a process that served so long was well */
 #define BACKOFF_MIN_MS 100 /* before the third start in a row, doubled for each behind it */
@@ -43,11 +44,12 @@ struct keeper {
 	struct event_base *base;
 	char **argv;
 	struct keeper_relay *relay;
-	struct process now;  /* serves; its program is what is started again */
-	struct process next; /* is to take its place; it has no more than said hello */
-	int fallback_fd;     /* the program before that of now, until this serves; -1: none */
-	pid_t leaver;	     /* has left, and ends; 0: none */
-	bool leaving;	     /* the process now was told to leave */
+	struct process now;	   /* serves; its program is what is started again */
+	struct process next;	   /* is to take its place; it has no more than said hello */
+	int fallback_fd;	   /* the program before that of now, until this serves; -1: none */
+	pid_t leaver;		   /* has left, and ends; 0: none */
+	bool leaving;		   /* the process now was told to leave */
+	struct watchdog *watchdog; /* of the process now; NULL: it may hang */
 	struct held *held;
 	int config_fd; /* -1: none */
 	bool ready, ever_ready, stopping;
@@ -164,6 +166,8 @@ static int start_process(struct process *p)
 /* Nothing is known of the process any more. */
 static void forget_process(struct process *p)
 {
+	if (p == &p->keeper->now)
+		watchdog_end(p->keeper->watchdog);
 	keeper_link_destroy(p->link);
 	p->link = NULL;
 	p->pid = 0;
@@ -279,6 +283,7 @@ static void next_is_here(struct keeper *k)
 	static const struct timeval patience = { .tv_sec = UPGRADE_MS / 1000 };
 
 	keeper_relay_freeze(k->relay, true);
+	watchdog_end(k->watchdog); /* there is patience, but no more than this */
 	k->leaving = true;
 	send_text(&k->now, KEEPER_LEAVE, "");
 	event_add(k->upgrade_timer, &patience);
@@ -327,6 +332,7 @@ static void pass_reload(struct keeper *k)
 	if (!k->reload || !k->now.pid || !k->ready)
 		return;
 	k->reload = false;
+	watchdog_stir(k->watchdog);
 	kill(k->now.pid, SIGHUP);
 }
 
@@ -352,6 +358,26 @@ static void take_config(struct keeper *k, struct keeper_packet *p)
 	p->fds[0] = -1;
 }
 
+static void on_ask(void *owner)
+{
+	struct keeper *k = owner;
+	struct keeper_packet p;
+
+	keeper_packet_init(&p, KEEPER_ASK, 0, 0);
+	keeper_link_send(k->now.link, &p);
+}
+
+static void take_bell(struct keeper *k, struct keeper_packet *p)
+{
+	int fd = p->n_fds ? p->fds[0] : -1;
+
+	if (k->stopping || k->leaving || !k->now.pid)
+		return;
+	if (p->n_fds)
+		p->fds[0] = -1;
+	watchdog_begin(k->watchdog, k->now.pid, fd);
+}
+
 static void on_packet(void *owner, struct keeper_packet *p)
 {
 	struct process *process = owner;
@@ -364,6 +390,7 @@ static void on_packet(void *owner, struct keeper_packet *p)
 		return;
 	}
 	p->text[sizeof(p->text) - 1] = 0;
+	watchdog_sign(k->watchdog);
 	switch (p->header.kind) {
 	case KEEPER_HELLO:
 		give_all(k);
@@ -388,6 +415,12 @@ static void on_packet(void *owner, struct keeper_packet *p)
 	case KEEPER_LEFT:
 		if (k->leaving)
 			event_active(k->start_timer, EV_TIMEOUT, 0);
+		break;
+	case KEEPER_BELL:
+		take_bell(k, p);
+		break;
+	case KEEPER_ALIVE:
+		watchdog_alive(k->watchdog, p->alive.stuck, p->alive.quiet);
 		break;
 	default:
 		keeper_relay_packet(k->relay, p);
@@ -418,7 +451,18 @@ static void on_closed(void *owner, const char *why)
 		event_add(k->stop_timer, &patience);
 }
 
-static const struct keeper_link_ops link_ops = { on_packet, on_writable, on_closed };
+/* It has something to do. */
+static void on_sends(void *owner)
+{
+	struct process *process = owner;
+
+	if (process == &process->keeper->now)
+		watchdog_stir(process->keeper->watchdog);
+}
+
+static const struct keeper_link_ops link_ops = {
+	.packet = on_packet, .writable = on_writable, .closed = on_closed, .sends = on_sends
+};
 
 /* ---- the ends of processes */
 
@@ -466,8 +510,12 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 		k->next.pid = 0;
 		end_upgrade(k, ending(status, text, sizeof(text)));
 	}
-	if (!k->now.pid || waitpid(k->now.pid, &status, WNOHANG) != k->now.pid)
+	if (!k->now.pid || waitpid(k->now.pid, &status, WNOHANG | WUNTRACED) != k->now.pid)
 		return;
+	if (WIFSTOPPED(status)) {
+		watchdog_stir(k->watchdog);
+		return;
+	}
 	keeper_link_drain(k->now.link); /* what it said is done, is done */
 	event_del(k->stop_timer);
 	if (ended(k, status))
@@ -495,6 +543,7 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 	struct keeper *k = arg;
 
 	manager_notify("STOPPING=1");
+	watchdog_end(k->watchdog);
 	k->stopping = true;
 	if (!k->now.pid) {
 		event_base_loopbreak(k->base);
@@ -544,7 +593,7 @@ static int add_events(struct keeper *k)
 	return k->start_timer && k->stop_timer && k->upgrade_timer ? 0 : -ENOMEM;
 }
 
-static int start(struct keeper *k, struct error *err)
+static int start(struct keeper *k, unsigned watchdog, struct error *err)
 {
 	struct rlimit limit;
 	int rc;
@@ -562,7 +611,9 @@ static int start(struct keeper *k, struct error *err)
 	if (!k->base || add_events(k) < 0)
 		return error_set(err, -ENOMEM, "out of memory");
 	k->relay = keeper_relay_create(k->base);
-	if (!k->relay)
+	if (watchdog)
+		k->watchdog = watchdog_create(k->base, watchdog, on_ask, k);
+	if (!k->relay || (watchdog && !k->watchdog))
 		return error_set(err, -ENOMEM, "out of memory");
 	rc = start_process(&k->now);
 	return rc ? error_set(err, rc, "cannot start the switch process: %s", strerror(-rc)) : 0;
@@ -586,6 +637,7 @@ static void stop(struct keeper *k)
 	free_event(k->start_timer);
 	free_event(k->stop_timer);
 	free_event(k->upgrade_timer);
+	watchdog_destroy(k->watchdog);
 	if (k->base)
 		event_base_free(k->base);
 	close_fd(&k->config_fd);
@@ -593,13 +645,13 @@ static void stop(struct keeper *k)
 	close_fd(&k->now.exe_fd);
 }
 
-int keeper_run(char **argv, struct error *err)
+int keeper_run(char **argv, unsigned watchdog, struct error *err)
 {
 	struct keeper k = { .argv = argv, .config_fd = -1, .fallback_fd = -1 };
 	int rc;
 
 	k.now = k.next = (struct process){ .keeper = &k, .exe_fd = -1 };
-	rc = start(&k, err);
+	rc = start(&k, watchdog, err);
 	if (!rc) {
 		event_base_dispatch(k.base);
 		rc = k.status;

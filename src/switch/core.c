@@ -106,6 +106,21 @@ void switch_restored(struct swtch *sw)
 	}
 }
 
+void switch_set_bell(struct swtch *sw, int fd)
+{
+	datapath_set_bell(sw->dp, fd);
+}
+
+void switch_ring(struct swtch *sw)
+{
+	datapath_ring(sw->dp);
+}
+
+int switch_look(struct swtch *sw, bool *asleep)
+{
+	return datapath_look(sw->dp, asleep);
+}
+
 static void free_event(struct event *e)
 {
 	if (e)

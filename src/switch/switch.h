@@ -44,6 +44,12 @@ void switch_leave(struct swtch *sw, void (*fn)(void *arg), void *arg);
  * is forgotten. */
 void switch_restored(struct swtch *sw);
 
+/* For who looks after this process: see datapath_set_bell(), datapath_ring() and datapath_look().
+ */
+void switch_set_bell(struct swtch *sw, int fd);
+void switch_ring(struct swtch *sw);
+int switch_look(struct swtch *sw, bool *asleep);
+
 /* Ends the workers, tells the guests (closes their connections), frees all. NULL is fine. */
 void switch_destroy(struct swtch *sw);
 

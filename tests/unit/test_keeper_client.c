@@ -74,8 +74,15 @@ static void ignore(void *owner)
 {
 }
 
+/* As a switch with nothing to do one of whose threads is stuck. */
+static int on_look(void *owner, bool *asleep)
+{
+	*asleep = true;
+	return 77;
+}
+
 static const struct keeper_client_ops client_ops = {
-	.lost = on_lost, .told = ignore, .leave = ignore, .refused = on_lost
+	.lost = on_lost, .told = ignore, .leave = ignore, .refused = on_lost, .look = on_look
 };
 
 static void expect_told(struct world *w, const char *what)
@@ -313,6 +320,26 @@ static void test_wrong_start(void **state)
 	}
 }
 
+/* The watchdog's questions. */
+static void test_signs_of_life(void **state)
+{
+	struct world *w = *state;
+	int bell = eventfd(0, EFD_CLOEXEC);
+	struct keeper_packet *p;
+
+	keeper_client_set_bell(w->client, bell);
+	p = expect(w, KEEPER_BELL);
+	assert_int_equal(p->n_fds, 1);
+	assert_true(same_event(bell, p->fds[0]));
+	keeper_packet_close_fds(p);
+	close(bell);
+	put(w->keeper, KEEPER_ASK, 0, 0, NULL, 0);
+	expect_told(w, "");
+	p = expect(w, KEEPER_ALIVE);
+	assert_int_equal(p->alive.stuck, 77);
+	assert_int_equal(p->alive.quiet, 1);
+}
+
 static void test_lost(void **state)
 {
 	struct world *w = *state;
@@ -503,10 +530,11 @@ static void test_device_with_waiting_ring(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_start),	TEST(test_hold),
-		TEST(test_wrong_start), TEST(test_lost),
-		TEST(test_resumed),	TEST(test_operations),
-		TEST(test_states),	TEST(test_device_with_waiting_ring),
+		TEST(test_start),	  TEST(test_hold),
+		TEST(test_wrong_start),	  TEST(test_lost),
+		TEST(test_resumed),	  TEST(test_operations),
+		TEST(test_states),	  TEST(test_device_with_waiting_ring),
+		TEST(test_signs_of_life),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
