@@ -210,21 +210,25 @@ static int tell_upgrade(struct methods_context *context, struct error *err)
 	return d->upgrade_result;
 }
 
-/* Makes what the process before this one had. False when it had nothing. */
+/* Makes what the process before this one had. False when it had nothing that can be read. */
 static bool restore_config(struct daemon *d)
 {
 	char *text = d->keeper ? keeper_client_config(d->keeper) : NULL;
-	struct error err = { "" };
+	json_error_t error;
 	json_t *config;
+	bool understood;
 
 	if (!text)
 		return false;
-	config = json_loads(text, 0, NULL);
-	if (!config || switch_config_apply(d->context.sw, config, &err) < 0)
-		log_error("not all of the configuration could be taken over: %s", err.text);
+	config = json_loads(text, 0, &error);
+	understood = config;
+	if (understood)
+		switch_config_restore(d->context.sw, config);
+	else
+		log_error("the configuration of the process before cannot be read: %s", error.text);
 	json_decref(config);
 	free(text);
-	return true;
+	return understood;
 }
 
 static int configure(struct daemon *d, struct error *err)

@@ -170,15 +170,43 @@ static int make_states(void)
 	return fd;
 }
 
-static int map_states(int fd, struct ring_state **states, struct error *err)
+static bool states_fit(int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || st.st_size != STATES_LEN)
-		return error_set(err, -EINVAL,
-				 "the states of its rings are of another version of vireod");
+	return fstat(fd, &st) == 0 && st.st_size == STATES_LEN;
+}
+
+static int map_states(int fd, struct ring_state **states, struct error *err)
+{
+	if (!states_fit(fd))
+		return error_set(err, -EINVAL, "the states of its rings make no sense");
 	*states = mmap(NULL, STATES_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	return *states == MAP_FAILED ? error_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+/* The same, and what an earlier process has left is given up if it is of another version: the
+ * front-end connects anew. */
+static int open_endpoint(struct remote_endpoint *e, const struct vhost_endpoint_config *config,
+			 int *fd, struct error *err)
+{
+	struct keeper_client *client = e->client;
+	int rc;
+
+	e->id = ++client->last_id;
+	rc = ask_to_open(client, e->id, config, fd, err);
+	if (rc || states_fit(*fd))
+		return rc;
+	log_warning("%s: the states of its rings are of another version of vireod: its front-end "
+		    "has to connect anew",
+		    config->name);
+	send_simple(e, KEEPER_DEVICE_CLOSE);
+	close(*fd);
+	*fd = make_states();
+	if (*fd < 0)
+		return error_set(err, -ENOMEM, "out of memory");
+	e->id = ++client->last_id;
+	return ask_to_open(client, e->id, config, fd, err);
 }
 
 static int remote_make(const struct vhost_endpoint_maker *maker, struct vhost_endpoint **out,
@@ -199,14 +227,14 @@ static int remote_make(const struct vhost_endpoint_maker *maker, struct vhost_en
 	e->endpoint =
 		(struct vhost_endpoint){ .ops = &remote_ops, .events = events, .owner = owner };
 	e->client = client;
-	e->id = ++client->last_id;
-	rc = ask_to_open(client, e->id, config, &fd, err);
+	rc = open_endpoint(e, config, &fd, err);
 	if (!rc) {
 		rc = map_states(fd, &e->endpoint.ring_states, err);
 		if (rc)
 			send_simple(e, KEEPER_DEVICE_CLOSE);
 	}
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	if (rc) {
 		free(e);
 		return rc;

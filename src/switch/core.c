@@ -34,7 +34,8 @@ static int make_events(struct swtch *sw)
 	sw->publish_event = evtimer_new(sw->base, on_publish, sw);
 	sw->attention_event =
 		event_new(sw->base, sw->attention_fd, EV_READ | EV_PERSIST, on_attention, sw);
-	if (!sw->publish_event || !sw->attention_event || switch_timer_init(sw) < 0)
+	if (!sw->publish_event || !sw->attention_event || switch_timer_init(sw) < 0 ||
+	    restore_init(sw) < 0)
 		return -ENOMEM;
 	event_add(sw->attention_event, NULL);
 	return 0;
@@ -103,6 +104,7 @@ void switch_restored(struct swtch *sw)
 	if (sw->restoring) {
 		sw->restoring = false;
 		switch_publish(sw);
+		restore_retry(sw);
 	}
 }
 
@@ -148,6 +150,7 @@ void switch_destroy(struct swtch *sw)
 	json_decref(sw->to_apply);
 	free_event(sw->publish_event);
 	free_event(sw->timer);
+	free_event(sw->retry_timer);
 	free_event(sw->attention_event);
 	if (sw->attention_fd >= 0)
 		close(sw->attention_fd);

@@ -187,10 +187,19 @@ static void state_key(const struct sw_port *p, char key[KEEP_KEY_MAX])
 	snprintf(key, KEEP_KEY_MAX, "port/%s", p->name);
 }
 
+/* What an earlier process has learned under this id is another port's. */
+static void forget_id(struct swtch *sw, uint32_t id)
+{
+	for (struct sw_bridge *b = sw->bridges; b; b = b->next)
+		if (mac_table_count(b->macs, id))
+			mac_table_flush(b->macs, id, false);
+}
+
 /* Makes a port's counters, or goes on with those that it had in an earlier process, and with its
  * id, which that process's MAC tables have. */
 static int make_state(struct sw_port *p)
 {
+	bool same_id = false;
 	unsigned n_workers = datapath_n_workers(p->sw->dp);
 	size_t len = sizeof(*p->state) + n_workers * sizeof(struct port_counters), old_len = 0;
 	struct view_port_state *old;
@@ -203,9 +212,12 @@ static int make_state(struct sw_port *p)
 	if (p->state && old && old_len == len && old->layout == state_layout(n_workers)) {
 		memcpy(p->state, old, len);
 		p->state->steer = NULL;
-		if (old->id < VIEW_PORTS_MAX && !switch_port_by_id(p->sw, old->id))
+		same_id = old->id && old->id < VIEW_PORTS_MAX && !switch_port_by_id(p->sw, old->id);
+		if (same_id)
 			p->id = old->id;
 	}
+	if (p->sw->restoring && !same_id)
+		forget_id(p->sw, p->id);
 	keep_unmap(old, old_len);
 	if (!p->state)
 		return -ENOMEM;
@@ -286,6 +298,23 @@ static int prepare(struct swtch *sw, struct sw_port *p, const json_t *params,
 	return p->id ? 0 : error_set(err, -ENOSPC, "no more than %u ports", VIEW_PORTS_MAX - 1);
 }
 
+/* Makes the port itself. One that an earlier process had, and that cannot be made, stays in the
+ * configuration. @kind NULL: it is not even known what it is, as the text says. */
+static int create(struct sw_port *p, const struct port_ops *kind, struct port **out,
+		  struct error *err)
+{
+	struct swtch *sw = p->sw;
+	int r = -EINVAL;
+
+	if (sw->restoring && quarantine_holds(sw->quarantine, p->name))
+		kind = &quarantine_port_ops;
+	if (kind)
+		r = kind->create(out, p->name, p->options, &sw->env, p, err);
+	if (r < 0 && sw->restoring)
+		r = restore_failed(p, out, err->text);
+	return r;
+}
+
 int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 {
 	struct sw_port *p = calloc(1, sizeof(*p)), **last = &sw->ports;
@@ -297,6 +326,12 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 		return error_set(err, -ENOMEM, "out of memory");
 	p->sw = sw;
 	r = prepare(sw, p, params, &kind, err);
+	if (r < 0 && sw->restoring && !restore_prepare(p, params)) {
+		kind = NULL;
+		p->id = free_id(sw);
+		p->serial = ++sw->last_serial;
+		r = p->id ? 0 : r;
+	}
 	if (r < 0)
 		goto fail;
 	r = make_state(p);
@@ -304,10 +339,7 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 		error_set(err, r, "out of memory");
 		goto fail;
 	}
-	assert(kind); /* prepare() has found it */
-	if (sw->restoring && quarantine_holds(sw->quarantine, p->name))
-		kind = &quarantine_port_ops;
-	r = kind->create(&port, p->name, p->options, &sw->env, p, err);
+	r = create(p, kind, &port, err);
 	if (r < 0)
 		goto fail;
 	port->mtu = p->settings.mtu;
@@ -316,7 +348,7 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 	while (*last)
 		last = &(*last)->next;
 	*last = p;
-	log_info("port %s added: %s on bridge %s", p->name, kind->kind, p->bridge->name);
+	log_info("port %s added: %s on bridge %s", p->name, port->ops->kind, p->bridge->name);
 	switch_publish(sw);
 	return 0;
 fail:

@@ -110,5 +110,11 @@ json_t *switch_config(const struct swtch *sw);
 int switch_config_check(const json_t *config, struct error *err);
 int switch_config_apply(struct swtch *sw, const json_t *config, struct error *err);
 
+/* Makes what an earlier process had, as switch_config() has told it, before switch_restored().
+ * Nothing is refused as a whole, whatever @config holds: what is not understood is left out, but
+ * ports that cannot be made stay, down and with the reason, and are tried again until they can.
+ */
+void switch_config_restore(struct swtch *sw, const json_t *config);
+
 /* How the last switch_config_apply() ended: 0, or -errno and the first error's text. */
 int switch_config_result(const struct swtch *sw, struct error *err);
