@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hurry.h"
 #include "base/log.h"
 #include "base/rcu.h"
 #include "daemon/daemon.h"
@@ -24,6 +25,9 @@
 
 LOG_MODULE("daemon");
 
+/* The end of a process that has left, which unmaps all that guests have: the next one needs the
+ * processor until it serves. */
+#define LEAVE_US 20000
 #define CONTROL_KEY "control" /* what the keeper holds the control socket under */
 
 _Static_assert(DAEMON_WORKERS_MAX == VIEW_WORKERS_MAX, "the datapath takes as many workers");
@@ -34,7 +38,8 @@ struct daemon {
 	struct event *term, *intr, *hup;
 	struct rpc_server *server;
 	struct methods_context context;
-	int bell_fd; /* eventfd by which threads wake the keeper; -1: none */
+	struct hurry hurry; /* of this thread, until packets go on */
+	int bell_fd;	    /* eventfd by which threads wake the keeper; -1: none */
 	bool upgrading;
 	int upgrade_result; /* of the last attempt that failed, and why */
 	struct error upgrade_error;
@@ -134,6 +139,7 @@ static void on_left(void *arg)
 
 	save_config(d);
 	keeper_client_left(d->keeper);
+	usleep(LEAVE_US);
 	_exit(0); /* nothing is taken down: it is the other's now */
 }
 
@@ -142,6 +148,7 @@ static void on_leave(void *owner)
 	struct daemon *d = owner;
 
 	log_info("leaving: another process goes on");
+	hurry_begin(&d->hurry, pthread_self());
 	switch_leave(d->context.sw, on_left, d);
 }
 
@@ -157,8 +164,13 @@ static void on_refused(void *owner, const char *why)
 static void on_told(void *owner)
 {
 	struct daemon *d = owner;
+	uint64_t stopped_ns = keeper_client_start(d->keeper)->died_ns;
 
 	switch_restored(d->context.sw);
+	hurry_end(&d->hurry, pthread_self());
+	if (stopped_ns)
+		log_info("packets go on, %.2f ms after they stopped",
+			 (double)(clock_ns() - stopped_ns) / NSEC_PER_MSEC);
 }
 
 static int on_look(void *owner, bool *asleep)
@@ -297,6 +309,32 @@ static int open_control(struct daemon *d, const struct daemon_options *o, struct
 	return 0;
 }
 
+/* A loop whose timers are finer than a millisecond: changes wait for looks at workers by them. */
+static struct event_base *make_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config && !event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER))
+		base = event_base_new_with_config(config);
+	if (config)
+		event_config_free(config);
+	return base;
+}
+
+/* Waits for what there is from an earlier process, and begins where that one has stopped: from then
+ * until packets go on, nobody should take this thread's processor away. */
+static int join_keeper(struct daemon *d, int fd, struct error *err)
+{
+	int r;
+
+	hurry_begin(&d->hurry, pthread_self());
+	r = keeper_client_create(&d->keeper, fd, d->base, &keeper_ops, d, err);
+	if (r || !keeper_client_start(d->keeper)->died_ns)
+		hurry_end(&d->hurry, pthread_self());
+	return r;
+}
+
 static int start(struct daemon *d, const struct daemon_options *o, struct error *err)
 {
 	int r;
@@ -304,15 +342,15 @@ static int start(struct daemon *d, const struct daemon_options *o, struct error 
 	r = make_run_dir(o->run_dir, err);
 	if (r < 0)
 		return r;
-	d->base = event_base_new();
+	d->base = make_base();
 	if (!d->base || add_signals(d) < 0)
 		return error_set(err, -ENOMEM, "out of memory");
-	if (o->keeper_fd >= 0)
-		r = keeper_client_create(&d->keeper, o->keeper_fd, d->base, &keeper_ops, d, err);
+	/* threads and their memory are there before an earlier process is told to leave */
+	r = switch_create(&d->context.sw, d->base, o->workers, o->worker_cpus, err);
+	if (!r && o->keeper_fd >= 0)
+		r = join_keeper(d, o->keeper_fd, err);
 	if (!r)
 		r = open_control(d, o, err);
-	if (!r)
-		r = switch_create(&d->context.sw, d->base, o->workers, o->worker_cpus, err);
 	if (r < 0)
 		return r;
 	if (d->keeper) {

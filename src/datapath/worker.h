@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "base/hurry.h"
 #include "datapath/forward.h"
 #include "datapath/rest.h"
 
@@ -48,6 +49,7 @@ struct worker {
 	int wake_fd; /* eventfd */
 	pthread_t thread;
 	bool running;
+	struct hurry hurry;
 	int tid; /* of the thread, as the kernel counts; 0: it has not begun */
 	struct forwarder *forwarder;
 	struct batch *batch;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hurry.h"
 #include "base/log.h"
 #include "keeper/held.h"
 #include "keeper/keeper.h"
@@ -53,8 +54,9 @@ struct keeper {
 	struct held *held;
 	int config_fd; /* -1: none */
 	bool ready, ever_ready, stopping;
-	bool reload;	  /* as soon as it is ready: before, SIGHUP would be its end */
-	uint64_t died_ns; /* when the last process ended or left; 0: there was none */
+	bool reload;	    /* as soon as it is ready: before, SIGHUP would be its end */
+	uint64_t died_ns;   /* when the last process was found dead, or told to leave; 0: never */
+	struct hurry hurry; /* of this thread, between processes */
 	uint32_t n_crashes;
 	unsigned n_quick; /* crashes in a row that came soon */
 	struct event *signals[4];
@@ -284,7 +286,9 @@ static void next_is_here(struct keeper *k)
 
 	keeper_relay_freeze(k->relay, true);
 	watchdog_end(k->watchdog); /* there is patience, but no more than this */
+	hurry_begin(&k->hurry, pthread_self());
 	k->leaving = true;
+	k->died_ns = clock_ns();
 	send_text(&k->now, KEEPER_LEAVE, "");
 	event_add(k->upgrade_timer, &patience);
 }
@@ -294,7 +298,6 @@ static void has_left(struct keeper *k)
 {
 	event_del(k->stop_timer);
 	keeper_relay_attach(k->relay, NULL);
-	k->died_ns = clock_ns();
 	k->leaving = k->ready = false;
 	k->leaver = k->now.pid;
 	forget_process(&k->now);
@@ -341,6 +344,7 @@ static void become_ready(struct keeper *k)
 	event_del(k->upgrade_timer);
 	close_fd(&k->fallback_fd);
 	keeper_relay_ready(k->relay);
+	hurry_end(&k->hurry, pthread_self());
 	if (k->died_ns)
 		log_info("the switch runs again, process %d, after %.1f ms", k->now.pid,
 			 (double)(clock_ns() - k->died_ns) / NSEC_PER_MSEC);
@@ -491,6 +495,7 @@ static bool ended(struct keeper *k, int status)
 		k->fallback_fd = -1;
 		return true;
 	}
+	hurry_begin(&k->hurry, pthread_self());
 	k->died_ns = clock_ns();
 	k->n_crashes++;
 	k->n_quick = k->ready && k->died_ns - k->now.started_ns > WELL_NS ? 1 : k->n_quick + 1;

@@ -70,7 +70,8 @@ struct keeper_hello {
 struct keeper_start {
 	uint32_t version;
 	uint32_t n_crashes; /* of processes before this one, since the keeper began */
-	uint64_t died_ns;   /* when the last one was found dead, clock_ns(); 0: this is the first */
+	/* When the last one was found dead, or told to leave, clock_ns(); 0: this is the first. */
+	uint64_t died_ns;
 };
 
 struct keeper_open {

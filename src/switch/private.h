@@ -101,6 +101,8 @@ struct swtch {
 	bool moving;			    /* queues are about to change their workers */
 	struct quarantine *quarantine;	    /* NULL: nothing outlives this process */
 	bool restoring, leaving;	    /* nobody receives yet, or any more */
+	void (*left)(void *arg);	    /* called then */
+	void *left_arg;
 	struct event *retry_timer;	    /* ports that failed are made again (restore.c) */
 	unsigned retry_s;		    /* until then */
 	bool unsharing;			    /* a view is due that shares fewer queues */
