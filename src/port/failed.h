@@ -6,6 +6,7 @@
 
 #include "port/port.h"
 
+/* How such a port is recognised; not listed among the kinds. */
 extern const struct port_ops failed_port_ops;
 
 /* Makes one. @why: the reason, copied. 0 or -ENOMEM. */

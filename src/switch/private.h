@@ -97,11 +97,11 @@ struct swtch {
 	struct sw_bridge *bridges; /* in the order they were added */
 	struct sw_port *ports;
 	uint32_t last_serial;
-	unsigned n_removing;		    /* ports */
-	bool moving;			    /* queues are about to change their workers */
-	struct quarantine *quarantine;	    /* NULL: nothing outlives this process */
-	bool restoring, leaving;	    /* nobody receives yet, or any more */
-	void (*left)(void *arg);	    /* called then */
+	unsigned n_removing;	       /* ports */
+	bool moving;		       /* queues are about to change their workers */
+	struct quarantine *quarantine; /* NULL: nothing outlives this process */
+	bool restoring, leaving;       /* nobody receives yet, or any more */
+	void (*left)(void *arg);       /* called then */
 	void *left_arg;
 	struct event *retry_timer;	    /* ports that failed are made again (restore.c) */
 	unsigned retry_s;		    /* until then */

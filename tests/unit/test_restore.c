@@ -201,8 +201,8 @@ static void test_makes_no_sense(void **state)
 		"7",
 		"{}",
 		"{\"ports\": 3, \"bridges\": [], \"macs\": {}}",
-		"{\"ports\": {\"a\": 3, \"b\": [], \"c\": null, \"\": {}, \"../x\": {\"type\": "
-		"\"dummy\"}, \"d\": {\"type\": 4, \"bridge\": 5}}}",
+		"{\"ports\": {\"a\": 3, \"b\": [], \"c\": null, \"\": {}}}",
+		"{\"ports\": {\"../x\": {\"type\": \"dummy\"}, \"d\": {\"type\": 4}}}",
 		"{\"bridges\": {\"br0\": 3, \"-\": {}, \"b\": null}}",
 		"{\"macs\": [1, null, [], {\"mac\": {}}], \"workers\": [1, {\"poll\": []}]}",
 	};
