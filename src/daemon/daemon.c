@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hurry.h"
 #include "base/log.h"
 #include "base/rcu.h"
 #include "daemon/daemon.h"
@@ -23,6 +25,9 @@
 
 LOG_MODULE("daemon");
 
+/* The end of a process that has left, which unmaps all that guests have: the next one needs the
+ * processor until it serves. */
+#define LEAVE_US 20000
 #define CONTROL_KEY "control" /* what the keeper holds the control socket under */
 
 _Static_assert(DAEMON_WORKERS_MAX == VIEW_WORKERS_MAX, "the datapath takes as many workers");
@@ -33,6 +38,8 @@ struct daemon {
 	struct event *term, *intr, *hup;
 	struct rpc_server *server;
 	struct methods_context context;
+	struct hurry hurry; /* of this thread, until packets go on */
+	int bell_fd;	    /* eventfd by which threads wake the keeper; -1: none */
 	bool upgrading;
 	int upgrade_result; /* of the last attempt that failed, and why */
 	struct error upgrade_error;
@@ -132,6 +139,7 @@ static void on_left(void *arg)
 
 	save_config(d);
 	keeper_client_left(d->keeper);
+	usleep(LEAVE_US);
 	_exit(0); /* nothing is taken down: it is the other's now */
 }
 
@@ -140,6 +148,7 @@ static void on_leave(void *owner)
 	struct daemon *d = owner;
 
 	log_info("leaving: another process goes on");
+	hurry_begin(&d->hurry, pthread_self());
 	switch_leave(d->context.sw, on_left, d);
 }
 
@@ -155,13 +164,40 @@ static void on_refused(void *owner, int rc, const char *why)
 static void on_told(void *owner)
 {
 	struct daemon *d = owner;
+	uint64_t stopped_ns = keeper_client_start(d->keeper)->died_ns;
 
 	switch_restored(d->context.sw);
+	hurry_end(&d->hurry, pthread_self());
+	if (stopped_ns)
+		log_info("packets go on, %.2f ms after they stopped",
+			 (double)(clock_ns() - stopped_ns) / NSEC_PER_MSEC);
 }
 
-static const struct keeper_client_ops keeper_ops = {
-	.lost = on_keeper_lost, .told = on_told, .leave = on_leave, .refused = on_refused
-};
+static int on_look(void *owner, bool *asleep)
+{
+	struct daemon *d = owner;
+
+	return switch_look(d->context.sw, asleep);
+}
+
+static const struct keeper_client_ops keeper_ops = { .lost = on_keeper_lost,
+						     .told = on_told,
+						     .leave = on_leave,
+						     .refused = on_refused,
+						     .look = on_look };
+
+/* Lets the keeper look after this process. */
+static void offer_bell(struct daemon *d)
+{
+	d->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->bell_fd < 0) {
+		log_warning("the keeper will not notice if this process hangs: %s",
+			    strerror(errno));
+		return;
+	}
+	switch_set_bell(d->context.sw, d->bell_fd);
+	keeper_client_set_bell(d->keeper, d->bell_fd);
+}
 
 static int start_upgrade(struct methods_context *context, const char *path, struct error *err)
 {
@@ -186,21 +222,25 @@ static int tell_upgrade(struct methods_context *context, struct error *err)
 	return d->upgrade_result;
 }
 
-/* Makes what the process before this one had. False when it had nothing. */
+/* Makes what the process before this one had. False when it had nothing that can be read. */
 static bool restore_config(struct daemon *d)
 {
 	char *text = d->keeper ? keeper_client_config(d->keeper) : NULL;
-	struct error err = { "" };
+	json_error_t error;
 	json_t *config;
+	bool understood;
 
 	if (!text)
 		return false;
-	config = json_loads(text, 0, NULL);
-	if (!config || switch_config_apply(d->context.sw, config, &err) < 0)
-		log_error("not all of the configuration could be taken over: %s", err.text);
+	config = json_loads(text, 0, &error);
+	understood = config;
+	if (understood)
+		switch_config_restore(d->context.sw, config);
+	else
+		log_error("the configuration of the process before cannot be read: %s", error.text);
 	json_decref(config);
 	free(text);
-	return true;
+	return understood;
 }
 
 static int configure(struct daemon *d, struct error *err)
@@ -227,6 +267,7 @@ static bool settled(void *ctx)
 
 	if (!d->context.sw)
 		return true;
+	switch_ring(d->context.sw); /* a client asks for something: that may never end */
 	if (!switch_settled(d->context.sw) || d->upgrading)
 		return false;
 	if (d->keeper && d->context.changed)
@@ -269,6 +310,32 @@ static int open_control(struct daemon *d, const struct daemon_options *o, struct
 	return 0;
 }
 
+/* A loop whose timers are finer than a millisecond: changes wait for looks at workers by them. */
+static struct event_base *make_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config && !event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER))
+		base = event_base_new_with_config(config);
+	if (config)
+		event_config_free(config);
+	return base;
+}
+
+/* Waits for what there is from an earlier process, and begins where that one has stopped: from then
+ * until packets go on, nobody should take this thread's processor away. */
+static int join_keeper(struct daemon *d, int fd, struct error *err)
+{
+	int r;
+
+	hurry_begin(&d->hurry, pthread_self());
+	r = keeper_client_create(&d->keeper, fd, d->base, &keeper_ops, d, err);
+	if (r || !keeper_client_start(d->keeper)->died_ns)
+		hurry_end(&d->hurry, pthread_self());
+	return r;
+}
+
 static int start(struct daemon *d, const struct daemon_options *o, struct error *err)
 {
 	int r;
@@ -276,21 +343,23 @@ static int start(struct daemon *d, const struct daemon_options *o, struct error 
 	r = make_run_dir(o->run_dir, err);
 	if (r < 0)
 		return r;
-	d->base = event_base_new();
+	d->base = make_base();
 	if (!d->base || add_signals(d) < 0)
 		return error_set(err, -ENOMEM, "out of memory");
-	if (o->keeper_fd >= 0)
-		r = keeper_client_create(&d->keeper, o->keeper_fd, d->base, &keeper_ops, d, err);
+	/* threads and their memory are there before an earlier process is told to leave */
+	r = switch_create(&d->context.sw, d->base, o->workers, o->worker_cpus, err);
+	if (!r && o->keeper_fd >= 0)
+		r = join_keeper(d, o->keeper_fd, err);
 	if (!r)
 		r = open_control(d, o, err);
-	if (!r)
-		r = switch_create(&d->context.sw, d->base, o->workers, o->worker_cpus, err);
 	if (r < 0)
 		return r;
-	if (d->keeper)
+	if (d->keeper) {
+		offer_bell(d);
 		switch_use_keeper(d->context.sw, keeper_client_endpoints(d->keeper),
 				  keeper_client_keep(d->keeper),
 				  keeper_client_start(d->keeper)->died_ns != 0);
+	}
 	return configure(d, err);
 }
 
@@ -320,11 +389,14 @@ static void stop(struct daemon *d)
 	free_event(d->hup);
 	if (d->base)
 		event_base_free(d->base);
+	if (d->bell_fd >= 0)
+		close(d->bell_fd);
 }
 
 int daemon_run(const struct daemon_options *o, struct error *err)
 {
-	struct daemon d = { .context = { .config_path = o->config,
+	struct daemon d = { .bell_fd = -1,
+			    .context = { .config_path = o->config,
 					 .log_level = o->log_level,
 					 .started_ns = clock_ns(),
 					 .upgrade = start_upgrade,

@@ -23,8 +23,9 @@ int main(int argc, char **argv)
 	log_init();
 	rc = log_set_level("all", options.log_level, &err);
 	if (!rc)
-		rc = options.no_keeper || options.keeper_fd >= 0 ? daemon_run(&options, &err)
-								 : keeper_run(argv, &err);
+		rc = options.no_keeper || options.keeper_fd >= 0
+			     ? daemon_run(&options, &err)
+			     : keeper_run(argv, options.watchdog, &err);
 	if (rc < 0) {
 		fprintf(stderr, "vireod: %s\n", err.text);
 		return 1;

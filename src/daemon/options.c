@@ -22,6 +22,7 @@ static const char help[] =
 	"  --workers N         threads that move packets, 1 to 64 (1)\n"
 	"  --worker-cpus LIST  CPUs to pin them to, in turn, like 2,4-5\n"
 	"  --log-level LEVEL   error, warning, info or debug (info)\n"
+	"  --watchdog SECONDS  a switch that hangs so long is killed and started again (10); 0: not\n"
 	"  --no-keeper         one process, after which guests have to connect anew (for debugging)\n"
 	"  -V, --version       print the version\n"
 	"  -h, --help          print this\n"
@@ -41,6 +42,7 @@ static const struct option longs[] = {
 	{ "workers", required_argument, NULL, 'w' },
 	{ "worker-cpus", required_argument, NULL, 'p' },
 	{ "log-level", required_argument, NULL, 'l' },
+	{ "watchdog", required_argument, NULL, 'd' },
 	{ "no-keeper", no_argument, NULL, 'n' },
 	{ "keeper-fd", required_argument, NULL, 'k' }, /* for the keeper alone */
 	{ "version", no_argument, NULL, 'V' },
@@ -76,6 +78,17 @@ static enum options_verdict read_keeper_fd(struct daemon_options *o, const char 
 	return OPTIONS_RUN;
 }
 
+static enum options_verdict read_watchdog(struct daemon_options *o, const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || n > DAEMON_WATCHDOG_MAX)
+		return wrong("--watchdog takes seconds, 0 to 3600, not", text);
+	o->watchdog = (unsigned)n;
+	return OPTIONS_RUN;
+}
+
 static enum options_verdict read_level(struct daemon_options *o)
 {
 	if (log_check_level("all", optarg, NULL) < 0)
@@ -103,6 +116,8 @@ static enum options_verdict take(struct daemon_options *o, int letter, const cha
 		return OPTIONS_RUN;
 	case 'l':
 		return read_level(o);
+	case 'd':
+		return read_watchdog(o, optarg ? optarg : "");
 	case 'n':
 		o->no_keeper = true;
 		return OPTIONS_RUN;
@@ -127,7 +142,11 @@ enum options_verdict daemon_options_parse(struct daemon_options *o, int argc, ch
 	int letter, index = 0;
 
 	*o = (struct daemon_options){
-		.run_dir = DAEMON_RUN_DIR, .workers = 1, .log_level = "info", .keeper_fd = -1
+		.run_dir = DAEMON_RUN_DIR,
+		.workers = 1,
+		.log_level = "info",
+		.watchdog = DAEMON_WATCHDOG,
+		.keeper_fd = -1,
 	};
 	opterr = 0;
 	optind = 0;

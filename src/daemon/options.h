@@ -6,6 +6,8 @@
 
 #define DAEMON_RUN_DIR "/run/vireo" /* where the control socket is made, unless told */
 #define DAEMON_WORKERS_MAX 64
+#define DAEMON_WATCHDOG 10 /* seconds */
+#define DAEMON_WATCHDOG_MAX 3600
 
 /* What the command line said; strings are borrowed from argv. */
 struct daemon_options {
@@ -15,6 +17,7 @@ struct daemon_options {
 	const char *worker_cpus; /* NULL: not pinned */
 	unsigned workers;	 /* 1 */
 	const char *log_level;	 /* "info" */
+	unsigned watchdog;	 /* seconds without a sign of life that the keeper allows; 0: any */
 	bool no_keeper;		 /* all in this process */
 	int keeper_fd;		 /* of the keeper that has started this process; -1: none has */
 };

@@ -40,6 +40,7 @@ struct datapath {
 	struct event *packet;		       /* there is one, which was awaited */
 	void (*on_packet)(void *arg);
 	void *packet_arg;
+	uint64_t turns[VIEW_WORKERS_MAX]; /* of each worker, at the last datapath_look() */
 };
 
 /* The next CPU of a list like "2,4-5", from *@at on; the list is circular. -EINVAL when it is no
@@ -235,6 +236,7 @@ int datapath_create(struct datapath **out, struct event_base *base, unsigned n_w
 	dp->shared.view = empty_view(n_workers);
 	dp->poll = evtimer_new(base, look_at_workers, dp);
 	dp->shared.packet_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	dp->shared.bell_fd = -1;
 	dp->packet = event_new(base, dp->shared.packet_fd, EV_READ | EV_PERSIST, on_packet, dp);
 	if (!dp->shared.workers || !dp->shared.view || !dp->poll || dp->shared.packet_fd < 0 ||
 	    !dp->packet || event_add(dp->packet, NULL) < 0 ||
@@ -402,6 +404,64 @@ int datapath_inject(struct datapath *dp, uint32_t port, const void *frame, uint3
 	if (r == 0)
 		worker_wake(&dp->shared.workers[0]);
 	return r;
+}
+
+void datapath_hurry(struct datapath *dp, bool go)
+{
+	for (unsigned i = 0; i < dp->shared.n_workers; i++) {
+		struct worker *w = &dp->shared.workers[i];
+
+		if (go)
+			hurry_begin(&w->hurry, w->thread);
+		else
+			hurry_end(&w->hurry, w->thread);
+	}
+}
+
+void datapath_retire(struct datapath *dp)
+{
+	__atomic_store_n(&dp->shared.stop, true, __ATOMIC_SEQ_CST);
+	wake_all(dp);
+}
+
+void datapath_set_bell(struct datapath *dp, int fd)
+{
+	dp->shared.bell_fd = fd;
+}
+
+void datapath_ring(struct datapath *dp)
+{
+	worker_ring(&dp->shared);
+}
+
+/* Whether a worker that sleeps, and whose sleep has no end of its own, rings when it wakes up. */
+static bool all_sound(const struct datapath *dp)
+{
+	/* pairs with worker_ring() behind the store to @sound: a worker that is still seen asleep
+	 * here finds the flag when it wakes up */
+	for (unsigned i = 0; i < dp->shared.n_workers; i++)
+		if (!__atomic_load_n(&dp->shared.workers[i].sound, __ATOMIC_SEQ_CST))
+			return false;
+	return true;
+}
+
+int datapath_look(struct datapath *dp, bool *asleep)
+{
+	int stuck = 0;
+
+	if (dp->shared.bell_fd >= 0)
+		__atomic_store_n(&dp->shared.rings, true, __ATOMIC_SEQ_CST);
+	*asleep = dp->shared.bell_fd >= 0 && all_sound(dp);
+	for (unsigned i = 0; i < dp->shared.n_workers; i++) {
+		const struct worker *w = &dp->shared.workers[i];
+		uint64_t turns = counter_read(&w->turns);
+
+		if (turns == dp->turns[i] && !__atomic_load_n(&w->asleep, __ATOMIC_RELAXED) &&
+		    !stuck)
+			stuck = __atomic_load_n(&w->tid, __ATOMIC_RELAXED);
+		dp->turns[i] = turns;
+	}
+	return stuck;
 }
 
 static double ns_per_tick(const struct worker *w)

@@ -71,6 +71,26 @@ uint64_t datapath_packets(const struct datapath *dp);
  * moment as this call may not count. */
 void datapath_await_packet(struct datapath *dp, void (*fn)(void *arg), void *arg);
 
+/* Lets workers that others wait for have their processors at once, or, with @go false, as before.
+ */
+void datapath_hurry(struct datapath *dp, bool go);
+
+/* Lets workers end, which must have nothing to do, and does not wait for it: for a process that is
+ * about to end, and whose workers would poll on. */
+void datapath_retire(struct datapath *dp);
+
+/* Lets worker threads, when they wake up for the first time after datapath_look(), add 1 to the
+ * eventfd @fd, which must not block and outlive the datapath. */
+void datapath_set_bell(struct datapath *dp, int fd);
+
+/* The same is done on behalf of this thread, at the beginning of something that may take long. */
+void datapath_ring(struct datapath *dp);
+
+/* Whether workers go on: the thread id of one that neither sleeps nor has had a turn since the last
+ * call, 0: there is none. @asleep: all of them sleep until something happens, and the bell will
+ * ring then. */
+int datapath_look(struct datapath *dp, bool *asleep);
+
 /* Workers never sleep (@always), or when there is nothing to do. */
 void datapath_set_poll_always(struct datapath *dp, bool always);
 bool datapath_poll_always(const struct datapath *dp);

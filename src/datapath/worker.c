@@ -114,6 +114,7 @@ static void sleep_until_work(struct worker *w, const struct view *view, long mos
 	struct epoll_event events[16];
 	uint64_t generation = view->generation;
 	bool all_wake = true;
+	int n = -1;
 
 	if (!arm(mine, &all_wake))
 		return;
@@ -125,10 +126,17 @@ static void sleep_until_work(struct worker *w, const struct view *view, long mos
 		counter_add(&w->sleeps, 1);
 		rcu_reader_offline();
 		__atomic_store_n(&w->seen, WORKER_IDLE, __ATOMIC_SEQ_CST);
-		if (!most || epoll_pwait2(w->epoll_fd, events, ARRAY_SIZE(events),
-					  &(struct timespec){ .tv_nsec = most }, NULL) < 0)
-			epoll_wait(w->epoll_fd, events, ARRAY_SIZE(events),
-				   all_wake ? -1 : POLLED_QUEUE_MS);
+		__atomic_store_n(&w->sound, all_wake && !most, __ATOMIC_SEQ_CST);
+		if (most)
+			n = epoll_pwait2(w->epoll_fd, events, ARRAY_SIZE(events),
+					 &(struct timespec){ .tv_nsec = most }, NULL);
+		if (n < 0)
+			n = epoll_wait(w->epoll_fd, events, ARRAY_SIZE(events),
+				       all_wake ? -1 : POLLED_QUEUE_MS);
+		/* before anything is done that may never end; pairs with datapath_look() */
+		__atomic_store_n(&w->sound, false, __ATOMIC_SEQ_CST);
+		if (n > 0)
+			worker_ring(w->shared);
 		/* the view may be gone: it is not touched again, and queues are disarmed in the
 		 * next turn */
 		__atomic_store_n(&w->seen,
@@ -228,6 +236,7 @@ static void *main_of_thread(void *arg)
 {
 	struct worker *w = arg;
 
+	__atomic_store_n(&w->tid, gettid(), __ATOMIC_RELAXED);
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	rcu_reader_register();
 	run(w);
@@ -251,9 +260,11 @@ static int start_thread(struct worker *w)
 		pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
 	}
 	/* signals are the control thread's, but for those that a thread brings on itself: guest
-	 * memory that a front-end has cut off raises SIGBUS (virtio/bus_guard.h) */
+	 * memory that a front-end has cut off raises SIGBUS (virtio/bus_guard.h); and SIGABRT,
+	 * which ends one that is stuck, and lays it at somebody's door (base/blame.h) */
 	sigfillset(&all);
 	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGABRT);
 	sigdelset(&all, SIGSEGV);
 	sigdelset(&all, SIGFPE);
 	sigdelset(&all, SIGILL);
@@ -307,6 +318,17 @@ void worker_free(struct worker *w)
 		close(w->epoll_fd);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
+}
+
+void worker_ring(struct worker_shared *shared)
+{
+	uint64_t one = 1;
+
+	if (!__atomic_load_n(&shared->rings, __ATOMIC_SEQ_CST) ||
+	    !__atomic_exchange_n(&shared->rings, false, __ATOMIC_SEQ_CST))
+		return;
+	if (write(shared->bell_fd, &one, sizeof(one)) < 0)
+		log_limited(LOG_WARNING, "telling the keeper: %s", strerror(errno));
 }
 
 void worker_wake(struct worker *w)

@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "base/hurry.h"
 #include "datapath/forward.h"
 #include "datapath/rest.h"
 
@@ -33,6 +34,8 @@ struct worker_shared {
 	bool poll_always; /* never sleep */
 	bool awaited;	  /* somebody wants to know, by packet_fd, when there is a packet */
 	int packet_fd;	  /* eventfd */
+	bool rings;	  /* who looks after this process wants to know when it wakes up ... */
+	int bell_fd;	  /* ... by this eventfd; -1: nobody does */
 	struct inboxes inboxes;
 	unsigned n_workers;
 	struct worker *workers;
@@ -46,6 +49,8 @@ struct worker {
 	int wake_fd; /* eventfd */
 	pthread_t thread;
 	bool running;
+	struct hurry hurry;
+	int tid; /* of the thread, as the kernel counts; 0: it has not begun */
 	struct forwarder *forwarder;
 	struct batch *batch;
 	struct unsettled unsettled;
@@ -53,6 +58,7 @@ struct worker {
 	/* written by the worker */
 	uint64_t seen __attribute__((aligned(CACHE_LINE)));
 	bool asleep;
+	bool sound; /* asleep until something happens, however long that takes */
 	bool armed; /* queues were asked to wake us */
 	uint64_t turns, sleeps, naps, packets;
 	uint64_t busy_ticks;		/* of turns in which there were packets */
@@ -69,6 +75,9 @@ void worker_join(struct worker *w);
 
 /* Frees what worker_start() made, when all workers have ended: any may wake any other. */
 void worker_free(struct worker *w);
+
+/* Rings the bell, once, if somebody has asked for it. Any thread. */
+void worker_ring(struct worker_shared *shared);
 
 /* Wakes the worker if it sleeps. Call after the work was made visible. Any thread. */
 void worker_wake(struct worker *w);

@@ -185,15 +185,43 @@ static int make_states(void)
 	return fd;
 }
 
-static int map_states(int fd, struct ring_state **states, struct error *err)
+static bool states_fit(int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || st.st_size != STATES_LEN)
-		return error_set(err, -EINVAL,
-				 "the states of its rings are of another version of vireod");
+	return fstat(fd, &st) == 0 && st.st_size == STATES_LEN;
+}
+
+static int map_states(int fd, struct ring_state **states, struct error *err)
+{
+	if (!states_fit(fd))
+		return error_set(err, -EINVAL, "the states of its rings make no sense");
 	*states = mmap(NULL, STATES_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	return *states == MAP_FAILED ? error_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+/* The same, and what an earlier process has left is given up if it is of another version: the
+ * front-end connects anew. */
+static int open_endpoint(struct remote_endpoint *e, const struct vhost_endpoint_config *config,
+			 int *fd, struct error *err)
+{
+	struct keeper_client *client = e->client;
+	int rc;
+
+	e->id = ++client->last_id;
+	rc = ask_to_open(client, e->id, config, fd, err);
+	if (rc || states_fit(*fd))
+		return rc;
+	log_warning("%s: the states of its rings are of another version of vireod: its front-end "
+		    "has to connect anew",
+		    config->name);
+	send_simple(e, KEEPER_DEVICE_CLOSE);
+	close(*fd);
+	*fd = make_states();
+	if (*fd < 0)
+		return error_set(err, -ENOMEM, "out of memory");
+	e->id = ++client->last_id;
+	return ask_to_open(client, e->id, config, fd, err);
 }
 
 static int remote_make(const struct vhost_endpoint_maker *maker, struct vhost_endpoint **out,
@@ -214,14 +242,14 @@ static int remote_make(const struct vhost_endpoint_maker *maker, struct vhost_en
 	e->endpoint =
 		(struct vhost_endpoint){ .ops = &remote_ops, .events = events, .owner = owner };
 	e->client = client;
-	e->id = ++client->last_id;
-	rc = ask_to_open(client, e->id, config, &fd, err);
+	rc = open_endpoint(e, config, &fd, err);
 	if (!rc) {
 		rc = map_states(fd, &e->endpoint.ring_states, err);
 		if (rc)
 			send_simple(e, KEEPER_DEVICE_CLOSE);
 	}
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	if (rc) {
 		free(e);
 		return rc;
@@ -298,6 +326,19 @@ static void endpoint_packet(struct remote_endpoint *e, struct keeper_packet *p)
 	}
 }
 
+/* The keeper wants to know whether this process goes on: it does if it comes here. */
+static void answer(struct keeper_client *client)
+{
+	struct keeper_packet p;
+	bool asleep = false;
+
+	keeper_packet_init(&p, KEEPER_ALIVE, 0, 0);
+	p.alive.stuck = client->ops->look ? client->ops->look(client->owner, &asleep) : 0;
+	p.alive.quiet = asleep;
+	p.header.size = sizeof(p.alive);
+	keeper_link_send(client->link, &p);
+}
+
 static void on_packet(void *owner, struct keeper_packet *p)
 {
 	struct keeper_client *client = owner;
@@ -309,6 +350,8 @@ static void on_packet(void *owner, struct keeper_packet *p)
 		client->ops->told(client->owner);
 	} else if (p->header.kind == KEEPER_LEAVE) {
 		client->ops->leave(client->owner);
+	} else if (p->header.kind == KEEPER_ASK) {
+		answer(client);
 	} else if (p->header.kind == KEEPER_REFUSED) {
 		p->text[sizeof(p->text) - 1] = 0;
 		/* keepers of before told no errno */
@@ -328,7 +371,9 @@ static void on_closed(void *owner, const char *why)
 	client->ops->lost(client->owner, why);
 }
 
-static const struct keeper_link_ops link_ops = { on_packet, on_writable, on_closed };
+static const struct keeper_link_ops link_ops = { .packet = on_packet,
+						 .writable = on_writable,
+						 .closed = on_closed };
 
 /* ---- file descriptors and configuration */
 
@@ -421,6 +466,15 @@ void keeper_client_ready(struct keeper_client *client)
 	held_clear(&client->held);
 	keeper_packet_init(&p, KEEPER_READY, 0, 0);
 	tell(client, &p);
+}
+
+void keeper_client_set_bell(struct keeper_client *client, int fd)
+{
+	struct keeper_packet p;
+
+	keeper_packet_init(&p, KEEPER_BELL, 0, 0);
+	p.fds[p.n_fds++] = fd;
+	keeper_link_send(client->link, &p);
 }
 
 void keeper_client_upgrade(struct keeper_client *client, const char *path)

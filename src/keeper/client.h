@@ -24,6 +24,8 @@ struct keeper_client_ops {
 	void (*leave)(void *owner);
 	/* There is no upgrade (@rc is -errno), and this process goes on. */
 	void (*refused)(void *owner, int rc, const char *why);
+	/* Whether the threads of this process go on: datapath_look(). NULL: there are none. */
+	int (*look)(void *owner, bool *asleep);
 };
 
 /* Takes over @fd, the socket that the keeper has given this process, and waits for what there is
@@ -49,6 +51,10 @@ struct keep *keeper_client_keep(struct keeper_client *client);
  * the next; does nothing when it has the same. */
 char *keeper_client_config(struct keeper_client *client);
 void keeper_client_set_config(struct keeper_client *client, const char *text);
+
+/* Lets the keeper look after this process, and be woken by the eventfd @fd, which stays the
+ * caller's. */
+void keeper_client_set_bell(struct keeper_client *client, int fd);
 
 /* Asks for the program at @path to go on in the place of this process: leave() or refused()
  * follows. */

@@ -14,12 +14,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hurry.h"
 #include "base/log.h"
 #include "keeper/held.h"
 #include "keeper/keeper.h"
 #include "keeper/link.h"
 #include "keeper/manager.h"
 #include "keeper/relay.h"
+#include "keeper/watchdog.h"
 
 #define WELL_NS (250 * NSEC_PER_MSEC) /* a process that served so long was well */
 #define BACKOFF_MIN_MS 100 /* before the third start in a row, doubled for each behind it */
@@ -43,16 +45,18 @@ struct keeper {
 	struct event_base *base;
 	char **argv;
 	struct keeper_relay *relay;
-	struct process now;  /* serves; its program is what is started again */
-	struct process next; /* is to take its place; it has no more than said hello */
-	int fallback_fd;     /* the program before that of now, until this serves; -1: none */
-	pid_t leaver;	     /* has left, and ends; 0: none */
-	bool leaving;	     /* the process now was told to leave */
+	struct process now;	   /* serves; its program is what is started again */
+	struct process next;	   /* is to take its place; it has no more than said hello */
+	int fallback_fd;	   /* the program before that of now, until this serves; -1: none */
+	pid_t leaver;		   /* has left, and ends; 0: none */
+	bool leaving;		   /* the process now was told to leave */
+	struct watchdog *watchdog; /* of the process now; NULL: it may hang */
 	struct held *held;
 	int config_fd; /* -1: none */
 	bool ready, ever_ready, stopping;
-	bool reload;	  /* as soon as it is ready: before, SIGHUP would be its end */
-	uint64_t died_ns; /* when the last process ended or left; 0: there was none */
+	bool reload;	    /* as soon as it is ready: before, SIGHUP would be its end */
+	uint64_t died_ns;   /* when the last process was found dead, or told to leave; 0: never */
+	struct hurry hurry; /* of this thread, between processes */
 	uint32_t n_crashes;
 	unsigned n_quick; /* crashes in a row that came soon */
 	struct event *signals[4];
@@ -165,6 +169,8 @@ static int start_process(struct process *p)
 /* Nothing is known of the process any more. */
 static void forget_process(struct process *p)
 {
+	if (p == &p->keeper->now)
+		watchdog_end(p->keeper->watchdog);
 	keeper_link_destroy(p->link);
 	p->link = NULL;
 	p->pid = 0;
@@ -284,7 +290,10 @@ static void next_is_here(struct keeper *k)
 	static const struct timeval patience = { .tv_sec = UPGRADE_MS / 1000 };
 
 	keeper_relay_freeze(k->relay, true);
+	watchdog_end(k->watchdog); /* there is patience, but no more than this */
+	hurry_begin(&k->hurry, pthread_self());
 	k->leaving = true;
+	k->died_ns = clock_ns();
 	send_text(&k->now, KEEPER_LEAVE, 0, "");
 	event_add(k->upgrade_timer, &patience);
 }
@@ -294,7 +303,6 @@ static void has_left(struct keeper *k)
 {
 	event_del(k->stop_timer);
 	keeper_relay_attach(k->relay, NULL);
-	k->died_ns = clock_ns();
 	k->leaving = k->ready = false;
 	k->leaver = k->now.pid;
 	forget_process(&k->now);
@@ -332,6 +340,7 @@ static void pass_reload(struct keeper *k)
 	if (!k->reload || !k->now.pid || !k->ready)
 		return;
 	k->reload = false;
+	watchdog_stir(k->watchdog);
 	kill(k->now.pid, SIGHUP);
 }
 
@@ -340,6 +349,7 @@ static void become_ready(struct keeper *k)
 	event_del(k->upgrade_timer);
 	close_fd(&k->fallback_fd);
 	keeper_relay_ready(k->relay);
+	hurry_end(&k->hurry, pthread_self());
 	if (k->died_ns)
 		log_info("the switch runs again, process %d, after %.1f ms", k->now.pid,
 			 (double)(clock_ns() - k->died_ns) / NSEC_PER_MSEC);
@@ -357,6 +367,26 @@ static void take_config(struct keeper *k, struct keeper_packet *p)
 	p->fds[0] = -1;
 }
 
+static void on_ask(void *owner)
+{
+	struct keeper *k = owner;
+	struct keeper_packet p;
+
+	keeper_packet_init(&p, KEEPER_ASK, 0, 0);
+	keeper_link_send(k->now.link, &p);
+}
+
+static void take_bell(struct keeper *k, struct keeper_packet *p)
+{
+	int fd = p->n_fds ? p->fds[0] : -1;
+
+	if (k->stopping || k->leaving || !k->now.pid)
+		return;
+	if (p->n_fds)
+		p->fds[0] = -1;
+	watchdog_begin(k->watchdog, k->now.pid, fd);
+}
+
 static void on_packet(void *owner, struct keeper_packet *p)
 {
 	struct process *process = owner;
@@ -369,6 +399,7 @@ static void on_packet(void *owner, struct keeper_packet *p)
 		return;
 	}
 	p->text[sizeof(p->text) - 1] = 0;
+	watchdog_sign(k->watchdog);
 	switch (p->header.kind) {
 	case KEEPER_HELLO:
 		give_all(k);
@@ -393,6 +424,12 @@ static void on_packet(void *owner, struct keeper_packet *p)
 	case KEEPER_LEFT:
 		if (k->leaving)
 			event_active(k->start_timer, EV_TIMEOUT, 0);
+		break;
+	case KEEPER_BELL:
+		take_bell(k, p);
+		break;
+	case KEEPER_ALIVE:
+		watchdog_alive(k->watchdog, p->alive.stuck, p->alive.quiet);
 		break;
 	default:
 		keeper_relay_packet(k->relay, p);
@@ -423,7 +460,18 @@ static void on_closed(void *owner, const char *why)
 		event_add(k->stop_timer, &patience);
 }
 
-static const struct keeper_link_ops link_ops = { on_packet, on_writable, on_closed };
+/* It has something to do. */
+static void on_sends(void *owner)
+{
+	struct process *process = owner;
+
+	if (process == &process->keeper->now)
+		watchdog_stir(process->keeper->watchdog);
+}
+
+static const struct keeper_link_ops link_ops = {
+	.packet = on_packet, .writable = on_writable, .closed = on_closed, .sends = on_sends
+};
 
 /* ---- the ends of processes */
 
@@ -454,6 +502,7 @@ static bool ended(struct keeper *k, int status)
 	}
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) /* that somebody else has sent */
 		keeper_relay_crashed(k->relay);
+	hurry_begin(&k->hurry, pthread_self());
 	k->died_ns = clock_ns();
 	k->n_crashes++;
 	k->n_quick = k->ready && k->died_ns - k->now.started_ns > WELL_NS ? 1 : k->n_quick + 1;
@@ -473,8 +522,12 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 		k->next.pid = 0;
 		end_upgrade(k, -ENOEXEC, ending(status, text, sizeof(text)));
 	}
-	if (!k->now.pid || waitpid(k->now.pid, &status, WNOHANG) != k->now.pid)
+	if (!k->now.pid || waitpid(k->now.pid, &status, WNOHANG | WUNTRACED) != k->now.pid)
 		return;
+	if (WIFSTOPPED(status)) {
+		watchdog_stir(k->watchdog);
+		return;
+	}
 	keeper_link_drain(k->now.link); /* what it said is done, is done */
 	event_del(k->stop_timer);
 	if (ended(k, status))
@@ -502,6 +555,7 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 	struct keeper *k = arg;
 
 	manager_notify("STOPPING=1");
+	watchdog_end(k->watchdog);
 	k->stopping = true;
 	if (!k->now.pid) {
 		event_base_loopbreak(k->base);
@@ -551,7 +605,7 @@ static int add_events(struct keeper *k)
 	return k->start_timer && k->stop_timer && k->upgrade_timer ? 0 : -ENOMEM;
 }
 
-static int start(struct keeper *k, struct error *err)
+static int start(struct keeper *k, unsigned watchdog, struct error *err)
 {
 	struct rlimit limit;
 	int rc;
@@ -569,7 +623,9 @@ static int start(struct keeper *k, struct error *err)
 	if (!k->base || add_events(k) < 0)
 		return error_set(err, -ENOMEM, "out of memory");
 	k->relay = keeper_relay_create(k->base);
-	if (!k->relay)
+	if (watchdog)
+		k->watchdog = watchdog_create(k->base, watchdog, on_ask, k);
+	if (!k->relay || (watchdog && !k->watchdog))
 		return error_set(err, -ENOMEM, "out of memory");
 	rc = start_process(&k->now);
 	return rc ? error_set(err, rc, "cannot start the switch process: %s", strerror(-rc)) : 0;
@@ -593,6 +649,7 @@ static void stop(struct keeper *k)
 	free_event(k->start_timer);
 	free_event(k->stop_timer);
 	free_event(k->upgrade_timer);
+	watchdog_destroy(k->watchdog);
 	if (k->base)
 		event_base_free(k->base);
 	close_fd(&k->config_fd);
@@ -600,13 +657,13 @@ static void stop(struct keeper *k)
 	close_fd(&k->now.exe_fd);
 }
 
-int keeper_run(char **argv, struct error *err)
+int keeper_run(char **argv, unsigned watchdog, struct error *err)
 {
 	struct keeper k = { .argv = argv, .config_fd = -1, .fallback_fd = -1 };
 	int rc;
 
 	k.now = k.next = (struct process){ .keeper = &k, .exe_fd = -1 };
-	rc = start(&k, err);
+	rc = start(&k, watchdog, err);
 	if (!rc) {
 		event_base_dispatch(k.base);
 		rc = k.status;

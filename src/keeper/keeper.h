@@ -15,7 +15,7 @@
 #include "base/error.h"
 
 /* Runs until the switch ends. @argv: the command line of this process, ended by NULL, for the
- * switch process. Returns the exit status for the process, or -errno and a text when there was no
- * start.
+ * switch process. @watchdog: seconds that it may hang, 0: any. Returns the exit status for the
+ * process, or -errno and a text when there was no start.
  */
-int keeper_run(char **argv, struct error *err);
+int keeper_run(char **argv, unsigned watchdog, struct error *err);

@@ -154,6 +154,8 @@ void keeper_link_send(struct keeper_link *link, const struct keeper_packet *p)
 
 	if (link->fd < 0)
 		return;
+	if (link->ops->sends)
+		link->ops->sends(link->owner);
 	rc = link->out.first ? -EAGAIN : send_now(link->fd, p);
 	if (rc == -EAGAIN)
 		keep_for_later(link, p);

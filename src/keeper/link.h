@@ -20,6 +20,8 @@ struct keeper_link_ops {
 	void (*writable)(void *owner);
 	/* The other side is gone, or sent nonsense; nothing comes or goes any more. */
 	void (*closed)(void *owner, const char *why);
+	/* Something is sent. From inside keeper_link_send(). NULL: nobody wants to know. */
+	void (*sends)(void *owner);
 };
 
 /* Takes over @fd. NULL when memory is short, and then @fd is closed, too. */

@@ -49,6 +49,11 @@ enum keeper_kind {
 	KEEPER_DEVICE_RESUMED,	 /* that was all that is kept */
 	KEEPER_DEVICE_MESSAGE,	 /* as KEPT: one that has not acted; KEEPER_DEVICE_DONE answers */
 	KEEPER_DEVICE_DISCONNECTED, /* text: why, empty when the front-end closed */
+
+	/* Of the watchdog (keeper/watchdog.h). */
+	KEEPER_BELL = 64, /* from the switch: an eventfd; it can be asked from now on */
+	KEEPER_ASK,	  /* from the keeper: whether it goes on */
+	KEEPER_ALIVE,	  /* from the switch, in answer to that: struct keeper_alive */
 };
 
 struct keeper_header {
@@ -65,7 +70,8 @@ struct keeper_hello {
 struct keeper_start {
 	uint32_t version;
 	uint32_t n_crashes; /* of processes before this one, since the keeper began */
-	uint64_t died_ns;   /* when the last one was found dead, clock_ns(); 0: this is the first */
+	/* When the last one was found dead, or told to leave, clock_ns(); 0: this is the first. */
+	uint64_t died_ns;
 };
 
 struct keeper_open {
@@ -93,6 +99,11 @@ struct keeper_done {
 	uint32_t size;	  /* bytes of that */
 };
 
+struct keeper_alive {
+	int32_t stuck;	/* id of a thread that has not gone on since it was asked before; 0: none */
+	uint32_t quiet; /* there is nothing to do: the bell rings when there is */
+};
+
 /* Any packet. Who has it owns its fds. */
 struct keeper_packet {
 	struct keeper_header header;
@@ -104,6 +115,7 @@ struct keeper_packet {
 		struct keeper_opened opened;
 		struct keeper_connected connected;
 		struct keeper_done done;
+		struct keeper_alive alive;
 		char text[KEEPER_PAYLOAD_MAX];
 		uint8_t bytes[KEEPER_PAYLOAD_MAX];
 	};

@@ -86,7 +86,7 @@ json_t *switch_config(const struct swtch *sw)
 		if (p->removing)
 			continue;
 		options = json_deep_copy(p->options);
-		if (!strcmp(p->bridge->name, SWITCH_DEFAULT_BRIDGE))
+		if (!strcmp(option_string(options, "bridge", ""), SWITCH_DEFAULT_BRIDGE))
 			json_object_del(options, "bridge");
 		json_object_set_new(ports, p->name, options);
 	}
@@ -424,6 +424,12 @@ int switch_config_apply(struct swtch *sw, const json_t *config, struct error *er
 	else
 		finish(sw, config);
 	return 0;
+}
+
+void switch_config_restore(struct swtch *sw, const json_t *config)
+{
+	sw->apply_result = 0;
+	finish(sw, config);
 }
 
 void switch_removal_done(struct swtch *sw)

@@ -64,10 +64,10 @@ static unsigned table_size(const json_t *options)
 	return (unsigned)option_uint(options, "mac-table-size", MAC_TABLE_SIZE_DEFAULT);
 }
 
-/* What the entries of a bridge are held under. */
+/* What the entries of a bridge are held under: those of another version are not found. */
 static void macs_key(const struct sw_bridge *b, char key[KEEP_KEY_MAX])
 {
-	snprintf(key, KEEP_KEY_MAX, "macs/%s", b->name);
+	snprintf(key, KEEP_KEY_MAX, "macs/%u/%s", MAC_KEPT_VERSION, b->name);
 }
 
 static struct mac_table *make_macs(struct swtch *sw, const struct sw_bridge *b, unsigned size)

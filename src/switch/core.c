@@ -34,7 +34,8 @@ static int make_events(struct swtch *sw)
 	sw->publish_event = evtimer_new(sw->base, on_publish, sw);
 	sw->attention_event =
 		event_new(sw->base, sw->attention_fd, EV_READ | EV_PERSIST, on_attention, sw);
-	if (!sw->publish_event || !sw->attention_event || switch_timer_init(sw) < 0)
+	if (!sw->publish_event || !sw->attention_event || switch_timer_init(sw) < 0 ||
+	    restore_init(sw) < 0)
 		return -ENOMEM;
 	event_add(sw->attention_event, NULL);
 	return 0;
@@ -87,11 +88,27 @@ void switch_use_keeper(struct swtch *sw, const struct vhost_endpoint_maker *make
 	sw->gone = gone_open(keep);
 }
 
+static void on_drained(void *arg)
+{
+	struct swtch *sw = arg;
+
+	datapath_hurry(sw->dp, false);
+	if (sw->destroying)
+		return;
+	datapath_retire(sw->dp);
+	sw->left(sw->left_arg);
+}
+
 void switch_leave(struct swtch *sw, void (*fn)(void *arg), void *arg)
 {
 	sw->leaving = true;
+	sw->left = fn;
+	sw->left_arg = arg;
+	/* every millisecond in which a worker waits for its processor is one in which no packet
+	 * moves */
+	datapath_hurry(sw->dp, true);
 	switch_publish(sw);
-	datapath_drain(sw->dp, fn, arg);
+	datapath_drain(sw->dp, on_drained, sw);
 }
 
 void switch_restored(struct swtch *sw)
@@ -106,7 +123,23 @@ void switch_restored(struct swtch *sw)
 	if (sw->restoring) {
 		sw->restoring = false;
 		switch_publish(sw);
+		restore_retry(sw);
 	}
+}
+
+void switch_set_bell(struct swtch *sw, int fd)
+{
+	datapath_set_bell(sw->dp, fd);
+}
+
+void switch_ring(struct swtch *sw)
+{
+	datapath_ring(sw->dp);
+}
+
+int switch_look(struct swtch *sw, bool *asleep)
+{
+	return datapath_look(sw->dp, asleep);
 }
 
 static void free_event(struct event *e)
@@ -136,6 +169,7 @@ void switch_destroy(struct swtch *sw)
 	json_decref(sw->to_apply);
 	free_event(sw->publish_event);
 	free_event(sw->timer);
+	free_event(sw->retry_timer);
 	free_event(sw->attention_event);
 	if (sw->attention_fd >= 0)
 		close(sw->attention_fd);

@@ -189,9 +189,18 @@ static void state_key(const struct sw_port *p, char key[KEEP_KEY_MAX])
 	snprintf(key, KEEP_KEY_MAX, "port/%s", p->name);
 }
 
+/* What an earlier process has learned under this id is another port's. */
+static void forget_id(struct swtch *sw, uint32_t id)
+{
+	for (struct sw_bridge *b = sw->bridges; b; b = b->next)
+		if (mac_table_count(b->macs, id))
+			mac_table_flush(b->macs, id, false);
+}
+
 /* Goes on with the counters that the port had in an earlier process, in the same memory: a death in
- * between loses nothing of them. False: there are none. */
-static bool inherit_state(struct sw_port *p, const char *key)
+ * between loses nothing of them. And with its id, which that process's MAC tables have: *@same_id.
+ * False: there are none. */
+static bool inherit_state(struct sw_port *p, const char *key, bool *same_id)
 {
 	unsigned n_workers = datapath_n_workers(p->sw->dp);
 	size_t len = 0;
@@ -203,8 +212,8 @@ static bool inherit_state(struct sw_port *p, const char *key)
 	}
 	p->state = old;
 	old->steer = NULL;
-	/* MAC tables have it */
-	if (old->id < VIEW_PORTS_MAX && !switch_port_by_id(p->sw, old->id))
+	*same_id = old->id && old->id < VIEW_PORTS_MAX && !switch_port_by_id(p->sw, old->id);
+	if (*same_id)
 		p->id = old->id;
 	/* what was in the inboxes of that process */
 	for (unsigned w = 0; w < n_workers; w++)
@@ -215,14 +224,17 @@ static bool inherit_state(struct sw_port *p, const char *key)
 /* Makes a port's counters, or goes on with those of an earlier process. */
 static int make_state(struct sw_port *p)
 {
+	bool same_id = false;
 	unsigned n_workers = datapath_n_workers(p->sw->dp);
 	char key[KEEP_KEY_MAX];
 	int file = -1;
 
 	state_key(p, key);
 	p->state_len = sizeof(*p->state) + n_workers * sizeof(struct port_counters);
-	if (!inherit_state(p, key))
+	if (!inherit_state(p, key, &same_id))
 		p->state = keep_memory(p->sw->env.keep, p->state_len, &file);
+	if (p->sw->restoring && !same_id)
+		forget_id(p->sw, p->id);
 	if (!p->state)
 		return -ENOMEM;
 	p->state->layout = state_layout(n_workers);
@@ -303,6 +315,23 @@ static int prepare(struct swtch *sw, struct sw_port *p, const json_t *params,
 	return p->id ? 0 : error_set(err, -ENOSPC, "no more than %u ports", VIEW_PORTS_MAX - 1);
 }
 
+/* Makes the port itself. One that an earlier process had, and that cannot be made, stays in the
+ * configuration. @kind NULL: it is not even known what it is, as the text says. */
+static int create(struct sw_port *p, const struct port_ops *kind, struct port **out,
+		  struct error *err)
+{
+	struct swtch *sw = p->sw;
+	int r = -EINVAL;
+
+	if (sw->restoring && quarantine_holds(sw->quarantine, p->name))
+		kind = &quarantine_port_ops;
+	if (kind)
+		r = kind->create(out, p->name, p->options, &sw->env, p, err);
+	if (r < 0 && sw->restoring)
+		r = restore_failed(p, out, err->text);
+	return r;
+}
+
 int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 {
 	struct sw_port *p = calloc(1, sizeof(*p)), **last = &sw->ports;
@@ -314,6 +343,12 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 		return error_set(err, -ENOMEM, "out of memory");
 	p->sw = sw;
 	r = prepare(sw, p, params, &kind, err);
+	if (r < 0 && sw->restoring && !restore_prepare(p, params)) {
+		kind = NULL;
+		p->id = free_id(sw);
+		p->serial = ++sw->last_serial;
+		r = p->id ? 0 : r;
+	}
 	if (r < 0)
 		goto fail;
 	r = make_state(p);
@@ -321,10 +356,7 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 		error_set(err, r, "out of memory");
 		goto fail;
 	}
-	assert(kind); /* prepare() has found it */
-	if (sw->restoring && quarantine_holds(sw->quarantine, p->name))
-		kind = &quarantine_port_ops;
-	r = kind->create(&port, p->name, p->options, &sw->env, p, err);
+	r = create(p, kind, &port, err);
 	if (r < 0)
 		goto fail;
 	port->mtu = p->settings.mtu;
@@ -333,7 +365,7 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 	while (*last)
 		last = &(*last)->next;
 	*last = p;
-	log_info("port %s added: %s on bridge %s", p->name, kind->kind, p->bridge->name);
+	log_info("port %s added: %s on bridge %s", p->name, port->ops->kind, p->bridge->name);
 	switch_publish(sw);
 	return 0;
 fail:

@@ -98,11 +98,15 @@ struct swtch {
 	struct sw_bridge *bridges; /* in the order they were added */
 	struct sw_port *ports;
 	uint32_t last_serial;
-	unsigned n_removing;		    /* ports */
-	bool moving;			    /* queues are about to change their workers */
-	struct quarantine *quarantine;	    /* NULL: nothing outlives this process */
-	struct gone *gone;		    /* what deleted ports have counted */
-	bool restoring, leaving;	    /* nobody receives yet, or any more */
+	unsigned n_removing;	       /* ports */
+	bool moving;		       /* queues are about to change their workers */
+	struct quarantine *quarantine; /* NULL: nothing outlives this process */
+	struct gone *gone;	       /* what deleted ports have counted */
+	bool restoring, leaving;       /* nobody receives yet, or any more */
+	void (*left)(void *arg);       /* called then */
+	void *left_arg;
+	struct event *retry_timer;	    /* ports that failed are made again (restore.c) */
+	unsigned retry_s;		    /* until then */
 	bool unsharing;			    /* a view is due that shares fewer queues */
 	unsigned n_moves, n_moves_measured; /* of ports' queues, done; at the last measurement */
 	bool destroying;
@@ -172,6 +176,17 @@ int switch_timer_init(struct swtch *sw);
 void switch_wake_up(struct swtch *sw);
 /* "no port "vm2": did you mean "vm1"?" */
 int switch_no_such_port(const struct swtch *sw, const char *name, struct error *err);
+
+/* restore.c: ports of an earlier process that cannot be made again. */
+
+/* Fills in a port whose parameters are not understood, beside what it has: name, number. 0, or
+ * -EINVAL when there cannot be such a port. */
+int restore_prepare(struct sw_port *p, const json_t *params);
+/* Makes what stands in its place, @why: the reason. 0 or -ENOMEM. */
+int restore_failed(struct sw_port *p, struct port **out, const char *why);
+/* The timer, 0 or -1; and starts it if there is such a port. */
+int restore_init(struct swtch *sw);
+void restore_retry(struct swtch *sw);
 
 /* assign.c */
 

@@ -27,6 +27,7 @@ struct quarantine {
 
 static void lock_up(struct quarantine *q, const char *name)
 {
+	q->next %= PRISONERS_MAX; /* whatever the process before has left there */
 	snprintf(q->names[q->next], BLAME_NAME_MAX, "%s", name);
 	q->next = (q->next + 1) % PRISONERS_MAX;
 	log_error(

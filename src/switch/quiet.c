@@ -63,6 +63,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct swtch *sw = arg;
 
+	switch_ring(sw);
 	switch_age_macs(sw);
 	if (!sw->quiet)
 		switch_balance(sw);

@@ -44,6 +44,12 @@ void switch_leave(struct swtch *sw, void (*fn)(void *arg), void *arg);
  * is forgotten. */
 void switch_restored(struct swtch *sw);
 
+/* For who looks after this process: see datapath_set_bell(), datapath_ring() and datapath_look().
+ */
+void switch_set_bell(struct swtch *sw, int fd);
+void switch_ring(struct swtch *sw);
+int switch_look(struct swtch *sw, bool *asleep);
+
 /* Ends the workers, tells the guests (closes their connections), frees all. NULL is fine. */
 void switch_destroy(struct swtch *sw);
 
@@ -103,6 +109,12 @@ bool switch_settled(const struct swtch *sw);
 json_t *switch_config(const struct swtch *sw);
 int switch_config_check(const json_t *config, struct error *err);
 int switch_config_apply(struct swtch *sw, const json_t *config, struct error *err);
+
+/* Makes what an earlier process had, as switch_config() has told it, before switch_restored().
+ * Nothing is refused as a whole, whatever @config holds: what is not understood is left out, but
+ * ports that cannot be made stay, down and with the reason, and are tried again until they can.
+ */
+void switch_config_restore(struct swtch *sw, const json_t *config);
 
 /* How the last switch_config_apply() ended: 0, or -errno and the first error's text. */
 int switch_config_result(const struct swtch *sw, struct error *err);

@@ -271,6 +271,10 @@ static void on_kept(void *owner, struct vhost_message *m)
 	int rc;
 
 	log_debug("%s: kept %s", name(d), vhost_request_name(m->header.request));
+	if (vhost_features_offered(&d->session, m)) {
+		vhost_message_close_fds(m);
+		return;
+	}
 	rc = rule ? vhost_message_check(&d->session, rule, m, &err)
 		  : error_set(&err, -EOPNOTSUPP, "not supported");
 	d->n_kept++;

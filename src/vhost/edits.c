@@ -61,6 +61,14 @@ static void keep_features(struct list *list, uint64_t features)
 	keep(list, VHOST_USER_SET_FEATURES, extended);
 }
 
+/* What the front-end was offered is what it is offered for as long as it is connected, whatever the
+ * next process could do. */
+static void keep_offer(struct list *list, uint32_t request, uint64_t offered)
+{
+	forget(list, request, VHOST_KEY_ALL);
+	add(list, VHOST_EDIT_ANSWER, request, offered);
+}
+
 /* Each range of the configuration space for itself: only the same one covers all of it. */
 static void keep_config(struct list *list, const struct vhost_user_config *config)
 {
@@ -91,6 +99,10 @@ unsigned vhost_message_edits(const struct vhost_session *session, const struct v
 	uint32_t request = m->header.request;
 
 	switch (request) {
+	case VHOST_USER_GET_FEATURES:
+	case VHOST_USER_GET_PROTOCOL_FEATURES:
+		keep_offer(&list, request, m->payload.u64);
+		break;
 	case VHOST_USER_SET_FEATURES:
 		keep_features(&list, m->payload.u64);
 		forget_gone_log(&list, session);

@@ -29,6 +29,21 @@ void vhost_features_offer(struct vhost_session *s, const struct vhost_device_con
 	s->config.mtu = htole16(config->mtu);
 }
 
+bool vhost_features_offered(struct vhost_session *s, const struct vhost_message *m)
+{
+	uint64_t *offered;
+
+	if (m->header.request == VHOST_USER_GET_FEATURES)
+		offered = &s->features;
+	else if (m->header.request == VHOST_USER_GET_PROTOCOL_FEATURES)
+		offered = &s->protocol_features;
+	else
+		return false;
+	if (m->header.size == sizeof(m->payload.u64)) /* else the question alone was kept */
+		*offered &= m->payload.u64;
+	return true;
+}
+
 void vhost_features_reset(struct vhost_session *s)
 {
 	vhost_dirty_log_reset(s);

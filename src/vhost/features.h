@@ -8,6 +8,10 @@
 /* Starts a negotiation: what is offered is fixed, nothing is acknowledged. */
 void vhost_features_offer(struct vhost_session *session, const struct vhost_device_config *config);
 
+/* Whether @m, which an earlier process has kept, says what that one has offered: then no more than
+ * that is offered now, less what this program lacks. */
+bool vhost_features_offered(struct vhost_session *session, const struct vhost_message *m);
+
 /* Forgets what was negotiated, and the dirty log. */
 void vhost_features_reset(struct vhost_session *session);
 

@@ -122,6 +122,27 @@ static struct entry *make_base(const struct vhost_edit *edit)
 	return make_entry(&header, &state);
 }
 
+static struct entry *make_answer(const struct vhost_edit *edit)
+{
+	struct vhost_user_header header = { edit->key.request, VHOST_USER_VERSION,
+					    sizeof(edit->key.detail) };
+
+	return make_entry(&header, &edit->key.detail);
+}
+
+/* What an edit keeps of @m, or instead of it. NULL when memory is short. */
+static struct entry *make_kept(const struct vhost_edit *edit, const struct vhost_message *m)
+{
+	switch (edit->kind) {
+	case VHOST_EDIT_BASE:
+		return make_base(edit);
+	case VHOST_EDIT_ANSWER:
+		return make_answer(edit);
+	default:
+		return make_entry(&m->header, m->payload.bytes);
+	}
+}
+
 static void take_fds(struct entry *e, struct vhost_message *m)
 {
 	for (unsigned i = 0; i < m->n_fds; i++)
@@ -137,9 +158,7 @@ static int make_entries(struct entry **entries, const struct vhost_edit *edits, 
 	for (unsigned i = 0; i < n; i++) {
 		if (edits[i].kind == VHOST_EDIT_FORGET)
 			continue;
-		entries[i] = edits[i].kind == VHOST_EDIT_BASE
-				     ? make_base(&edits[i])
-				     : make_entry(&m->header, m->payload.bytes);
+		entries[i] = make_kept(&edits[i], m);
 		if (!entries[i]) {
 			while (i--)
 				free(entries[i]);
@@ -169,7 +188,7 @@ int vhost_journal_edit(struct vhost_journal *journal, const struct vhost_edit *e
 		forgot = forget(journal, &edits[i].key);
 		if (!entries[i])
 			continue;
-		if (edits[i].kind != VHOST_EDIT_BASE)
+		if (edits[i].kind != VHOST_EDIT_BASE && edits[i].kind != VHOST_EDIT_ANSWER)
 			take_fds(entries[i], m);
 		append(journal, entries[i]);
 	}

@@ -40,6 +40,8 @@ enum vhost_edit_kind {
 	VHOST_EDIT_KEEP_MORE,
 	/* SET_VRING_BASE of the ring @key.detail with @value, whatever the message was. */
 	VHOST_EDIT_BASE,
+	/* The question @key.request with its answer, the number @key.detail, as payload. */
+	VHOST_EDIT_ANSWER,
 };
 
 struct vhost_edit {

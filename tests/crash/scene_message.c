@@ -196,7 +196,9 @@ static void on_closed(void *owner, const char *why)
 {
 }
 
-static const struct keeper_link_ops link_ops = { on_packet, on_writable, on_closed };
+static const struct keeper_link_ops link_ops = { .packet = on_packet,
+						 .writable = on_writable,
+						 .closed = on_closed };
 
 static void begin_link(struct world *w)
 {

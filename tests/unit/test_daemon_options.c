@@ -59,6 +59,7 @@ static void test_defaults(void **state)
 	assert_null(o.group);
 	assert_null(o.worker_cpus);
 	assert_int_equal(o.workers, 1);
+	assert_int_equal(o.watchdog, 10);
 	assert_string_equal(said, "");
 }
 
@@ -78,16 +79,17 @@ static void test_takes_all(void **state)
 	assert_string_equal(o.log_level, "debug");
 	assert_string_equal(said, "");
 	/* again, from a clean state */
-	assert_int_equal(parse(&o, WORDS("--workers", "2")), OPTIONS_RUN);
+	assert_int_equal(parse(&o, WORDS("--workers", "2", "--watchdog", "0")), OPTIONS_RUN);
+	assert_int_equal(o.watchdog, 0);
 	assert_int_equal(o.workers, 2);
 	assert_null(o.config);
 }
 
 static void test_prints(void **state)
 {
-	static const char *const options[] = { "--config",  "--run-dir",     "--group",
-					       "--workers", "--worker-cpus", "--log-level",
-					       "--version", "--help" };
+	static const char *const options[] = { "--config",   "--run-dir",     "--group",
+					       "--workers",  "--worker-cpus", "--log-level",
+					       "--watchdog", "--version",     "--help" };
 	struct daemon_options o;
 
 	assert_int_equal(parse(&o, WORDS("--version")), OPTIONS_DONE);
@@ -116,6 +118,9 @@ static void test_refuses(void **state)
 		{ { "--keeper-fd", "nonsense" }, "number of a file descriptor, not \"nonsense\"" },
 		{ { "--keeper-fd", "-1" }, "number of a file descriptor, not \"-1\"" },
 		{ { "--keeper-fd", "99999999999" }, "number of a file descriptor" },
+		{ { "--watchdog", "3601" }, "seconds, 0 to 3600, not \"3601\"" },
+		{ { "--watchdog", "-1" }, "seconds, 0 to 3600, not \"-1\"" },
+		{ { "--watchdog", "1s" }, "seconds, 0 to 3600, not \"1s\"" },
 		{ { "--nonsense" }, "unknown option \"--nonsense\"" },
 		{ { "--workers=2", "--nonsense=3" }, "unknown option \"--nonsense=3\"" },
 		{ { "-x" }, "unknown option \"-x\"" },

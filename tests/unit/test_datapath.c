@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -354,6 +355,93 @@ static void test_ports_come_and_go_under_traffic(void **state)
 	stop(&w);
 }
 
+/* ---- signs of life */
+
+static bool looks_asleep(struct world *w)
+{
+	bool asleep = false;
+
+	datapath_look(w->dp, &asleep);
+	return asleep;
+}
+
+static bool rang(int bell)
+{
+	uint64_t n;
+
+	return read(bell, &n, sizeof(n)) == sizeof(n);
+}
+
+/* Workers that sleep ring once when they wake up, if somebody has looked. */
+static void test_bell(void **state)
+{
+	struct world w;
+	int bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	bool asleep = true;
+
+	start(&w, 2);
+	maker_add(&w.m, 1, 1);
+	publish(&w);
+	usleep(50000);
+	datapath_look(w.dp, &asleep);
+	assert_false(asleep); /* nobody would ring */
+	datapath_ring(w.dp);
+	datapath_set_bell(w.dp, bell);
+	UNTIL(&w, looks_asleep(&w));
+	assert_false(rang(bell));
+	publish(&w);
+	UNTIL(&w, rang(bell));
+	publish(&w);
+	usleep(50000);
+	assert_false(rang(bell)); /* nobody has looked since */
+	UNTIL(&w, looks_asleep(&w));
+	datapath_ring(w.dp);
+	datapath_ring(w.dp);
+	assert_true(rang(bell));
+	assert_false(rang(bell));
+	datapath_set_poll_always(w.dp, true);
+	UNTIL(&w, !looks_asleep(&w));
+	usleep(50000);
+	assert_false(looks_asleep(&w));
+	stop(&w);
+	close(bell);
+}
+
+static bool let_go; /* of stuck_rx() */
+
+static void stuck_rx(struct rxq *q, struct batch *batch, struct port_counters *c)
+{
+	while (!__atomic_load_n(&let_go, __ATOMIC_ACQUIRE))
+		usleep(1000);
+}
+
+/* A worker that comes to no end is found, and only as long as it does not. */
+static void test_finds_stuck_worker(void **state)
+{
+	struct port_ops ops = dummy_port_ops;
+	bool asleep = false;
+	struct world w;
+	int stuck;
+
+	start(&w, 2);
+	maker_add(&w.m, 1, 1);
+	ops.rx = stuck_rx;
+	w.m.ports[1].port->ops = &ops;
+	w.m.worker[1][0] = 1;
+	let_go = false;
+	publish(&w);
+	usleep(50000);
+	UNTIL(&w, datapath_look(w.dp, &asleep));
+	usleep(50000);
+	stuck = datapath_look(w.dp, &asleep);
+	assert_true(stuck && stuck != gettid());
+	assert_false(asleep);
+	__atomic_store_n(&let_go, true, __ATOMIC_RELEASE);
+	UNTIL(&w, !datapath_look(w.dp, &asleep));
+	w.m.ports[1].port->ops = &dummy_port_ops;
+	stop(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +452,8 @@ int main(void)
 		cmocka_unit_test(test_drain_waits_for_inboxes),
 		cmocka_unit_test(test_injects),
 		cmocka_unit_test(test_ports_come_and_go_under_traffic),
+		cmocka_unit_test(test_bell),
+		cmocka_unit_test(test_finds_stuck_worker),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What is negotiated, the device status, MTU, announcements, configuration space. */
+#include "vhost/features.h"
 #include "vhost_peer.h"
 
 static const struct vhost_device_state *st(struct rig *rig)
@@ -239,6 +240,29 @@ static void test_nothing_offered(void **state)
 	assert_int_equal(rig->n_announce, 0);
 }
 
+/* What an earlier process has offered is neither widened nor promised without being there. */
+static void test_offered_before(void **state)
+{
+	struct vhost_session s = { .features = 0x0ff0, .protocol_features = 0x0f };
+	struct vhost_message m = { .header = { VHOST_USER_GET_FEATURES, VHOST_USER_VERSION, 8 },
+				   .payload.u64 = 0xf0f0 };
+
+	assert_true(vhost_features_offered(&s, &m));
+	assert_int_equal(s.features, 0x00f0);
+	m.header.size = 0; /* the question alone */
+	m.payload.u64 = 0;
+	assert_true(vhost_features_offered(&s, &m));
+	assert_int_equal(s.features, 0x00f0);
+	m.header = (struct vhost_user_header){ VHOST_USER_GET_PROTOCOL_FEATURES, VHOST_USER_VERSION,
+					       8 };
+	m.payload.u64 = 0x1c;
+	assert_true(vhost_features_offered(&s, &m));
+	assert_int_equal(s.protocol_features, 0x0c);
+	assert_int_equal(s.features, 0x00f0);
+	m.header.request = VHOST_USER_SET_FEATURES;
+	assert_false(vhost_features_offered(&s, &m));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +276,7 @@ int main(void)
 		RIG_TEST(test_backend_channel),
 		RIG_TEST(test_config),
 		RIG_TEST(test_nothing_offered),
+		cmocka_unit_test(test_offered_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

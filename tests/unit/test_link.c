@@ -49,7 +49,9 @@ static void on_closed(void *owner, const char *why)
 	snprintf(e->why, sizeof(e->why), "%s", why);
 }
 
-static const struct keeper_link_ops ops = { on_packet, on_writable, on_closed };
+static const struct keeper_link_ops ops = { .packet = on_packet,
+					    .writable = on_writable,
+					    .closed = on_closed };
 
 static int setup(void **state)
 {

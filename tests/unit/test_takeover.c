@@ -73,7 +73,9 @@ static void on_closed(void *owner, const char *why)
 	keeper_relay_attach(((struct world *)owner)->relay, NULL);
 }
 
-static const struct keeper_link_ops link_ops = { on_packet, on_writable, on_closed };
+static const struct keeper_link_ops link_ops = { .packet = on_packet,
+						 .writable = on_writable,
+						 .closed = on_closed };
 
 static void *keep(void *arg)
 {

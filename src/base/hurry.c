@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Going first, for a moment. */
+#include "base/hurry.h"
+
+void hurry_begin(struct hurry *h, pthread_t thread)
+{
+	struct sched_param first = { .sched_priority = 1 };
+
+	if (h->on || pthread_getschedparam(thread, &h->policy, &h->param))
+		return;
+	h->on = h->policy != SCHED_FIFO && h->policy != SCHED_RR &&
+		!pthread_setschedparam(thread, SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
+}
+
+void hurry_end(struct hurry *h, pthread_t thread)
+{
+	if (h->on)
+		pthread_setschedparam(thread, h->policy, &h->param);
+	h->on = false;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A thread goes first for a moment, and those that it makes do not. Where that is not allowed
+ * nothing changes.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/hurry.h"
+
+/* Of this thread, by the kernel: the library remembers what it has set itself. */
+static int policy(void)
+{
+	return sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+}
+
+static void *tell_policy(void *arg)
+{
+	*(int *)arg = policy();
+	return NULL;
+}
+
+static void test_goes_first(void **state)
+{
+	int before = policy(), other = -1;
+	struct hurry h = { 0 };
+	pthread_t thread;
+
+	hurry_end(&h, pthread_self()); /* it was in none */
+	assert_int_equal(policy(), before);
+	hurry_begin(&h, pthread_self());
+	hurry_begin(&h, pthread_self());
+	assert_int_equal(policy(), h.on ? SCHED_FIFO : before);
+	assert_int_equal(pthread_create(&thread, NULL, tell_policy, &other), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(other, before);
+	hurry_end(&h, pthread_self());
+	assert_false(h.on);
+	assert_int_equal(policy(), before);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_goes_first) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
