@@ -152,6 +152,14 @@ static void on_refused(void *owner, const char *why)
 	d->upgrade_result = error_set(&d->upgrade_error, -EPERM, "%s", why);
 }
 
+static void on_replaced(void *owner)
+{
+	struct daemon *d = owner;
+
+	log_info("another program is the keeper");
+	d->upgrading = false;
+}
+
 static void on_told(void *owner)
 {
 	struct daemon *d = owner;
@@ -160,10 +168,15 @@ static void on_told(void *owner)
 }
 
 static const struct keeper_client_ops keeper_ops = {
-	.lost = on_keeper_lost, .told = on_told, .leave = on_leave, .refused = on_refused
+	.lost = on_keeper_lost,
+	.told = on_told,
+	.leave = on_leave,
+	.replaced = on_replaced,
+	.refused = on_refused,
 };
 
-static int start_upgrade(struct methods_context *context, const char *path, struct error *err)
+static int start_upgrade(struct methods_context *context, const char *path, bool keeper,
+			 struct error *err)
 {
 	struct daemon *d = container_of(context, struct daemon, context);
 
@@ -173,7 +186,7 @@ static int start_upgrade(struct methods_context *context, const char *path, stru
 		return error_set(err, -EBUSY, "another upgrade is on its way");
 	d->upgrading = true;
 	d->upgrade_result = 0;
-	keeper_client_upgrade(d->keeper, path);
+	keeper_client_upgrade(d->keeper, path, keeper);
 	return 0;
 }
 

@@ -41,7 +41,8 @@ static const struct option longs[] = {
 	{ "worker-cpus", required_argument, NULL, 'p' },
 	{ "log-level", required_argument, NULL, 'l' },
 	{ "no-keeper", no_argument, NULL, 'n' },
-	{ "keeper-fd", required_argument, NULL, 'k' }, /* for the keeper alone */
+	{ "keeper-fd", required_argument, NULL, 'k' },	  /* for the keeper alone */
+	{ "keeper-table", required_argument, NULL, 't' }, /* the same */
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -97,6 +98,9 @@ static enum options_verdict take(struct daemon_options *o, int letter, const cha
 	case 'k':
 		o->keeper_fd = atoi(optarg ? optarg : "-1");
 		return OPTIONS_RUN;
+	case 't':
+		o->keeper_table = atoi(optarg ? optarg : "-1");
+		return OPTIONS_RUN;
 	case 'V':
 		puts("vireod " VIREO_VERSION);
 		return OPTIONS_DONE;
@@ -115,9 +119,11 @@ enum options_verdict daemon_options_parse(struct daemon_options *o, int argc, ch
 	enum options_verdict verdict;
 	int letter, index = 0;
 
-	*o = (struct daemon_options){
-		.run_dir = DAEMON_RUN_DIR, .workers = 1, .log_level = "info", .keeper_fd = -1
-	};
+	*o = (struct daemon_options){ .run_dir = DAEMON_RUN_DIR,
+				      .workers = 1,
+				      .log_level = "info",
+				      .keeper_fd = -1,
+				      .keeper_table = -1 };
 	opterr = 0;
 	optind = 0;
 	while ((letter = getopt_long(argc, argv, ":hV", longs, &index)) != -1) {

@@ -17,6 +17,7 @@ struct daemon_options {
 	const char *log_level;	 /* "info" */
 	bool no_keeper;		 /* all in this process */
 	int keeper_fd;		 /* of the keeper that has started this process; -1: none has */
+	int keeper_table;	 /* the table to be a keeper with; -1: none */
 };
 
 /* What main() is to do: run, end well, end with an error. */

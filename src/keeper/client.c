@@ -294,6 +294,8 @@ static void on_packet(void *owner, struct keeper_packet *p)
 		client->ops->told(client->owner);
 	} else if (p->header.kind == KEEPER_LEAVE) {
 		client->ops->leave(client->owner);
+	} else if (p->header.kind == KEEPER_REPLACED) {
+		client->ops->replaced(client->owner);
 	} else if (p->header.kind == KEEPER_REFUSED) {
 		p->text[sizeof(p->text) - 1] = 0;
 		client->ops->refused(client->owner, p->text);
@@ -407,11 +409,11 @@ void keeper_client_ready(struct keeper_client *client)
 	keeper_link_send(client->link, &p);
 }
 
-void keeper_client_upgrade(struct keeper_client *client, const char *path)
+void keeper_client_upgrade(struct keeper_client *client, const char *path, bool keeper)
 {
 	struct keeper_packet p;
 
-	keeper_packet_init(&p, KEEPER_UPGRADE, 0, 0);
+	keeper_packet_init(&p, keeper ? KEEPER_REPLACE : KEEPER_UPGRADE, 0, 0);
 	p.header.size = (uint32_t)snprintf(p.text, sizeof(p.text), "%s", path) + 1;
 	p.header.size = min(p.header.size, (uint32_t)sizeof(p.text));
 	keeper_link_send(client->link, &p);

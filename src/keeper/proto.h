@@ -49,6 +49,11 @@ enum keeper_kind {
 	KEEPER_DEVICE_RESUMED,	 /* that was all that is kept */
 	KEEPER_DEVICE_MESSAGE,	 /* as KEPT: one that has not acted; KEEPER_DEVICE_DONE answers */
 	KEEPER_DEVICE_DISCONNECTED, /* text: why, empty when the front-end closed */
+
+	/* Of an exchange of the keeper. */
+	KEEPER_REPLACE,	 /* from the switch; text: path of the program that is to be the keeper */
+	KEEPER_ABLE,	 /* from that program, tried: it can be */
+	KEEPER_REPLACED, /* to the switch: it is; or KEEPER_REFUSED */
 };
 
 struct keeper_header {

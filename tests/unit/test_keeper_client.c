@@ -75,7 +75,7 @@ static void ignore(void *owner)
 }
 
 static const struct keeper_client_ops client_ops = {
-	.lost = on_lost, .told = ignore, .leave = ignore, .refused = on_lost
+	.lost = on_lost, .told = ignore, .leave = ignore, .replaced = ignore, .refused = on_lost
 };
 
 static void expect_told(struct world *w, const char *what)
