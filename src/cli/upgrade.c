@@ -54,19 +54,22 @@ static enum status await_change(const struct cli *cli, int before)
 	return fail(STATUS_REFUSED, "the switch does not change: its log tells more");
 }
 
-static enum status upgrade(const struct cli *cli, int argc, char **argv)
+/* The switch process stays, and answers when the attempt is over. */
+static enum status upgrade_keeper(const struct cli *cli, const char *path)
 {
-	enum status status = check_words(argc, argv, 0, 1, "upgrade [PROGRAM]");
-	const char *program = argc ? argv[0] : PROGRAM;
-	char path[PATH_MAX];
+	enum status status;
+
+	status = client_call(cli, "upgrade.keeper", json_pack("{s:s}", "path", path), NULL);
+	return status ? status : client_call(cli, "upgrade.result", NULL, NULL);
+}
+
+static enum status upgrade_switch(const struct cli *cli, const char *path)
+{
+	enum status status;
 	struct error err;
 	json_t *daemon;
 	int before;
 
-	if (status)
-		return status;
-	if (!realpath(program, path))
-		return fail(STATUS_REFUSED, "%s: %s", program, strerror(errno));
 	before = serving(cli, &daemon);
 	json_decref(daemon);
 	/* the connection ends with the process, so that there may be no answer */
@@ -76,9 +79,28 @@ static enum status upgrade(const struct cli *cli, int argc, char **argv)
 	return await_change(cli, before);
 }
 
+static enum status upgrade(const struct cli *cli, int argc, char **argv)
+{
+	bool keeper = argc && !strcmp(argv[0], "--keeper");
+	const char *program = PROGRAM;
+	char path[PATH_MAX];
+	enum status status;
+
+	argc -= keeper;
+	argv += keeper;
+	status = check_words(argc, argv, 0, 1, "upgrade [--keeper] [PROGRAM]");
+	if (status)
+		return status;
+	if (argc)
+		program = argv[0];
+	if (!realpath(program, path))
+		return fail(STATUS_REFUSED, "%s: %s", program, strerror(errno));
+	return keeper ? upgrade_keeper(cli, path) : upgrade_switch(cli, path);
+}
+
 static const struct verb verbs[] = {
 	{ .name = "upgrade",
-	  .args = "[PROGRAM]",
+	  .args = "[--keeper] [PROGRAM]",
 	  .help = "let another program (" PROGRAM ") go on; guests do not notice",
 	  .run = upgrade,
 	  .words = { WORD_FILE } },

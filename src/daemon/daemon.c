@@ -161,6 +161,16 @@ static void on_refused(void *owner, int rc, const char *why)
 	d->upgrade_result = error_set(&d->upgrade_error, rc, "%s", why);
 }
 
+static void on_replaced(void *owner)
+{
+	struct daemon *d = owner;
+
+	log_info("another program is the keeper");
+	d->upgrading = false;
+	if (d->bell_fd >= 0)
+		keeper_client_set_bell(d->keeper, d->bell_fd);
+}
+
 static void on_told(void *owner)
 {
 	struct daemon *d = owner;
@@ -183,6 +193,7 @@ static int on_look(void *owner, bool *asleep)
 static const struct keeper_client_ops keeper_ops = { .lost = on_keeper_lost,
 						     .told = on_told,
 						     .leave = on_leave,
+						     .replaced = on_replaced,
 						     .refused = on_refused,
 						     .look = on_look };
 
@@ -199,7 +210,8 @@ static void offer_bell(struct daemon *d)
 	keeper_client_set_bell(d->keeper, d->bell_fd);
 }
 
-static int start_upgrade(struct methods_context *context, const char *path, struct error *err)
+static int start_upgrade(struct methods_context *context, const char *path, bool keeper,
+			 struct error *err)
 {
 	struct daemon *d = container_of(context, struct daemon, context);
 
@@ -209,7 +221,7 @@ static int start_upgrade(struct methods_context *context, const char *path, stru
 		return error_set(err, -EBUSY, "another upgrade is on its way");
 	d->upgrading = true;
 	d->upgrade_result = 0;
-	keeper_client_upgrade(d->keeper, path);
+	keeper_client_upgrade(d->keeper, path, keeper);
 	return 0;
 }
 

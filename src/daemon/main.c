@@ -6,6 +6,16 @@
 #include "daemon/daemon.h"
 #include "keeper/keeper.h"
 
+/* What this process is to be. */
+static int run(const struct daemon_options *options, char **argv, struct error *err)
+{
+	if (options->keeper_fd >= 0 && options->keeper_table >= 0)
+		return keeper_check(options->keeper_fd, options->keeper_table, err);
+	if (options->no_keeper || options->keeper_fd >= 0)
+		return daemon_run(options, err);
+	return keeper_run(argv, options->keeper_table, options->watchdog, err);
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon_options options;
@@ -23,9 +33,7 @@ int main(int argc, char **argv)
 	log_init();
 	rc = log_set_level("all", options.log_level, &err);
 	if (!rc)
-		rc = options.no_keeper || options.keeper_fd >= 0
-			     ? daemon_run(&options, &err)
-			     : keeper_run(argv, options.watchdog, &err);
+		rc = run(&options, argv, &err);
 	if (rc < 0) {
 		fprintf(stderr, "vireod: %s\n", err.text);
 		return 1;

@@ -44,7 +44,8 @@ static const struct option longs[] = {
 	{ "log-level", required_argument, NULL, 'l' },
 	{ "watchdog", required_argument, NULL, 'd' },
 	{ "no-keeper", no_argument, NULL, 'n' },
-	{ "keeper-fd", required_argument, NULL, 'k' }, /* for the keeper alone */
+	{ "keeper-fd", required_argument, NULL, 'k' },	  /* for the keeper alone */
+	{ "keeper-table", required_argument, NULL, 't' }, /* the same */
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
@@ -67,14 +68,22 @@ static enum options_verdict read_workers(struct daemon_options *o, const char *t
 	return OPTIONS_RUN;
 }
 
-static enum options_verdict read_keeper_fd(struct daemon_options *o, const char *text)
+static enum options_verdict wrong_fd(const char *option, const char *value)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "%s takes the number of a file descriptor, not", option);
+	return wrong(what, value);
+}
+
+static enum options_verdict read_fd(const char *option, int *fd, const char *text)
 {
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
 
 	if (*text < '0' || *text > '9' || *end || n > INT_MAX)
-		return wrong("--keeper-fd takes the number of a file descriptor, not", text);
-	o->keeper_fd = (int)n;
+		return wrong_fd(option, text);
+	*fd = (int)n;
 	return OPTIONS_RUN;
 }
 
@@ -122,7 +131,9 @@ static enum options_verdict take(struct daemon_options *o, int letter, const cha
 		o->no_keeper = true;
 		return OPTIONS_RUN;
 	case 'k':
-		return read_keeper_fd(o, optarg ? optarg : "");
+		return read_fd("--keeper-fd", &o->keeper_fd, optarg ? optarg : "");
+	case 't':
+		return read_fd("--keeper-table", &o->keeper_table, optarg ? optarg : "");
 	case 'V':
 		puts("vireod " VIREO_VERSION);
 		return OPTIONS_DONE;
@@ -147,6 +158,7 @@ enum options_verdict daemon_options_parse(struct daemon_options *o, int argc, ch
 		.log_level = "info",
 		.watchdog = DAEMON_WATCHDOG,
 		.keeper_fd = -1,
+		.keeper_table = -1,
 	};
 	opterr = 0;
 	optind = 0;

@@ -20,6 +20,7 @@ struct daemon_options {
 	unsigned watchdog;	 /* seconds without a sign of life that the keeper allows; 0: any */
 	bool no_keeper;		 /* all in this process */
 	int keeper_fd;		 /* of the keeper that has started this process; -1: none has */
+	int keeper_table;	 /* the table to be a keeper with; -1: none */
 };
 
 /* What main() is to do: run, end well, end with an error. */

@@ -352,6 +352,8 @@ static void on_packet(void *owner, struct keeper_packet *p)
 		client->ops->leave(client->owner);
 	} else if (p->header.kind == KEEPER_ASK) {
 		answer(client);
+	} else if (p->header.kind == KEEPER_REPLACED) {
+		client->ops->replaced(client->owner);
 	} else if (p->header.kind == KEEPER_REFUSED) {
 		p->text[sizeof(p->text) - 1] = 0;
 		/* keepers of before told no errno */
@@ -477,11 +479,11 @@ void keeper_client_set_bell(struct keeper_client *client, int fd)
 	keeper_link_send(client->link, &p);
 }
 
-void keeper_client_upgrade(struct keeper_client *client, const char *path)
+void keeper_client_upgrade(struct keeper_client *client, const char *path, bool keeper)
 {
 	struct keeper_packet p;
 
-	keeper_packet_init(&p, KEEPER_UPGRADE, 0, 0);
+	keeper_packet_init(&p, keeper ? KEEPER_REPLACE : KEEPER_UPGRADE, 0, 0);
 	p.header.size = (uint32_t)snprintf(p.text, sizeof(p.text), "%s", path) + 1;
 	p.header.size = min(p.header.size, (uint32_t)sizeof(p.text));
 	tell(client, &p);

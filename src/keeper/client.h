@@ -22,6 +22,8 @@ struct keeper_client_ops {
 	/* Another process is there to go on: stop, save what is to be saved, keeper_client_left().
 	 */
 	void (*leave)(void *owner);
+	/* Another program is the keeper now; it knows nothing of the bell. */
+	void (*replaced)(void *owner);
 	/* There is no upgrade (@rc is -errno), and this process goes on. */
 	void (*refused)(void *owner, int rc, const char *why);
 	/* Whether the threads of this process go on: datapath_look(). NULL: there are none. */
@@ -57,8 +59,8 @@ void keeper_client_set_config(struct keeper_client *client, const char *text);
 void keeper_client_set_bell(struct keeper_client *client, int fd);
 
 /* Asks for the program at @path to go on in the place of this process: leave() or refused()
- * follows. */
-void keeper_client_upgrade(struct keeper_client *client, const char *path);
+ * follows; or, with @keeper, in that of the keeper: replaced() or refused() follows. */
+void keeper_client_upgrade(struct keeper_client *client, const char *path, bool keeper);
 
 /* This process does nothing any more, and is about to end. Waits until the keeper can know. */
 void keeper_client_left(struct keeper_client *client);

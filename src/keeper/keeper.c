@@ -4,6 +4,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +15,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/compiler.h"
 #include "base/hurry.h"
 #include "base/log.h"
-#include "keeper/held.h"
+#include "keeper/belongings.h"
 #include "keeper/keeper.h"
-#include "keeper/link.h"
 #include "keeper/manager.h"
+#include "keeper/process.h"
 #include "keeper/relay.h"
 #include "keeper/watchdog.h"
 
@@ -29,21 +31,22 @@
 #define STOP_MS 10000	/* for the switch to end when it is told to */
 #define CLOSED_MS 1000	/* for a process to end that has closed its link */
 #define UPGRADE_MS 5000 /* for each step of an upgrade */
+#define SIGNAL_CHILD 3	/* among the keeper's signals */
 
 LOG_MODULE("keeper");
 
-/* A switch process. */
-struct process {
-	struct keeper *keeper;
-	struct keeper_link *link; /* NULL: no process */
-	pid_t pid;		  /* 0: none */
-	int exe_fd;		  /* the program, whatever is in its place now; -1: none */
-	uint64_t started_ns;
+/* How far another program is on its way to be the keeper. */
+enum exchange {
+	EXCHANGE_NONE,
+	EXCHANGE_TRIES, /* a process of it is to say that it could */
+	EXCHANGE_ABLE,	/* it has said so */
+	EXCHANGE_WAITS, /* until nothing is halfway */
 };
 
 struct keeper {
 	struct event_base *base;
 	char **argv;
+	struct keeper_table *table; /* all that another keeper must know */
 	struct keeper_relay *relay;
 	struct process now;	   /* serves; its program is what is started again */
 	struct process next;	   /* is to take its place; it has no more than said hello */
@@ -51,6 +54,8 @@ struct keeper {
 	pid_t leaver;		   /* has left, and ends; 0: none */
 	bool leaving;		   /* the process now was told to leave */
 	struct watchdog *watchdog; /* of the process now; NULL: it may hang */
+	enum exchange exchange;
+	unsigned n_waits; /* ms, about, of an exchange */
 	struct held *held;
 	int config_fd; /* -1: none */
 	bool ready, ever_ready, stopping;
@@ -59,8 +64,8 @@ struct keeper {
 	struct hurry hurry; /* of this thread, between processes */
 	uint32_t n_crashes;
 	unsigned n_quick; /* crashes in a row that came soon */
-	struct event *signals[4];
-	struct event *start_timer, *stop_timer, *upgrade_timer;
+	struct event *signals[SIGNAL_CHILD + 1];
+	struct event *start_timer, *stop_timer, *upgrade_timer, *watchdog_timer;
 	int status; /* of the last process, for exit() */
 };
 
@@ -69,6 +74,17 @@ static void close_fd(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
+}
+
+static PRINTF_LIKE(1, 2) void tell_manager(const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	manager_notify(text);
 }
 
 /* ---- packets to a process */
@@ -118,62 +134,17 @@ static void give_all(struct keeper *k)
 
 static const struct keeper_link_ops link_ops;
 
-/* In the new process. */
-static void execute(const struct process *p, int fd)
-{
-	char number[16], path[64], *argv[64], option[] = "--keeper-fd";
-	unsigned n = 0;
-
-	snprintf(number, sizeof(number), "%d", fd);
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", p->exe_fd);
-	fcntl(fd, F_SETFD, 0);
-	unsetenv("NOTIFY_SOCKET");
-	argv[n++] = p->keeper->argv[0];
-	argv[n++] = option;
-	argv[n++] = number;
-	for (unsigned i = 1; p->keeper->argv[i] && n < ARRAY_SIZE(argv) - 1; i++)
-		argv[n++] = p->keeper->argv[i];
-	argv[n] = NULL;
-	execv(path, argv);
-	fprintf(stderr, "vireod: cannot execute %s: %s\n", path, strerror(errno));
-	_exit(127);
-}
-
+/* One that is to serve. */
 static int start_process(struct process *p)
 {
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	p->link = keeper_link_create(pair[0], p->keeper->base, &link_ops, p);
-	if (!p->link) {
-		close(pair[1]);
-		return -ENOMEM;
-	}
-	p->pid = fork();
-	if (p->pid == 0)
-		execute(p, pair[1]);
-	close(pair[1]);
-	if (p->pid < 0) {
-		int rc = -errno;
-
-		p->pid = 0;
-		keeper_link_destroy(p->link);
-		p->link = NULL;
-		return rc;
-	}
-	p->started_ns = clock_ns();
-	return 0;
+	return process_start(p, p->keeper->argv, -1, p->keeper->base, &link_ops);
 }
 
-/* Nothing is known of the process any more. */
-static void forget_process(struct process *p)
+/* Nothing is known of the process that serves any more. */
+static void forget_now(struct keeper *k)
 {
-	if (p == &p->keeper->now)
-		watchdog_end(p->keeper->watchdog);
-	keeper_link_destroy(p->link);
-	p->link = NULL;
-	p->pid = 0;
+	watchdog_end(k->watchdog);
+	process_forget(&k->now);
 }
 
 static void start_later(struct keeper *k)
@@ -204,29 +175,15 @@ static void on_start(evutil_socket_t fd, short what, void *arg)
 	start_later(k);
 }
 
-/* How a process ended, in words. */
-static const char *ending(int status, char *text, size_t size)
-{
-	if (WIFSIGNALED(status))
-		snprintf(text, size, "killed by signal %d (%s)", WTERMSIG(status),
-			 strsignal(WTERMSIG(status)));
-	else
-		snprintf(text, size, "exit status %d", WEXITSTATUS(status));
-	return text;
-}
-
 /* ---- upgrades */
 
 /* @rc: 0, or why not as -errno. */
 static void end_upgrade(struct keeper *k, int rc, const char *why)
 {
 	event_del(k->upgrade_timer);
-	if (k->next.pid) {
-		kill(k->next.pid, SIGKILL);
-		waitpid(k->next.pid, NULL, 0);
-	}
-	forget_process(&k->next);
+	process_end(&k->next);
 	close_fd(&k->next.exe_fd);
+	k->exchange = EXCHANGE_NONE;
 	if (!rc)
 		return;
 	log_error("no upgrade: %s", why);
@@ -237,46 +194,30 @@ static void end_upgrade(struct keeper *k, int rc, const char *why)
 		send_text(&k->now, KEEPER_REFUSED, rc, why);
 }
 
-/* Opens a program, and makes sure that it is root's. */
-static int open_program(const char *path, struct error *err)
-{
-	/* a pipe's other end is not waited for */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	int rc;
-
-	if (fd < 0)
-		return error_set(err, -errno, "%s: %s", path, strerror(errno));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		rc = error_set(err, -EINVAL, "%s is no program", path);
-	else if (!(st.st_mode & S_IXUSR))
-		rc = error_set(err, -EACCES, "%s is no program: it cannot be executed", path);
-	else if (st.st_uid != 0 || st.st_mode & (S_IWGRP | S_IWOTH))
-		rc = error_set(err, -EPERM, "%s must belong to root, and nobody else may write it",
-			       path);
-	else
-		return fd;
-	close(fd);
-	return rc;
-}
-
-static void start_upgrade(struct keeper *k, const char *path)
+/* Another program is to be the switch, or, with @keeper, the keeper. */
+static void start_upgrade(struct keeper *k, const char *path, bool keeper)
 {
 	static const struct timeval patience = { .tv_sec = UPGRADE_MS / 1000 };
 	struct error err = { "" };
 	int rc;
 
-	if (k->next.pid || k->leaving) {
+	if (k->next.pid || k->leaving || k->leaver || k->exchange) {
 		send_text(&k->now, KEEPER_REFUSED, -EBUSY, "another upgrade is on its way");
 		return;
 	}
-	log_info("upgrade to %s", path);
-	k->next.exe_fd = open_program(path, &err);
+	log_info("upgrade%s to %s", keeper ? " of the keeper" : "", path);
+	if (keeper && !keeper_table_whole(k->table)) {
+		end_upgrade(k, -ECANCELED, "the keeper cannot be replaced: its log tells why");
+		return;
+	}
+	k->next.exe_fd = process_open_program(path, &err);
 	if (k->next.exe_fd < 0) {
 		end_upgrade(k, k->next.exe_fd, err.text);
 		return;
 	}
-	rc = start_process(&k->next);
+	k->exchange = keeper ? EXCHANGE_TRIES : EXCHANGE_NONE;
+	rc = process_start(&k->next, k->argv, keeper ? keeper_table_own_fd(k->table) : -1, k->base,
+			   &link_ops);
 	if (rc) {
 		end_upgrade(k, rc, strerror(-rc));
 		return;
@@ -305,7 +246,7 @@ static void has_left(struct keeper *k)
 	keeper_relay_attach(k->relay, NULL);
 	k->leaving = k->ready = false;
 	k->leaver = k->now.pid;
-	forget_process(&k->now);
+	forget_now(k);
 	if (!k->next.pid) {
 		on_start(-1, 0, k);
 		return;
@@ -317,14 +258,74 @@ static void has_left(struct keeper *k)
 	k->next.link = NULL;
 	k->next.pid = 0;
 	k->next.exe_fd = -1;
+	belongings_set(k->table, TABLE_PROGRAM, k->now.exe_fd);
+	belongings_set_process(k->table, k->now.pid);
 	give_all(k);
+}
+
+/* ---- another keeper */
+
+/* Becomes the other program. Returns only when that fails. */
+static int become(struct keeper *k)
+{
+	struct table_life *life = keeper_table_life(k->table);
+	int rc, link_fd = keeper_link_fd(k->now.link);
+	sigset_t signals, before;
+
+	/* signals wait for the other program, SIGCHLD too */
+	sigfillset(&signals);
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	keeper_relay_save(k->relay);
+	life->n_crashes = k->n_crashes;
+	life->link_fd = link_fd;
+	fcntl(link_fd, F_SETFD, 0);
+	keeper_table_bequeath(k->table, true);
+	rc = process_become(k->next.exe_fd, k->argv, keeper_table_own_fd(k->table));
+	keeper_table_bequeath(k->table, false);
+	fcntl(link_fd, F_SETFD, FD_CLOEXEC);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
+/* Whether nothing is halfway. */
+static bool may_be_replaced(const struct keeper *k)
+{
+	return k->ready && !k->leaver && !k->reload && !k->stopping && k->now.link &&
+	       keeper_link_fd(k->now.link) >= 0 && keeper_relay_quiet(k->relay);
+}
+
+/* The program that was tried takes this one's place as soon as it may. */
+static void replace_soon(struct keeper *k)
+{
+	static const struct timeval soon = { .tv_usec = 1000 };
+
+	if (may_be_replaced(k)) {
+		int rc = become(k);
+
+		end_upgrade(k, rc, strerror(-rc));
+	} else if (++k->n_waits > UPGRADE_MS) {
+		end_upgrade(k, -ETIMEDOUT, "the switch is too busy");
+	} else {
+		event_add(k->upgrade_timer, &soon);
+	}
+}
+
+static void next_is_able(struct keeper *k)
+{
+	process_end(&k->next);
+	k->exchange = EXCHANGE_WAITS;
+	k->n_waits = 0;
+	keeper_relay_freeze(k->relay, true);
+	replace_soon(k);
 }
 
 static void on_upgrade_late(evutil_socket_t fd, short what, void *arg)
 {
 	struct keeper *k = arg;
 
-	if (k->next.pid && !k->leaving) {
+	if (k->exchange == EXCHANGE_WAITS) {
+		replace_soon(k);
+	} else if (k->next.pid && !k->leaving) {
 		end_upgrade(k, -ETIMEDOUT, "the new program does not start in time");
 	} else if (k->leaving || !k->ready) {
 		log_error("upgrade: process %d takes too long: killing it", k->now.pid);
@@ -346,6 +347,8 @@ static void pass_reload(struct keeper *k)
 
 static void become_ready(struct keeper *k)
 {
+	struct table_life *life = keeper_table_life(k->table);
+
 	event_del(k->upgrade_timer);
 	close_fd(&k->fallback_fd);
 	keeper_relay_ready(k->relay);
@@ -354,14 +357,17 @@ static void become_ready(struct keeper *k)
 		log_info("the switch runs again, process %d, after %.1f ms", k->now.pid,
 			 (double)(clock_ns() - k->died_ns) / NSEC_PER_MSEC);
 	k->ready = k->ever_ready = true;
+	life->ever_ready = true;
+	life->n_attempts = 0;
 	pass_reload(k);
-	manager_notify("READY=1");
+	tell_manager("READY=1\nSTATUS=Switch process %d serves", k->now.pid);
 }
 
 static void take_config(struct keeper *k, struct keeper_packet *p)
 {
 	if (!p->n_fds)
 		return;
+	belongings_set(k->table, TABLE_CONFIG, p->fds[0]);
 	close_fd(&k->config_fd);
 	k->config_fd = p->fds[0];
 	p->fds[0] = -1;
@@ -387,14 +393,23 @@ static void take_bell(struct keeper *k, struct keeper_packet *p)
 	watchdog_begin(k->watchdog, k->now.pid, fd);
 }
 
+static void packet_of_next(struct keeper *k, uint32_t kind)
+{
+	if (kind == KEEPER_HELLO && !k->leaving && !k->exchange)
+		next_is_here(k);
+	if (kind == KEEPER_ABLE && k->exchange == EXCHANGE_TRIES) {
+		k->exchange = EXCHANGE_ABLE; /* its link goes, and that not from here */
+		event_active(k->start_timer, EV_TIMEOUT, 0);
+	}
+}
+
 static void on_packet(void *owner, struct keeper_packet *p)
 {
 	struct process *process = owner;
 	struct keeper *k = process->keeper;
 
 	if (process == &k->next) {
-		if (p->header.kind == KEEPER_HELLO && !k->leaving)
-			next_is_here(k);
+		packet_of_next(k, p->header.kind);
 		keeper_packet_close_fds(p);
 		return;
 	}
@@ -402,6 +417,7 @@ static void on_packet(void *owner, struct keeper_packet *p)
 	watchdog_sign(k->watchdog);
 	switch (p->header.kind) {
 	case KEEPER_HELLO:
+		belongings_set_process(k->table, k->now.pid); /* it may touch rings from here */
 		give_all(k);
 		break;
 	case KEEPER_READY:
@@ -411,15 +427,18 @@ static void on_packet(void *owner, struct keeper_packet *p)
 		take_config(k, p);
 		break;
 	case KEEPER_HOLD:
+		belongings_hold(k->table, p);
 		if (!held_put(&k->held, p))
 			log_error("out of memory: %s will not outlive the switch process", p->key);
 		break;
 	case KEEPER_RELEASE:
 		p->key[sizeof(p->key) - 1] = 0;
+		belongings_release(k->table, p->key);
 		held_drop(&k->held, p->key);
 		break;
 	case KEEPER_UPGRADE:
-		start_upgrade(k, p->text);
+	case KEEPER_REPLACE:
+		start_upgrade(k, p->text, p->header.kind == KEEPER_REPLACE);
 		break;
 	case KEEPER_LEFT:
 		if (k->leaving)
@@ -481,13 +500,13 @@ static bool ended(struct keeper *k, int status)
 	char text[64];
 
 	keeper_relay_attach(k->relay, NULL);
-	forget_process(&k->now);
+	forget_now(k);
 	end_upgrade(k, k->next.pid ? -ECANCELED : 0, "the switch process died meanwhile");
 	k->leaving = false;
 	k->status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 	if (k->stopping || (WIFEXITED(status) && !WEXITSTATUS(status)))
 		return false;
-	ending(status, text, sizeof(text));
+	process_ending(status, text, sizeof(text));
 	if (!k->ever_ready) { /* what is wrong it has said itself, unless it could not */
 		if (WIFSIGNALED(status))
 			log_error("the switch process: %s", text);
@@ -498,6 +517,7 @@ static bool ended(struct keeper *k, int status)
 		close_fd(&k->now.exe_fd);
 		k->now.exe_fd = k->fallback_fd;
 		k->fallback_fd = -1;
+		belongings_set(k->table, TABLE_PROGRAM, k->now.exe_fd);
 		return true;
 	}
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) /* that somebody else has sent */
@@ -507,6 +527,7 @@ static bool ended(struct keeper *k, int status)
 	k->n_crashes++;
 	k->n_quick = k->ready && k->died_ns - k->now.started_ns > WELL_NS ? 1 : k->n_quick + 1;
 	log_error("the switch process died: %s", text);
+	tell_manager("STATUS=The switch process died (%s) and is started again", text);
 	return true;
 }
 
@@ -520,7 +541,9 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 		k->leaver = 0;
 	if (k->next.pid && waitpid(k->next.pid, &status, WNOHANG) == k->next.pid) {
 		k->next.pid = 0;
-		end_upgrade(k, -ENOEXEC, ending(status, text, sizeof(text)));
+		keeper_link_drain(k->next.link);
+		if (k->exchange != EXCHANGE_ABLE) /* who has said so may go */
+			end_upgrade(k, -ENOEXEC, process_ending(status, text, sizeof(text)));
 	}
 	if (!k->now.pid || waitpid(k->now.pid, &status, WNOHANG | WUNTRACED) != k->now.pid)
 		return;
@@ -541,7 +564,9 @@ static void on_start_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct keeper *k = arg;
 
-	if (k->leaving && k->now.pid)
+	if (k->exchange == EXCHANGE_ABLE)
+		next_is_able(k);
+	else if (k->leaving && k->now.pid)
 		has_left(k);
 	else if (!k->now.pid)
 		on_start(-1, 0, k);
@@ -554,7 +579,7 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 	static const struct timeval patience = { .tv_sec = STOP_MS / 1000 };
 	struct keeper *k = arg;
 
-	manager_notify("STOPPING=1");
+	tell_manager("STOPPING=1\nSTATUS=Ending: %s", strsignal((int)sig));
 	watchdog_end(k->watchdog);
 	k->stopping = true;
 	if (!k->now.pid) {
@@ -582,7 +607,23 @@ static void on_reload(evutil_socket_t sig, short what, void *arg)
 	pass_reload(k);
 }
 
-/* ---- construction */
+/* ---- events */
+
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	manager_notify("WATCHDOG=1");
+}
+
+static int add_watchdog(struct keeper *k)
+{
+	unsigned ms = manager_watchdog_ms();
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	if (!ms)
+		return 0;
+	k->watchdog_timer = event_new(k->base, -1, EV_PERSIST, on_watchdog, k);
+	return k->watchdog_timer ? event_add(k->watchdog_timer, &tv) : -ENOMEM;
+}
 
 static int add_events(struct keeper *k)
 {
@@ -592,7 +633,7 @@ static int add_events(struct keeper *k)
 	} signals[] = { { SIGTERM, on_stop },
 			{ SIGINT, on_stop },
 			{ SIGHUP, on_reload },
-			{ SIGCHLD, on_child } };
+			[SIGNAL_CHILD] = { SIGCHLD, on_child } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
 		k->signals[i] = evsignal_new(k->base, signals[i].signal, signals[i].on, k);
@@ -602,10 +643,121 @@ static int add_events(struct keeper *k)
 	k->start_timer = evtimer_new(k->base, on_start_timer, k);
 	k->stop_timer = evtimer_new(k->base, on_impatient, k);
 	k->upgrade_timer = evtimer_new(k->base, on_upgrade_late, k);
-	return k->start_timer && k->stop_timer && k->upgrade_timer ? 0 : -ENOMEM;
+	if (!k->start_timer || !k->stop_timer || !k->upgrade_timer)
+		return -ENOMEM;
+	return add_watchdog(k);
 }
 
-static int start(struct keeper *k, unsigned watchdog, struct error *err)
+/* ---- going on for another keeper */
+
+/* The keeper before is dead: its switch process must be, too, before there is another. */
+static void end_orphan(struct keeper *k)
+{
+	int pidfd;
+
+	if (belongings_process(k->table, &pidfd) && pidfd >= 0)
+		process_end_orphan(pidfd);
+	close_fd(&pidfd);
+}
+
+/* What the keeper before this one has left, or an empty table. Returns whether there is something.
+ */
+static bool find_table(struct keeper *k, int table_fd)
+{
+	struct error err;
+	int rc = keeper_table_restore(&k->table, table_fd, &err);
+
+	if (rc && rc != -ENOENT)
+		log_error("starting anew, front-ends have to connect again: %s", err.text);
+	if (!rc && table_fd < 0)
+		end_orphan(k);
+	if (!rc && keeper_table_life(k->table)->ever_ready)
+		return true;
+	if (!rc)
+		keeper_table_destroy(k->table);
+	k->table = keeper_table_create();
+	return false;
+}
+
+static void take_over(struct keeper *k)
+{
+	int fd = belongings_fd(k->table, TABLE_PROGRAM);
+
+	if (fd >= 0) {
+		close_fd(&k->now.exe_fd);
+		k->now.exe_fd = fd;
+	}
+	k->config_fd = belongings_fd(k->table, TABLE_CONFIG);
+	belongings_held(k->table, &k->held);
+	k->ever_ready = true;
+	k->n_crashes = keeper_table_life(k->table)->n_crashes;
+}
+
+static int go_on_after_death(struct keeper *k)
+{
+	log_warning("the keeper before this one has died; going on with what it had");
+	tell_manager("STATUS=Going on for a keeper that has died");
+	k->died_ns = clock_ns();
+	keeper_relay_restore(k->relay, false);
+	return start_process(&k->now);
+}
+
+/* That keeper was another program in this process; its switch process goes on. */
+static int go_on_after_exchange(struct keeper *k)
+{
+	struct table_life *life = keeper_table_life(k->table);
+	struct keeper_packet p;
+	int pidfd;
+
+	keeper_relay_restore(k->relay, true);
+	k->now.pid = belongings_process(k->table, &pidfd);
+	close_fd(&pidfd);
+	k->now.link = keeper_link_create(life->link_fd, k->base, &link_ops, &k->now);
+	if (!k->now.link || !k->now.pid)
+		return -ENOMEM;
+	k->now.started_ns = clock_ns();
+	k->ready = true;
+	life->heir = 0;
+	life->n_attempts = 0;
+	log_info("this program is the keeper now");
+	keeper_relay_go_on(k->relay, k->now.link);
+	keeper_packet_init(&p, KEEPER_REPLACED, 0, 0);
+	keeper_link_send(k->now.link, &p);
+	event_active(k->signals[SIGNAL_CHILD], EV_SIGNAL, 1); /* one may have been missed */
+	return 0;
+}
+
+static int begin(struct keeper *k, int table_fd)
+{
+	bool found = find_table(k, table_fd);
+
+	if (!k->table)
+		return -ENOMEM;
+	if (!found && table_fd >= 0)
+		return -EPROTO; /* the end of this process is that of the switch process, too */
+	k->relay = keeper_relay_create(k->base, k->table);
+	if (!k->relay)
+		return -ENOMEM;
+	if (!found) {
+		belongings_set(k->table, TABLE_PROGRAM, k->now.exe_fd);
+		return start_process(&k->now);
+	}
+	take_over(k);
+	return table_fd < 0 ? go_on_after_death(k) : go_on_after_exchange(k);
+}
+
+/* ---- construction */
+
+/* Signals that waited for this program. */
+static void hear_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int start(struct keeper *k, int table_fd, unsigned watchdog, struct error *err)
 {
 	struct rlimit limit;
 	int rc;
@@ -622,12 +774,12 @@ static int start(struct keeper *k, unsigned watchdog, struct error *err)
 	k->base = event_base_new();
 	if (!k->base || add_events(k) < 0)
 		return error_set(err, -ENOMEM, "out of memory");
-	k->relay = keeper_relay_create(k->base);
 	if (watchdog)
 		k->watchdog = watchdog_create(k->base, watchdog, on_ask, k);
-	if (!k->relay || (watchdog && !k->watchdog))
+	if (watchdog && !k->watchdog)
 		return error_set(err, -ENOMEM, "out of memory");
-	rc = start_process(&k->now);
+	rc = begin(k, table_fd);
+	hear_signals();
 	return rc ? error_set(err, rc, "cannot start the switch process: %s", strerror(-rc)) : 0;
 }
 
@@ -642,7 +794,8 @@ static void stop(struct keeper *k)
 	if (k->base)
 		end_upgrade(k, 0, NULL);
 	keeper_relay_destroy(k->relay);
-	forget_process(&k->now);
+	keeper_table_destroy(k->table);
+	forget_now(k);
 	held_clear(&k->held);
 	for (size_t i = 0; i < ARRAY_SIZE(k->signals); i++)
 		free_event(k->signals[i]);
@@ -650,6 +803,7 @@ static void stop(struct keeper *k)
 	free_event(k->stop_timer);
 	free_event(k->upgrade_timer);
 	watchdog_destroy(k->watchdog);
+	free_event(k->watchdog_timer);
 	if (k->base)
 		event_base_free(k->base);
 	close_fd(&k->config_fd);
@@ -657,17 +811,41 @@ static void stop(struct keeper *k)
 	close_fd(&k->now.exe_fd);
 }
 
-int keeper_run(char **argv, unsigned watchdog, struct error *err)
+int keeper_run(char **argv, int table_fd, unsigned watchdog, struct error *err)
 {
 	struct keeper k = { .argv = argv, .config_fd = -1, .fallback_fd = -1 };
 	int rc;
 
+	if (table_fd >= 0) { /* "--keeper-table FD" is for this program alone */
+		argv[2] = argv[0];
+		k.argv = argv + 2;
+	}
 	k.now = k.next = (struct process){ .keeper = &k, .exe_fd = -1 };
-	rc = start(&k, watchdog, err);
+	rc = start(&k, table_fd, watchdog, err);
 	if (!rc) {
 		event_base_dispatch(k.base);
 		rc = k.status;
 	}
 	stop(&k);
+	return rc;
+}
+
+static const struct keeper_link_ops no_ops = { .packet = NULL };
+
+int keeper_check(int link_fd, int table_fd, struct error *err)
+{
+	struct event_base *base = event_base_new();
+	struct keeper_link *link = base ? keeper_link_create(link_fd, base, &no_ops, NULL) : NULL;
+	int rc = keeper_table_check(table_fd, err);
+	struct keeper_packet p;
+
+	keeper_packet_init(&p, KEEPER_ABLE, 0, 0);
+	if (!rc && link)
+		keeper_link_send(link, &p);
+	else if (!rc)
+		rc = error_set(err, -ENOMEM, "out of memory");
+	keeper_link_destroy(link);
+	if (base)
+		event_base_free(base);
 	return rc;
 }

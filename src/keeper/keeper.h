@@ -9,13 +9,25 @@
  * that it has written to shared memory is there, and nothing will change: the next one is started
  * and given everything. One that dies again and again is started more and more slowly; one that
  * ends by itself takes the keeper with it.
+ *
+ * All that the keeper knows is in a table that outlives it (keeper/table.h). When it is killed, the
+ * switch process dies with it, and the keeper that the service manager starts goes on as after a
+ * death of the switch process, once it knows that the old one is dead, by its pidfd. Another
+ * program takes its place (KEEPER_REPLACE) without that: it is tried first, and then executed in
+ * the same process, with all descriptors, the link to the switch process among them.
  */
 #pragma once
 
 #include "base/error.h"
 
 /* Runs until the switch ends. @argv: the command line of this process, ended by NULL, for the
- * switch process. @watchdog: seconds that it may hang, 0: any. Returns the exit status for the
- * process, or -errno and a text when there was no start.
+ * switch process. @table_fd: the table of the program that has executed this one to take its place,
+ * and then the first option of @argv says so; or -1. @watchdog: seconds that the switch process may
+ * hang, 0: any. Returns the exit status for the process, or -errno and a text when there was no
+ * start.
  */
-int keeper_run(char **argv, unsigned watchdog, struct error *err);
+int keeper_run(char **argv, int table_fd, unsigned watchdog, struct error *err);
+
+/* Tells the keeper over @link_fd that this program could go on with its table. Returns 0, or -errno
+ * and a text. */
+int keeper_check(int link_fd, int table_fd, struct error *err);

@@ -368,6 +368,11 @@ struct keeper_link *keeper_link_create(int fd, struct event_base *base,
 	return l;
 }
 
+int keeper_link_fd(const struct keeper_link *link)
+{
+	return link->fd;
+}
+
 void keeper_link_set_owner(struct keeper_link *link, void *owner)
 {
 	link->owner = owner;

@@ -28,6 +28,9 @@ struct keeper_link_ops {
 struct keeper_link *keeper_link_create(int fd, struct event_base *base,
 				       const struct keeper_link_ops *ops, void *owner);
 
+/* Its socket, -1 when it is closed, for a process that goes on with it when nothing waits. */
+int keeper_link_fd(const struct keeper_link *link);
+
 /* Lets somebody else be called. */
 void keeper_link_set_owner(struct keeper_link *link, void *owner);
 

@@ -50,6 +50,10 @@ enum keeper_kind {
 	KEEPER_DEVICE_MESSAGE,	 /* as KEPT: one that has not acted; KEEPER_DEVICE_DONE answers */
 	KEEPER_DEVICE_DISCONNECTED, /* text: why, empty when the front-end closed */
 
+	/* Of an exchange of the keeper. */
+	KEEPER_REPLACE,	 /* from the switch; text: path of the program that is to be the keeper */
+	KEEPER_ABLE,	 /* from that program, tried: it can be */
+	KEEPER_REPLACED, /* to the switch: it is; or KEEPER_REFUSED */
 	/* Of the watchdog (keeper/watchdog.h). */
 	KEEPER_BELL = 64, /* from the switch: an eventfd; it can be asked from now on */
 	KEEPER_ASK,	  /* from the keeper: whether it goes on */

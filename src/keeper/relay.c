@@ -8,10 +8,9 @@
 
 #include "base/compiler.h"
 #include "base/log.h"
+#include "keeper/device_record.h"
 #include "keeper/relay.h"
-#include "vhost/journal.h"
 #include "vhost/names.h"
-#include "vhost/socket_endpoint.h"
 
 #define CRASHES_MAX 2 /* with the same message at hand */
 
@@ -31,11 +30,12 @@ struct device {
 	uint32_t id; /* what the switch calls it; 0: it has not opened it */
 	int state_fd;
 	struct vhost_endpoint *endpoint;
+	struct device_mirror mirror;
+	struct table_record *record, *outbox; /* NULL: the table is broken */
 
 	uint32_t connection;  /* number of the last one */
 	bool connected, over; /* over: the switch has to say wait() */
 	bool resumed;	      /* this connection is older than the process */
-	int peer_pid;
 	struct vhost_journal *journal;
 	struct vhost_message message; /* came, and has not acted */
 	bool has_message;
@@ -52,11 +52,32 @@ struct device {
 struct keeper_relay {
 	struct event_base *base;
 	struct keeper_link *link; /* NULL: no process */
+	struct keeper_table *table;
+	uint32_t last_number; /* of a device */
 	bool frozen;
 	bool ready; /* the process has opened all its devices, and is not told yet that all is told
 		     */
 	struct device *devices;
 };
+
+/* ---- in the table */
+
+/* Writes down what has changed, as one change. */
+static void save(struct device *d)
+{
+	struct device_record r = { .where = d->where,
+				   .number = d->mirror.number,
+				   .id = d->id,
+				   .connection = d->connection,
+				   .connected = d->connected,
+				   .over = d->over,
+				   .told_message = d->has_message && d->told_message,
+				   .fds = vhost_socket_endpoint_fds(d->endpoint),
+				   .state_fd = d->state_fd };
+
+	d->record = device_record_save(d->mirror.table, d->record, &r);
+	keeper_table_commit(d->mirror.table);
+}
 
 /* ---- to the switch */
 
@@ -73,7 +94,9 @@ static void send_connected(struct device *d)
 	struct keeper_packet p;
 
 	keeper_packet_init(&p, KEEPER_DEVICE_CONNECTED, d->id, d->connection);
-	p.connected = (struct keeper_connected){ .peer_pid = d->peer_pid, .resumed = d->resumed };
+	p.connected = (struct keeper_connected){
+		.peer_pid = vhost_socket_endpoint_fds(d->endpoint).peer_pid, .resumed = d->resumed
+	};
 	p.header.size = sizeof(p.connected);
 	keeper_link_send(d->relay->link, &p);
 }
@@ -201,6 +224,7 @@ static void forget_connection(struct device *d)
 	vhost_journal_clear(d->journal);
 	d->connected = d->resumed = false;
 	d->over = true;
+	save(d);
 }
 
 static void on_connected(void *owner, int peer_pid, bool resumed)
@@ -210,8 +234,8 @@ static void on_connected(void *owner, int peer_pid, bool resumed)
 	d->connection++;
 	d->connected = true;
 	d->over = d->resumed = false;
-	d->peer_pid = peer_pid;
 	d->told = TOLD_NOTHING;
+	save(d);
 	tell(d);
 }
 
@@ -266,6 +290,15 @@ static struct device *find_name(struct keeper_relay *relay, const char *name)
 	return d;
 }
 
+static struct device *find_number(struct keeper_relay *relay, uint32_t number)
+{
+	struct device *d = relay->devices;
+
+	while (d && d->mirror.number != number)
+		d = d->next;
+	return d;
+}
+
 static void remove_device(struct device *d)
 {
 	struct device **at = &d->relay->devices;
@@ -274,40 +307,64 @@ static void remove_device(struct device *d)
 		at = &(*at)->next;
 	if (*at)
 		*at = d->next;
+	/* a socket file that nobody has any more is replaced, one that is missing is not */
+	vhost_journal_destroy(d->journal);
+	keeper_table_drop(d->mirror.table, d->record);
+	keeper_table_drop(d->mirror.table, d->outbox);
+	keeper_table_commit(d->mirror.table);
 	if (d->endpoint)
 		d->endpoint->ops->destroy(d->endpoint);
 	drop_message(d);
-	vhost_journal_destroy(d->journal);
 	if (d->state_fd >= 0)
 		close(d->state_fd);
 	free(d);
 }
 
-static int make_endpoint(struct device *d, struct error *err)
+static struct vhost_endpoint_config config_of(const struct device *d)
 {
-	struct vhost_endpoint_config where = {
+	return (struct vhost_endpoint_config){
 		.name = d->where.name,
 		.path = d->where.path,
 		.mode = (enum vhost_mode)d->where.mode,
 		.rights = { d->where.uid, d->where.gid, d->where.rights },
 	};
+}
 
-	return vhost_socket_endpoint_create(&d->endpoint, &where, &events, d, d->relay->base, err);
+/* A device without an endpoint. */
+static struct device *make_device(struct keeper_relay *relay, const struct keeper_open *where,
+				  uint32_t number)
+{
+	struct device *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->relay = relay;
+	d->where = *where;
+	d->state_fd = -1;
+	d->mirror = (struct device_mirror){ relay->table, number };
+	d->journal = vhost_journal_create();
+	if (!d->journal) {
+		free(d);
+		return NULL;
+	}
+	relay->last_number = max(relay->last_number, number);
+	d->next = relay->devices;
+	relay->devices = d;
+	return d;
 }
 
 static int add_device(struct keeper_relay *relay, struct keeper_packet *p, struct device **out,
 		      struct error *err)
 {
-	struct device *d = calloc(1, sizeof(*d));
+	struct device *d = make_device(relay, &p->open, relay->last_number + 1);
+	struct vhost_endpoint_config config;
 	int rc;
 
 	if (!d)
 		return error_set(err, -ENOMEM, "out of memory");
-	d->relay = relay;
-	d->where = p->open;
-	d->state_fd = -1;
-	d->journal = vhost_journal_create();
-	rc = d->journal ? make_endpoint(d, err) : error_set(err, -ENOMEM, "out of memory");
+	vhost_journal_set_mirror(d->journal, &device_journal_mirror, &d->mirror);
+	config = config_of(d);
+	rc = vhost_socket_endpoint_create(&d->endpoint, &config, &events, d, relay->base, err);
 	if (rc) {
 		remove_device(d);
 		return rc;
@@ -316,8 +373,11 @@ static int add_device(struct keeper_relay *relay, struct keeper_packet *p, struc
 		d->state_fd = p->fds[0];
 		p->fds[0] = -1;
 	}
-	d->next = relay->devices;
-	relay->devices = d;
+	d->outbox = device_outbox_add(relay->table, d->mirror.number);
+	if (d->outbox)
+		vhost_socket_endpoint_use(d->endpoint, device_outbox(d->outbox),
+					  keeper_table_made(relay->table));
+	save(d);
 	*out = d;
 	return 0;
 }
@@ -384,6 +444,11 @@ static void device_done(struct device *d, struct keeper_packet *p)
 		log_error("%s: out of memory: what %s", d->where.name,
 			  "the front-end has set up will not outlive the switch process");
 	drop_message(d);
+	/* with this change the message has acted; then it is answered */
+	if (d->outbox)
+		vhost_socket_endpoint_prepare(d->endpoint, &verdict,
+					      keeper_table_made(d->mirror.table) + 1);
+	keeper_table_commit(d->mirror.table);
 	d->endpoint->ops->done(d->endpoint, &verdict);
 }
 
@@ -464,6 +529,96 @@ void keeper_relay_crashed(struct keeper_relay *relay)
 	}
 }
 
+/* ---- another keeper */
+
+static int restore_endpoint(struct device *d, const struct device_record *r)
+{
+	struct vhost_endpoint_config config = config_of(d);
+	struct error err;
+
+	return vhost_socket_endpoint_restore(&d->endpoint, &config, &r->fds, &events, d,
+					     d->relay->base, &err);
+}
+
+/* What there is of a device, before its front-end is heard. */
+static bool restore_state(struct device *d, const struct device_record *r, bool same)
+{
+	struct keeper_table *table = d->mirror.table;
+
+	d->state_fd = r->state_fd;
+	if (restore_endpoint(d, r))
+		return false;
+	d->outbox = device_outbox_find(table, d->mirror.number);
+	if (!d->outbox || !device_journal_load(&d->mirror, d->journal))
+		return false;
+	vhost_socket_endpoint_use(d->endpoint, device_outbox(d->outbox), keeper_table_made(table));
+	d->connection = r->connection;
+	d->connected = d->resumed = r->connected;
+	d->id = same ? r->id : 0;
+	d->over = same ? r->over : !r->connected;
+	d->told = same && r->connected ? TOLD_ALL : TOLD_NOTHING;
+	d->told_message = same && r->told_message;
+	return true;
+}
+
+static void restore_device(struct keeper_relay *relay, struct table_record *record, bool same)
+{
+	struct device_record r;
+	struct device *d;
+	bool good;
+
+	if (!device_record_load(relay->table, record, &r)) {
+		log_error("a front-end cannot be kept: its file descriptors cannot be had");
+		keeper_table_drop(relay->table, record);
+		return;
+	}
+	d = make_device(relay, &r.where, r.number);
+	if (!d)
+		return;
+	d->record = record;
+	good = restore_state(d, &r, same);
+	vhost_journal_set_mirror(d->journal, &device_journal_mirror, &d->mirror);
+	if (!good) {
+		log_error("%s: the front-end cannot be kept: out of memory", d->where.name);
+		remove_device(d);
+		return;
+	}
+	if (!d->connected && !d->over)
+		d->endpoint->ops->wait(d->endpoint);
+	vhost_socket_endpoint_resume(d->endpoint);
+}
+
+void keeper_relay_restore(struct keeper_relay *relay, bool same)
+{
+	struct table_record *record = NULL;
+
+	while ((record = keeper_table_next(relay->table, TABLE_DEVICE, record)))
+		if (!find_number(relay, record->device)) /* it may have been written anew */
+			restore_device(relay, record, same);
+}
+
+void keeper_relay_go_on(struct keeper_relay *relay, struct keeper_link *link)
+{
+	relay->link = link;
+	keeper_relay_pump(relay);
+}
+
+bool keeper_relay_quiet(const struct keeper_relay *relay)
+{
+	if (!relay->link || relay->ready || keeper_link_full(relay->link))
+		return false;
+	for (const struct device *d = relay->devices; d; d = d->next)
+		if (!d->id || d->tell_end || (d->connected && d->told != TOLD_ALL))
+			return false;
+	return true;
+}
+
+void keeper_relay_save(struct keeper_relay *relay)
+{
+	for (struct device *d = relay->devices; d; d = d->next)
+		save(d);
+}
+
 unsigned keeper_relay_n_orphans(const struct keeper_relay *relay)
 {
 	unsigned n = 0;
@@ -488,12 +643,14 @@ void keeper_relay_ready(struct keeper_relay *relay)
 	tell_end_of_kept(relay);
 }
 
-struct keeper_relay *keeper_relay_create(struct event_base *base)
+struct keeper_relay *keeper_relay_create(struct event_base *base, struct keeper_table *table)
 {
 	struct keeper_relay *relay = calloc(1, sizeof(*relay));
 
-	if (relay)
-		relay->base = base;
+	if (!relay)
+		return NULL;
+	relay->base = base;
+	relay->table = table;
 	return relay;
 }
 

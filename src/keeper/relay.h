@@ -15,11 +15,22 @@
 #include <event2/event.h>
 
 #include "keeper/link.h"
+#include "keeper/table.h"
 
 struct keeper_relay;
 
-/* NULL when memory is short. */
-struct keeper_relay *keeper_relay_create(struct event_base *base);
+/* All that it knows is written down in @table, which must outlive it. NULL when memory is short. */
+struct keeper_relay *keeper_relay_create(struct event_base *base, struct keeper_table *table);
+
+/* Makes the devices that are in the table, of a keeper before this one. @same: the switch process
+ * is the same one, and goes on with keeper_relay_go_on(); else one must be attached. */
+void keeper_relay_restore(struct keeper_relay *relay, bool same);
+void keeper_relay_go_on(struct keeper_relay *relay, struct keeper_link *link);
+
+/* Before another program takes the place of this one: whether the process has been told all that it
+ * must be told; then writes down the rest of what must be known. */
+bool keeper_relay_quiet(const struct keeper_relay *relay);
+void keeper_relay_save(struct keeper_relay *relay);
 
 /* Hangs up, removes the sockets, closes all. NULL is fine. */
 void keeper_relay_destroy(struct keeper_relay *relay);

@@ -409,18 +409,29 @@ static int config_result(void *ctx, json_t *params, struct rpc_fds *fds, json_t 
 	return ret ? ret : switch_config_result(m->sw, err);
 }
 
-static int upgrade(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
-		   struct error *err)
+static int exchange(struct methods_context *m, const json_t *params, const struct rpc_fds *fds,
+		    bool keeper, struct error *err)
 {
 	static const char *const names[] = { "path" };
-	struct methods_context *m = ctx;
 	int ret = check_params(params, names, 1, 1, err);
 
 	if (ret)
 		return ret;
 	if (!fds->root)
 		return error_set(err, -EPERM, "only root may exchange the program");
-	return m->upgrade(m, text_of(params, "path"), err);
+	return m->upgrade(m, text_of(params, "path"), keeper, err);
+}
+
+static int upgrade(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+		   struct error *err)
+{
+	return exchange(ctx, params, fds, false, err);
+}
+
+static int upgrade_keeper(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+			  struct error *err)
+{
+	return exchange(ctx, params, fds, true, err);
 }
 
 static int upgrade_result(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
@@ -458,6 +469,7 @@ const struct rpc_method methods[] = {
 	{ "config.reload", config_reload },
 	{ "config.result", config_result },
 	{ "upgrade", upgrade },
+	{ "upgrade.keeper", upgrade_keeper },
 	{ "upgrade.result", upgrade_result },
 	{ NULL, NULL },
 };

@@ -21,6 +21,7 @@
  *	config.save, config.reload               {"path"}
  *	upgrade        {"path"}                  true: the attempt is over, and this process still
  *	                                         there; upgrade.result tells why. Root alone
+ *	upgrade.keeper {"path"}                  true: the attempt is over; upgrade.result tells how
  *	config.result                            true, or what went wrong in the last reload: what
  *	                                         could be done was done all the same
  *
@@ -45,7 +46,8 @@ struct methods_context {
 		       * that clears it */
 	/* Asks for another program to go on; its result is final when all has settled. 0 or -errno
 	 * and a text. */
-	int (*upgrade)(struct methods_context *context, const char *path, struct error *err);
+	int (*upgrade)(struct methods_context *context, const char *path, bool keeper,
+		       struct error *err);
 	int (*upgrade_result)(struct methods_context *context, struct error *err);
 };
 

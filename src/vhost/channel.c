@@ -177,12 +177,143 @@ static int read_payload(struct vhost_channel *channel, struct error *err)
 	return n;
 }
 
+/* ---- messages that stay in the socket */
+
+static int set_offset(const struct vhost_channel *channel, size_t at)
+{
+	int value = (int)at;
+
+	return setsockopt(channel->fd, SOL_SOCKET, SO_PEEK_OFF, &value, sizeof(value)) ? -errno : 0;
+}
+
+/* Looks at up to @len bytes behind those looked at before; the fds that come are added to @m, if it
+ * is not NULL. Returns how many bytes, 0 for none yet, or -errno. */
+static int look_on(const struct vhost_channel *channel, void *to, size_t len,
+		   struct vhost_message *m, unsigned *n_fds, struct error *err)
+{
+	union fd_control control;
+	struct iovec iov = { .iov_base = to, .iov_len = len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	if (m) {
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+	}
+	do {
+		n = recvmsg(channel->fd, &msg, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	if (n < 0)
+		return error_set(err, -errno, "cannot read: %s", strerror(errno));
+	if (m)
+		*n_fds = collect_fds(m, &msg);
+	return n ? (int)n : error_set(err, -ECONNRESET, "the peer closed");
+}
+
+static int look_at_header(struct vhost_channel *channel, struct vhost_user_header *header,
+			  struct error *err)
+{
+	size_t have = 0;
+
+	if (set_offset(channel, 0))
+		return error_set(err, -errno, "cannot look at what comes: %s", strerror(errno));
+	while (have < HEADER_LEN) {
+		int n = look_on(channel, (char *)header + have, HEADER_LEN - have, NULL, NULL, err);
+
+		if (n <= 0)
+			return n;
+		have += n;
+	}
+	return check_header(header, err) ?: 1;
+}
+
+/* The rest, whose bytes from the header on go to @bytes. Looking goes no further than the first
+ * part of the stream that has fds, but up to there, whatever the number of bytes. So one more is
+ * asked for: when that comes, the fds are of a later message. (Those of a sender that writes two
+ * messages at once, with fds, are taken for the second one's, which nobody does.)
+ */
+static int look_at_all(struct vhost_channel *channel, struct vhost_message *m, char *bytes,
+		       size_t len, struct error *err)
+{
+	size_t have = 0;
+
+	while (have < len) {
+		bool lost = m->fds_lost;
+		unsigned n_before = m->n_fds, n_fds = 0;
+		int n = look_on(channel, bytes + have, len - have + 1, m, &n_fds, err);
+
+		if (n <= 0)
+			return n;
+		if ((size_t)n > len - have) {
+			while (m->n_fds > n_before)
+				close(m->fds[--m->n_fds]);
+			m->fds_lost = lost;
+		} else if (n_fds && have >= HEADER_LEN) {
+			return error_set(err, -EPROTO,
+					 "message %u has file descriptors behind its header",
+					 m->header.request);
+		}
+		have += n;
+	}
+	return set_offset(channel, len) ?: 1;
+}
+
+/* As vhost_channel_receive(), from the beginning of what is in the socket. */
+static int look(struct vhost_channel *channel, struct vhost_message *m, struct error *err)
+{
+	char bytes[HEADER_LEN + VHOST_USER_PAYLOAD_MAX + 1];
+	int rc;
+
+	memset(m, 0, sizeof(*m));
+	rc = look_at_header(channel, &m->header, err);
+	if (rc <= 0)
+		return rc;
+	if (set_offset(channel, 0))
+		return error_set(err, -errno, "cannot look at what comes: %s", strerror(errno));
+	rc = look_at_all(channel, m, bytes, HEADER_LEN + m->header.size, err);
+	if (rc <= 0)
+		vhost_message_close_fds(m);
+	else
+		memcpy(m->payload.bytes, bytes + HEADER_LEN, m->header.size);
+	return rc;
+}
+
+int vhost_channel_let_stay(struct vhost_channel *channel)
+{
+	channel->stays = true;
+	return set_offset(channel, 0);
+}
+
+int vhost_channel_consume(struct vhost_channel *channel)
+{
+	char bytes[HEADER_LEN + VHOST_USER_PAYLOAD_MAX];
+	socklen_t len = sizeof(int);
+	int left;
+
+	/* reading lets the offset shrink, in the same call: it always says what is left to do */
+	for (;;) {
+		ssize_t n;
+
+		if (getsockopt(channel->fd, SOL_SOCKET, SO_PEEK_OFF, &left, &len))
+			return -errno;
+		if (left <= 0)
+			return 0;
+		n = recv(channel->fd, bytes, min((size_t)left, sizeof(bytes)), MSG_DONTWAIT);
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return n ? -errno : -ECONNRESET;
+	}
+}
+
 int vhost_channel_receive(struct vhost_channel *channel, struct vhost_message *message,
 			  struct error *err)
 {
 	struct vhost_message *in = &channel->in;
 	int n;
 
+	if (channel->stays)
+		return look(channel, message, err);
 	while (channel->in_len < HEADER_LEN) {
 		n = read_header(channel, err);
 		if (n <= 0)

@@ -34,10 +34,23 @@ struct vhost_channel {
 	struct vhost_channel_out *out; /* oldest first */
 	struct vhost_channel_out **out_end;
 	unsigned n_out;
+	bool stays; /* see vhost_channel_let_stay() */
 };
 
 /* Takes over @fd, a connected stream socket, and makes it non-blocking. Cannot fail. */
 void vhost_channel_init(struct vhost_channel *channel, int fd);
+
+/* From now on what is received stays in the socket, too, until vhost_channel_consume(), so that a
+ * process that dies has lost nothing, and another can receive it again. Where we are is kept by the
+ * socket (SO_PEEK_OFF, socket(7)). While the rest of a message is on its way, the socket is
+ * readable: wait for edges. Returns 0 or -errno.
+ */
+int vhost_channel_let_stay(struct vhost_channel *channel);
+
+/* Takes out of the socket what was received of it, by this process or by one before that has died
+ * meanwhile; then the next message can be received. Returns 0 or -errno.
+ */
+int vhost_channel_consume(struct vhost_channel *channel);
 
 /* Closes the socket and every fd that was received or waits to be sent. May be called again. */
 void vhost_channel_close(struct vhost_channel *channel);

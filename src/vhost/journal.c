@@ -11,6 +11,7 @@
 struct entry {
 	struct entry *next, *prev; /* in order */
 	struct vhost_key key;
+	void *ref;	 /* the mirror's */
 	uint64_t number; /* the next VHOST_COUNT_MAX - 1 are its own, too */
 	unsigned count;	 /* how often it is kept */
 	unsigned n_fds;
@@ -22,7 +23,9 @@ struct entry {
 struct vhost_journal {
 	struct entry *first, *last;
 	size_t n;
-	uint64_t number; /* of the last one that came */
+	uint64_t number;			   /* of the last one that came */
+	const struct vhost_journal_mirror *mirror; /* NULL: none */
+	void *owner;
 };
 
 struct vhost_journal *vhost_journal_create(void)
@@ -30,8 +33,44 @@ struct vhost_journal *vhost_journal_create(void)
 	return calloc(1, sizeof(struct vhost_journal));
 }
 
+void vhost_journal_set_mirror(struct vhost_journal *journal,
+			      const struct vhost_journal_mirror *mirror, void *owner)
+{
+	journal->mirror = mirror;
+	journal->owner = owner;
+}
+
+static void mirror_add(struct vhost_journal *j, struct entry *e)
+{
+	struct vhost_kept kept = { .key = e->key,
+				   .number = e->number,
+				   .count = e->count,
+				   .header = e->header,
+				   .payload = e->payload,
+				   .n_fds = e->n_fds };
+
+	if (!j->mirror)
+		return;
+	memcpy(kept.fds, e->fds, sizeof(e->fds));
+	e->ref = j->mirror->add(j->owner, &kept);
+}
+
+static void mirror_remove(struct vhost_journal *j, struct entry *e)
+{
+	if (j->mirror)
+		j->mirror->remove(j->owner, e->ref);
+}
+
+static void set_count(struct vhost_journal *j, struct entry *e, unsigned count)
+{
+	mirror_remove(j, e);
+	e->count = count;
+	mirror_add(j, e);
+}
+
 static void drop(struct vhost_journal *j, struct entry *e)
 {
+	mirror_remove(j, e);
 	*(e->prev ? &e->prev->next : &j->first) = e->next;
 	*(e->next ? &e->next->prev : &j->last) = e->prev;
 	j->n--;
@@ -54,15 +93,24 @@ void vhost_journal_destroy(struct vhost_journal *journal)
 	free(journal);
 }
 
+/* Behind all that came before it. */
+static void insert(struct vhost_journal *j, struct entry *e)
+{
+	e->prev = j->last;
+	while (e->prev && e->prev->number > e->number)
+		e->prev = e->prev->prev;
+	e->next = e->prev ? e->prev->next : j->first;
+	*(e->prev ? &e->prev->next : &j->first) = e;
+	*(e->next ? &e->next->prev : &j->last) = e;
+	j->n++;
+}
+
 static void append(struct vhost_journal *j, struct entry *e)
 {
 	e->number = j->number += VHOST_COUNT_MAX;
 	e->count = 1;
-	e->prev = j->last;
-	e->next = NULL;
-	*(j->last ? &j->last->next : &j->first) = e;
-	j->last = e;
-	j->n++;
+	insert(j, e);
+	mirror_add(j, e);
 }
 
 static bool matches(const struct entry *e, const struct vhost_key *key)
@@ -83,7 +131,7 @@ static bool forget(struct vhost_journal *j, const struct vhost_key *key)
 			continue;
 		found = true;
 		if (e->count > 1 && key->detail != VHOST_KEY_ALL)
-			e->count--;
+			set_count(j, e, e->count - 1);
 		else
 			drop(j, e);
 	}
@@ -97,7 +145,7 @@ static bool count_more(struct vhost_journal *j, const struct vhost_key *key)
 	while (e && !matches(e, key))
 		e = e->next;
 	if (e)
-		e->count = min(e->count + 1, (unsigned)VHOST_COUNT_MAX);
+		set_count(j, e, min(e->count + 1, (unsigned)VHOST_COUNT_MAX));
 	return e;
 }
 
@@ -192,6 +240,25 @@ int vhost_journal_edit(struct vhost_journal *journal, const struct vhost_edit *e
 			take_fds(entries[i], m);
 		append(journal, entries[i]);
 	}
+	return 0;
+}
+
+int vhost_journal_restore(struct vhost_journal *journal, const struct vhost_kept *kept, void *ref)
+{
+	struct entry *e = calloc(1, sizeof(*e) + kept->header.size);
+
+	if (!e)
+		return -ENOMEM;
+	e->key = kept->key;
+	e->ref = ref;
+	e->number = kept->number;
+	e->count = kept->count;
+	e->header = kept->header;
+	memcpy(e->payload, kept->payload, kept->header.size);
+	memcpy(e->fds, kept->fds, sizeof(e->fds));
+	e->n_fds = kept->n_fds;
+	journal->number = max(journal->number, kept->number);
+	insert(journal, e);
 	return 0;
 }
 

@@ -52,10 +52,38 @@ struct vhost_edit {
 
 struct vhost_journal;
 
+/* A message that is kept. */
+struct vhost_kept {
+	struct vhost_key key;
+	uint64_t number; /* messages come in this order; a multiple of VHOST_COUNT_MAX */
+	unsigned count;	 /* how often it is kept */
+	struct vhost_user_header header;
+	const void *payload; /* header.size bytes */
+	int fds[VHOST_USER_FDS_MAX];
+	unsigned n_fds;
+};
+
+/* Whoever writes down elsewhere what is kept. */
+struct vhost_journal_mirror {
+	/* One more; what is pointed to and the fds are the journal's. Returns what remove() is to
+	 * be called with. */
+	void *(*add)(void *owner, const struct vhost_kept *kept);
+	/* No more. */
+	void (*remove)(void *owner, void *ref);
+};
+
 /* NULL when memory is short. Free with vhost_journal_destroy(), which closes what is kept; NULL is
  * fine. */
 struct vhost_journal *vhost_journal_create(void);
 void vhost_journal_destroy(struct vhost_journal *journal);
+
+/* Lets somebody write down what is kept from now on. */
+void vhost_journal_set_mirror(struct vhost_journal *journal,
+			      const struct vhost_journal_mirror *mirror, void *owner);
+
+/* Keeps @kept, which the mirror has under @ref; its fds are the journal's. In any order. Returns 0
+ * or -errno, and then they are the caller's. */
+int vhost_journal_restore(struct vhost_journal *journal, const struct vhost_kept *kept, void *ref);
 
 /* Forgets everything. */
 void vhost_journal_clear(struct vhost_journal *journal);

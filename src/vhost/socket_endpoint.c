@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Waiting on a unix socket for a front-end, reading its messages, answering. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,7 +25,10 @@ struct socket_endpoint {
 	bool waiting;		      /* for a front-end: listening, or the retry timer runs */
 	bool at_hand;		      /* a message was handed out and is not done */
 	bool reading;		      /* on the way through on_readable() */
+	bool prepared;		      /* its end is in the outbox */
 	struct vhost_channel channel; /* fd -1: not connected */
+	struct vhost_outbox *outbox, own_outbox;
+	int answer_fd; /* what goes with the answer that is in it; -1: nothing */
 	int peer_pid;
 	int listen_fd;
 	struct vhost_socket_file file;
@@ -71,15 +75,25 @@ static void wait_for_front_end(struct vhost_endpoint *ep)
 
 /* ---- the end of a connection */
 
+static void forget_file(struct socket_endpoint *e)
+{
+	if (e->answer_fd >= 0)
+		close(e->answer_fd);
+	e->answer_fd = -1;
+}
+
 static void close_connection(struct socket_endpoint *e)
 {
+	forget_file(e);
 	if (e->read_event)
 		event_free(e->read_event);
 	if (e->write_event)
 		event_free(e->write_event);
 	e->read_event = e->write_event = NULL;
+	if (connected(e)) /* others may have this socket open, too, to keep it for us */
+		shutdown(e->channel.fd, SHUT_RDWR);
 	vhost_channel_close(&e->channel);
-	e->at_hand = false;
+	e->at_hand = e->prepared = false;
 	if (e->end_event)
 		event_del(e->end_event);
 	if (e->accept_event)
@@ -106,6 +120,58 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
 
 /* ---- messages */
 
+/* Looks at the socket from now on, and now: edges, since what stays there keeps it readable. */
+static void read_on(struct socket_endpoint *e)
+{
+	event_del(e->read_event);
+	event_add(e->read_event, NULL);
+}
+
+static void end_soon(struct socket_endpoint *e, int rc)
+{
+	e->why = rc == -ECONNRESET ? NULL : strerror(-rc);
+	/* not from inside done(), and nothing is read before */
+	event_del(e->read_event);
+	event_active(e->end_event, EV_TIMEOUT, 0);
+}
+
+/* Takes the message that has acted out of the socket. */
+static int take_out(struct socket_endpoint *e)
+{
+	struct vhost_outbox *out = e->outbox;
+	int rc = 0;
+
+	if (out->consumed != out->acted)
+		rc = vhost_channel_consume(&e->channel);
+	if (!rc)
+		out->consumed = out->acted;
+	return rc;
+}
+
+/* Sends its answer, if there is one. */
+static int send_answer(struct socket_endpoint *e)
+{
+	int rc = vhost_outbox_send(e->outbox, e->channel.fd, e->answer_fd);
+
+	if (rc != -EAGAIN)
+		forget_file(e);
+	return rc;
+}
+
+/* Both. True when the next may come. */
+static bool finish(struct socket_endpoint *e)
+{
+	int rc = take_out(e);
+
+	if (!rc)
+		rc = send_answer(e);
+	if (rc == -EAGAIN)
+		event_add(e->write_event, NULL);
+	else if (rc)
+		end_soon(e, rc);
+	return !rc;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct socket_endpoint *e = arg;
@@ -114,6 +180,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	int rc;
 
 	for (unsigned i = 0; i < MESSAGES_PER_TURN; i++) {
+		if (e->at_hand || vhost_outbox_sending(e->outbox)) {
+			event_del(e->read_event);
+			return;
+		}
 		rc = vhost_channel_receive(&e->channel, &m, &err);
 		if (rc == 0)
 			return;
@@ -125,66 +195,73 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		e->at_hand = e->reading = true;
 		e->endpoint.events->message(e->endpoint.owner, &m);
 		e->reading = false;
-		if (!connected(e))
+		if (!connected(e) || event_pending(e->end_event, EV_TIMEOUT, NULL))
 			return;
-		if (e->at_hand) {
-			event_del(e->read_event);
-			return;
-		}
 	}
+	read_on(e);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct socket_endpoint *e = arg;
+	int rc = send_answer(e);
 
-	if (vhost_channel_flush(&e->channel)) {
-		end_connection(e, NULL);
+	if (rc == -EAGAIN)
+		return;
+	if (rc) {
+		end_connection(e, rc == -ECONNRESET ? NULL : strerror(-rc));
 		return;
 	}
-	if (!vhost_channel_sending(&e->channel))
-		event_del(e->write_event);
+	event_del(e->write_event);
+	read_on(e);
 }
 
-static void answer(struct socket_endpoint *e, const struct vhost_verdict *v)
+int vhost_socket_endpoint_prepare(struct vhost_endpoint *ep, const struct vhost_verdict *v,
+				  uint64_t number)
 {
-	int rc = vhost_channel_send(&e->channel, v->request, VHOST_USER_FLAG_REPLY, v->payload,
-				    v->size, v->fds, v->n_fds);
+	struct socket_endpoint *e = of(ep);
+	bool with_fd = v->reply && v->n_fds;
+	int rc = vhost_outbox_put(e->outbox, number, v->reply, v->request, v->payload, v->size,
+				  with_fd);
 
-	if (!rc) {
-		if (vhost_channel_sending(&e->channel))
-			event_add(e->write_event, NULL);
-		return;
-	}
-	e->why = rc == -ECONNRESET ? NULL
-		 : rc == -ENOBUFS  ? "the front-end does not read the answers"
-				   : strerror(-rc);
-	/* not from inside done(), and nothing is read before */
-	event_del(e->read_event);
-	event_active(e->end_event, EV_TIMEOUT, 0);
+	forget_file(e);
+	if (with_fd)
+		e->answer_fd = fcntl(v->fds[0], F_DUPFD_CLOEXEC, 0);
+	e->prepared = rc == 0;
+	return rc;
 }
 
 static void done(struct vhost_endpoint *ep, const struct vhost_verdict *verdict)
 {
 	struct socket_endpoint *e = of(ep);
+	int rc = 0;
 
 	if (!e->at_hand)
 		return;
-	if (!e->reading)
-		event_add(e->read_event, NULL);
-	e->at_hand = false;
-	if (verdict->reply)
-		answer(e, verdict);
+	if (!e->prepared)
+		rc = vhost_socket_endpoint_prepare(ep, verdict, e->outbox->acted + 1);
+	e->at_hand = e->prepared = false;
+	if (rc)
+		end_soon(e, rc);
+	else if (finish(e) && !e->reading)
+		read_on(e);
 }
 
 /* ---- the start of a connection */
 
-static void start_connection(struct socket_endpoint *e, int fd)
+static int use_connection(struct socket_endpoint *e, int fd)
 {
 	vhost_channel_init(&e->channel, fd);
-	e->read_event = event_new(e->base, fd, EV_READ | EV_PERSIST, on_readable, e);
-	e->write_event = event_new(e->base, fd, EV_WRITE | EV_PERSIST, on_writable, e);
-	if (!e->read_event || !e->write_event || event_add(e->read_event, NULL)) {
+	e->read_event = event_new(e->base, fd, EV_READ | EV_ET | EV_PERSIST, on_readable, e);
+	e->write_event = event_new(e->base, fd, EV_WRITE | EV_ET | EV_PERSIST, on_writable, e);
+	return e->read_event && e->write_event ? 0 : -ENOMEM;
+}
+
+static void start_connection(struct socket_endpoint *e, int fd)
+{
+	vhost_outbox_clear(e->outbox);
+	if (use_connection(e, fd) || vhost_channel_let_stay(&e->channel) ||
+	    event_add(e->read_event, NULL)) {
 		log_limited(LOG_WARNING, "%s: cannot serve the front-end: out of memory", e->name);
 		close_connection(e);
 		wait_for_front_end(&e->endpoint);
@@ -267,10 +344,9 @@ static void destroy(struct vhost_endpoint *ep)
 	free_event(e->accept_event);
 	free_event(e->retry_event);
 	free_event(e->end_event);
-	if (e->listen_fd >= 0) {
-		vhost_socket_remove(e->path, &e->file);
+	vhost_socket_remove(e->path, &e->file);
+	if (e->listen_fd >= 0)
 		close(e->listen_fd);
-	}
 	free(e->name);
 	free(e->path);
 	free(e);
@@ -283,6 +359,18 @@ static const struct vhost_endpoint_ops socket_ops = {
 	.destroy = destroy,
 };
 
+static int make_events(struct socket_endpoint *e, struct error *err)
+{
+	e->retry_event = event_new(e->base, -1, 0, on_retry, e);
+	e->end_event = event_new(e->base, -1, 0, on_end, e);
+	if (e->listen_fd >= 0)
+		e->accept_event =
+			event_new(e->base, e->listen_fd, EV_READ | EV_PERSIST, on_connectable, e);
+	if (!e->retry_event || !e->end_event || (e->listen_fd >= 0 && !e->accept_event))
+		return error_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
 static int make_socket(struct socket_endpoint *e, const struct vhost_socket_rights *rights,
 		       struct error *err)
 {
@@ -292,32 +380,27 @@ static int make_socket(struct socket_endpoint *e, const struct vhost_socket_righ
 	if (rc)
 		return rc;
 	e->waiting = true;
-	e->retry_event = event_new(e->base, -1, 0, on_retry, e);
-	e->end_event = event_new(e->base, -1, 0, on_end, e);
-	if (!e->retry_event || !e->end_event)
-		return error_set(err, -ENOMEM, "out of memory");
-	if (e->mode == VHOST_CONNECT)
-		return event_add(e->retry_event, &now) ? error_set(err, -ENOMEM, "out of memory")
-						       : 0;
-	e->listen_fd = vhost_socket_listen(e->path, rights, &e->file, err);
-	if (e->listen_fd < 0)
-		return e->listen_fd;
-	e->accept_event = event_new(e->base, e->listen_fd, EV_READ | EV_PERSIST, on_connectable, e);
-	if (!e->accept_event || event_add(e->accept_event, NULL))
-		return error_set(err, -ENOMEM, "out of memory");
-	return 0;
+	if (e->mode == VHOST_LISTEN) {
+		e->listen_fd = vhost_socket_listen(e->path, rights, &e->file, err);
+		if (e->listen_fd < 0)
+			return e->listen_fd;
+	}
+	rc = make_events(e, err);
+	if (rc)
+		return rc;
+	rc = e->mode == VHOST_LISTEN ? event_add(e->accept_event, NULL)
+				     : event_add(e->retry_event, &now);
+	return rc ? error_set(err, -ENOMEM, "out of memory") : 0;
 }
 
-int vhost_socket_endpoint_create(struct vhost_endpoint **out,
-				 const struct vhost_endpoint_config *config,
-				 const struct vhost_endpoint_events *events, void *owner,
-				 struct event_base *base, struct error *err)
+static struct socket_endpoint *make_endpoint(const struct vhost_endpoint_config *config,
+					     const struct vhost_endpoint_events *events,
+					     void *owner, struct event_base *base)
 {
 	struct socket_endpoint *e = calloc(1, sizeof(*e));
-	int rc;
 
 	if (!e)
-		return error_set(err, -ENOMEM, "out of memory");
+		return NULL;
 	e->endpoint =
 		(struct vhost_endpoint){ .ops = &socket_ops, .events = events, .owner = owner };
 	e->name = strdup(config->name);
@@ -325,16 +408,92 @@ int vhost_socket_endpoint_create(struct vhost_endpoint **out,
 	e->mode = config->mode;
 	e->base = base;
 	e->retry_ms = RETRY_MIN_MS;
-	e->listen_fd = -1;
+	e->listen_fd = e->answer_fd = -1;
 	e->channel.fd = -1;
-	rc = e->name && e->path ? make_socket(e, &config->rights, err)
-				: error_set(err, -ENOMEM, "out of memory");
+	e->outbox = &e->own_outbox;
+	if (e->name && e->path)
+		return e;
+	destroy(&e->endpoint);
+	return NULL;
+}
+
+int vhost_socket_endpoint_create(struct vhost_endpoint **out,
+				 const struct vhost_endpoint_config *config,
+				 const struct vhost_endpoint_events *events, void *owner,
+				 struct event_base *base, struct error *err)
+{
+	struct socket_endpoint *e = make_endpoint(config, events, owner, base);
+	int rc;
+
+	if (!e)
+		return error_set(err, -ENOMEM, "out of memory");
+	rc = make_socket(e, &config->rights, err);
 	if (rc) {
 		destroy(&e->endpoint);
 		return rc;
 	}
 	*out = &e->endpoint;
 	return 0;
+}
+
+int vhost_socket_endpoint_restore(struct vhost_endpoint **out,
+				  const struct vhost_endpoint_config *config,
+				  const struct vhost_socket_fds *fds,
+				  const struct vhost_endpoint_events *events, void *owner,
+				  struct event_base *base, struct error *err)
+{
+	struct socket_endpoint *e = make_endpoint(config, events, owner, base);
+
+	if (!e)
+		return error_set(err, -ENOMEM, "out of memory");
+	e->listen_fd = fds->listen_fd;
+	e->file = fds->file;
+	e->peer_pid = fds->peer_pid;
+	if ((fds->fd >= 0 && use_connection(e, fds->fd)) || make_events(e, err)) {
+		destroy(&e->endpoint);
+		return error_set(err, -ENOMEM, "out of memory");
+	}
+	if (e->accept_event && fds->fd >= 0)
+		event_add(e->accept_event, NULL); /* to refuse a second one */
+	*out = &e->endpoint;
+	return 0;
+}
+
+void vhost_socket_endpoint_use(struct vhost_endpoint *ep, struct vhost_outbox *outbox,
+			       uint64_t made)
+{
+	vhost_outbox_resume(outbox, made);
+	of(ep)->outbox = outbox;
+}
+
+void vhost_socket_endpoint_resume(struct vhost_endpoint *ep)
+{
+	struct socket_endpoint *e = of(ep);
+	int rc;
+
+	if (!connected(e))
+		return;
+	rc = take_out(e);
+	if (!rc) /* what the other process has looked at since is looked at again */
+		rc = vhost_channel_let_stay(&e->channel);
+	if (rc) {
+		end_soon(e, rc);
+	} else if (finish(e)) {
+		event_add(e->read_event, NULL);
+		on_readable(e->channel.fd, EV_READ, e);
+	}
+}
+
+struct vhost_socket_fds vhost_socket_endpoint_fds(const struct vhost_endpoint *ep)
+{
+	const struct socket_endpoint *e = container_of(ep, struct socket_endpoint, endpoint);
+
+	return (struct vhost_socket_fds){ e->listen_fd, e->file, e->channel.fd, e->peer_pid };
+}
+
+void vhost_socket_endpoint_leave(struct vhost_endpoint *ep)
+{
+	of(ep)->file.ino = 0;
 }
 
 static int make(const struct vhost_endpoint_maker *maker, struct vhost_endpoint **out,

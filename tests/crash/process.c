@@ -183,7 +183,7 @@ void process_change(struct process *p)
 	keeper_client_set_config(p->client, "two");
 	keep_mark(p, "more");
 	keep_release(keeper_client_keep(p->client), "more");
-	keeper_client_upgrade(p->client, "/nowhere");
+	keeper_client_upgrade(p->client, "/nowhere", false);
 }
 
 void process_close(struct process *p)

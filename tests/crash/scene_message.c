@@ -20,9 +20,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -32,6 +34,7 @@
 #include "guest.h"
 #include "keeper/held.h"
 #include "keeper/relay.h"
+#include "keeper/table.h"
 #include "process.h"
 #include "scenes.h"
 #include "script.h"
@@ -41,6 +44,7 @@
 	8192	      /* of the file of ring states, what is watched: the rings that there are \
 		       */
 #define CHAINS_MAX 64 /* of a script */
+#define FDS_MAX 256   /* of a process */
 #define PATIENCE_S 30 /* for a child that plays a death */
 
 static_assert(PROCESS_RINGS * sizeof(struct ring_state) <= STATES_LEN, "all states are watched");
@@ -62,6 +66,7 @@ struct world {
 
 	/* the keeper */
 	struct event_base *base;
+	struct keeper_table *table;
 	struct keeper_relay *relay;
 	struct keeper_link *link;
 	struct held *held;
@@ -249,17 +254,22 @@ static void connect_front_end(struct world *w)
 	vhost_channel_init(&w->channel, fd);
 }
 
-static void say(struct world *w)
+static void send_message(struct world *w)
 {
 	struct vhost_message m;
 
 	script_message(&w->script, w->at, &w->answers[w->script.last_base].m, &m);
+	MUST(w, vhost_channel_send(&w->channel, m.header.request, m.header.flags, m.payload.bytes,
+				   m.header.size, m.fds, m.n_fds) == 0);
+}
+
+static void say(struct world *w)
+{
 	w->answer.there = false;
 	w->n_said++;
 	if (!w->playing && !w->reference)
-		stepped_requests[m.header.request] = true;
-	MUST(w, vhost_channel_send(&w->channel, m.header.request, m.header.flags, m.payload.bytes,
-				   m.header.size, m.fds, m.n_fds) == 0);
+		stepped_requests[w->script.lines[w->at].request] = true;
+	send_message(w);
 }
 
 static bool is_same(const struct vhost_message *a, const struct vhost_message *b)
@@ -420,6 +430,58 @@ static void check_next_front_end(struct world *w)
 		vhost_channel_close(&w->channel);
 }
 
+/* Puts @fd in the place of whatever is the same open file as @old. */
+static void replace_fd(int old, int fd)
+{
+	struct stat is, other;
+
+	fstat(old, &is);
+	for (int i = 3; i < FDS_MAX; i++)
+		if (i != fd && fstat(i, &other) == 0 && other.st_ino == is.st_ino &&
+		    other.st_dev == is.st_dev)
+			dup2(fd, i);
+}
+
+/* The keeper's end of the connection, and how much of it was looked at; -1: there is none. */
+static int find_connection(const struct world *w, int *seen)
+{
+	const struct table_record *r = keeper_table_next(w->table, TABLE_DEVICE, NULL);
+	socklen_t len = sizeof(*seen);
+
+	for (unsigned i = 0; r && i < r->n_fds; i++) {
+		int fd = keeper_table_fd(w->table, r, i);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, seen, &len) == 0 && *seen >= 0)
+			return fd;
+	}
+	return -1;
+}
+
+/* What follows must not be seen by the process that has forked: a connection of our own, on which
+ * the message at hand is, and a table of our own. */
+static void part(struct world *w)
+{
+	uintptr_t table = (uintptr_t)keeper_table_life(w->table) / 4096 * 4096;
+	int file = keeper_table_own_fd(w->table), seen, waiting, pair[2];
+	int old = find_connection(w, &seen);
+	struct stat st;
+
+	MUST(w, fstat(file, &st) == 0);
+	MUST(w, mmap((void *)table, (size_t)st.st_size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_FIXED, file, 0) != MAP_FAILED);
+	if (old < 0)
+		return;
+	MUST(w, ioctl(old, FIONREAD, &waiting) == 0);
+	MUST(w, socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) == 0);
+	MUST(w, setsockopt(pair[0], SOL_SOCKET, SO_PEEK_OFF, &seen, sizeof(seen)) == 0);
+	replace_fd(old, pair[0]);
+	dup2(pair[1], w->channel.fd);
+	close(pair[0]);
+	close(pair[1]);
+	if (waiting)
+		send_message(w);
+}
+
 /* In a child: the process has died behind this instruction. */
 static void play(struct world *w)
 {
@@ -427,6 +489,7 @@ static void play(struct world *w)
 
 	w->playing = true;
 	alarm(PATIENCE_S);
+	part(w);
 	MUST(w, event_reinit(w->base) == 0);
 	end_link(w);
 	start_live(w);
@@ -648,8 +711,10 @@ static struct world *world_create(uint64_t features, enum action ending, bool re
 	w->process.snapshot = map_shared(sizeof(struct snapshot));
 	w->config_fd = w->channel.fd = -1;
 	w->base = event_base_new();
-	w->relay = keeper_relay_create(w->base);
-	MUST(w, w->base && w->relay);
+	w->table = keeper_table_create();
+	MUST(w, w->base && w->table);
+	w->relay = keeper_relay_create(w->base, w->table);
+	MUST(w, w->relay);
 	return w;
 }
 
@@ -660,6 +725,7 @@ static void world_destroy(struct world *w)
 		vhost_channel_close(&w->channel);
 	keeper_link_destroy(w->link);
 	keeper_relay_destroy(w->relay);
+	keeper_table_destroy(w->table);
 	held_clear(&w->held);
 	event_base_free(w->base);
 	if (w->config_fd >= 0)

@@ -1,11 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Killing the switch process, and how long nothing was forwarded."""
+"""Killing the switch process, what guests do meanwhile, and how long nothing was forwarded."""
+import json
 import os
 import re
 import signal
 import statistics
+import subprocess
 
-from lab import Failure, say, wait_for
+from lab import BUILD, Failure, expect, say, wait_for
+
+RINGS = ("split", "packed")
+
+
+def bench_load(lab, ring, kind, seconds, names=("a", "b")):
+    """A pair of guests that checks every frame; returns a function that waits for its result."""
+    process = subprocess.Popen([str(w) for w in (
+        BUILD / "vireo", "-j", "bench", *(lab.dir / f"run.1/{name}.sock" for name in names), "ring",
+        ring, "load", kind, "check", "on", "seconds", seconds, "hugepages", "off")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    lab.stack.callback(process.kill)
+
+    def result():
+        # frames that came twice are a failure to it; they are looked at here
+        out, err = process.communicate(timeout=seconds + 60)
+        expect(out, f"vireo bench: {err}")
+        return json.loads(out)["total"]
+    result.process = process
+    return result
 
 
 def serves_after(switch, old):

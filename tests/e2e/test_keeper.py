@@ -7,7 +7,6 @@ The switch process is killed, again and again, and guests do not notice.
                           keeper === switch process, killed
     guest b --- b.sock ---'
 """
-import json
 import os
 import pathlib
 import random
@@ -20,29 +19,11 @@ import subprocess
 import time
 
 import testpmd_pair
-from kills import again, blackouts, kill, report, serves_after
+from kills import RINGS, again, bench_load, blackouts, kill, report, serves_after
 from lab import BUILD, Failure, Netns, Switch, expect, libc, main, run, say, scaled, wait_for
 
-RINGS = ("split", "packed")
 SYS_TGKILL = 234  # x86-64
 GET_FEATURES, SET_VRING_CALL = 1, 13
-
-
-def bench_load(lab, ring, kind, seconds, names=("a", "b")):
-    """A pair of guests that checks every frame; returns a function that waits for its result."""
-    process = subprocess.Popen([str(w) for w in (
-        BUILD / "vireo", "-j", "bench", *(lab.dir / f"run.1/{name}.sock" for name in names), "ring",
-        ring, "load", kind, "check", "on", "seconds", seconds, "hugepages", "off")],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    lab.stack.callback(process.kill)
-
-    def result():
-        # frames that came twice are a failure to it; they are looked at here
-        out, err = process.communicate(timeout=seconds + 60)
-        expect(out, f"vireo bench: {err}")
-        return json.loads(out)["total"]
-    result.process = process
-    return result
 
 
 def kills_under_load(lab):

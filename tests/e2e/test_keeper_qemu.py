@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """
-The switch process is killed under Linux guests.
+The switch process is killed under Linux guests, and the keeper.
 
     QEMU guest a  10.7.0.1, split rings  --- a.sock ---.
                                                         keeper === switch process, killed
@@ -12,11 +12,11 @@ import time
 
 from kills import blackouts, kill, report
 from lab import Guest, Switch, expect, main, say, scaled
+from manager import Service
 
 
-def kills_with_qemu(lab):
+def guests_survive(lab, switch, die):
     """Linux guests: their carrier never drops, and a TCP connection survives."""
-    switch = Switch(lab)
     paths = [switch.vhost(n) for n in "ab"]
     guests = [Guest(lab, n, path, ip=f"10.7.0.{i}/24", mac=f"52:54:00:00:00:0{i}", device=d)
               for i, (n, path, d) in enumerate(zip("ab", paths, ("", ",packed=on")), 1)]
@@ -31,7 +31,7 @@ def kills_with_qemu(lab):
     a.begin(f"iperf3 -c 10.7.0.2 -t {n + 1} -J")
     for _ in range(n):
         time.sleep(1)
-        kill(switch)
+        die()
     status, text = a.finish(n + 60)
     expect(status == 0, f"iperf3: {text[-1500:]}")
     bits = json.loads(text)["end"]["sum_received"]["bits_per_second"]
@@ -40,8 +40,21 @@ def kills_with_qemu(lab):
     after = [g("cat /sys/class/net/eth0/carrier_changes") for g in guests]
     expect(changes == after, f"carriers dropped: {changes} changes before, {after} after")
     say(f"  {n} kills: TCP went on, {bits / 1e6:.0f} Mbit/s with the pauses; carriers stayed up")
+    return n
+
+
+def kills_with_qemu(lab):
+    switch = Switch(lab)
+    n = guests_survive(lab, switch, lambda: kill(switch))
     report("with QEMU", blackouts(switch))
     switch.stop(n)
 
 
-main(kills_with_qemu, title=__doc__)
+def kills_of_the_keeper(lab):
+    switch, times = Service(lab), []
+    guests_survive(lab, switch, lambda: times.append(switch.kill_keeper()))
+    report("of the keeper with QEMU", times)
+    switch.stop()
+
+
+main(kills_with_qemu, kills_of_the_keeper, title=__doc__)

@@ -330,6 +330,60 @@ static void test_close_with_queue(void **state)
 	assert_true(vhost_channel_sending(&p->channel));
 }
 
+/* What was received stays in the socket, with its fds, for another channel; consume() goes on where
+ * a process has died. */
+static void test_stays(void **state)
+{
+	struct pair *p = *state;
+	struct small a = make_small(VHOST_USER_SET_VRING_KICK, 1);
+	struct small b = make_small(VHOST_USER_SET_VRING_CALL, 2);
+	struct vhost_message got;
+	struct vhost_channel other;
+	struct error err;
+	int fd = eventfd(0, EFD_CLOEXEC), left;
+	socklen_t len = sizeof(left);
+	char byte;
+
+	assert_int_equal(vhost_channel_let_stay(&p->channel), 0);
+	for (size_t i = 0; i < sizeof(a); i++) {
+		assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), 0);
+		send_all(p->peer, (char *)&a + i, 1, &fd, i == 0);
+	}
+	send_all(p->peer, &b, sizeof(b), &fd, 1);
+	close(fd);
+	for (int round = 0; round < 2; round++) {
+		/* another process looks from the beginning */
+		assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), 1);
+		assert_int_equal(got.header.request, VHOST_USER_SET_VRING_KICK);
+		assert_int_equal(got.n_fds, 1);
+		assert_false(got.fds_lost);
+		vhost_message_close_fds(&got);
+		vhost_channel_init(&other, dup(p->channel.fd));
+		vhost_channel_close(&p->channel);
+		p->channel = other;
+		p->channel.out_end = &p->channel.out;
+		if (!round)
+			assert_int_equal(vhost_channel_let_stay(&p->channel), 0);
+	}
+	/* one dies while it takes it out */
+	assert_int_equal(recv(p->channel.fd, &byte, 1, 0), 1);
+	assert_int_equal(getsockopt(p->channel.fd, SOL_SOCKET, SO_PEEK_OFF, &left, &len), 0);
+	assert_int_equal(left, sizeof(a) - 1);
+	assert_int_equal(vhost_channel_consume(&p->channel), 0);
+	assert_int_equal(vhost_channel_consume(&p->channel), 0);
+	assert_int_equal(vhost_channel_let_stay(&p->channel), 0);
+	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), 1);
+	assert_int_equal(got.header.request, VHOST_USER_SET_VRING_CALL);
+	assert_int_equal(got.payload.u64, 2);
+	assert_int_equal(got.n_fds, 1);
+	assert_false(got.fds_lost);
+	vhost_message_close_fds(&got);
+	assert_int_equal(vhost_channel_consume(&p->channel), 0);
+	close(p->peer);
+	p->peer = -1;
+	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), -ECONNRESET);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -345,6 +399,7 @@ int main(void)
 		T(test_send),
 		T(test_slow_reader),
 		T(test_close_with_queue),
+		T(test_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

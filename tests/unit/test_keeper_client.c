@@ -89,9 +89,12 @@ static int on_look(void *owner, bool *asleep)
 	return 77;
 }
 
-static const struct keeper_client_ops client_ops = {
-	.lost = on_lost, .told = ignore, .leave = ignore, .refused = on_refused, .look = on_look
-};
+static const struct keeper_client_ops client_ops = { .lost = on_lost,
+						     .told = ignore,
+						     .leave = ignore,
+						     .replaced = ignore,
+						     .refused = on_refused,
+						     .look = on_look };
 
 static void expect_told(struct world *w, const char *what)
 {

@@ -1,88 +1,103 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the service manager hears, by a path, by a name of the abstract kind, and when there is
- * none.
- */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+/* What the service manager is told, and what it leaves in the environment. */
+#include <fcntl.h>
 
-#include <cmocka.h>
-
-#include "base/log.h"
-#include "fds.h"
 #include "keeper/manager.h"
+#include "notify_socket.h"
 
-/* A manager that listens at @path, in which '@' stands for a zero byte at the front. */
-static int listen_at(const char *path)
+static void test_nobody(void **state)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int first;
+	char **names;
 
-	memcpy(addr.sun_path, path, strlen(path));
-	if (*path == '@')
-		*addr.sun_path = 0;
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr,
-			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))),
-			 0);
-	setenv("NOTIFY_SOCKET", path, true);
-	return fd;
-}
-
-static void hears(int fd, const char *what)
-{
-	char text[64] = { 0 };
-
-	manager_notify(what);
-	assert_int_equal(recv(fd, text, sizeof(text), 0), strlen(what));
-	assert_string_equal(text, what);
-	close(fd);
+	unsetenv("NOTIFY_SOCKET");
+	manager_notify("READY=1");
+	assert_int_equal(manager_store("a", 0), 0);
+	assert_int_equal(manager_stored(&first, &names), 0);
+	assert_null(names);
+	assert_int_equal(manager_watchdog_ms(), 0);
 }
 
 static void test_tells(void **state)
 {
-	char path[64];
-	unsigned n = count_fds();
+	int fd = open_notify_socket();
+	bool with_fd;
 
-	snprintf(path, sizeof(path), "/tmp/vireo-manager-%d", getpid());
-	hears(listen_at(path), "READY=1");
-	manager_notify("STOPPING=1"); /* it is there no more: that is logged */
-	unlink(path);
-	manager_notify("STOPPING=1");
-	snprintf(path, sizeof(path), "@vireo-manager-%d", getpid());
-	hears(listen_at(path), "STOPPING=1");
-	assert_int_equal(count_fds(), n);
+	manager_notify("READY=1");
+	assert_string_equal(hear(fd, &with_fd), "READY=1");
+	assert_false(with_fd);
+	assert_int_equal(manager_store("a1", 0), 0);
+	assert_string_equal(hear(fd, &with_fd), "FDSTORE=1\nFDPOLL=0\nFDNAME=a1");
+	assert_true(with_fd);
+	manager_unstore("a1");
+	assert_string_equal(hear(fd, &with_fd), "FDSTOREREMOVE=1\nFDNAME=a1");
+	assert_false(with_fd);
+	assert_string_equal(hear(fd, &with_fd), "");
+	close_notify_socket(fd);
 }
 
-/* None, or a name that no socket can have. */
-static void test_nobody(void **state)
+static void test_manager_that_is_gone(void **state)
 {
-	static char name[200];
-	unsigned n = count_fds();
-
+	setenv("NOTIFY_SOCKET", "/nowhere/at/all", 1);
+	assert_int_equal(manager_store("a", 0), -ENOENT);
 	unsetenv("NOTIFY_SOCKET");
-	manager_notify("READY=1");
-	setenv("NOTIFY_SOCKET", "", true);
-	manager_notify("READY=1");
-	memset(name, 'x', sizeof(name) - 1);
-	setenv("NOTIFY_SOCKET", name, true);
-	manager_notify("READY=1");
-	assert_int_equal(count_fds(), n);
+}
+
+static void set_listen(const char *pid, const char *n, const char *names)
+{
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", n, 1);
+	if (names)
+		setenv("LISTEN_FDNAMES", names, 1);
+}
+
+static void test_stored(void **state)
+{
+	char pid[16], **names;
+	int first;
+
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	set_listen(pid, "3", "a:bc:");
+	assert_int_equal(manager_stored(&first, &names), 3);
+	assert_int_equal(first, 3);
+	assert_string_equal(names[0], "a");
+	assert_string_equal(names[1], "bc");
+	assert_string_equal(names[2], "");
+	free(names);
+	assert_null(getenv("LISTEN_FDS"));
+
+	set_listen(pid, "2", "only");
+	assert_int_equal(manager_stored(&first, &names), 2);
+	assert_string_equal(names[0], "only");
+	assert_string_equal(names[1], "");
+	free(names);
+
+	set_listen("1", "2", "a:b"); /* another process's */
+	assert_int_equal(manager_stored(&first, &names), 0);
+	set_listen(pid, "no number", NULL);
+	assert_int_equal(manager_stored(&first, &names), 0);
+}
+
+static void test_watchdog(void **state)
+{
+	setenv("WATCHDOG_USEC", "3000000", 1);
+	assert_int_equal(manager_watchdog_ms(), 1500);
+	setenv("WATCHDOG_PID", "1", 1);
+	assert_int_equal(manager_watchdog_ms(), 0);
+	manager_hide();
+	assert_null(getenv("WATCHDOG_USEC"));
+	assert_int_equal(manager_watchdog_ms(), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tells),
 		cmocka_unit_test(test_nobody),
+		cmocka_unit_test(test_tells),
+		cmocka_unit_test(test_manager_that_is_gone),
+		cmocka_unit_test(test_stored),
+		cmocka_unit_test(test_watchdog),
 	};
 
-	log_set_level("keeper", "error", NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -164,7 +164,7 @@ static void test_table(void **state)
 		assert_true(rule->index == VHOST_NO_INDEX || rule->size_min >= 8);
 		assert_true(rule->disturbs != VHOST_DISTURBS_VRING || rule->index);
 	}
-	assert_int_equal(n, 31);
+	assert_int_equal(n, 33);
 	assert_null(vhost_message_rule(VHOST_USER_POSTCOPY_LISTEN));
 }
 

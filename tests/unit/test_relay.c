@@ -8,6 +8,7 @@
 /* The keeper, its files, and the other end of its link. */
 struct world {
 	struct event_base *base;
+	struct keeper_table *table;
 	struct keeper_relay *relay;
 	struct keeper_link *link;
 	int process; /* the switch's end */
@@ -71,7 +72,8 @@ static int setup(void **state)
 	for (int i = 0; i < 2; i++)
 		snprintf(w.paths[i], sizeof(w.paths[i]), "%s/%d.sock", w.dir, i);
 	w.base = event_base_new();
-	w.relay = keeper_relay_create(w.base);
+	w.table = keeper_table_create();
+	w.relay = keeper_relay_create(w.base, w.table);
 	begin_process(&w);
 	*state = &w;
 	return 0;
@@ -84,6 +86,7 @@ static int teardown(void **state)
 	if (w->link)
 		die(w);
 	keeper_relay_destroy(w->relay);
+	keeper_table_destroy(w->table);
 	event_base_free(w->base);
 	assert_int_equal(rmdir(w->dir), 0);
 	assert_int_equal(count_fds(), w->n_fds);

@@ -14,6 +14,7 @@
 /* Both sides, each with a loop of its own, and a front-end. */
 struct world {
 	struct event_base *keeper_base, *base;
+	struct keeper_table *table;
 	struct keeper_relay *relay;
 	struct keeper_link *link;
 	struct keeper_client *client;
@@ -122,7 +123,7 @@ static void ignore(void *owner)
 }
 
 static const struct keeper_client_ops client_ops = {
-	.lost = on_lost, .told = ignore, .leave = ignore, .refused = on_refused
+	.lost = on_lost, .told = ignore, .leave = ignore, .replaced = ignore, .refused = on_refused
 };
 
 /* Waits for the keeper, which runs beside it meanwhile. */
@@ -289,7 +290,8 @@ static void open_world(struct world *w)
 	snprintf(w->path, sizeof(w->path), "%s/vm.sock", w->dir);
 	w->keeper_base = event_base_new();
 	w->base = event_base_new();
-	w->relay = keeper_relay_create(w->keeper_base);
+	w->table = keeper_table_create();
+	w->relay = keeper_relay_create(w->keeper_base, w->table);
 	w->mem_fd = memfd_create("guest", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(w->mem_fd, MEM_SIZE), 0);
 }
@@ -300,6 +302,7 @@ static void close_world(struct world *w)
 	close(w->peer);
 	close(w->mem_fd);
 	keeper_relay_destroy(w->relay);
+	keeper_table_destroy(w->table);
 	event_base_free(w->keeper_base);
 	event_base_free(w->base);
 	rcu_drain();
