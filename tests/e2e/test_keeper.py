@@ -285,6 +285,14 @@ def is_answered(sock):
     return len(sock.recv(100)) == 20
 
 
+def is_closed(connection):
+    """Whether nothing comes but the end; a reset when the other side had something left to read."""
+    try:
+        return connection.recv(100) == b""
+    except ConnectionResetError:
+        return True
+
+
 def a_message_that_makes_it_crash(lab):
     """It is not handed out for ever: its connection is closed, and others go on."""
     flag = lab.dir / "crash"
@@ -295,7 +303,7 @@ def a_message_that_makes_it_crash(lab):
     expect(is_answered(evil) and is_answered(good), "front-ends are not served")
     flag.touch()
     send_call_fd(evil)
-    expect(evil.recv(100) == b"", "the message was answered")
+    expect(is_closed(evil), "the message was answered")
     expect(is_answered(good), "the other front-end is not served")
     switch.find()
     why = switch.port("evil").get("last_error", "")
@@ -307,7 +315,7 @@ def a_message_that_makes_it_crash(lab):
     # a third time, and the port is to blame
     flag.touch()
     send_call_fd(evil)
-    expect(evil.recv(100) == b"", "the message was answered")
+    expect(is_closed(evil), "the message was answered")
     expect(is_answered(good), "the other front-end is not served")
     switch.find()
     expect(switch.port("evil").get("quarantined"), "it is not in quarantine")
