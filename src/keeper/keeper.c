@@ -21,6 +21,7 @@
 #include "keeper/belongings.h"
 #include "keeper/keeper.h"
 #include "keeper/manager.h"
+#include "keeper/private.h"
 #include "keeper/process.h"
 #include "keeper/relay.h"
 #include "keeper/watchdog.h"
@@ -28,53 +29,10 @@
 #define WELL_NS (250 * NSEC_PER_MSEC) /* a process that served so long was well */
 #define BACKOFF_MIN_MS 100 /* before the third start in a row, doubled for each behind it */
 #define BACKOFF_MAX_MS 5000
-#define STOP_MS 10000	/* for the switch to end when it is told to */
-#define CLOSED_MS 1000	/* for a process to end that has closed its link */
-#define UPGRADE_MS 5000 /* for each step of an upgrade */
-#define SIGNAL_CHILD 3	/* among the keeper's signals */
+#define STOP_MS 10000  /* for the switch to end when it is told to */
+#define CLOSED_MS 1000 /* for a process to end that has closed its link */
 
 LOG_MODULE("keeper");
-
-/* How far another program is on its way to be the keeper. */
-enum exchange {
-	EXCHANGE_NONE,
-	EXCHANGE_TRIES, /* a process of it is to say that it could */
-	EXCHANGE_ABLE,	/* it has said so */
-	EXCHANGE_WAITS, /* until nothing is halfway */
-};
-
-struct keeper {
-	struct event_base *base;
-	char **argv;
-	struct keeper_table *table; /* all that another keeper must know */
-	struct keeper_relay *relay;
-	struct process now;	   /* serves; its program is what is started again */
-	struct process next;	   /* is to take its place; it has no more than said hello */
-	int fallback_fd;	   /* the program before that of now, until this serves; -1: none */
-	pid_t leaver;		   /* has left, and ends; 0: none */
-	bool leaving;		   /* the process now was told to leave */
-	struct watchdog *watchdog; /* of the process now; NULL: it may hang */
-	enum exchange exchange;
-	unsigned n_waits; /* ms, about, of an exchange */
-	struct held *held;
-	int config_fd; /* -1: none */
-	bool ready, ever_ready, stopping;
-	bool reload;	    /* as soon as it is ready: before, SIGHUP would be its end */
-	uint64_t died_ns;   /* when the last process was found dead, or told to leave; 0: never */
-	struct hurry hurry; /* of this thread, between processes */
-	uint32_t n_crashes;
-	unsigned n_quick; /* crashes in a row that came soon */
-	struct event *signals[SIGNAL_CHILD + 1];
-	struct event *start_timer, *stop_timer, *upgrade_timer, *watchdog_timer;
-	int status; /* of the last process, for exit() */
-};
-
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
 
 static PRINTF_LIKE(1, 2) void tell_manager(const char *format, ...)
 {
@@ -89,8 +47,7 @@ static PRINTF_LIKE(1, 2) void tell_manager(const char *format, ...)
 
 /* ---- packets to a process */
 
-/* @rc: 0 or -errno. */
-static void send_text(struct process *p, enum keeper_kind kind, int rc, const char *text)
+void keeper_send_text(struct process *p, enum keeper_kind kind, int rc, const char *text)
 {
 	struct keeper_packet packet;
 
@@ -113,8 +70,7 @@ static void send_held(struct keeper *k)
 	}
 }
 
-/* Gives the process all that there is from those before it. */
-static void give_all(struct keeper *k)
+void keeper_give_all(struct keeper *k)
 {
 	struct keeper_packet p;
 
@@ -132,16 +88,13 @@ static void give_all(struct keeper *k)
 
 /* ---- processes */
 
-static const struct keeper_link_ops link_ops;
-
 /* One that is to serve. */
 static int start_process(struct process *p)
 {
-	return process_start(p, p->keeper->argv, -1, p->keeper->base, &link_ops);
+	return process_start(p, p->keeper->argv, -1, p->keeper->base, &keeper_switch_ops);
 }
 
-/* Nothing is known of the process that serves any more. */
-static void forget_now(struct keeper *k)
+void keeper_forget_now(struct keeper *k)
 {
 	watchdog_end(k->watchdog);
 	process_forget(&k->now);
@@ -162,9 +115,8 @@ static void start_later(struct keeper *k)
 	event_add(k->start_timer, &tv);
 }
 
-static void on_start(evutil_socket_t fd, short what, void *arg)
+void keeper_start_switch(struct keeper *k)
 {
-	struct keeper *k = arg;
 	int rc = start_process(&k->now);
 
 	k->ready = false;
@@ -173,165 +125,6 @@ static void on_start(evutil_socket_t fd, short what, void *arg)
 	log_error("cannot start the switch process: %s", strerror(-rc));
 	k->n_quick++;
 	start_later(k);
-}
-
-/* ---- upgrades */
-
-/* @rc: 0, or why not as -errno. */
-static void end_upgrade(struct keeper *k, int rc, const char *why)
-{
-	event_del(k->upgrade_timer);
-	process_end(&k->next);
-	close_fd(&k->next.exe_fd);
-	k->exchange = EXCHANGE_NONE;
-	if (!rc)
-		return;
-	log_error("no upgrade: %s", why);
-	if (k->leaving)
-		return; /* it cannot go on: one like it is started when it has left */
-	keeper_relay_freeze(k->relay, false);
-	if (k->now.link)
-		send_text(&k->now, KEEPER_REFUSED, rc, why);
-}
-
-/* Another program is to be the switch, or, with @keeper, the keeper. */
-static void start_upgrade(struct keeper *k, const char *path, bool keeper)
-{
-	static const struct timeval patience = { .tv_sec = UPGRADE_MS / 1000 };
-	struct error err = { "" };
-	int rc;
-
-	if (k->next.pid || k->leaving || k->leaver || k->exchange) {
-		send_text(&k->now, KEEPER_REFUSED, -EBUSY, "another upgrade is on its way");
-		return;
-	}
-	log_info("upgrade%s to %s", keeper ? " of the keeper" : "", path);
-	if (keeper && !keeper_table_whole(k->table)) {
-		end_upgrade(k, -ECANCELED, "the keeper cannot be replaced: its log tells why");
-		return;
-	}
-	k->next.exe_fd = process_open_program(path, &err);
-	if (k->next.exe_fd < 0) {
-		end_upgrade(k, k->next.exe_fd, err.text);
-		return;
-	}
-	k->exchange = keeper ? EXCHANGE_TRIES : EXCHANGE_NONE;
-	rc = process_start(&k->next, k->argv, keeper ? keeper_table_own_fd(k->table) : -1, k->base,
-			   &link_ops);
-	if (rc) {
-		end_upgrade(k, rc, strerror(-rc));
-		return;
-	}
-	event_add(k->upgrade_timer, &patience);
-}
-
-/* The next process can run: the one that serves is told to leave. */
-static void next_is_here(struct keeper *k)
-{
-	static const struct timeval patience = { .tv_sec = UPGRADE_MS / 1000 };
-
-	keeper_relay_freeze(k->relay, true);
-	watchdog_end(k->watchdog); /* there is patience, but no more than this */
-	hurry_begin(&k->hurry, pthread_self());
-	k->leaving = true;
-	k->died_ns = clock_ns();
-	send_text(&k->now, KEEPER_LEAVE, 0, "");
-	event_add(k->upgrade_timer, &patience);
-}
-
-/* The process that served has stopped: the next one goes on, or one like it. */
-static void has_left(struct keeper *k)
-{
-	event_del(k->stop_timer);
-	keeper_relay_attach(k->relay, NULL);
-	k->leaving = k->ready = false;
-	k->leaver = k->now.pid;
-	forget_now(k);
-	if (!k->next.pid) {
-		on_start(-1, 0, k);
-		return;
-	}
-	close_fd(&k->fallback_fd);
-	k->fallback_fd = k->now.exe_fd;
-	k->now = k->next;
-	keeper_link_set_owner(k->now.link, &k->now);
-	k->next.link = NULL;
-	k->next.pid = 0;
-	k->next.exe_fd = -1;
-	belongings_set(k->table, TABLE_PROGRAM, k->now.exe_fd);
-	belongings_set_process(k->table, k->now.pid);
-	give_all(k);
-}
-
-/* ---- another keeper */
-
-/* Becomes the other program. Returns only when that fails. */
-static int become(struct keeper *k)
-{
-	struct table_life *life = keeper_table_life(k->table);
-	int rc, link_fd = keeper_link_fd(k->now.link);
-	sigset_t signals, before;
-
-	/* signals wait for the other program, SIGCHLD too */
-	sigfillset(&signals);
-	sigprocmask(SIG_BLOCK, &signals, &before);
-	keeper_relay_save(k->relay);
-	life->n_crashes = k->n_crashes;
-	life->link_fd = link_fd;
-	fcntl(link_fd, F_SETFD, 0);
-	keeper_table_bequeath(k->table, true);
-	rc = process_become(k->next.exe_fd, k->argv, keeper_table_own_fd(k->table));
-	keeper_table_bequeath(k->table, false);
-	fcntl(link_fd, F_SETFD, FD_CLOEXEC);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	return rc;
-}
-
-/* Whether nothing is halfway. */
-static bool may_be_replaced(const struct keeper *k)
-{
-	return k->ready && !k->leaver && !k->reload && !k->stopping && k->now.link &&
-	       keeper_link_fd(k->now.link) >= 0 && keeper_relay_quiet(k->relay);
-}
-
-/* The program that was tried takes this one's place as soon as it may. */
-static void replace_soon(struct keeper *k)
-{
-	static const struct timeval soon = { .tv_usec = 1000 };
-
-	if (may_be_replaced(k)) {
-		int rc = become(k);
-
-		end_upgrade(k, rc, strerror(-rc));
-	} else if (++k->n_waits > UPGRADE_MS) {
-		end_upgrade(k, -ETIMEDOUT, "the switch is too busy");
-	} else {
-		event_add(k->upgrade_timer, &soon);
-	}
-}
-
-static void next_is_able(struct keeper *k)
-{
-	process_end(&k->next);
-	k->exchange = EXCHANGE_WAITS;
-	k->n_waits = 0;
-	keeper_relay_freeze(k->relay, true);
-	replace_soon(k);
-}
-
-static void on_upgrade_late(evutil_socket_t fd, short what, void *arg)
-{
-	struct keeper *k = arg;
-
-	if (k->exchange == EXCHANGE_WAITS) {
-		replace_soon(k);
-	} else if (k->next.pid && !k->leaving) {
-		end_upgrade(k, -ETIMEDOUT, "the new program does not start in time");
-	} else if (k->leaving || !k->ready) {
-		log_error("upgrade: process %d takes too long: killing it", k->now.pid);
-		if (k->now.pid)
-			kill(k->now.pid, SIGKILL);
-	}
 }
 
 /* ---- packets of a process */
@@ -396,7 +189,7 @@ static void take_bell(struct keeper *k, struct keeper_packet *p)
 static void packet_of_next(struct keeper *k, uint32_t kind)
 {
 	if (kind == KEEPER_HELLO && !k->leaving && !k->exchange)
-		next_is_here(k);
+		keeper_next_is_here(k);
 	if (kind == KEEPER_ABLE && k->exchange == EXCHANGE_TRIES) {
 		k->exchange = EXCHANGE_ABLE; /* its link goes, and that not from here */
 		event_active(k->start_timer, EV_TIMEOUT, 0);
@@ -418,7 +211,7 @@ static void on_packet(void *owner, struct keeper_packet *p)
 	switch (p->header.kind) {
 	case KEEPER_HELLO:
 		belongings_set_process(k->table, k->now.pid); /* it may touch rings from here */
-		give_all(k);
+		keeper_give_all(k);
 		break;
 	case KEEPER_READY:
 		become_ready(k);
@@ -438,7 +231,7 @@ static void on_packet(void *owner, struct keeper_packet *p)
 		break;
 	case KEEPER_UPGRADE:
 	case KEEPER_REPLACE:
-		start_upgrade(k, p->text, p->header.kind == KEEPER_REPLACE);
+		keeper_start_upgrade(k, p->text, p->header.kind == KEEPER_REPLACE);
 		break;
 	case KEEPER_LEFT:
 		if (k->leaving)
@@ -488,7 +281,7 @@ static void on_sends(void *owner)
 		watchdog_stir(process->keeper->watchdog);
 }
 
-static const struct keeper_link_ops link_ops = {
+const struct keeper_link_ops keeper_switch_ops = {
 	.packet = on_packet, .writable = on_writable, .closed = on_closed, .sends = on_sends
 };
 
@@ -500,8 +293,8 @@ static bool ended(struct keeper *k, int status)
 	char text[64];
 
 	keeper_relay_attach(k->relay, NULL);
-	forget_now(k);
-	end_upgrade(k, k->next.pid ? -ECANCELED : 0, "the switch process died meanwhile");
+	keeper_forget_now(k);
+	keeper_end_upgrade(k, k->next.pid ? -ECANCELED : 0, "the switch process died meanwhile");
 	k->leaving = false;
 	k->status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 	if (k->stopping || (WIFEXITED(status) && !WEXITSTATUS(status)))
@@ -543,7 +336,7 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 		k->next.pid = 0;
 		keeper_link_drain(k->next.link);
 		if (k->exchange != EXCHANGE_ABLE) /* who has said so may go */
-			end_upgrade(k, -ENOEXEC, process_ending(status, text, sizeof(text)));
+			keeper_end_upgrade(k, -ENOEXEC, process_ending(status, text, sizeof(text)));
 	}
 	if (!k->now.pid || waitpid(k->now.pid, &status, WNOHANG | WUNTRACED) != k->now.pid)
 		return;
@@ -565,11 +358,11 @@ static void on_start_timer(evutil_socket_t fd, short what, void *arg)
 	struct keeper *k = arg;
 
 	if (k->exchange == EXCHANGE_ABLE)
-		next_is_able(k);
+		keeper_next_is_able(k);
 	else if (k->leaving && k->now.pid)
-		has_left(k);
+		keeper_has_left(k);
 	else if (!k->now.pid)
-		on_start(-1, 0, k);
+		keeper_start_switch(k);
 }
 
 /* ---- signals */
@@ -642,7 +435,7 @@ static int add_events(struct keeper *k)
 	}
 	k->start_timer = evtimer_new(k->base, on_start_timer, k);
 	k->stop_timer = evtimer_new(k->base, on_impatient, k);
-	k->upgrade_timer = evtimer_new(k->base, on_upgrade_late, k);
+	k->upgrade_timer = evtimer_new(k->base, keeper_upgrade_late, k);
 	if (!k->start_timer || !k->stop_timer || !k->upgrade_timer)
 		return -ENOMEM;
 	return add_watchdog(k);
@@ -712,7 +505,7 @@ static int go_on_after_exchange(struct keeper *k)
 	keeper_relay_restore(k->relay, true);
 	k->now.pid = belongings_process(k->table, &pidfd);
 	close_fd(&pidfd);
-	k->now.link = keeper_link_create(life->link_fd, k->base, &link_ops, &k->now);
+	k->now.link = keeper_link_create(life->link_fd, k->base, &keeper_switch_ops, &k->now);
 	if (!k->now.link || !k->now.pid)
 		return -ENOMEM;
 	k->now.started_ns = clock_ns();
@@ -792,10 +585,10 @@ static void free_event(struct event *e)
 static void stop(struct keeper *k)
 {
 	if (k->base)
-		end_upgrade(k, 0, NULL);
+		keeper_end_upgrade(k, 0, NULL);
 	keeper_relay_destroy(k->relay);
 	keeper_table_destroy(k->table);
-	forget_now(k);
+	keeper_forget_now(k);
 	held_clear(&k->held);
 	for (size_t i = 0; i < ARRAY_SIZE(k->signals); i++)
 		free_event(k->signals[i]);

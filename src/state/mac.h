@@ -30,7 +30,7 @@
 
 struct mac_table;
 
-#define MAC_KEPT_VERSION 1 /* of what mac_table_create_kept() leaves: slots as they are below */
+#define MAC_KEPT_VERSION 1u /* of what mac_table_create_kept() leaves: slots as they are below */
 
 /* An entry as it is in the table: open to those who keep a struct mac_ref. */
 struct mac_slot {

@@ -771,9 +771,7 @@ struct vhost_user_inflight frontend_inflight(const struct frontend *fe, int *fd)
 
 int frontend_ask(struct frontend *fe, uint32_t request, const void *payload, size_t size, int fd)
 {
-	if (fe->phase != PHASE_UP)
-		return -ENOTCONN;
-	return say(fe, request, payload, size, &fd, fd >= 0 ? 1 : 0);
+	return fe->phase == PHASE_UP ? say(fe, request, payload, size, &fd, fd >= 0) : -ENOTCONN;
 }
 
 uint64_t frontend_features(const struct frontend *fe)

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Another program takes the place of the switch process, or of the keeper. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "keeper/private.h"
+
+#define UPGRADE_MS 5000 /* for each step of an upgrade */
+
+LOG_MODULE("keeper");
+
+/* ---- of the switch process */
+
+void keeper_end_upgrade(struct keeper *k, int rc, const char *why)
+{
+	event_del(k->upgrade_timer);
+	process_end(&k->next);
+	close_fd(&k->next.exe_fd);
+	k->exchange = EXCHANGE_NONE;
+	if (!rc)
+		return;
+	log_error("no upgrade: %s", why);
+	if (k->leaving)
+		return; /* it cannot go on: one like it is started when it has left */
+	keeper_relay_freeze(k->relay, false);
+	if (k->now.link)
+		keeper_send_text(&k->now, KEEPER_REFUSED, rc, why);
+}
+
+void keeper_start_upgrade(struct keeper *k, const char *path, bool keeper)
+{
+	static const struct timeval patience = { .tv_sec = UPGRADE_MS / 1000 };
+	struct error err = { "" };
+	int rc;
+
+	if (k->next.pid || k->leaving || k->leaver || k->exchange) {
+		keeper_send_text(&k->now, KEEPER_REFUSED, -EBUSY, "another upgrade is on its way");
+		return;
+	}
+	log_info("upgrade%s to %s", keeper ? " of the keeper" : "", path);
+	if (keeper && !keeper_table_whole(k->table)) {
+		keeper_end_upgrade(k, -ECANCELED,
+				   "the keeper cannot be replaced: its log tells why");
+		return;
+	}
+	k->next.exe_fd = process_open_program(path, &err);
+	if (k->next.exe_fd < 0) {
+		keeper_end_upgrade(k, k->next.exe_fd, err.text);
+		return;
+	}
+	k->exchange = keeper ? EXCHANGE_TRIES : EXCHANGE_NONE;
+	rc = process_start(&k->next, k->argv, keeper ? keeper_table_own_fd(k->table) : -1, k->base,
+			   &keeper_switch_ops);
+	if (rc) {
+		keeper_end_upgrade(k, rc, strerror(-rc));
+		return;
+	}
+	event_add(k->upgrade_timer, &patience);
+}
+
+void keeper_next_is_here(struct keeper *k)
+{
+	static const struct timeval patience = { .tv_sec = UPGRADE_MS / 1000 };
+
+	keeper_relay_freeze(k->relay, true);
+	watchdog_end(k->watchdog); /* there is patience, but no more than this */
+	hurry_begin(&k->hurry, pthread_self());
+	k->leaving = true;
+	k->died_ns = clock_ns();
+	keeper_send_text(&k->now, KEEPER_LEAVE, 0, "");
+	event_add(k->upgrade_timer, &patience);
+}
+
+void keeper_has_left(struct keeper *k)
+{
+	event_del(k->stop_timer);
+	keeper_relay_attach(k->relay, NULL);
+	k->leaving = k->ready = false;
+	k->leaver = k->now.pid;
+	keeper_forget_now(k);
+	if (!k->next.pid) {
+		keeper_start_switch(k);
+		return;
+	}
+	close_fd(&k->fallback_fd);
+	k->fallback_fd = k->now.exe_fd;
+	k->now = k->next;
+	keeper_link_set_owner(k->now.link, &k->now);
+	k->next.link = NULL;
+	k->next.pid = 0;
+	k->next.exe_fd = -1;
+	belongings_set(k->table, TABLE_PROGRAM, k->now.exe_fd);
+	belongings_set_process(k->table, k->now.pid);
+	keeper_give_all(k);
+}
+
+/* ---- of the keeper */
+
+/* Becomes the other program. Returns only when that fails. */
+static int become(struct keeper *k)
+{
+	struct table_life *life = keeper_table_life(k->table);
+	int rc, link_fd = keeper_link_fd(k->now.link);
+	sigset_t signals, before;
+
+	/* signals wait for the other program, SIGCHLD too */
+	sigfillset(&signals);
+	sigprocmask(SIG_BLOCK, &signals, &before);
+	keeper_relay_save(k->relay);
+	life->n_crashes = k->n_crashes;
+	life->link_fd = link_fd;
+	fcntl(link_fd, F_SETFD, 0);
+	keeper_table_bequeath(k->table, true);
+	rc = process_become(k->next.exe_fd, k->argv, keeper_table_own_fd(k->table));
+	keeper_table_bequeath(k->table, false);
+	fcntl(link_fd, F_SETFD, FD_CLOEXEC);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return rc;
+}
+
+/* Whether nothing is halfway. */
+static bool may_be_replaced(const struct keeper *k)
+{
+	return k->ready && !k->leaver && !k->reload && !k->stopping && k->now.link &&
+	       keeper_link_fd(k->now.link) >= 0 && keeper_relay_quiet(k->relay);
+}
+
+/* The program that was tried takes this one's place as soon as it may. */
+static void replace_soon(struct keeper *k)
+{
+	static const struct timeval soon = { .tv_usec = 1000 };
+
+	if (may_be_replaced(k)) {
+		int rc = become(k);
+
+		keeper_end_upgrade(k, rc, strerror(-rc));
+	} else if (++k->n_waits > UPGRADE_MS) {
+		keeper_end_upgrade(k, -ETIMEDOUT, "the switch is too busy");
+	} else {
+		event_add(k->upgrade_timer, &soon);
+	}
+}
+
+void keeper_next_is_able(struct keeper *k)
+{
+	process_end(&k->next);
+	k->exchange = EXCHANGE_WAITS;
+	k->n_waits = 0;
+	keeper_relay_freeze(k->relay, true);
+	replace_soon(k);
+}
+
+void keeper_upgrade_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct keeper *k = arg;
+
+	if (k->exchange == EXCHANGE_WAITS) {
+		replace_soon(k);
+	} else if (k->next.pid && !k->leaving) {
+		keeper_end_upgrade(k, -ETIMEDOUT, "the new program does not start in time");
+	} else if (k->leaving || !k->ready) {
+		log_error("upgrade: process %d takes too long: killing it", k->now.pid);
+		if (k->now.pid)
+			kill(k->now.pid, SIGKILL);
+	}
+}
