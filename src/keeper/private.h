@@ -47,6 +47,7 @@ struct keeper {
 	int status; /* of the last process, for exit() */
 };
 
+/* Closes, and forgets: -1. */
 static inline void close_fd(int *fd)
 {
 	if (*fd >= 0)
