@@ -230,7 +230,7 @@ static void kills(struct world *w, uint64_t features, bool keeper)
 	for (unsigned i = 0; i < 2; i++)
 		plug(w, i, features);
 	await_guests(w);
-	for (unsigned i = 0; i < scaled(12); i++)
+	for (unsigned i = 0; i < scaled(4); i++)
 		(keeper ? kill_switch_under_load : kill_under_load)(w);
 	drain(w);
 	all_must_come(w, 0);
@@ -238,7 +238,7 @@ static void kills(struct world *w, uint64_t features, bool keeper)
 	drain(w);
 	check(w);
 	check_queues(w);
-	print_message("%u kills, %llu and %llu frames sent, %llu and %llu received\n", scaled(12),
+	print_message("%u kills, %llu and %llu frames sent, %llu and %llu received\n", scaled(4),
 		      (unsigned long long)w->sent[0], (unsigned long long)w->sent[1],
 		      (unsigned long long)w->received[1], (unsigned long long)w->received[0]);
 	for (unsigned i = 0; i < 2; i++)

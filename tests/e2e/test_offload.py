@@ -22,13 +22,13 @@ def guest(lab, name, net):
 
 
 class Flow:
-    """TCP for two seconds, and the mean size of what was counted meanwhile."""
+    """TCP for a second, and the mean size of what was counted meanwhile."""
 
     def __init__(self, switch, client, server, to, ports, more=""):
         before = switch.ports()
         server("iperf3 -s -1 -D >/dev/null 2>&1")
         for _ in range(5):
-            status, text = client.status(f"iperf3 -c {to} -J -t 2{more}", 60)
+            status, text = client.status(f"iperf3 -c {to} -J -t 1{more}", 60)
             if status == 0:
                 break
             client("sleep 0.2")

@@ -63,7 +63,7 @@ def kills_at_start_up(lab):
     switch = Service(lab)
     for name in "ab":
         switch.vhost(name)
-    n, times = scaled(8), []
+    n, times = scaled(4), []
     for i in range(n):
         result = bench_load(lab, RINGS[i % 2], "loop", 0.3)
         time.sleep(random.uniform(0.0, 0.03))
@@ -170,7 +170,7 @@ def exchange_under_load(lab, make):
         switch.vhost(name)
     old = switch.pid
     for ring in RINGS:
-        n = scaled(6)
+        n = scaled(3)
         result = bench_load(lab, ring, "loop", 0.5 * n + 1)
         switch.wait_link("a", "b")
         for _ in range(n):
@@ -215,7 +215,7 @@ def exchanges_at_start_up(lab):
     switch = Service(lab)
     for name in "ab":
         switch.vhost(name)
-    for i in range(scaled(8)):
+    for i in range(scaled(4)):
         result = bench_load(lab, RINGS[i % 2], "loop", 0.3)
         time.sleep(random.uniform(0.0, 0.03))
         switch("upgrade", "--keeper", switch.build / "vireod")
