@@ -418,13 +418,14 @@ static void stuck_rx(struct rxq *q, struct batch *batch, struct port_counters *c
 /* A worker that comes to no end is found, and only as long as it does not. */
 static void test_finds_stuck_worker(void **state)
 {
-	struct port_ops ops = dummy_port_ops;
+	static struct port_ops ops; /* as long as the worker */
 	bool asleep = false;
 	struct world w;
 	int stuck;
 
 	start(&w, 2);
 	maker_add(&w.m, 1, 1);
+	ops = dummy_port_ops;
 	ops.rx = stuck_rx;
 	w.m.ports[1].port->ops = &ops;
 	w.m.worker[1][0] = 1;
@@ -438,7 +439,6 @@ static void test_finds_stuck_worker(void **state)
 	assert_false(asleep);
 	__atomic_store_n(&let_go, true, __ATOMIC_RELEASE);
 	UNTIL(&w, !datapath_look(w.dp, &asleep));
-	w.m.ports[1].port->ops = &dummy_port_ops;
 	stop(&w);
 }
 
