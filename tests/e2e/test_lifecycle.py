@@ -5,6 +5,7 @@ How vireod begins and ends, and what vireo says.
 
     vireo ---- control socket ---- vireod ---- vm1.sock, a vhost-user port without front-end
 """
+import errno
 import os
 import signal
 import socket
@@ -41,6 +42,12 @@ def second_daemon_is_refused(lab):
     switch.stop()
 
 
+def is_refused(path):
+    """Whether nobody listens there any more."""
+    with socket.socket(socket.AF_UNIX) as s:
+        return s.connect_ex(str(path)) == errno.ECONNREFUSED
+
+
 def stale_sockets_are_replaced(lab):
     """After a crash the files are still there; a new daemon takes their place."""
     switch = Switch(lab)
@@ -48,7 +55,9 @@ def stale_sockets_are_replaced(lab):
     for pid in switch.pids:
         os.kill(pid, signal.SIGKILL)
     switch.process.wait()
-    expect(path.exists() and (switch.run_dir / "vireod.sock").exists(), "no file is left to replace")
+    control = switch.run_dir / "vireod.sock"
+    expect(path.exists() and control.exists(), "no file is left to replace")
+    wait_for(lambda: is_refused(control), 10, "the end of the switch process")
     switch.start()
     switch.vhost("vm1")
     switch.stop()

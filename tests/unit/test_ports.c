@@ -494,18 +494,21 @@ static json_int_t total(struct rig *rig, const char *object, const char *name)
  * deleted they are in the totals, once. */
 static void test_counters_outlive_process_and_port(void **state)
 {
+	struct view_port_state *left;
 	struct port_counters *c;
 	struct fake_keep f;
 	struct rig rig;
+	size_t len;
 
 	fake_keep_init(&f);
 	next_process(&rig, &f, false);
-	c = rig_find(&rig, "a")->state->counters;
-	c[0].rx_packets = 7;
-	c[1].tx_held = 3;
-	c[1].drops[DROP_tx_held_lost] = 1;
 	switch_destroy(rig.sw);
 	event_base_free(rig.base);
+	left = keep_old_memory(&f.keep, "port/a", &len);
+	left->counters[0].rx_packets = 7;
+	left->counters[1].tx_held = 3;
+	left->counters[1].drops[DROP_tx_held_lost] = 1;
+	keep_unmap(left, len);
 	next_process(&rig, &f, true);
 	c = rig_find(&rig, "a")->state->counters;
 	assert_int_equal(c[0].rx_packets, 7);
