@@ -164,6 +164,7 @@ def taps_stay(lab):
     links = [host("ip", "-o", "link", "show", "dev", f"tap{i}") for i, host in enumerate(hosts)]
     n = scaled(5)
     for _ in range(n):
+        time.sleep(0.3)  # deaths at once would be slowed down
         kill(switch)
         hosts[0]("ping", "-q", "-c", "1", "-W", "2", "10.9.0.2")
     after = [host("ip", "-o", "link", "show", "dev", f"tap{i}") for i, host in enumerate(hosts)]
