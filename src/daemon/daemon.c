@@ -38,7 +38,7 @@ struct daemon {
 	struct event *term, *intr, *hup;
 	struct rpc_server *server;
 	struct methods_context context;
-	struct hurry hurry; /* of this thread, until packets go on */
+	struct hurry hurry; /* of this thread, until packets go on, and before it leaves */
 	int bell_fd;	    /* eventfd by which threads wake the keeper; -1: none */
 	bool upgrading;
 	int upgrade_result; /* of the last attempt that failed, and why */
@@ -148,7 +148,6 @@ static void on_leave(void *owner)
 	struct daemon *d = owner;
 
 	log_info("leaving: another process goes on");
-	hurry_begin(&d->hurry, pthread_self());
 	switch_leave(d->context.sw, on_left, d);
 }
 
@@ -157,6 +156,7 @@ static void on_refused(void *owner, int rc, const char *why)
 	struct daemon *d = owner;
 
 	log_error("no upgrade: %s", why);
+	hurry_end(&d->hurry, pthread_self());
 	d->upgrading = false;
 	d->upgrade_result = error_set(&d->upgrade_error, rc, "%s", why);
 }
@@ -177,10 +177,10 @@ static void on_told(void *owner)
 	uint64_t stopped_ns = keeper_client_start(d->keeper)->died_ns;
 
 	switch_restored(d->context.sw);
-	hurry_end(&d->hurry, pthread_self());
 	if (stopped_ns)
 		log_info("packets go on, %.2f ms after they stopped",
 			 (double)(clock_ns() - stopped_ns) / NSEC_PER_MSEC);
+	hurry_end(&d->hurry, pthread_self()); /* others may have waited for this processor */
 }
 
 static int on_look(void *owner, bool *asleep)
@@ -221,6 +221,8 @@ static int start_upgrade(struct methods_context *context, const char *path, bool
 		return error_set(err, -EBUSY, "another upgrade is on its way");
 	d->upgrading = true;
 	d->upgrade_result = 0;
+	if (!keeper) /* soon, guests will wait until this process has left */
+		hurry_begin(&d->hurry, pthread_self());
 	keeper_client_upgrade(d->keeper, path, keeper);
 	return 0;
 }
