@@ -17,7 +17,7 @@ void scene_message(uint64_t features, bool hangs_up);
 /* Fails when there is a message, or a packet to the keeper, that no process was stepped with. */
 void scene_message_report(void);
 
-/* A MAC table: @n operations. */
+/* A MAC table, with and without room: @n operations on each. */
 void scene_mac(unsigned seed, unsigned n);
 
 /* Batches from one guest's ring to another's through the port code. */

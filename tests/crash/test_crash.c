@@ -76,7 +76,7 @@ static void test_port(void **state)
 
 static void test_mac(void **state)
 {
-	scene_mac(1, scaled(200));
+	scene_mac(1, scaled(100));
 }
 
 static void test_messages(void **state)
@@ -92,7 +92,8 @@ static void test_every_store(void **state)
 	step_report();
 }
 
-int main(void)
+/* With an argument: only tests of that name, which may have wildcards. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_ring, tell_what),
@@ -103,5 +104,7 @@ int main(void)
 		cmocka_unit_test(test_every_store),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
