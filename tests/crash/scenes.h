@@ -22,3 +22,6 @@ void scene_mac(unsigned seed, unsigned n);
 
 /* Batches from one guest's ring to another's through the port code. */
 void scene_port(uint64_t features, uint32_t size, unsigned seed, unsigned n);
+
+/* The same while both guests are migrated. */
+void scene_migration(uint64_t features, uint32_t size, unsigned seed, unsigned n);

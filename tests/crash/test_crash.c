@@ -74,6 +74,14 @@ static void test_port(void **state)
 	run_all(scene_port, PACKED, packed, ARRAY_SIZE(packed), 4);
 }
 
+static void test_migration(void **state)
+{
+	static const uint32_t split[] = { 8 }, packed[] = { 7 };
+
+	run_all(scene_migration, 0, split, ARRAY_SIZE(split), 3);
+	run_all(scene_migration, PACKED, packed, ARRAY_SIZE(packed), 3);
+}
+
 static void test_mac(void **state)
 {
 	scene_mac(1, scaled(100));
@@ -99,6 +107,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(test_ring, tell_what),
 		cmocka_unit_test_teardown(test_inflight, tell_what),
 		cmocka_unit_test_teardown(test_port, tell_what),
+		cmocka_unit_test_teardown(test_migration, tell_what),
 		cmocka_unit_test(test_mac),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_every_store),
