@@ -20,6 +20,9 @@ void scene_message_report(void);
 /* A MAC table, with and without room: @n operations on each. */
 void scene_mac(unsigned seed, unsigned n);
 
+/* Counters of ports that come and go, and are taken over: @n operations. */
+void scene_kept(unsigned seed, unsigned n);
+
 /* Batches from one guest's ring to another's through the port code. */
 void scene_port(uint64_t features, uint32_t size, unsigned seed, unsigned n);
 

@@ -87,6 +87,11 @@ static void test_mac(void **state)
 	scene_mac(1, scaled(100));
 }
 
+static void test_kept(void **state)
+{
+	scene_kept(1, scaled(50));
+}
+
 static void test_messages(void **state)
 {
 	log_set_level("all", "error", NULL);
@@ -109,6 +114,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(test_port, tell_what),
 		cmocka_unit_test_teardown(test_migration, tell_what),
 		cmocka_unit_test(test_mac),
+		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_every_store),
 	};
