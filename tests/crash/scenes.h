@@ -23,6 +23,9 @@ void scene_mac(unsigned seed, unsigned n);
 /* Counters of ports that come and go, and are taken over: @n operations. */
 void scene_kept(unsigned seed, unsigned n);
 
+/* Processes that crash, each for somebody, and those that judge it. */
+void scene_quarantine(void);
+
 /* Batches from one guest's ring to another's through the port code. */
 void scene_port(uint64_t features, uint32_t size, unsigned seed, unsigned n);
 
