@@ -23,6 +23,9 @@ void scene_mac(unsigned seed, unsigned n);
 /* Counters of ports that come and go, and are taken over: @n operations. */
 void scene_kept(unsigned seed, unsigned n);
 
+/* A worker that decides and sends: @n rounds. */
+void scene_forward(unsigned seed, unsigned n);
+
 /* Processes that crash, each for somebody, and those that judge it. */
 void scene_quarantine(void);
 

@@ -92,6 +92,11 @@ static void test_kept(void **state)
 	scene_kept(1, scaled(50));
 }
 
+static void test_forward(void **state)
+{
+	scene_forward(1, scaled(8));
+}
+
 static void test_quarantine(void **state)
 {
 	scene_quarantine();
@@ -120,6 +125,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(test_migration, tell_what),
 		cmocka_unit_test(test_mac),
 		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_forward),
 		cmocka_unit_test(test_quarantine),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_every_store),
