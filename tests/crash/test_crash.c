@@ -97,6 +97,11 @@ static void test_forward(void **state)
 	scene_forward(1, scaled(8));
 }
 
+static void test_tap(void **state)
+{
+	scene_tap();
+}
+
 static void test_quarantine(void **state)
 {
 	scene_quarantine();
@@ -128,6 +133,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_forward),
 		cmocka_unit_test(test_quarantine),
 		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_tap),
 		cmocka_unit_test(test_every_store),
 	};
 
