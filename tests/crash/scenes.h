@@ -26,6 +26,9 @@ void scene_kept(unsigned seed, unsigned n);
 /* A worker that decides and sends: @n rounds. */
 void scene_forward(unsigned seed, unsigned n);
 
+/* A keeper's table, and the end of messages. */
+void scene_table(void);
+
 /* A tap that outlives processes, and a port that sends by it. Enters a network namespace. */
 void scene_tap(void);
 

@@ -97,6 +97,11 @@ static void test_forward(void **state)
 	scene_forward(1, scaled(8));
 }
 
+static void test_table(void **state)
+{
+	scene_table();
+}
+
 static void test_tap(void **state)
 {
 	scene_tap();
@@ -133,6 +138,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_forward),
 		cmocka_unit_test(test_quarantine),
 		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_tap),
 		cmocka_unit_test(test_every_store),
 	};
