@@ -3,9 +3,11 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "base/blame.h"
 #include "base/compiler.h"
+#include "base/store.h"
 
 _Thread_local const char *blame_name;
 
@@ -13,13 +15,29 @@ static const int signals[] = { SIGSEGV, SIGABRT, SIGILL, SIGFPE };
 static struct sigaction before[ARRAY_SIZE(signals)];
 static char *to;
 
+static int noted;
+
+/* The first byte comes last: who dies in here, by a signal that nobody can handle, blames nobody,
+ * and no one whose name begins like this one. */
+static void note(const char *name)
+{
+	size_t len = strnlen(name, BLAME_NAME_MAX - 1);
+
+	for (size_t i = 1; i < len; i++)
+		shared_store(&to[i], name[i]);
+	shared_store(&to[len], 0);
+	store_order();
+	shared_store(&to[0], name[0]);
+}
+
 /* Only what may be called from a signal handler. */
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
-	const char *from = blame_name;
+	const char *name = blame_name;
 
-	for (size_t i = 0; from && from[i] && i < BLAME_NAME_MAX - 1; i++)
-		to[i] = from[i];
+	/* of two threads that crash at once the first: no mixture of both */
+	if (name && !__atomic_exchange_n(&noted, 1, __ATOMIC_RELAXED))
+		note(name);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		if (signals[i] == sig)
 			sigaction(sig, &before[i], NULL);

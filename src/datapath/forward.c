@@ -185,9 +185,7 @@ static bool take_share(struct share *share, const struct spsc *queue, size_t len
 /* Notes what waits for @out where it outlives the process, whose inboxes do not. */
 static void note_held(const struct forwarder *fw, const struct view_port *out)
 {
-	uint64_t *held = &counters(fw, out)->tx_held;
-
-	__atomic_store_n(held, fw->outboxes[out->id].n_waiting, __ATOMIC_RELAXED);
+	counter_set(&counters(fw, out)->tx_held, fw->outboxes[out->id].n_waiting);
 }
 
 /* Copies a packet into our inbox. */
