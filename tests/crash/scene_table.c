@@ -39,7 +39,6 @@
 #define OWN_FD 100 /* ours are as high, since those that the manager gives begin at 3 */
 #define HIGH_FD 200
 #define DEVICE 77
-#define LAST_PLACES 6
 #define REQUEST 5
 #define ANSWER "answer"
 
@@ -445,7 +444,6 @@ static int move_up(int fd)
 void scene_table(void)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	unsigned n_places, last;
 	int pair[2];
 
 	assert_non_null(w);
@@ -461,12 +459,8 @@ void scene_table(void)
 	run(w, (struct step_op){ .what = BEGIN }, 0);
 	change_key(w, 0, 5, 0);
 	change_key(w, 1, 6, 0);
-	/* one in place of another: keepers that go on from here and there, and from all places at
-	 * the end, where it becomes true */
-	change_key(w, 1, 7, 0);
-	n_places = w->n_deaths;
-	last = n_places - LAST_PLACES;
-	for (unsigned n = 1; !change_key(w, 1, 7 + n, n); n = n < last ? min(n + 5, last) : n + 1)
+	/* one in place of another: keepers that go on from every place */
+	for (unsigned n = 1; !change_key(w, 1, 6 + n, n); n++)
 		;
 	for (unsigned n = 1; !say(w, n); n += 3)
 		;
