@@ -9,10 +9,9 @@
 int vhost_outbox_put(struct vhost_outbox *outbox, uint64_t number, bool reply, uint32_t request,
 		     const void *payload, size_t size, bool with_fd)
 {
-	struct vhost_user_header header = { request, VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY,
-					    (uint32_t)size };
+	struct vhost_user_header *header = (void *)outbox->bytes; /* as aligned as len is */
 
-	if (reply && size > sizeof(outbox->bytes) - sizeof(header))
+	if (reply && size > sizeof(outbox->bytes) - sizeof(*header))
 		return -EMSGSIZE;
 	/* first: until the change is made, nothing here counts */
 	shared_store(&outbox->acted, number);
@@ -21,10 +20,12 @@ int vhost_outbox_put(struct vhost_outbox *outbox, uint64_t number, bool reply, u
 	shared_store(&outbox->len, 0);
 	if (!reply)
 		return 0;
-	shared_copy_bytes(outbox->bytes, &header, sizeof(header));
-	shared_copy_bytes(outbox->bytes + sizeof(header), payload, size);
+	shared_store(&header->request, request);
+	shared_store(&header->flags, VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY);
+	shared_store(&header->size, (uint32_t)size);
+	shared_copy_bytes(outbox->bytes + sizeof(*header), payload, size);
 	shared_store(&outbox->with_fd, with_fd);
-	shared_store(&outbox->len, (uint32_t)(sizeof(header) + size));
+	shared_store(&outbox->len, (uint32_t)(sizeof(*header) + size));
 	return 0;
 }
 
