@@ -629,14 +629,16 @@ static void note_flows(const struct forwarder *fw, const struct view_port *in, u
 	}
 }
 
-bool forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
-		   struct batch *batch, uint64_t now)
+void forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
+		   struct batch *batch, uint64_t now, struct port_counters *c)
 {
 	const struct view_port *in = find_port(view, rxq->port);
 	struct run run = { .box = NULL };
 
-	if (unlikely(!in))
-		return false;
+	if (unlikely(!in)) {
+		drop_count(c, DROP_port_removed, batch->n);
+		return;
+	}
 	follow(fw, view, now);
 	fw->waited = false;
 	fw->home = home_of(fw, rxq->home);
@@ -645,7 +647,6 @@ bool forward_batch(struct forwarder *fw, const struct view *view, const struct v
 	for (unsigned i = 0; i < batch->n; i++)
 		forward_received(fw, in, &batch->pkts[i], &run);
 	flush_all(fw);
-	return true;
 }
 
 /* The port that a record is for; NULL: it is gone, even if there is a new one of that id. */

@@ -18,7 +18,8 @@
 #define FRAMES_MAX 6 /* of a batch */
 
 enum { SENDER = 1, HELD, OTHER, PATCH, PORTS };
-enum what { BATCH, WAITED };
+#define NO_PORT 9 /* is in no view */
+enum what { BATCH, GONE, WAITED };
 enum kind { TO_HELD, TO_OTHER, TO_ALL, TO_UNKNOWN, TO_ITSELF, SHORT, LONG, TAGGED, N_KINDS };
 
 /* Who gets a frame of each kind, or does not: so many are counted. */
@@ -72,25 +73,29 @@ static enum kind kind_of(const struct step_op *op, unsigned i)
 }
 
 /* In the stepped process: frames of kinds that follow from the operation's number, which is the
- * time in seconds; the last one is always to the same port. */
+ * time in seconds; the last one is always to the same port. GONE: their port has gone meanwhile. */
 static void perform(void *world)
 {
 	struct world *w = world;
 	struct step_op *op = w->step.op;
 	struct stage *s = w->stage;
-	const struct view_rxq rxq = { s->m.ports[SENDER].port->rxqs[0], SENDER, 0 };
+	struct port_counters *c = &w->states[SENDER]->counters[0];
+	const struct view_rxq rxq = { s->m.ports[SENDER].port->rxqs[0],
+				      op->what == GONE ? NO_PORT : SENDER, 0 };
 	uint8_t frame[FRAME_MAX] = { 0 };
 
 	switch ((enum what)op->what) {
 	case BATCH:
+	case GONE:
 		for (unsigned i = 0; i < op->n; i++) {
 			uint32_t len = make(frame, kind_of(op, i), op->base);
 
 			dummy_inject(rxq.q->port, 0, frame, len, NULL);
 		}
 		batch_clear(s->batch);
-		rxq.q->port->ops->rx(rxq.q, s->batch, &w->states[SENDER]->counters[0]);
-		forward_batch(s->fw[0], w->views[op->how], &rxq, s->batch, op->base * NSEC_PER_SEC);
+		rxq.q->port->ops->rx(rxq.q, s->batch, c);
+		forward_batch(s->fw[0], w->views[op->how], &rxq, s->batch, op->base * NSEC_PER_SEC,
+			      c);
 		rxq.q->port->ops->rx_done(rxq.q, s->batch);
 		break;
 	case WAITED:
@@ -155,7 +160,7 @@ static void run(struct world *w, struct step_op op)
 	*w->step.op = op;
 	assert_true(step_run(&w->step));
 	crash(w);
-	if (op.what == BATCH)
+	if (op.what != WAITED)
 		assert_int_equal(count(w), w->accounted + w->more);
 	else
 		assert_int_equal(count(w), w->accounted);
@@ -248,6 +253,8 @@ void scene_forward(unsigned seed, unsigned n)
 		w->more = w->waiting;
 		run(w, (struct step_op){ .what = WAITED, .base = 2 * i + 1, .how = held });
 		assert_true(held || !w->waiting);
+		w->more = 2;
+		run(w, (struct step_op){ .what = GONE, .n = 2, .base = 2 * i + 1, .how = held });
 	}
 	world_destroy(w);
 }

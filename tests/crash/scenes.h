@@ -26,6 +26,9 @@ void scene_kept(unsigned seed, unsigned n);
 /* A worker that decides and sends: @n rounds. */
 void scene_forward(unsigned seed, unsigned n);
 
+/* Ports of files of packets, and packets that cannot be segmented. */
+void scene_files(void);
+
 /* A keeper's table, and the end of messages. */
 void scene_table(void);
 

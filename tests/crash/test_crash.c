@@ -97,6 +97,11 @@ static void test_forward(void **state)
 	scene_forward(1, scaled(8));
 }
 
+static void test_files(void **state)
+{
+	scene_files();
+}
+
 static void test_table(void **state)
 {
 	scene_table();
@@ -136,6 +141,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_mac),
 		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_forward),
+		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_quarantine),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_table),

@@ -23,9 +23,7 @@ NOT_STEPPED = {
     r"virtio/(driver_|netdrv)": "the guest's side",
     r"virtio/sharedmem": "memory for the guest's side",
     r"vhost/frontend": "the front-end's side",
-    r"datapath/worker": "its own statistics, and one drop, as forward.c counts them",
-    r"port/offload": "a drop that is ruled out when a packet comes in",
-    r"port/pcap": "counts as dummy.c does",
+    r"datapath/worker": "statistics in the process's own memory",
     r"vhost/inflight": "maps regions, to which virtio/inflight_*.c store",
     r"virtio/(filemap|guestmem|inflight\.c)": "maps what others store to",
     r"base/keep\.c": "makes memory that others store to",
@@ -37,6 +35,7 @@ OWN = {
     "state/mac.c": ["&t->locked", "port", "&t->n"],
     "port/tap.c": ["&tap->txqs[i].q.offloads"],
     "port/dummy.c": ["&d->txqs[i].q.offloads"],
+    "port/pcap.c": ["&p->state", "&p->unflushed", "&p->flush_error"],
     "base/blame.c": ["&noted"],
 }
 
