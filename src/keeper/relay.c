@@ -488,7 +488,9 @@ void keeper_relay_packet(struct keeper_relay *relay, struct keeper_packet *p)
 {
 	struct device *d;
 
-	if (p->header.kind == KEEPER_DEVICE_OPEN) {
+	if (!relay->link) {
+		/* who has not said hello cannot be answered */
+	} else if (p->header.kind == KEEPER_DEVICE_OPEN) {
 		p->open.name[sizeof(p->open.name) - 1] = 0;
 		p->open.path[sizeof(p->open.path) - 1] = 0;
 		open_device(relay, p);
