@@ -19,7 +19,7 @@
 #define STEPS_MAX 100
 #define N_PORTS 3
 
-static char dir[] = "/dev/shm/vireo-fuzz-XXXXXX/";
+static char dir[] = "/tmp/vireo-fuzz-XXXXXX/";
 static pid_t child; /* a process that does nothing, in the place of the switch */
 static struct keeper k;
 static int peer = -1;		/* the switch's end of the link */
@@ -173,11 +173,16 @@ static void fill(struct input *in, struct keeper_packet *p)
 	}
 }
 
-/* Sockets are made in our directory, whatever the packet says now. */
+/* Sockets are made in our directory, whatever the packet says now. Kinds that are not among those
+ * of say() may do more than that, and do not come. */
 static void stay_inside(struct keeper_packet *p)
 {
 	size_t len = strlen(dir);
 
+	if (p->header.kind > KEEPER_ALIVE)
+		p->header.kind |= 1u << 31;
+	if (p->header.kind != KEEPER_DEVICE_OPEN)
+		return;
 	memcpy(p->open.path, dir, len);
 	for (size_t i = len; i < sizeof(p->open.path); i++)
 		if (p->open.path[i] == '/')
@@ -207,8 +212,7 @@ static void say(struct input *in)
 	if (p.header.size)
 		take_damage(in, p.bytes, p.header.size, 3);
 	take_damage(in, &p.header, 12, 2); /* but for the size */
-	if (p.header.kind == KEEPER_DEVICE_OPEN)
-		stay_inside(&p);
+	stay_inside(&p);
 	send_packet(&p, min(p.header.size, (uint32_t)KEEPER_PAYLOAD_MAX));
 }
 
@@ -219,7 +223,7 @@ static void say_anything(struct input *in)
 
 	memset(&p, 0, sizeof(p));
 	take_bytes(in, &p.header, sizeof(p.header));
-	if (p.header.kind != KEEPER_DEVICE_OPEN)
+	if (p.header.kind < KEEPER_DEVICE_OPEN || p.header.kind & 1u << 31)
 		send_packet(&p, take_number(in, 1));
 }
 
