@@ -99,11 +99,11 @@ static void test_kill(void **state)
 	struct world *w = *state;
 
 	srandom(5);
-	for (unsigned n = 0; n < scaled(100); n++) {
+	for (unsigned n = 0; n < scaled_to(200, 10000); n++) {
 		kill_one(w, n);
 		world_peer_turn(w, 8);
 		world_check(w);
-		if (n == 20) {
+		if (n == 50) {
 			world_expect_service(w, "killed front-ends");
 			world_baseline(w);
 		}
