@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "virtio/inflight.h"
 #include "virtio/net_header.h"
 #include "virtio/packed.h"
 
@@ -18,10 +19,13 @@
 #define RING_BYTES 0x4000u /* of RINGS for each ring; the table is behind them */
 #define DRIVER_AT 0x2000u
 #define DEVICE_AT 0x3000u
+#define LOG_PAGE 4096u
+#define LOG_LEN 0x8000u /* bytes of the dirty log: the memory ends below 0x40000000 */
 #define PROTOCOL_FEATURES                                                                  \
 	(1ull << VHOST_USER_PROTOCOL_F_MQ | 1ull << VHOST_USER_PROTOCOL_F_LOG_SHMFD |      \
 	 1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK | 1ull << VHOST_USER_PROTOCOL_F_NET_MTU | \
 	 1ull << VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |                               \
+	 1ull << VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |                                    \
 	 1ull << VHOST_USER_PROTOCOL_F_RESET_DEVICE | 1ull << VHOST_USER_PROTOCOL_F_STATUS)
 
 static const struct {
@@ -60,7 +64,7 @@ static bool make_region(struct rogue *r, unsigned i)
 bool rogue_init(struct rogue *r)
 {
 	memset(r, 0, sizeof(*r));
-	r->raw.fd = -1;
+	r->raw.fd = r->notes_fd = -1;
 	for (unsigned i = 0; i < ROGUE_N_REGIONS; i++)
 		r->regions[i].fd = -1;
 	for (unsigned i = 0; i < 2; i++)
@@ -237,6 +241,37 @@ void rogue_picture(struct rogue *r)
 		memcpy(r->regions[i].model, r->regions[i].host, r->regions[i].size);
 }
 
+/* Gives the back-end where to note, a new file of zeros. */
+static bool send_notes(struct rogue *r)
+{
+	uint64_t len = LOG_LEN;
+
+	if (r->config.notes == ROGUE_NO_NOTES)
+		return true;
+	if (r->config.notes == ROGUE_INFLIGHT)
+		len = 2 * inflight_queue_len(r->packed, r->config.size);
+	if (r->notes_fd >= 0)
+		close(r->notes_fd);
+	r->notes_fd = memfd_create("rogue-notes", MFD_CLOEXEC);
+	if (r->notes_fd < 0 || ftruncate(r->notes_fd, (off_t)len) != 0)
+		return false;
+	if (r->config.notes == ROGUE_INFLIGHT) {
+		struct vhost_user_inflight shape = { len, 0, 2, (uint16_t)r->config.size, 0 };
+
+		return raw_send(&r->raw, VHOST_USER_SET_INFLIGHT_FD, VHOST_USER_VERSION,
+				sizeof(shape), &shape, sizeof(shape), &r->notes_fd, 1);
+	}
+	return raw_log(&r->raw, len, 0, r->notes_fd);
+}
+
+bool rogue_logged(const struct rogue *r, uint64_t addr)
+{
+	uint64_t page = addr / LOG_PAGE;
+	uint8_t byte = 0;
+
+	return pread(r->notes_fd, &byte, 1, (off_t)(page / 8)) == 1 && byte >> page % 8 & 1;
+}
+
 /* Nobody uses rings. */
 static bool start(struct rogue *r)
 {
@@ -244,13 +279,16 @@ static bool start(struct rogue *r)
 	clear_ring(r, 1);
 	rogue_picture(r);
 	return raw_u64(&r->raw, VHOST_USER_SET_FEATURES, r->config.features) &&
-	       rogue_send_table(r) && start_ring(r, 0) && start_ring(r, 1) && raw_sync(&r->raw);
+	       rogue_send_table(r) && send_notes(r) && start_ring(r, 0) && start_ring(r, 1) &&
+	       raw_sync(&r->raw);
 }
 
 bool rogue_open(struct rogue *r, const char *path, const struct rogue_config *config, uint8_t seed)
 {
 	r->config = *config;
 	r->config.features |= 1ull << VHOST_USER_F_PROTOCOL_FEATURES;
+	if (config->notes == ROGUE_LOG)
+		r->config.features |= 1ull << VHOST_USER_F_LOG_ALL;
 	if (r->config.size == 0)
 		r->config.size = ROGUE_RING;
 	r->packed = config->features >> VIRTIO_F_RING_PACKED & 1;
@@ -276,6 +314,9 @@ bool rogue_restart(struct rogue *r)
 void rogue_close(struct rogue *r)
 {
 	raw_close(&r->raw);
+	if (r->notes_fd >= 0)
+		close(r->notes_fd);
+	r->notes_fd = -1;
 }
 
 /* ---- rings */

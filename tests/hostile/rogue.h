@@ -35,6 +35,9 @@ enum rogue_region { ROGUE_RINGS, ROGUE_LOW, ROGUE_HIGH, ROGUE_FAR, ROGUE_N_REGIO
 
 enum rogue_queue { ROGUE_RX, ROGUE_TX };
 
+/* What the back-end is to note: nothing, what it writes (in a dirty log), what is in flight. */
+enum rogue_notes { ROGUE_NO_NOTES, ROGUE_LOG, ROGUE_INFLIGHT, ROGUE_N_NOTES };
+
 /* Bytes of guest memory. Those of a list follow each other. */
 struct rogue_buffer {
 	uint64_t addr;
@@ -55,9 +58,10 @@ struct rogue_ring {
 };
 
 struct rogue_config {
-	uint64_t features; /* bit 30 is added */
+	uint64_t features; /* bit 30 is added, and that for the log */
 	unsigned size;	   /* entries of both rings; 0: ROGUE_RING */
-	uint32_t base[2];  /* where rings start; packed: with the wrap counter, 0: 0x8000 */
+	enum rogue_notes notes;
+	uint32_t base[2]; /* where rings start; packed: with the wrap counter, 0: 0x8000 */
 };
 
 struct rogue {
@@ -66,6 +70,7 @@ struct rogue {
 	bool packed;
 	unsigned header_len; /* of the virtio-net header */
 	struct rogue_ring rings[2];
+	int notes_fd; /* the log, or the inflight region; -1: none */
 	struct {
 		uint64_t addr;
 		uint32_t size;
@@ -94,6 +99,9 @@ bool rogue_restart(struct rogue *rogue);
 bool rogue_send_table(struct rogue *rogue);
 bool rogue_send_addr(struct rogue *rogue, unsigned queue, unsigned ring);
 bool rogue_send_fd(struct rogue *rogue, uint32_t request, unsigned queue, int fd);
+
+/* Whether a page is marked in the dirty log. */
+bool rogue_logged(const struct rogue *rogue, uint64_t addr);
 
 /* The region that holds all of @len (> 0) bytes at @addr, or -1. */
 int rogue_find(const struct rogue *rogue, uint64_t addr, uint32_t len);

@@ -417,7 +417,8 @@ static void positions_of(struct stage *s, unsigned queue)
 			start_at(s, queue, positions[i], n);
 		for (size_t j = 0; j < ARRAY_SIZE(bits); j++)
 			wrap_flags(s, queue, positions[i], bits[j]);
-		for (unsigned at = 0; at < ROGUE_RING; at += 21)
+		/* a ring with an inflight region that was used starts where that says */
+		for (unsigned at = 0; s->notes != ROGUE_INFLIGHT && at < ROGUE_RING; at += 21)
 			used_ahead(s, queue, positions[i], at);
 		ring_long(s, queue, positions[i], 63, false);
 		ring_long(s, queue, positions[i], 64, true);

@@ -71,8 +71,9 @@ static bool chosen(struct stage *s)
 
 bool stage_begin(struct stage *s, const char *fmt, ...)
 {
-	size_t at =
-		(size_t)snprintf(s->name, sizeof(s->name), "%s.", s->packed ? "packed" : "split");
+	static const char *const notes[] = { "", "-log", "-inflight" };
+	size_t at = (size_t)snprintf(s->name, sizeof(s->name), "%s%s.",
+				     s->packed ? "packed" : "split", notes[s->notes]);
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -250,6 +251,21 @@ void stage_pass_rx(struct stage *s, const struct rogue_buffer *pending, unsigned
 	stage_expect_memory(s);
 }
 
+/* What was written, the first @len bytes of a list, is noted as written. */
+static void expect_logged(struct stage *s, const struct rogue_buffer *list, unsigned n,
+			  uint32_t len)
+{
+	for (unsigned i = 0; i < n && len > 0; i++) {
+		uint32_t part = min(len, list[i].len);
+
+		for (uint32_t at = 0; at < part; at++)
+			if (!rogue_logged(&s->rogue, list[i].addr + at))
+				stage_fail(s, "what was written at 0x%llx is not in the log",
+					   (unsigned long long)list[i].addr + at);
+		len -= part;
+	}
+}
+
 void stage_expect_received(struct stage *s, const struct rogue_buffer *list, unsigned n,
 			   const uint8_t frame[STAGE_FRAME_LEN])
 {
@@ -260,6 +276,8 @@ void stage_expect_received(struct stage *s, const struct rogue_buffer *list, uns
 		stage_fail(s, "%u bytes were received, not %u", len, want);
 	model_received(s, list, n, frame, 1);
 	stage_expect_memory(s);
+	if (s->notes == ROGUE_LOG)
+		expect_logged(s, list, n, want);
 }
 
 /* ---- what is looked at */
@@ -330,6 +348,7 @@ void stage_open(struct stage *s, const struct rogue_config *config)
 
 	if (s->packed)
 		c.features |= 1ull << VIRTIO_F_RING_PACKED;
+	c.notes = s->notes;
 	if (!rogue_open(&s->rogue, s->world->path, &c, (uint8_t)s->n_seen))
 		stage_fail(s, "no front-end can connect");
 	stage_pass_tx(s);
@@ -344,6 +363,7 @@ void stage_expect_refused(struct stage *s, const struct rogue_config *config, co
 
 	if (s->packed)
 		c.features |= 1ull << VIRTIO_F_RING_PACKED;
+	c.notes = s->notes;
 	if (rogue_open(&s->rogue, s->world->path, &c, (uint8_t)s->n_seen))
 		stage_fail(s, "it is not refused");
 	port = control_port(&s->control, "evil");

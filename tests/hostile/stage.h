@@ -37,6 +37,7 @@ struct stage {
 	struct control control;
 	struct rogue rogue;
 	bool packed;
+	enum rogue_notes notes; /* what guests have noted */
 	/* Of receive attacks: a good chain is in front, so that the switch has the bad one in hand
 	 * before there is a frame for it. */
 	bool ahead;

@@ -294,6 +294,9 @@ static const struct mode modes[] = {
 	{ "receive", 0, build_frame, rewrite_receive, NULL, false, true, false },
 };
 
+/* Each mode, of either layout, with and without notes of what is written and in flight. */
+#define N_RUNS (2 * ROGUE_N_NOTES * ARRAY_SIZE(modes))
+
 /* ---- the two processors */
 
 static void *rewrite(void *arg)
@@ -531,10 +534,11 @@ static void introduce(struct race *race)
 }
 
 /* One frame is sent: all of the port runs, and its address is known. */
-static void open_rogue(struct race *race, bool packed)
+static void open_rogue(struct race *race, bool packed, enum rogue_notes notes)
 {
 	struct rogue_config config = { .features = MODERN | race->mode->features |
-						   (packed ? BIT(VIRTIO_F_RING_PACKED) : 0) };
+						   (packed ? BIT(VIRTIO_F_RING_PACKED) : 0),
+				       .notes = notes };
 	struct vring_desc desc = { LOW, LONG, 0, 0 };
 	uint32_t id, len;
 
@@ -549,7 +553,7 @@ static void open_rogue(struct race *race, bool packed)
 	drain(race);
 }
 
-static void run(struct race *race, const struct mode *mode, bool packed)
+static void run(struct race *race, const struct mode *mode, bool packed, enum rogue_notes notes)
 {
 	uint64_t end;
 
@@ -557,14 +561,14 @@ static void run(struct race *race, const struct mode *mode, bool packed)
 	race->n_sent = race->n_broken = 0;
 	race->racing = false;
 	introduce(race);
-	open_rogue(race, packed);
+	open_rogue(race, packed, notes);
 	race->racing = true;
 	memset(race->n_got, 0, sizeof(race->n_got));
 	memset(race->n_bytes, 0, sizeof(race->n_bytes));
 	for (unsigned i = 0; i < N_PORTS; i++)
 		race->before[i] = read_count(race, i);
 	start_rewriting(race);
-	end = clock_ns() + scaled_to(2000, 60000) * NSEC_PER_MSEC;
+	end = clock_ns() + scaled_to(20000, 600000) / N_RUNS * NSEC_PER_MSEC;
 	while (clock_ns() < end) {
 		if (mode->receives)
 			receive_round(race);
@@ -601,7 +605,8 @@ static void run_all(struct world *w, bool packed)
 	race->guests[THIRD] = &race->third;
 	race->guests[OTHER] = &race->other;
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
-		run(race, &modes[i], packed);
+		for (unsigned notes = 0; notes < ROGUE_N_NOTES; notes++)
+			run(race, &modes[i], packed, notes);
 	guest_close(&race->third);
 	guest_close(&race->other);
 	rogue_destroy(&race->rogue);
