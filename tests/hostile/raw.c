@@ -213,7 +213,7 @@ static bool share_memory(struct raw *raw)
 	       raw_region(raw, VHOST_USER_ADD_MEM_REG, &region, raw->mem_fd) && raw_sync(raw);
 }
 
-static bool run_ring(struct raw *raw, unsigned index)
+bool raw_run_ring(struct raw *raw, unsigned index)
 {
 	struct vhost_user_vring_addr addr = {
 		.index = index,
@@ -275,7 +275,7 @@ bool raw_open(struct raw *raw, const char *path, enum raw_state state)
 		return false;
 	if (state < RAW_RUNNING)
 		return true;
-	if (!run_ring(raw, 0) || !run_ring(raw, 1) || !raw_sync(raw))
+	if (!raw_run_ring(raw, 0) || !raw_run_ring(raw, 1) || !raw_sync(raw))
 		return false;
 	raw_traffic(raw, 8);
 	return true;

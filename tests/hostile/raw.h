@@ -64,6 +64,9 @@ bool raw_u64(struct raw *raw, uint32_t request, uint64_t value);
 bool raw_vring_state(struct raw *raw, uint32_t request, uint32_t index, uint32_t num);
 bool raw_region(struct raw *raw, uint32_t request, const struct vhost_user_region *region, int fd);
 
+/* Hands ring @index over, empty or as it stands in memory. */
+bool raw_run_ring(struct raw *raw, unsigned index);
+
 /* The memory region that raw_open() hands over. */
 struct vhost_user_region raw_memory_region(void);
 
