@@ -25,7 +25,8 @@ struct world {
 	struct guest peer;
 	char path[128];		  /* of the evil port's socket */
 	bool sanitized;		  /* vireod is an ASan or TSan build: its memory says nothing */
-	unsigned fds, memory;	  /* of the daemon, at world_baseline() */
+	unsigned fresh_memory;	  /* KiB of the daemon, before the attack */
+	unsigned fds, memory;	  /* the same, and fds, at world_baseline() */
 	unsigned long last_count; /* frames of the two, at the last world_check() */
 };
 
@@ -41,8 +42,9 @@ void world_check(struct world *world);
 /* Remembers the daemon's fds and memory; call when the attack has warmed up. */
 void world_baseline(struct world *world);
 
-/* Fails when the daemon has more fds than at the baseline, or more than 1 MiB more memory. Nobody
- * may be connected to the evil port. */
+/* Prints both, and fails when the daemon has more fds than at the baseline, or more than 1 MiB more
+ * memory, not counting what workers have touched of their inboxes. Nobody may be connected to the
+ * evil port. */
 void world_check_growth(struct world *world);
 
 /* Lets the peer send @n broadcast frames, and take what it has got. Returns the frames it got. */
