@@ -1,76 +1,81 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a change costs: this build and that of an earlier commit, in turn, under the same load."""
+"""What a change costs: an earlier vireo and this one in turn, under the same load."""
+import shutil
 import statistics
 import subprocess
 import sys
 
 import lab as lab_module
-from lab import TOP, Failure
+from lab import TOP, Failure, run
 from loads import LOADS
 from switches import Vireo, instructions
 
 MORE_ROUNDS = 3  # times as many as wanted, at most, until there are as many pairs
+SOURCE = lab_module.BUILD / "before"
 
 
 def build(commit):
-    """Builds @commit, which is left as it is, in build/before; returns where."""
-    source = lab_module.BUILD / "before"
-    subprocess.run(f"rm -rf {source} && mkdir {source} && git archive '{commit}' | tar x -C {source} && "
-                   f"cd {source} && meson setup build && ninja -C build vireod vireo", cwd=TOP,
-                   shell=True, check=True, executable="/bin/bash", stdout=subprocess.DEVNULL)
-    return source / "build"
+    """Builds it in a directory of its own; returns which."""
+    shutil.rmtree(SOURCE, ignore_errors=True)
+    SOURCE.mkdir()
+    archive = subprocess.run(["git", "archive", commit], cwd=TOP, stdout=subprocess.PIPE)
+    if archive.returncode != 0:
+        sys.exit(f"bench: no commit {commit} here")
+    subprocess.run(["tar", "x", "-C", SOURCE], input=archive.stdout, check=True)
+    run("meson", "setup", SOURCE / "build", SOURCE, timeout=120)
+    run("ninja", "-C", SOURCE / "build", "vireod", "vireo", timeout=600)
+    return SOURCE / "build"
 
 
-def pair(trial, kinds, load, args):
-    """Figures of both, before and now, measured at one distance of the cores; None: there is none."""
-    windows = {}
-    for kind in kinds:
-        try:
-            windows[kind] = trial(kind, load, args)[1]
-        except Failure as error:
-            print(f"  {load.name}, {kind.name}: {error}", file=sys.stderr)
-            return None
-    common = set.intersection(*({w.distance for w in ws} for ws in windows.values()))
-    if not common:
+def pair(measure, kinds, turned):
+    """Mpps of both, measured at one distance of the cores, in this or the other order; None: there is
+    no such distance."""
+    windows = [None, None]
+    for i in (1, 0) if turned else (0, 1):
+        windows[i] = measure(kinds[i])
+    counts = {d: min(sum(w.distance == d for w in ws) for ws in windows)
+              for d in {w.distance for ws in windows for w in ws}}
+    distance = max(counts, key=counts.get, default=None)
+    if not counts.get(distance):
         return None
-    distance = max(common, key=lambda d: min(sum(w.distance == d for w in ws)
-                                             for ws in windows.values()))
-    return [statistics.median(w.pps / 1e6 for w in windows[kind] if w.distance == distance)
-            for kind in sorted(windows, key=lambda kind: kind is not kinds.before)]
+    return [statistics.median(w.pps / 1e6 for w in ws if w.distance == distance) for ws in windows]
 
 
-class Kinds(list):
-    """Both builds; measured the other way round each time."""
+def pairs(measure, kinds, rounds):
+    found = []
+    for i in range(MORE_ROUNDS * rounds):
+        try:
+            found += [p for p in [pair(measure, kinds, i % 2)] if p]
+        except Failure as error:
+            print(f"  {error}", file=sys.stderr)
+        if len(found) == rounds:
+            break
+    return found
 
-    def __init__(self, commit):
-        self.before = type("Before", (Vireo,), {"name": commit, "build": build(commit)})
-        super().__init__([self.before, Vireo])
+
+def line(name, values, ratios):
+    return [name, *values, f"{statistics.median(ratios):.3f}", f"{min(ratios):.2f} to {max(ratios):.2f}",
+            f"{len(ratios)}"]
 
 
 def lines(trial, args):
-    """The table's."""
-    kinds, everything = Kinds(args.before), []
+    """Of the table."""
+    kinds = [type("Before", (Vireo,), {"build": build(args.before)}), Vireo]
+    everything = []
     yield ["load", args.before, "now", "now / before", "range", "pairs"]
     for load in LOADS:
-        if not (load.suits("ovs") and load.suits("testpmd")) or load.tso != "off" or load.kind == "ping":
+        if load.unit != "Mpps" or load.flows > 1 or load.workers > 1 or not load.huge:
             continue
         if args.loads and not any(word in load.name for word in args.loads.split(",")):
             continue
-        pairs = []
-        for _ in range(MORE_ROUNDS * args.rounds):
-            pairs += [p for p in [pair(trial, kinds, load, args)] if p]
-            kinds.reverse()
-            if len(pairs) == args.rounds:
-                break
-        ratios = sorted(now / before for before, now in pairs)
+        found = pairs(lambda kind: trial(kind, load, args)[1], kinds, args.rounds)
+        if not found:
+            continue
+        ratios = [now / before for before, now in found]
         everything += ratios
-        print(f"  {load.name}: " + " ".join(f"{r:.3f}" for r in ratios), file=sys.stderr)
-        if pairs:
-            yield [load.name, *(f"{statistics.median(p[i] for p in pairs):.2f} Mpps" for i in (0, 1)),
-                   f"{statistics.median(ratios):.3f}", f"{ratios[0]:.2f} to {ratios[-1]:.2f}", len(pairs)]
+        yield line(load.name, (f"{statistics.median(column):.2f} Mpps" for column in zip(*found)), ratios)
     if everything:
-        yield ["all", "", "", f"{statistics.median(everything):.3f}",
-               f"{min(everything):.2f} to {max(everything):.2f}", len(everything)]
+        yield line("all", ("", ""), everything)
     for ring in ("split", "packed"):
-        counts = [instructions(ring, build=kind.build) for kind in (kinds.before, Vireo)]
-        yield [f"instructions a packet, {ring}", *counts, f"{counts[1] / counts[0]:.3f}", "", ""]
+        counts = [instructions(ring, build=kind.build) for kind in kinds]
+        yield [f"instructions a packet, {ring}", *map(str, counts), f"{counts[1] / counts[0]:.3f}", "", ""]

@@ -211,7 +211,7 @@ def cpu_model():
 
 def compare(args):
     if args.before:
-        say("\n" + table([list(map(str, line)) for line in before.lines(trial, args)]))
+        say("\n" + table(list(before.lines(trial, args))))
         return
     names = args.switches.split(",")
     rows, everything = measure(args, names)
