@@ -34,6 +34,7 @@ from loads import GENERATORS, LOADS, Threads  # noqa: E402
 import before  # noqa: E402
 import picture  # noqa: E402
 import rates  # noqa: E402
+import readme  # noqa: E402
 from switches import SWITCHES, instructions, missing  # noqa: E402
 
 GENERATOR_CPU, SWITCH_CPU = 0, 1
@@ -42,7 +43,8 @@ PAGES_NEEDED = 512  # of 2 MiB: OVS 256, the generator 96, testpmd 64, and some
 MORE_ROUNDS = 3  # times as many as wanted, at most, until there are as many of one distance
 MAX_WAIT = 0.05  # of a window in which a side may wait for its core
 CORE_DISTANCE = lab_module.BUILD / "tests/bench/core_distance"
-DOC = pathlib.Path(__file__).resolve().parents[2] / "doc"
+TOP = pathlib.Path(__file__).resolve().parents[2]
+DOC, README = TOP / "doc", TOP / "README.md"
 
 
 def core_distance():
@@ -228,9 +230,11 @@ def compare(args):
             print(f"  instructions: {error}", file=sys.stderr)
     say("\n" + "\n\n".join(parts))
     if args.write:
-        (DOC / "benchmarks.md").write_text("# Benchmarks\n\n" + "\n\n".join(
-            [parts[0], "![packets a second](benchmarks.svg)", *parts[1:]]) + "\n")
+        text = "# Benchmarks\n\n" + "\n\n".join(
+            [parts[0], "![packets a second](benchmarks.svg)", *parts[1:]]) + "\n"
+        (DOC / "benchmarks.md").write_text(text)
         (DOC / "benchmarks.svg").write_text(picture.draw(rows, SWITCHES, names))
+        README.write_text(readme.update(README.read_text(), text))
 
 
 def main():
@@ -246,10 +250,12 @@ def main():
     parser.add_argument("--switches", default="testpmd,ovs,vireo")
     parser.add_argument("--generator", choices=GENERATORS, default="vireo")
     parser.add_argument("--write", action="store_true",
-                        help="write doc/benchmarks.md and doc/benchmarks.svg")
+                        help="write doc/benchmarks.md, doc/benchmarks.svg, and README.md's tables")
     args = parser.parse_args()
     args.rounds = args.rounds or (7 if args.before else 3)
     args.windows = args.windows or (3 if args.before else 6)
+    if args.write and (args.loads or args.before):
+        parser.error("--write is for all of it")
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: needs two cores")
     if missing():
