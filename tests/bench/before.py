@@ -72,6 +72,7 @@ def lines(trial, args):
         if not found:
             continue
         ratios = [now / before for before, now in found]
+        print(f"  {load.name}: " + " ".join(f"{r:.3f}" for r in ratios), file=sys.stderr)
         everything += ratios
         yield line(load.name, (f"{statistics.median(column):.2f} Mpps" for column in zip(*found)), ratios)
     if everything:

@@ -165,9 +165,11 @@ def instructions(ring, seconds=4, build=None):
     """How many instructions a 64-byte packet takes from one guest's ring into the other's, alone in
     the functions that touch packets: the same whatever else the machine does."""
     functions = ("vhost_queue_rx", "forward_batch", "vhost_queue_rx_done")
+    known = run((build or lab_module.BUILD) / "vireod", "--help")[1]
+    alone = [option for option in ("--no-keeper",) if option in known]  # an old one has no keeper
     with Lab() as lab:
         out = lab.dir / "callgrind.out"
-        switch = Switch(lab, args=("--no-keeper",), build=build, wrap=(
+        switch = Switch(lab, args=alone, build=build, wrap=(
             "valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
             *(f"--toggle-collect={f}" for f in functions)))
         sockets = [switch.vhost(n) for n in "ab"]
