@@ -8,20 +8,24 @@
 
 void *keep_memory(struct keep *keep, size_t len, int *file)
 {
-	/* all of it at once: workers do not wait for the kernel to clear pages */
-	int flags = MAP_POPULATE | (keep ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS), fd = -1;
-	void *memory = MAP_FAILED;
+	void *memory = NULL;
+	int fd;
 
-	if (keep)
-		fd = memfd_create("vireo", MFD_CLOEXEC);
-	if (!keep || (fd >= 0 && ftruncate(fd, (off_t)len) == 0))
-		memory = mmap(NULL, len, PROT_READ | PROT_WRITE, flags, fd, 0);
-	*file = fd;
-	if (memory != MAP_FAILED)
-		return memory;
-	if (fd >= 0)
+	*file = -1;
+	if (!keep) {
+		memory =
+			mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		return memory == MAP_FAILED ? NULL : memory;
+	}
+	fd = memfd_create("vireo", MFD_CLOEXEC);
+	/* all of it at once: workers do not wait for the kernel to clear pages */
+	if (fd >= 0 && ftruncate(fd, (off_t)len) == 0)
+		memory = keep_map(fd, len, MAP_POPULATE);
+	if (memory)
+		*file = fd;
+	else if (fd >= 0)
 		close(fd);
-	return NULL;
+	return memory;
 }
 
 void keep_hold_memory(struct keep *keep, const char *key, int file)
@@ -34,7 +38,7 @@ void keep_hold_memory(struct keep *keep, const char *key, int file)
 
 void *keep_old_memory(struct keep *keep, const char *key, size_t *len)
 {
-	void *memory = MAP_FAILED;
+	void *memory = NULL;
 	struct stat st;
 	int fd;
 
@@ -42,16 +46,10 @@ void *keep_old_memory(struct keep *keep, const char *key, size_t *len)
 		return NULL;
 	if (fstat(fd, &st) == 0 && st.st_size > 0) {
 		*len = (size_t)st.st_size;
-		memory = mmap(NULL, *len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		memory = keep_map(fd, *len, 0);
 	}
 	close(fd);
-	return memory == MAP_FAILED ? NULL : memory;
-}
-
-void keep_unmap(void *memory, size_t len)
-{
-	if (memory)
-		munmap(memory, len);
+	return memory;
 }
 
 void keep_release(struct keep *keep, const char *key)

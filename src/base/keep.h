@@ -32,8 +32,13 @@ void keep_hold_memory(struct keep *keep, const char *key, int file);
  */
 void *keep_old_memory(struct keep *keep, const char *key, size_t *len);
 
+/* Maps @len bytes of a file that may outlive the process, for which only base/store.h writes to
+ * them.
+ * @more_flags: of mmap(2), or 0. NULL when memory is short. */
+void *keep_map(int fd, size_t len, int more_flags);
+
 /* Unmaps what these returned; NULL is fine. It is held as before. */
-void keep_unmap(void *memory, size_t len);
+void keep_unmap(const void *memory, size_t len);
 
 /* Holds nothing under @key any more; @keep NULL is fine. */
 void keep_release(struct keep *keep, const char *key);

@@ -11,14 +11,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where @p can be written: at @p. But in builds that check stores, those with AddressSanitizer,
+ * what outlives the process (keep_map()) can only be read there; so a store to it that does not go
+ * through here, from wherever, ends the process. */
+#ifdef CHECK_STORES
+void *keep_writable(const void *p);
+#define SHARED_AT(p) ((__typeof__(p))keep_writable(p))
+#else
+#define SHARED_AT(p) (p)
+#endif
+
 /* How a store is done. tests/crash has another way, which also notes its place. */
 #ifndef SHARED_STORE
-#define SHARED_STORE(p, v, order) __atomic_store_n((p), (v), (order))
+#define SHARED_STORE(p, v, order) __atomic_store_n(SHARED_AT(p), (v), (order))
 /* The same if there is *@old; else *@old becomes what is there. Whether it was stored. */
 #define SHARED_SWAP(p, old, v, order) \
-	__atomic_compare_exchange_n((p), (old), (v), 0, (order), __ATOMIC_RELAXED)
+	__atomic_compare_exchange_n(SHARED_AT(p), (old), (v), 0, (order), __ATOMIC_RELAXED)
 /* Sets @bits of what is there. */
-#define SHARED_OR(p, bits, order) ((void)__atomic_fetch_or((p), (bits), (order)))
+#define SHARED_OR(p, bits, order) ((void)__atomic_fetch_or(SHARED_AT(p), (bits), (order)))
 #endif
 
 /* Stores an integer, in no order with anything else. */

@@ -10,9 +10,9 @@
 
 LOG_MODULE("keeper");
 
-static struct table_record *find_key(const struct keeper_table *table, const char *key)
+static const struct table_record *find_key(const struct keeper_table *table, const char *key)
 {
-	struct table_record *r = keeper_table_next(table, TABLE_HELD, NULL);
+	const struct table_record *r = keeper_table_next(table, TABLE_HELD, NULL);
 
 	while (r && strncmp((const char *)r->data, key, KEEPER_KEY_MAX) != 0)
 		r = keeper_table_next(table, TABLE_HELD, r);
@@ -21,7 +21,7 @@ static struct table_record *find_key(const struct keeper_table *table, const cha
 
 void belongings_hold(struct keeper_table *table, const struct keeper_packet *p)
 {
-	struct table_record *old;
+	const struct table_record *old;
 	char key[KEEPER_KEY_MAX];
 
 	memcpy(key, p->key, sizeof(key));
@@ -41,7 +41,7 @@ void belongings_release(struct keeper_table *table, const char *key)
 static void replace(struct keeper_table *table, enum table_kind kind, const void *data, size_t len,
 		    int fd)
 {
-	struct table_record *old = keeper_table_next(table, kind, NULL);
+	const struct table_record *old = keeper_table_next(table, kind, NULL);
 
 	keeper_table_add(table, kind, 0, data, len, &fd, 1);
 	keeper_table_drop(table, old);

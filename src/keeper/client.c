@@ -137,7 +137,7 @@ static void remote_destroy(struct vhost_endpoint *ep)
 		at = &(*at)->next;
 	*at = e->next;
 	send_simple(e, KEEPER_DEVICE_CLOSE);
-	munmap(ep->ring_states, STATES_LEN);
+	keep_unmap(ep->ring_states, STATES_LEN);
 	free(e);
 }
 
@@ -216,8 +216,8 @@ static int map_states(int fd, struct ring_state **states, struct error *err)
 {
 	if (!states_fit(fd))
 		return error_set(err, -EINVAL, "the states of its rings make no sense");
-	*states = mmap(NULL, STATES_LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	return *states == MAP_FAILED ? error_set(err, -ENOMEM, "out of memory") : 0;
+	*states = keep_map(fd, STATES_LEN, 0);
+	return *states ? 0 : error_set(err, -ENOMEM, "out of memory");
 }
 
 /* The same, and what an earlier process has left is given up if it is of another version: the

@@ -32,8 +32,9 @@ _Static_assert(offsetof(struct table_record, data) % 8 == 0, "and is where it ma
 
 /* ---- devices */
 
-struct table_record *device_record_save(struct keeper_table *table, struct table_record *old,
-					const struct device_record *d)
+const struct table_record *device_record_save(struct keeper_table *table,
+					      const struct table_record *old,
+					      const struct device_record *d)
 {
 	struct device_data data = {
 		.where = d->where,
@@ -48,7 +49,7 @@ struct table_record *device_record_save(struct keeper_table *table, struct table
 		.ino = d->fds.file.ino,
 	};
 	int fds[N_FDS] = { d->fds.listen_fd, d->fds.fd, d->state_fd };
-	struct table_record *record;
+	const struct table_record *record;
 
 	record = keeper_table_add(table, TABLE_DEVICE, d->number, &data, sizeof(data), fds, N_FDS);
 	keeper_table_drop(table, old);
@@ -90,34 +91,35 @@ bool device_record_load(const struct keeper_table *table, const struct table_rec
 
 /* ---- outboxes */
 
-struct table_record *device_outbox_add(struct keeper_table *table, uint32_t number)
+const struct table_record *device_outbox_add(struct keeper_table *table, uint32_t number)
 {
 	return keeper_table_add(table, TABLE_OUTBOX, number, NULL, 0, NULL, 0);
 }
 
-static struct table_record *next_of(const struct keeper_table *table, enum table_kind kind,
-				    uint32_t number, const struct table_record *after)
+static const struct table_record *next_of(const struct keeper_table *table, enum table_kind kind,
+					  uint32_t number, const struct table_record *after)
 {
-	struct table_record *r = keeper_table_next(table, kind, after);
+	const struct table_record *r = keeper_table_next(table, kind, after);
 
 	while (r && r->device != number)
 		r = keeper_table_next(table, kind, r);
 	return r;
 }
 
-struct table_record *device_outbox_find(const struct keeper_table *table, uint32_t number)
+const struct table_record *device_outbox_find(const struct keeper_table *table, uint32_t number)
 {
 	return next_of(table, TABLE_OUTBOX, number, NULL);
 }
 
-struct vhost_outbox *device_outbox(struct table_record *record)
+struct vhost_outbox *device_outbox(const struct table_record *record)
 {
-	return (struct vhost_outbox *)(void *)record->data;
+	/* vhost/outbox.c, which alone changes it, stores as one must */
+	return (struct vhost_outbox *)(uintptr_t)record->data;
 }
 
 /* ---- journals */
 
-static void *mirror_add(void *owner, const struct vhost_kept *kept)
+static const void *mirror_add(void *owner, const struct vhost_kept *kept)
 {
 	const struct device_mirror *m = owner;
 	struct kept_data data = { .key = kept->key,
@@ -132,7 +134,7 @@ static void *mirror_add(void *owner, const struct vhost_kept *kept)
 				kept->n_fds);
 }
 
-static void mirror_remove(void *owner, void *ref)
+static void mirror_remove(void *owner, const void *ref)
 {
 	const struct device_mirror *m = owner;
 
@@ -141,7 +143,7 @@ static void mirror_remove(void *owner, void *ref)
 
 const struct vhost_journal_mirror device_journal_mirror = { mirror_add, mirror_remove };
 
-static bool load_kept(const struct device_mirror *m, struct table_record *r,
+static bool load_kept(const struct device_mirror *m, const struct table_record *r,
 		      struct vhost_journal *journal)
 {
 	struct kept_data data;
@@ -173,7 +175,7 @@ static bool load_kept(const struct device_mirror *m, struct table_record *r,
 
 bool device_journal_load(const struct device_mirror *m, struct vhost_journal *journal)
 {
-	struct table_record *r = NULL;
+	const struct table_record *r = NULL;
 
 	while ((r = next_of(m->table, TABLE_KEPT, m->number, r)))
 		if (!load_kept(m, r, journal))

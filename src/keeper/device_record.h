@@ -21,17 +21,18 @@ struct device_record {
 };
 
 /* Writes it down, in the place of @old (NULL: it is new). Returns the record. */
-struct table_record *device_record_save(struct keeper_table *table, struct table_record *old,
-					const struct device_record *device);
+const struct table_record *device_record_save(struct keeper_table *table,
+					      const struct table_record *old,
+					      const struct device_record *device);
 
 /* Reads it; the fds are the caller's. False when they cannot be had. */
 bool device_record_load(const struct keeper_table *table, const struct table_record *record,
 			struct device_record *device);
 
 /* The outbox of a device, whose place is in the table; NULL when the table is broken. */
-struct table_record *device_outbox_add(struct keeper_table *table, uint32_t number);
-struct table_record *device_outbox_find(const struct keeper_table *table, uint32_t number);
-struct vhost_outbox *device_outbox(struct table_record *record);
+const struct table_record *device_outbox_add(struct keeper_table *table, uint32_t number);
+const struct table_record *device_outbox_find(const struct keeper_table *table, uint32_t number);
+struct vhost_outbox *device_outbox(const struct table_record *record);
 
 /* A device's journal, in a table. */
 struct device_mirror {

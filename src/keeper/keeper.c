@@ -140,8 +140,6 @@ static void pass_reload(struct keeper *k)
 
 static void become_ready(struct keeper *k)
 {
-	struct table_life *life = keeper_table_life(k->table);
-
 	event_del(k->upgrade_timer);
 	close_fd(&k->fallback_fd);
 	keeper_relay_ready(k->relay);
@@ -149,8 +147,7 @@ static void become_ready(struct keeper *k)
 		log_info("the switch runs again, process %d, after %.1f ms", k->now.pid,
 			 (double)(clock_ns() - k->died_ns) / NSEC_PER_MSEC);
 	k->ready = k->ever_ready = true;
-	life->ever_ready = true;
-	life->n_attempts = 0;
+	keeper_table_ready(k->table);
 	pass_reload(k);
 	tell_manager("READY=1\nSTATUS=Switch process %d serves", k->now.pid);
 }
@@ -511,20 +508,18 @@ static int go_on_after_death(struct keeper *k)
 /* That keeper was another program in this process; its switch process goes on. */
 static int go_on_after_exchange(struct keeper *k)
 {
-	struct table_life *life = keeper_table_life(k->table);
+	int link_fd = keeper_table_life(k->table)->link_fd, pidfd;
 	struct keeper_packet p;
-	int pidfd;
 
 	keeper_relay_restore(k->relay, true);
 	k->now.pid = belongings_process(k->table, &pidfd);
 	close_fd(&pidfd);
-	k->now.link = keeper_link_create(life->link_fd, k->base, &keeper_switch_ops, &k->now);
+	k->now.link = keeper_link_create(link_fd, k->base, &keeper_switch_ops, &k->now);
 	if (!k->now.link || !k->now.pid)
 		return -ENOMEM;
 	k->now.started_ns = clock_ns();
 	k->ready = true;
-	life->heir = 0;
-	life->n_attempts = 0;
+	keeper_table_go_on(k->table);
 	log_info("this program is the keeper now");
 	keeper_relay_go_on(k->relay, k->now.link);
 	keeper_packet_init(&p, KEEPER_REPLACED, 0, 0);

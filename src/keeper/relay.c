@@ -31,7 +31,7 @@ struct device {
 	int state_fd;
 	struct vhost_endpoint *endpoint;
 	struct device_mirror mirror;
-	struct table_record *record, *outbox; /* NULL: the table is broken */
+	const struct table_record *record, *outbox; /* NULL: the table is broken */
 
 	uint32_t connection;  /* number of the last one */
 	bool connected, over; /* over: the switch has to say wait() */
@@ -566,7 +566,7 @@ static bool restore_state(struct device *d, const struct device_record *r, bool 
 	return true;
 }
 
-static void restore_device(struct keeper_relay *relay, struct table_record *record, bool same)
+static void restore_device(struct keeper_relay *relay, const struct table_record *record, bool same)
 {
 	struct device_record r;
 	struct device *d;
@@ -595,7 +595,7 @@ static void restore_device(struct keeper_relay *relay, struct table_record *reco
 
 void keeper_relay_restore(struct keeper_relay *relay, bool same)
 {
-	struct table_record *record = NULL;
+	const struct table_record *record = NULL;
 
 	while ((record = keeper_table_next(relay->table, TABLE_DEVICE, record)))
 		if (!find_number(relay, record->device)) /* it may have been written anew */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/keep.h"
 #include "base/log.h"
 #include "base/store.h"
 #include "keeper/manager.h"
@@ -94,8 +95,9 @@ static bool add_files(struct keeper_table *t, struct table_record *r, const int 
 	return true;
 }
 
-struct table_record *keeper_table_add(struct keeper_table *t, enum table_kind kind, uint32_t device,
-				      const void *data, size_t len, const int *fds, unsigned n)
+const struct table_record *keeper_table_add(struct keeper_table *t, enum table_kind kind,
+					    uint32_t device, const void *data, size_t len,
+					    const int *fds, unsigned n)
 {
 	uint64_t words[TABLE_DATA_MAX / 8] = { 0 };
 	struct table_record *r = NULL;
@@ -124,8 +126,10 @@ struct table_record *keeper_table_add(struct keeper_table *t, enum table_kind ki
 	return r;
 }
 
-void keeper_table_drop(struct keeper_table *t, struct table_record *r)
+void keeper_table_drop(struct keeper_table *t, const struct table_record *dropped)
 {
+	struct table_record *r = (struct table_record *)dropped; /* ours */
+
 	if (!r)
 		return;
 	if (t->n_dropped == t->dropped_max) {
@@ -168,10 +172,10 @@ static bool lives(const struct layout *l, const struct table_record *r)
 	return r->kind && r->born <= l->made && (!r->died || r->died > l->made);
 }
 
-struct table_record *keeper_table_next(const struct keeper_table *t, enum table_kind kind,
-				       const struct table_record *after)
+const struct table_record *keeper_table_next(const struct keeper_table *t, enum table_kind kind,
+					     const struct table_record *after)
 {
-	struct layout *l = t->layout;
+	const struct layout *l = t->layout;
 
 	for (size_t i = after ? (size_t)(after - l->records) + 1 : 0; i < l->n_used; i++)
 		if (l->records[i].kind == kind && !l->records[i].died)
@@ -191,9 +195,21 @@ int keeper_table_dup(const struct keeper_table *t, const struct table_record *r,
 	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
-struct table_life *keeper_table_life(struct keeper_table *t)
+const struct table_life *keeper_table_life(const struct keeper_table *t)
 {
 	return &t->layout->life;
+}
+
+void keeper_table_ready(struct keeper_table *t)
+{
+	shared_store(&t->layout->life.ever_ready, 1);
+	shared_store(&t->layout->life.n_attempts, 0);
+}
+
+void keeper_table_go_on(struct keeper_table *t)
+{
+	shared_store(&t->layout->life.heir, 0);
+	shared_store(&t->layout->life.n_attempts, 0);
 }
 
 bool keeper_table_whole(const struct keeper_table *t)
@@ -232,7 +248,7 @@ static int check_layout(const struct layout *l, struct error *err)
 }
 
 /* NULL and a text when that cannot be. */
-static struct layout *map_layout(int fd, int protection, struct error *err)
+static struct layout *map_layout(int fd, struct error *err)
 {
 	struct layout *l;
 	struct stat st;
@@ -241,22 +257,21 @@ static struct layout *map_layout(int fd, int protection, struct error *err)
 		error_set(err, -EPROTO, "the keeper's table is of another version");
 		return NULL;
 	}
-	l = mmap(NULL, sizeof(*l), protection, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (l != MAP_FAILED)
-		return l;
-	error_set(err, -ENOMEM, "out of memory");
-	return NULL;
+	l = keep_map(fd, sizeof(*l), 0);
+	if (!l)
+		error_set(err, -ENOMEM, "out of memory");
+	return l;
 }
 
 int keeper_table_check(int fd, struct error *err)
 {
-	struct layout *l = map_layout(fd, PROT_READ, err);
+	struct layout *l = map_layout(fd, err);
 	int rc;
 
 	if (!l)
 		return -EPROTO;
 	rc = check_layout(l, err);
-	munmap(l, sizeof(*l));
+	keep_unmap(l, sizeof(*l));
 	return rc;
 }
 
@@ -277,8 +292,7 @@ static struct keeper_table *make_table(int fd)
 
 static void free_table(struct keeper_table *t)
 {
-	if (t->layout)
-		munmap(t->layout, sizeof(*t->layout));
+	keep_unmap(t->layout, sizeof(*t->layout));
 	keeper_store_destroy(t->store);
 	if (t->fd >= 0)
 		close(t->fd);
@@ -366,7 +380,7 @@ int keeper_table_restore(struct keeper_table **out, int fd, struct error *err)
 	if (t->fd < 0)
 		rc = error_set(err, -ENOENT, "there is nothing to go on with");
 	else
-		l = t->layout = map_layout(t->fd, PROT_READ | PROT_WRITE, err);
+		l = t->layout = map_layout(t->fd, err);
 	if (l && inherited)
 		rc = adopt_inherited(t, l, err);
 	if (l && !rc)
@@ -397,11 +411,24 @@ static void bequeath_one(void *ctx, unsigned number, int fd)
 		shared_store(&l->fds_end, number + 1);
 }
 
-void keeper_table_bequeath(struct keeper_table *t, bool yes)
+static void set_heir(struct keeper_table *t, pid_t heir)
 {
-	shared_store(&t->layout->life.heir, yes ? getpid() : 0);
+	shared_store(&t->layout->life.heir, heir);
 	keeper_store_each(t->store, bequeath_one, t->layout);
-	fcntl(t->fd, F_SETFD, yes ? 0 : FD_CLOEXEC);
+	fcntl(t->fd, F_SETFD, heir ? 0 : FD_CLOEXEC);
+}
+
+void keeper_table_bequeath(struct keeper_table *t, int link_fd, uint32_t n_crashes)
+{
+	shared_store(&t->layout->life.link_fd, link_fd);
+	shared_store(&t->layout->life.n_crashes, n_crashes);
+	store_order();
+	set_heir(t, getpid());
+}
+
+void keeper_table_disinherit(struct keeper_table *t)
+{
+	set_heir(t, 0);
 }
 
 /* ---- construction */
@@ -418,7 +445,7 @@ struct keeper_table *keeper_table_create(void)
 	t = make_table(fd);
 	if (!t)
 		goto fail_fd;
-	l = t->layout = map_layout(fd, PROT_READ | PROT_WRITE, &err);
+	l = t->layout = map_layout(fd, &err);
 	if (!l) {
 		free_table(t);
 		return NULL;

@@ -78,12 +78,12 @@ void keeper_table_destroy(struct keeper_table *table);
 
 /* Adds a record, with copies of @len bytes (TABLE_DATA_MAX at most) and of @n fds, -1 for none. A
  * record that cannot be added breaks the table, and is NULL. */
-struct table_record *keeper_table_add(struct keeper_table *table, enum table_kind kind,
-				      uint32_t device, const void *data, size_t len, const int *fds,
-				      unsigned n);
+const struct table_record *keeper_table_add(struct keeper_table *table, enum table_kind kind,
+					    uint32_t device, const void *data, size_t len,
+					    const int *fds, unsigned n);
 
 /* Drops a record; NULL is fine. */
-void keeper_table_drop(struct keeper_table *table, struct table_record *record);
+void keeper_table_drop(struct keeper_table *table, const struct table_record *record);
 
 /* Makes all of that true, as one change. */
 void keeper_table_commit(struct keeper_table *table);
@@ -92,15 +92,18 @@ void keeper_table_commit(struct keeper_table *table);
 uint64_t keeper_table_made(const struct keeper_table *table);
 
 /* The first record of @kind, and the one behind @after; NULL: none. */
-struct table_record *keeper_table_next(const struct keeper_table *table, enum table_kind kind,
-				       const struct table_record *after);
+const struct table_record *keeper_table_next(const struct keeper_table *table, enum table_kind kind,
+					     const struct table_record *after);
 
 /* The record's fd @i, which stays the table's; -1: none. A duplicate that is the caller's. */
 int keeper_table_fd(const struct keeper_table *table, const struct table_record *r, unsigned i);
 int keeper_table_dup(const struct keeper_table *table, const struct table_record *r, unsigned i);
 
-/* What of it is changed in place. */
-struct table_life *keeper_table_life(struct keeper_table *table);
+/* What of it is changed in place, by the functions below. */
+const struct table_life *keeper_table_life(const struct keeper_table *table);
+
+/* A switch process serves. */
+void keeper_table_ready(struct keeper_table *table);
 
 /* Whether another keeper could go on. */
 bool keeper_table_whole(const struct keeper_table *table);
@@ -108,5 +111,12 @@ bool keeper_table_whole(const struct keeper_table *table);
 /* The table's own fd. */
 int keeper_table_own_fd(const struct keeper_table *table);
 
-/* Lets all files stay open when this process becomes another program, or, with @yes false, not. */
-void keeper_table_bequeath(struct keeper_table *table, bool yes);
+/* All is ready for this process to become another program: files stay open, @link_fd and @n_crashes
+ * are what it finds in its life. */
+void keeper_table_bequeath(struct keeper_table *table, int link_fd, uint32_t n_crashes);
+
+/* It does not after all. */
+void keeper_table_disinherit(struct keeper_table *table);
+
+/* This process has become that program, and goes on. */
+void keeper_table_go_on(struct keeper_table *table);

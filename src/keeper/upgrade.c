@@ -104,7 +104,6 @@ void keeper_has_left(struct keeper *k)
 /* Becomes the other program. Returns only when that fails. */
 static int become(struct keeper *k)
 {
-	struct table_life *life = keeper_table_life(k->table);
 	int rc, link_fd = keeper_link_fd(k->now.link);
 	sigset_t signals, before;
 
@@ -112,12 +111,10 @@ static int become(struct keeper *k)
 	sigfillset(&signals);
 	sigprocmask(SIG_BLOCK, &signals, &before);
 	keeper_relay_save(k->relay);
-	life->n_crashes = k->n_crashes;
-	life->link_fd = link_fd;
 	fcntl(link_fd, F_SETFD, 0);
-	keeper_table_bequeath(k->table, true);
+	keeper_table_bequeath(k->table, link_fd, k->n_crashes);
 	rc = process_become(k->next.exe_fd, k->argv, keeper_table_own_fd(k->table));
-	keeper_table_bequeath(k->table, false);
+	keeper_table_disinherit(k->table);
 	fcntl(link_fd, F_SETFD, FD_CLOEXEC);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return rc;

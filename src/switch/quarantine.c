@@ -57,19 +57,19 @@ static void judge(struct quarantine *q)
 
 struct quarantine *quarantine_open(struct keep *keep)
 {
-	struct quarantine *old, *q;
+	struct quarantine *old, *q, now = { .version = VERSION };
 	size_t len;
 	int file;
 
 	old = keep_old_memory(keep, KEY, &len);
 	q = keep_memory(keep, sizeof(*q), &file);
 	if (q) {
-		q->version = VERSION;
 		if (old && len == sizeof(*old) && old->version == VERSION) {
-			memcpy(q, old, sizeof(*q));
-			if (*q->crashed)
-				judge(q);
+			memcpy(&now, old, sizeof(now));
+			if (*now.crashed)
+				judge(&now);
 		}
+		memcpy(SHARED_AT(q), &now, sizeof(now)); /* nobody has it yet */
 		keep_hold_memory(keep, KEY, file);
 		blame_install(q->crashed);
 	}

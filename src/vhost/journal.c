@@ -11,7 +11,7 @@
 struct entry {
 	struct entry *next, *prev; /* in order */
 	struct vhost_key key;
-	void *ref;	 /* the mirror's */
+	const void *ref; /* the mirror's */
 	uint64_t number; /* the next VHOST_COUNT_MAX - 1 are its own, too */
 	unsigned count;	 /* how often it is kept */
 	unsigned n_fds;
@@ -245,7 +245,8 @@ int vhost_journal_edit(struct vhost_journal *journal, const struct vhost_edit *e
 	return 0;
 }
 
-int vhost_journal_restore(struct vhost_journal *journal, const struct vhost_kept *kept, void *ref)
+int vhost_journal_restore(struct vhost_journal *journal, const struct vhost_kept *kept,
+			  const void *ref)
 {
 	struct entry *e = calloc(1, sizeof(*e) + kept->header.size);
 

@@ -70,9 +70,9 @@ struct vhost_kept {
 struct vhost_journal_mirror {
 	/* One more; what is pointed to and the fds are the journal's. Returns what remove() is to
 	 * be called with. */
-	void *(*add)(void *owner, const struct vhost_kept *kept);
+	const void *(*add)(void *owner, const struct vhost_kept *kept);
 	/* No more. */
-	void (*remove)(void *owner, void *ref);
+	void (*remove)(void *owner, const void *ref);
 };
 
 /* NULL when memory is short. Free with vhost_journal_destroy(), which closes what is kept; NULL is
@@ -86,7 +86,8 @@ void vhost_journal_set_mirror(struct vhost_journal *journal,
 
 /* Keeps @kept, which the mirror has under @ref; its fds are the journal's. In any order. Returns 0
  * or -errno, and then they are the caller's. */
-int vhost_journal_restore(struct vhost_journal *journal, const struct vhost_kept *kept, void *ref);
+int vhost_journal_restore(struct vhost_journal *journal, const struct vhost_kept *kept,
+			  const void *ref);
 
 /* Forgets everything. */
 void vhost_journal_clear(struct vhost_journal *journal);

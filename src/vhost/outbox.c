@@ -82,7 +82,7 @@ int vhost_outbox_send(struct vhost_outbox *outbox, int fd, int file)
 	shared_copy_words((uint64_t *)(void *)&outbox->io.msg_hdr, (const uint64_t *)(void *)&msg,
 			  sizeof(msg) / 8);
 	do {
-		rc = sendmmsg(fd, &outbox->io, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		rc = sendmmsg(fd, SHARED_AT(&outbox->io), 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (rc < 0 && errno == EINTR);
 	if (rc < 0)
 		return errno == EWOULDBLOCK ? -EAGAIN : errno == EPIPE ? -ECONNRESET : -errno;

@@ -31,17 +31,20 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import lab as lab_module  # noqa: E402
 from lab import Failure, Lab, run, say  # noqa: E402
 from loads import GENERATORS, LOADS, Threads  # noqa: E402
+import before  # noqa: E402
 import picture  # noqa: E402
 import rates  # noqa: E402
+import readme  # noqa: E402
 from switches import SWITCHES, instructions, missing  # noqa: E402
 
 GENERATOR_CPU, SWITCH_CPU = 0, 1
 HUGEPAGES = pathlib.Path("/proc/sys/vm/nr_hugepages")
 PAGES_NEEDED = 512  # of 2 MiB: OVS 256, the generator 96, testpmd 64, and some
-MORE_ROUNDS = 3  # times as many as wanted, at most, until there are windows of one distance
+MORE_ROUNDS = 3  # times as many as wanted, at most, until there are as many of one distance
 MAX_WAIT = 0.05  # of a window in which a side may wait for its core
 CORE_DISTANCE = lab_module.BUILD / "tests/bench/core_distance"
-DOC = pathlib.Path(__file__).resolve().parents[2] / "doc"
+TOP = pathlib.Path(__file__).resolve().parents[2]
+DOC, README = TOP / "doc", TOP / "README.md"
 
 
 def core_distance():
@@ -72,7 +75,7 @@ class Window:
         return waited <= MAX_WAIT and self.distance is not None and self.pps
 
 
-def trial(kind, load, args):
+def trial(kind, load, args, round_number=0):
     """One switch under one load; returns its figures and the quiet windows."""
     with Lab() as lab:
         cpus = [GENERATOR_CPU, SWITCH_CPU] if load.workers > 1 else [SWITCH_CPU]
@@ -84,6 +87,7 @@ def trial(kind, load, args):
         windows = []
         for _ in range(3 * args.windows):
             w = Window(guests, switch, args.seconds)
+            w.round = round_number
             if w.good(load):
                 windows.append(w)
             if len(windows) == args.windows:
@@ -103,14 +107,16 @@ def idle_cpu(pid, seconds):
 
 
 class Row:
-    """A line of the table, from the windows of each switch: {name: [Window]}."""
+    """A line of the table, from the windows of each switch: {name: [Window]}. They are of one distance:
+    that at which most rounds and windows were measured of each switch (n_rounds, n)."""
 
     def __init__(self, load, windows):
         self.load = load
-        counts = {d: min(sum(w.distance == d for w in ws) for ws in windows.values())
+        counts = {d: (min(len({w.round for w in ws if w.distance == d}) for ws in windows.values()),
+                      min(sum(w.distance == d for w in ws) for ws in windows.values()))
                   for ws in windows.values() for d in {w.distance for w in ws}}
         self.distance = max(counts, key=counts.get) if counts else None
-        self.n = counts.get(self.distance, 0)
+        self.n_rounds, self.n = counts.get(self.distance, (0, 0))
         chosen = {n: [w for w in ws if w.distance == self.distance] if self.n else []
                   for n, ws in windows.items()}
         self.value = {n: statistics.median(self.measure(w) for w in ws)
@@ -137,7 +143,7 @@ class Row:
             yield f"{self.ratio(base):.2f}" if self.ratio(base) else "-"
         for n in ("ovs", "vireo"):
             yield f"{self.own_ns[n]:.0f} ns" if n in self.own_ns else "-"
-        yield f"{self.n}, {self.distance}" if self.n else "none alike"
+        yield f"{self.n} of {self.n_rounds}, {self.distance}" if self.n else "none alike"
 
 
 def measure(args, names):
@@ -148,11 +154,11 @@ def measure(args, names):
             continue
         windows = {n: [] for n in names if load.suits(n)}
         for done in range(MORE_ROUNDS * args.rounds):
-            if done >= args.rounds and Row(load, windows).n >= args.rounds:
+            if done >= args.rounds and Row(load, windows).n_rounds >= args.rounds:
                 break
             for n in windows:
                 try:
-                    figures, more = trial(SWITCHES[n], load, args)
+                    figures, more = trial(SWITCHES[n], load, args, done)
                 except Failure as error:
                     print(f"  {load.name}, {n}: {error}", file=sys.stderr)
                     continue
@@ -179,11 +185,11 @@ def report(args, names, rows, everything):
            f"{'vireo bench' if args.generator == 'vireo' else 'testpmd, virtio_user'}.")
     if rows:
         yield table([["load", *(SWITCHES[n].name for n in names), "vireo / OVS", "vireo / testpmd",
-                      "OVS's own", "vireo's own", "windows"], *(list(row.cells(names)) for row in rows)])
+                      "OVS's own", "vireo's own", "windows of rounds"], *(list(row.cells(names)) for row in rows)])
         yield ("Both directions together. Ratios of packets: above 1, vireo is faster; of times "
                "(ping): below 1. own: busy time a packet. windows: how many of "
-               "each switch were compared, and how long a cache line's way between the cores and "
-               "back was.")
+               "each switch were compared, of how many rounds, and how long a cache line's way "
+               "between the cores and back was.")
         if any(row.load.workers > 1 for row in rows):
             yield ("2 workers: two of vireo, or two PMD threads, with a queue pair of each guest for "
                    "each of them, and the guests' thread, all on two cores. The throughput is that of "
@@ -206,6 +212,9 @@ def cpu_model():
 
 
 def compare(args):
+    if args.before:
+        say("\n" + table(list(before.lines(trial, args))))
+        return
     names = args.switches.split(",")
     rows, everything = measure(args, names)
     parts = list(report(args, names, rows, everything))
@@ -221,38 +230,46 @@ def compare(args):
             print(f"  instructions: {error}", file=sys.stderr)
     say("\n" + "\n\n".join(parts))
     if args.write:
-        (DOC / "benchmarks.md").write_text("# Benchmarks\n\n" + "\n\n".join(
-            [parts[0], "![packets a second](benchmarks.svg)", *parts[1:]]) + "\n")
+        text = "# Benchmarks\n\n" + "\n\n".join(
+            [parts[0], "![packets a second](benchmarks.svg)", *parts[1:]]) + "\n"
+        (DOC / "benchmarks.md").write_text(text)
         (DOC / "benchmarks.svg").write_text(picture.draw(rows, SWITCHES, names))
+        README.write_text(readme.update(README.read_text(), text))
 
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3,
-                        help="trials of each switch, more if there are not as many windows alike")
-    parser.add_argument("--windows", type=int, default=6, help="quiet ones wanted of each trial")
+    parser.add_argument("--before", metavar="COMMIT",
+                        help="compare with vireo as it was, and not with others")
+    parser.add_argument("--rounds", type=int,
+                        help="trials of each switch, more until there are as many alike (3; --before: 7)")
+    parser.add_argument("--windows", type=int, help="quiet ones wanted of each trial (6; --before: 3)")
     parser.add_argument("--seconds", type=float, default=0.3, help="length of a window")
     parser.add_argument("--loads", help="parts of load names, like 'open 64,ping,rates'")
     parser.add_argument("--switches", default="testpmd,ovs,vireo")
     parser.add_argument("--generator", choices=GENERATORS, default="vireo")
     parser.add_argument("--write", action="store_true",
-                        help="write doc/benchmarks.md and doc/benchmarks.svg")
+                        help="write doc/benchmarks.md, doc/benchmarks.svg, and README.md's tables")
     args = parser.parse_args()
+    args.rounds = args.rounds or (7 if args.before else 3)
+    args.windows = args.windows or (3 if args.before else 6)
+    if args.write and (args.loads or args.before):
+        parser.error("--write is for all of it")
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: needs two cores")
     if missing():
         sys.exit(f"bench: {missing()} is missing")
     os.nice(-10)  # whoever else is busy comes later
-    before = int(HUGEPAGES.read_text())
-    if before < PAGES_NEEDED:
+    pages = int(HUGEPAGES.read_text())
+    if pages < PAGES_NEEDED:
         HUGEPAGES.write_text(str(PAGES_NEEDED))
     try:
         if int(HUGEPAGES.read_text()) < PAGES_NEEDED:
             sys.exit(f"bench: cannot get {PAGES_NEEDED} huge pages of 2 MiB")
         compare(args)
     finally:
-        HUGEPAGES.write_text(str(before))
+        HUGEPAGES.write_text(str(pages))
 
 
 main()

@@ -40,6 +40,7 @@
 #define HIGH_FD 200
 #define DEVICE 77
 #define REQUEST 5
+#define N_CRASHES 2
 #define ANSWER "answer"
 
 enum what { BEGIN, CHANGE, MESSAGE, CONNECT, EXCHANGE, BREAK, END };
@@ -158,9 +159,9 @@ static void give_all(const struct world *w, int table)
 
 /* ---- the keeper */
 
-static struct table_record *find_key(const struct keeper_table *t, uint32_t key)
+static const struct table_record *find_key(const struct keeper_table *t, uint32_t key)
 {
-	struct table_record *r = keeper_table_next(t, TABLE_HELD, NULL);
+	const struct table_record *r = keeper_table_next(t, TABLE_HELD, NULL);
 
 	while (r && r->device != key)
 		r = keeper_table_next(t, TABLE_HELD, r);
@@ -170,7 +171,7 @@ static struct table_record *find_key(const struct keeper_table *t, uint32_t key)
 /* A record of @value in place of the one that there is; 0: of none. */
 static void change(struct world *w, uint32_t key, uint32_t value)
 {
-	struct table_record *old = find_key(w->table, key);
+	const struct table_record *old = find_key(w->table, key);
 	int fd = eventfd(value, EFD_NONBLOCK | EFD_CLOEXEC);
 
 	if (value)
@@ -198,7 +199,7 @@ static void end_message(struct world *w, struct vhost_outbox *outbox)
 static void begin(struct world *w)
 {
 	const struct file *table = find(w, "table");
-	struct table_record *record;
+	const struct table_record *record;
 	struct error err;
 
 	if (table) {
@@ -216,7 +217,7 @@ static void begin(struct world *w)
 		device_outbox_add(w->table, DEVICE);
 		keeper_table_commit(w->table);
 	}
-	shared_store(&keeper_table_life(w->table)->n_attempts, 0);
+	keeper_table_ready(w->table);
 }
 
 /* It goes on as another program, in the same process; what it has open is what that finds. */
@@ -224,11 +225,13 @@ static void exchange(struct world *w)
 {
 	struct error err;
 
-	keeper_table_bequeath(w->table, true);
+	keeper_table_bequeath(w->table, OWN_FD, N_CRASHES);
 	if (keeper_table_restore(&w->table, keeper_table_own_fd(w->table), &err))
 		abort();
-	shared_store(&keeper_table_life(w->table)->n_attempts, 0);
-	shared_store(&keeper_table_life(w->table)->heir, 0);
+	if (keeper_table_life(w->table)->n_crashes != N_CRASHES ||
+	    keeper_table_life(w->table)->link_fd != OWN_FD)
+		abort();
+	keeper_table_go_on(w->table);
 }
 
 /* In the stepped process. */

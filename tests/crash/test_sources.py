@@ -10,6 +10,9 @@ usage: test_sources.py SOURCE...    (those that are stepped through)
 2. So must whatever makes or maps shared memory, since it might store there.
 3. What is stepped through stores atomically only to memory of the process's own, as OWN lists; any
    other store to shared memory that it may do is noticed when it is executed.
+
+What outlives the process is also guarded while all other tests run: builds with AddressSanitizer map
+it so that a store by other means than base/store.h, from whatever source, is a fault (CHECK_STORES).
 """
 import pathlib
 import re
@@ -26,7 +29,7 @@ NOT_STEPPED = {
     r"datapath/worker": "statistics in the process's own memory",
     r"vhost/inflight": "maps regions, to which virtio/inflight_*.c store",
     r"virtio/(filemap|guestmem|inflight\.c)": "maps what others store to",
-    r"base/keep\.c": "makes memory that others store to",
+    r"base/keep(_map)?\.c": "makes memory that others store to",
     r"keeper/client": "maps the states of rings",
 }
 
@@ -40,7 +43,7 @@ OWN = {
 }
 
 STORES = {"SHARED_STORE", "SHARED_SWAP", "SHARED_OR"}
-MAPS = re.compile(r"\b(MAP_SHARED|keep_memory|keep_old_memory|filemap_open)\b")
+MAPS = re.compile(r"\b(MAP_SHARED|keep_memory|keep_old_memory|keep_map|filemap_open)\b")
 ATOMIC = re.compile(r"__atomic_(?:store|exchange|compare_exchange|fetch_\w+|\w+_fetch)(?:_n)?\(([^,]+),")
 MACRO = re.compile(r"^#define (\w+)\([^)]*\)((?:[^\n]*\\\n)*[^\n]*)", re.M)
 INLINE = re.compile(r"^static (?:inline|ALWAYS_INLINE) [^;{]*?\b(\w+)\([^;{]*\)\n\{\n(.*?)^\}", re.M | re.S)

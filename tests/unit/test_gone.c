@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/compiler.h"
+#include "base/store.h"
 #include "fake_keep.h"
 #include "switch/gone.h"
 
@@ -102,7 +103,7 @@ static void test_garbage(void **state)
 	keep_hold_memory(&f.keep, "gone", file);
 	gone_close(gone_open(&f.keep));
 	memory = keep_old_memory(&f.keep, "gone", &len);
-	memset(memory, 0xff, len);
+	memset(SHARED_AT(memory), 0xff, len);
 	gone = gone_open(&f.keep);
 	assert_int_equal(gone_sum(gone)->rx_packets, 0);
 	gone_close(gone);

@@ -6,7 +6,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <signal.h>
+#include <sys/wait.h>
 
+#include "base/store.h"
 #include "fake_keep.h"
 
 static void test_memory(void **state)
@@ -22,7 +25,7 @@ static void test_memory(void **state)
 	assert_non_null(a);
 	for (unsigned i = 0; i < 10000; i++)
 		assert_int_equal(a[i], 0);
-	strcpy(a, "mark");
+	strcpy(SHARED_AT(a), "mark");
 	assert_null(keep_old_memory(&f.keep, "a", &len)); /* not yet */
 	keep_hold_memory(&f.keep, "a", file);
 	/* the next process sees it, also what is written later */
@@ -30,7 +33,7 @@ static void test_memory(void **state)
 	assert_non_null(b);
 	assert_int_equal(len, 10000);
 	assert_string_equal(b, "mark");
-	strcpy(a, "more");
+	strcpy(SHARED_AT(a), "more");
 	assert_string_equal(b, "more");
 	keep_unmap(b, len);
 	keep_unmap(a, 10000);
@@ -53,6 +56,34 @@ static void test_memory(void **state)
 	fake_keep_clear(&f);
 }
 
+#ifdef CHECK_STORES
+/* Who stores to it by other means than base/store.h does so no more. */
+static void test_checked(void **state)
+{
+	struct fake_keep f;
+	int file, status;
+	char *a;
+	pid_t pid;
+
+	fake_keep_init(&f);
+	a = keep_memory(&f.keep, 10000, &file);
+	shared_store(&a[9999], 1);
+	assert_int_equal(a[9999], 1);
+	pid = fork();
+	if (pid == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		*(volatile char *)&a[9999] = 2;
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	assert_int_equal(a[9999], 1);
+	close(file);
+	keep_unmap(a, 10000);
+	fake_keep_clear(&f);
+}
+#endif
+
 static void test_nobody(void **state)
 {
 	int file;
@@ -73,6 +104,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memory),
+#ifdef CHECK_STORES
+		cmocka_unit_test(test_checked),
+#endif
 		cmocka_unit_test(test_nobody),
 	};
 

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/store.h"
 #include "fake_keep.h"
 #include "switch/port_state.h"
 
@@ -75,7 +76,7 @@ static void test_other_layout(void **state)
 	port_state_hold(&s, &f.keep, "vm1", 1);
 	port_state_close(&s);
 	memory = keep_old_memory(&f.keep, KEY, &len);
-	*memory += 1; /* another version */
+	shared_store(memory, *memory + 1); /* another version */
 	keep_unmap(memory, len);
 	s = next(&f, 3);
 	assert_int_equal(s.id, 0);

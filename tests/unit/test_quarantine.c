@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/blame.h"
+#include "base/store.h"
 #include "fake_keep.h"
 #include "switch/quarantine.h"
 
@@ -104,7 +105,7 @@ static void test_garbage(void **state)
 	fake_keep_init(&f);
 	memory = keep_memory(&f.keep, 100, &file);
 	keep_hold_memory(&f.keep, "quarantine", file);
-	memset(memory, 0xff, 100);
+	memset(SHARED_AT(memory), 0xff, 100);
 	assert_false(quarantine_holds(begin(&f), "evil"));
 	keep_unmap(memory, 100);
 	fake_keep_clear(&f);

@@ -45,7 +45,9 @@ static void test_quiet(void **state)
 	/* a packet, of a station that is to be forgotten some time */
 	rig_send(rig, a, BROADCAST, MAC(1), UINT32_MAX);
 	UNTIL(rig, !rig->sw->quiet && ticks(rig));
-	UNTIL(rig, mac_table_count(rig_find(rig, "a")->bridge->macs, MAC_NO_PORT) == 1);
+	/* again, if the worker found the table locked */
+	UNTIL(rig, mac_table_count(rig_find(rig, "a")->bridge->macs, MAC_NO_PORT) == 1 ||
+			   (rig_send(rig, a, BROADCAST, MAC(1), UINT32_MAX), false));
 	for (unsigned i = 0; i < 4; i++)
 		tick(rig);
 	assert_true(rig->sw->quiet);

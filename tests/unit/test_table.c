@@ -64,27 +64,27 @@ static bool another_sees(struct keeper_table *t, const struct picture *p)
 	pid_t pid;
 	int status;
 
-	keeper_table_bequeath(t, true);
 	pid = fork();
 	if (pid == 0) {
 		struct keeper_table *mine = NULL;
 		struct error err = { "" };
 
-		keeper_table_life(t)->heir = getpid();
-		keeper_table_life(t)->n_attempts = 0;
+		keeper_table_ready(t);
+		keeper_table_bequeath(t, -1, 0);
 		if (keeper_table_restore(&mine, copy_of(t), &err))
 			fprintf(stderr, "%s\n", err.text);
 		_exit(mine && shows(mine, p) ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	keeper_table_bequeath(t, false);
+	keeper_table_disinherit(t);
 	return status == 0;
 }
 
-static struct table_record *add(struct keeper_table *t, uint32_t i, uint32_t value)
+static const struct table_record *add(struct keeper_table *t, uint32_t i, uint32_t value)
 {
 	int fds[2] = { -1, event_of(value) };
-	struct table_record *r = keeper_table_add(t, TABLE_HELD, i, &value, sizeof(value), fds, 2);
+	const struct table_record *r =
+		keeper_table_add(t, TABLE_HELD, i, &value, sizeof(value), fds, 2);
 
 	close(fds[1]);
 	return r;
@@ -96,7 +96,7 @@ static void test_changes(void **state)
 	for (int point = 0; point < 5; point++) {
 		struct keeper_table *t = keeper_table_create();
 		struct picture before = { { 1, 2 } }, after = { { 1, 0, 3 } };
-		struct table_record *r;
+		const struct table_record *r;
 
 		add(t, 0, 1);
 		r = add(t, 1, 2);
@@ -119,7 +119,7 @@ static void test_changes(void **state)
 static void test_random_changes(void **state)
 {
 	struct keeper_table *t = keeper_table_create();
-	struct table_record *records[RECORDS] = { NULL };
+	const struct table_record *records[RECORDS] = { NULL };
 	struct picture made = { { 0 } }, wanted = made;
 	unsigned seed = 1, n_fds = count_fds();
 
@@ -179,7 +179,7 @@ static void test_manager_in_time(void **state)
 {
 	int notify = open_notify_socket();
 	struct keeper_table *t = keeper_table_create();
-	struct table_record *r;
+	const struct table_record *r;
 	bool with_fd;
 
 	assert_string_equal(hear(notify, &with_fd), "FDSTORE=1\nFDPOLL=0\nFDNAME=table");
