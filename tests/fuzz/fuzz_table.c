@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/store.h"
 #include "front_end.h"
 #include "keeper/belongings.h"
 #include "keeper/device_record.h"
@@ -18,15 +19,15 @@
 #define FILES_MAX 64 /* file numbers that these inputs come to */
 
 static struct event_base *base;
-static struct table_record *records[RECORDS_MAX];
+static const struct table_record *records[RECORDS_MAX];
 static unsigned n_records;
 
 /* ---- what the keeper before has written */
 
-static struct table_record *add(struct keeper_table *t, enum table_kind kind, uint32_t device,
-				const void *data, size_t len, const int *fds, unsigned n)
+static const struct table_record *add(struct keeper_table *t, enum table_kind kind, uint32_t device,
+				      const void *data, size_t len, const int *fds, unsigned n)
 {
-	struct table_record *r = keeper_table_add(t, kind, device, data, len, fds, n);
+	const struct table_record *r = keeper_table_add(t, kind, device, data, len, fds, n);
 
 	if (r && n_records < RECORDS_MAX)
 		records[n_records++] = r;
@@ -76,7 +77,7 @@ static void add_device(struct input *in, struct keeper_table *t, uint32_t number
 				   .told_message = choice & 8,
 				   .state_fd = fds_of_kind[FD_PAGE] };
 	struct device_mirror mirror = { t, number };
-	struct table_record *outbox;
+	const struct table_record *outbox;
 
 	snprintf(d.where.name, sizeof(d.where.name), "vm%u", choice & 16 ? 0 : number);
 	snprintf(d.where.path, sizeof(d.where.path), "/nowhere/%u", number);
@@ -137,15 +138,22 @@ static void write_down(struct input *in, struct keeper_table *t)
 		keeper_table_commit(t);
 }
 
+/* What nobody but base/store.h may write to. */
+static void *writable(const void *p)
+{
+	return SHARED_AT((uint8_t *)(uintptr_t)p);
+}
+
 /* Changes bytes of the table: of its head, of its life, or of one of its records. */
 static void spoil(struct input *in, struct keeper_table *t)
 {
-	struct table_life *life = keeper_table_life(t);
+	uint8_t *life = writable(keeper_table_life(t));
 
-	take_damage(in, (uint8_t *)life - HEAD_LEN, HEAD_LEN, 2);
-	take_damage(in, life, sizeof(*life), 1);
+	take_damage(in, life - HEAD_LEN, HEAD_LEN, 2);
+	take_damage(in, life, sizeof(struct table_life), 1);
 	for (unsigned i = take_choice(in, 4); i && n_records; i--)
-		take_damage(in, records[take_choice(in, n_records)], sizeof(*records[0]), 4);
+		take_damage(in, writable(records[take_choice(in, n_records)]), sizeof(*records[0]),
+			    4);
 }
 
 /* ---- the next keeper */
@@ -154,7 +162,7 @@ static void spoil(struct input *in, struct keeper_table *t)
  * one that is not open. Returns how many there are in @given. */
 static unsigned hand_over(struct input *in, struct keeper_table *t, int *given)
 {
-	int32_t *fds = (int32_t *)(keeper_table_life(t) + 1);
+	int32_t *fds = writable(keeper_table_life(t) + 1);
 	unsigned n = 0, odd = take_choice(in, 64);
 
 	for (unsigned i = 1; i < FILES_MAX; i++) {
@@ -279,8 +287,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	n_records = 0;
 	for (n = 1 + take_choice(&in, 5); n; n--)
 		write_down(&in, t);
-	keeper_table_bequeath(t, true);
-	keeper_table_life(t)->ever_ready = 1;
+	keeper_table_bequeath(t, -1, 0);
+	keeper_table_ready(t);
 	n = hand_over(&in, t, given);
 	spoil(&in, t);
 	restore(&in, t, given, n);
