@@ -11,14 +11,14 @@ void *keep_memory(struct keep *keep, size_t len, int *file)
 	void *memory = NULL;
 	int fd;
 
+	/* all of it at once: workers do not wait for the kernel to clear pages */
 	*file = -1;
 	if (!keep) {
-		memory =
-			mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		memory = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 		return memory == MAP_FAILED ? NULL : memory;
 	}
 	fd = memfd_create("vireo", MFD_CLOEXEC);
-	/* all of it at once: workers do not wait for the kernel to clear pages */
 	if (fd >= 0 && ftruncate(fd, (off_t)len) == 0)
 		memory = keep_map(fd, len, MAP_POPULATE);
 	if (memory)
