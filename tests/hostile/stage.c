@@ -20,20 +20,6 @@
 #define AGAIN_NS (20 * NSEC_PER_MSEC)
 #define HEADER_MAX 12
 
-void stage_init(struct stage *s, struct world *world, bool packed)
-{
-	const char *scale = getenv("TEST_SCALE");
-
-	memset(s, 0, sizeof(*s));
-	s->world = world;
-	s->packed = packed;
-	s->only = getenv("HOSTILE_SCENARIO");
-	s->scale = scale != NULL ? atof(scale) : 1;
-	control_open(&s->control, &world->daemon);
-	assert_true(rogue_init(&s->rogue));
-	world_peer_turn(world, 1); /* its address is known */
-}
-
 void stage_destroy(struct stage *s)
 {
 	rogue_destroy(&s->rogue);
@@ -144,6 +130,31 @@ void stage_expect_frame(struct stage *s, const uint8_t *want, uint32_t len)
 			   want[at]);
 }
 
+/* Waits until the switch has done with what the peer has sent. */
+static void await_sent(struct stage *s)
+{
+	struct netdrv *drv = s->world->peer.drv;
+	uint64_t end = clock_ns() + WAIT_NS;
+
+	while (netdrv_reap(drv, 0), netdrv_in_flight(drv, 0) > 0)
+		wait_turn(s, end, "what the peer sent was not used");
+}
+
+void stage_init(struct stage *s, struct world *world, bool packed)
+{
+	const char *scale = getenv("TEST_SCALE");
+
+	memset(s, 0, sizeof(*s));
+	s->world = world;
+	s->packed = packed;
+	s->only = getenv("HOSTILE_SCENARIO");
+	s->scale = scale != NULL ? atof(scale) : 1;
+	control_open(&s->control, &world->daemon);
+	assert_true(rogue_init(&s->rogue));
+	world_peer_turn(world, 1); /* its address is known */
+	await_sent(s);		   /* and its frame is none of a scenario's */
+}
+
 void stage_peer_sends(struct stage *s, uint8_t frame[STAGE_FRAME_LEN])
 {
 	struct guest *peer = &s->world->peer;
@@ -155,8 +166,7 @@ void stage_peer_sends(struct stage *s, uint8_t frame[STAGE_FRAME_LEN])
 		frame[i] = (uint8_t)(0x50 + i + s->number);
 	while (!guest_send(peer, frame, STAGE_FRAME_LEN))
 		wait_turn(s, end, "the peer cannot send");
-	while (netdrv_reap(peer->drv, 0), netdrv_in_flight(peer->drv, 0) > 0)
-		wait_turn(s, end, "what the peer sent was not used");
+	await_sent(s);
 }
 
 /* ---- good traffic */
