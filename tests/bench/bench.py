@@ -32,6 +32,7 @@ import lab as lab_module  # noqa: E402
 from lab import Failure, Lab, run, say  # noqa: E402
 from loads import GENERATORS, LOADS, Threads  # noqa: E402
 import before  # noqa: E402
+import hostile  # noqa: E402
 import picture  # noqa: E402
 import rates  # noqa: E402
 import readme  # noqa: E402
@@ -207,6 +208,14 @@ def report(args, names, rows, everything):
         yield table(lines)
 
 
+def besiege(args):
+    """What two guests notice of a hostile one; see hostile.py."""
+    say(f"Measured on {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores of {cpu_model()}, by "
+        f"`./dev bench{''.join(' ' + a for a in sys.argv[1:])}`.\n")
+    say("\n\n".join(hostile.report(args.switches.split(","), [GENERATOR_CPU, SWITCH_CPU], args,
+                                   core_distance, table)))
+
+
 def cpu_model():
     return re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text()).group(1)
 
@@ -249,6 +258,10 @@ def main():
     parser.add_argument("--loads", help="parts of load names, like 'open 64,ping,rates'")
     parser.add_argument("--switches", default="testpmd,ovs,vireo")
     parser.add_argument("--generator", choices=GENERATORS, default="vireo")
+    parser.add_argument("--hostile", action="store_true",
+                        help="instead: two guests beside one that plays the hostile suite")
+    parser.add_argument("--step", type=int, default=1,
+                        help="with --hostile: only each N-th scenario of the suite", metavar="N")
     parser.add_argument("--write", action="store_true",
                         help="write doc/benchmarks.md, doc/benchmarks.svg, and README.md's tables")
     args = parser.parse_args()
@@ -267,7 +280,7 @@ def main():
     try:
         if int(HUGEPAGES.read_text()) < PAGES_NEEDED:
             sys.exit(f"bench: cannot get {PAGES_NEEDED} huge pages of 2 MiB")
-        compare(args)
+        (besiege if args.hostile else compare)(args)
     finally:
         HUGEPAGES.write_text(str(pages))
 

@@ -59,9 +59,10 @@ class Bench:
 class TestpmdIo(Bench):
     """DPDK's own back-end, moving packets between two ports without looking at them."""
     name = "testpmd io"
+    ports = "ab"
 
     def start(self):
-        sockets = [self.lab.dir / self.lab.unique(n) for n in "ab"]
+        sockets = [self.lab.dir / self.lab.unique(n) for n in self.ports]
         # legacy flags are those that a packet is sent with: else it would lose what it asks for
         more = ",tso=1,linear-buffer=0,legacy-ol-flags=1" if self.tso else ""
         vdevs = [f"net_vhost{i},iface={path},queues=1{more}" for i, path in enumerate(sockets)]

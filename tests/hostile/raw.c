@@ -159,7 +159,7 @@ static bool await(struct raw *raw, uint32_t request, uint64_t *value)
 	return true;
 }
 
-static bool ask(struct raw *raw, uint32_t request, uint64_t *value)
+bool raw_ask(struct raw *raw, uint32_t request, uint64_t *value)
 {
 	return raw_send(raw, request, VHOST_USER_VERSION, 0, NULL, 0, NULL, 0) &&
 	       await(raw, request, value);
@@ -169,7 +169,7 @@ bool raw_sync(struct raw *raw)
 {
 	uint64_t features;
 
-	return ask(raw, VHOST_USER_GET_FEATURES, &features);
+	return raw_ask(raw, VHOST_USER_GET_FEATURES, &features);
 }
 
 static bool negotiate(struct raw *raw)
@@ -177,8 +177,8 @@ static bool negotiate(struct raw *raw)
 	uint64_t features, protocol;
 
 	return raw_send(raw, VHOST_USER_SET_OWNER, VHOST_USER_VERSION, 0, NULL, 0, NULL, 0) &&
-	       ask(raw, VHOST_USER_GET_FEATURES, &features) &&
-	       ask(raw, VHOST_USER_GET_PROTOCOL_FEATURES, &protocol) &&
+	       raw_ask(raw, VHOST_USER_GET_FEATURES, &features) &&
+	       raw_ask(raw, VHOST_USER_GET_PROTOCOL_FEATURES, &protocol) &&
 	       raw_u64(raw, VHOST_USER_SET_PROTOCOL_FEATURES, protocol) &&
 	       raw_u64(raw, VHOST_USER_SET_FEATURES,
 		       features & ~(1ull << 34 | 1ull << VHOST_USER_F_LOG_ALL)) &&
@@ -197,7 +197,8 @@ bool raw_start_log(struct raw *raw, int fd)
 {
 	uint64_t features;
 
-	return raw_log(raw, RAW_LOG_SIZE, 0, fd) && ask(raw, VHOST_USER_GET_FEATURES, &features) &&
+	return raw_log(raw, RAW_LOG_SIZE, 0, fd) &&
+	       raw_ask(raw, VHOST_USER_GET_FEATURES, &features) &&
 	       raw_u64(raw, VHOST_USER_SET_FEATURES, features & ~(1ull << 34)) && raw_sync(raw);
 }
 

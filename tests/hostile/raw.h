@@ -76,6 +76,10 @@ bool raw_log(struct raw *raw, uint64_t size, uint64_t offset, int fd);
 /* On running rings: all that is written is to be logged, in @fd, which has RAW_LOG_SIZE bytes. */
 bool raw_start_log(struct raw *raw, int fd);
 
+/* Asks for what @request gives, and waits for the answer, taking every other one before. False: the
+ * back-end has closed the connection (within 10 s). */
+bool raw_ask(struct raw *raw, uint32_t request, uint64_t *value);
+
 /* Asks for GET_FEATURES and waits for the answer to it, taking every other answer before. True:
  * everything sent was served. False: the back-end has closed the connection (within 10 s). */
 bool raw_sync(struct raw *raw);

@@ -21,6 +21,9 @@
 #define DEVICE_AT 0x3000u
 #define LOG_PAGE 4096u
 #define LOG_LEN 0x8000u /* bytes of the dirty log: the memory ends below 0x40000000 */
+#define DRIVER_OK                                                                             \
+	(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK | \
+	 VIRTIO_CONFIG_S_DRIVER_OK)
 #define PROTOCOL_FEATURES                                                                  \
 	(1ull << VHOST_USER_PROTOCOL_F_MQ | 1ull << VHOST_USER_PROTOCOL_F_LOG_SHMFD |      \
 	 1ull << VHOST_USER_PROTOCOL_F_REPLY_ACK | 1ull << VHOST_USER_PROTOCOL_F_NET_MTU | \
@@ -272,6 +275,13 @@ bool rogue_logged(const struct rogue *r, uint64_t addr)
 	return pread(r->notes_fd, &byte, 1, (off_t)(page / 8)) == 1 && byte >> page % 8 & 1;
 }
 
+/* There are back-ends that do nothing before. */
+static bool send_status(struct rogue *r)
+{
+	return !r->config.modest || !(r->protocol >> VHOST_USER_PROTOCOL_F_STATUS & 1) ||
+	       raw_u64(&r->raw, VHOST_USER_SET_STATUS, DRIVER_OK);
+}
+
 /* Nobody uses rings. */
 static bool start(struct rogue *r)
 {
@@ -280,28 +290,50 @@ static bool start(struct rogue *r)
 	rogue_picture(r);
 	return raw_u64(&r->raw, VHOST_USER_SET_FEATURES, r->config.features) &&
 	       rogue_send_table(r) && send_notes(r) && start_ring(r, 0) && start_ring(r, 1) &&
-	       raw_sync(&r->raw);
+	       send_status(r) && raw_sync(&r->raw);
+}
+
+/* Leaves those features that the back-end offers. */
+static bool take_offer(struct rogue *r)
+{
+	uint64_t features, offered;
+
+	if (!raw_ask(&r->raw, VHOST_USER_GET_FEATURES, &features) ||
+	    !raw_ask(&r->raw, VHOST_USER_GET_PROTOCOL_FEATURES, &offered))
+		return false;
+	r->config.features &= features;
+	r->protocol &= offered;
+	return true;
+}
+
+/* What the features come to. */
+static void settle(struct rogue *r)
+{
+	r->packed = r->config.features >> VIRTIO_F_RING_PACKED & 1;
+	r->header_len = net_header_len(r->config.features);
+	for (unsigned i = 0; i < 2; i++)
+		if (r->packed && r->config.base[i] == 0)
+			r->config.base[i] = 0x8000;
 }
 
 bool rogue_open(struct rogue *r, const char *path, const struct rogue_config *config, uint8_t seed)
 {
 	r->config = *config;
+	r->protocol = PROTOCOL_FEATURES;
 	r->config.features |= 1ull << VHOST_USER_F_PROTOCOL_FEATURES;
 	if (config->notes == ROGUE_LOG)
 		r->config.features |= 1ull << VHOST_USER_F_LOG_ALL;
 	if (r->config.size == 0)
 		r->config.size = ROGUE_RING;
-	r->packed = config->features >> VIRTIO_F_RING_PACKED & 1;
-	for (unsigned i = 0; i < 2; i++)
-		if (r->packed && r->config.base[i] == 0)
-			r->config.base[i] = 0x8000;
-	r->header_len = net_header_len(config->features);
 	/* whoever was there before is gone when this one is served */
 	if (!raw_open(&r->raw, path, RAW_FRESH))
 		return false;
+	if (config->modest && !take_offer(r))
+		return false;
+	settle(r);
 	fill(r, seed);
 	return raw_send(&r->raw, VHOST_USER_SET_OWNER, VHOST_USER_VERSION, 0, NULL, 0, NULL, 0) &&
-	       raw_u64(&r->raw, VHOST_USER_SET_PROTOCOL_FEATURES, PROTOCOL_FEATURES) && start(r);
+	       raw_u64(&r->raw, VHOST_USER_SET_PROTOCOL_FEATURES, r->protocol) && start(r);
 }
 
 bool rogue_restart(struct rogue *r)

@@ -61,12 +61,14 @@ struct rogue_config {
 	uint64_t features; /* bit 30 is added, and that for the log */
 	unsigned size;	   /* entries of both rings; 0: ROGUE_RING */
 	enum rogue_notes notes;
+	bool modest;	  /* takes no feature that is not offered, and says that it is ready */
 	uint32_t base[2]; /* where rings start; packed: with the wrap counter, 0: 0x8000 */
 };
 
 struct rogue {
 	struct raw raw;
 	struct rogue_config config;
+	uint64_t protocol; /* features of the connection */
 	bool packed;
 	unsigned header_len; /* of the virtio-net header */
 	struct rogue_ring rings[2];

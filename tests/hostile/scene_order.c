@@ -188,7 +188,7 @@ static void traffic(struct stage *s)
 	rogue_show(r, ROGUE_TX);
 	rogue_put(r, ROGUE_RX, STAGE_GOOD_SLOT, &in, 1);
 	rogue_show(r, ROGUE_RX);
-	world_peer_turn(s->world, 1);
+	stage_peer_turn(s, 1);
 }
 
 /* A new frame is received, maybe behind some that have waited in the switch. */
@@ -219,8 +219,6 @@ static void expect_receives(struct stage *s)
 static void two_steps(struct stage *s, unsigned queue, const struct step *first,
 		      const struct step *second)
 {
-	uint8_t frame[GUEST_FRAME_MAX];
-
 	if (second->once && (first == second || first->takes_memory))
 		return; /* what is not there cannot be removed */
 	if (!stage_begin(s, "%s.order.%s.%s", stage_queues[queue], first->name, second->name))
@@ -234,8 +232,7 @@ static void two_steps(struct stage *s, unsigned queue, const struct step *first,
 		stage_fail(s, "the connection ends");
 	if (!rogue_restart(&s->rogue))
 		stage_fail(s, "the rings cannot be set up again");
-	while (guest_receive(&s->world->peer, frame) > 0)
-		; /* of the rings before */
+	stage_peer_turn(s, 0); /* what it has got is of the rings before */
 	stage_pass_tx(s);
 	expect_receives(s);
 	stage_end(s);

@@ -18,25 +18,7 @@
 
 #define WAIT_NS (10 * NSEC_PER_SEC)
 #define AGAIN_NS (20 * NSEC_PER_MSEC)
-#define GOOD_LEN 512 /* bytes of good chains */
 #define HEADER_MAX 12
-
-const char *const stage_forms[] = { "direct", "table" };
-const char *const stage_queues[] = { "rx", "tx" };
-
-void stage_init(struct stage *s, struct world *world, bool packed)
-{
-	const char *scale = getenv("TEST_SCALE");
-
-	memset(s, 0, sizeof(*s));
-	s->world = world;
-	s->packed = packed;
-	s->only = getenv("HOSTILE_SCENARIO");
-	s->scale = scale != NULL ? atof(scale) : 1;
-	control_open(&s->control, &world->daemon);
-	assert_true(rogue_init(&s->rogue));
-	world_peer_turn(world, 1); /* its address is known */
-}
 
 void stage_destroy(struct stage *s)
 {
@@ -71,13 +53,10 @@ static bool chosen(struct stage *s)
 
 bool stage_begin(struct stage *s, const char *fmt, ...)
 {
-	static const char *const notes[] = { "", "-log", "-inflight" };
-	size_t at = (size_t)snprintf(s->name, sizeof(s->name), "%s%s.",
-				     s->packed ? "packed" : "split", notes[s->notes]);
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(s->name + at, sizeof(s->name) - at, fmt, ap);
+	stage_name(s, fmt, ap);
 	va_end(ap);
 	s->n_seen++;
 	if (!chosen(s))
@@ -86,6 +65,11 @@ bool stage_begin(struct stage *s, const char *fmt, ...)
 	printf("%s\n", s->name);
 	fflush(stdout);
 	return true;
+}
+
+void stage_peer_turn(struct stage *s, unsigned n)
+{
+	world_peer_turn(s->world, n);
 }
 
 void stage_end(struct stage *s)
@@ -146,6 +130,31 @@ void stage_expect_frame(struct stage *s, const uint8_t *want, uint32_t len)
 			   want[at]);
 }
 
+/* Waits until the switch has done with what the peer has sent. */
+static void await_sent(struct stage *s)
+{
+	struct netdrv *drv = s->world->peer.drv;
+	uint64_t end = clock_ns() + WAIT_NS;
+
+	while (netdrv_reap(drv, 0), netdrv_in_flight(drv, 0) > 0)
+		wait_turn(s, end, "what the peer sent was not used");
+}
+
+void stage_init(struct stage *s, struct world *world, bool packed)
+{
+	const char *scale = getenv("TEST_SCALE");
+
+	memset(s, 0, sizeof(*s));
+	s->world = world;
+	s->packed = packed;
+	s->only = getenv("HOSTILE_SCENARIO");
+	s->scale = scale != NULL ? atof(scale) : 1;
+	control_open(&s->control, &world->daemon);
+	assert_true(rogue_init(&s->rogue));
+	world_peer_turn(world, 1); /* its address is known */
+	await_sent(s);		   /* and its frame is none of a scenario's */
+}
+
 void stage_peer_sends(struct stage *s, uint8_t frame[STAGE_FRAME_LEN])
 {
 	struct guest *peer = &s->world->peer;
@@ -157,22 +166,10 @@ void stage_peer_sends(struct stage *s, uint8_t frame[STAGE_FRAME_LEN])
 		frame[i] = (uint8_t)(0x50 + i + s->number);
 	while (!guest_send(peer, frame, STAGE_FRAME_LEN))
 		wait_turn(s, end, "the peer cannot send");
-	while (netdrv_reap(peer->drv, 0), netdrv_in_flight(peer->drv, 0) > 0)
-		wait_turn(s, end, "what the peer sent was not used");
+	await_sent(s);
 }
 
 /* ---- good traffic */
-
-unsigned stage_head(struct stage *s, uint8_t bytes[64])
-{
-	unsigned header_len = s->rogue.header_len;
-
-	memset(bytes, 0, 64);
-	guest_ethernet(bytes + header_len, PEER_MAC, EVIL_MAC);
-	s->number++;
-	memcpy(bytes + header_len + 14, &s->number, sizeof(s->number));
-	return header_len + STAGE_HEAD_LEN;
-}
 
 void stage_pass_tx(struct stage *s)
 {
@@ -227,7 +224,7 @@ void stage_pass_rx(struct stage *s, const struct rogue_buffer *pending, unsigned
 {
 	struct rogue *r = &s->rogue;
 	unsigned slot = min(r->config.size - 1, (unsigned)STAGE_GOOD_SLOT);
-	struct vring_desc desc = { STAGE_GOOD_RX, GOOD_LEN, VRING_DESC_F_WRITE, 0 };
+	struct vring_desc desc = { STAGE_GOOD_RX, STAGE_GOOD_LEN, VRING_DESC_F_WRITE, 0 };
 	struct rogue_buffer list[STAGE_CHAIN_MAX + 1];
 	unsigned n_list = writable(pending, n, list), n_chains = n > 0 ? 2 : 1;
 	uint32_t left = r->header_len + STAGE_FRAME_LEN, id, len;
@@ -375,13 +372,6 @@ void stage_expect_refused(struct stage *s, const struct rogue_config *config, co
 	stage_end(s);
 }
 
-void stage_open_usual(struct stage *s)
-{
-	stage_open(s, &(struct rogue_config){ .features = 1ull << VIRTIO_F_VERSION_1 |
-							  1ull << VIRTIO_NET_F_MRG_RXBUF |
-							  1ull << VIRTIO_RING_F_INDIRECT_DESC });
-}
-
 /* ---- the attack of most scenarios */
 
 /* Why the switch drops a frame of @len bytes, header included; NULL: it does not. */
@@ -448,7 +438,7 @@ static void expect_received(struct stage *s, const struct rogue_buffer *list, un
 	stage_pass_rx(s, NULL, 0);
 }
 
-static const struct rogue_buffer in_front = { STAGE_IN_FRONT, GOOD_LEN, true };
+static const struct rogue_buffer in_front = { STAGE_IN_FRONT, STAGE_GOOD_LEN, true };
 
 static void attack_rx(struct stage *s, const struct rogue_buffer *list, unsigned n,
 		      enum ring_fault fault)
@@ -470,60 +460,15 @@ static void attack_rx(struct stage *s, const struct rogue_buffer *list, unsigned
 void stage_attack(struct stage *s, unsigned queue, const struct vring_desc *descs, unsigned n,
 		  const struct rogue_buffer *list, unsigned n_list, enum ring_fault fault)
 {
-	struct vring_desc good = { in_front.addr, in_front.len, VRING_DESC_F_WRITE, 0 };
 	struct rogue_buffer in[STAGE_CHAIN_MAX];
-	uint8_t head[64];
 
 	if (queue == ROGUE_RX && fault == RING_OK && total_len(in, writable(list, n_list, in)) == 0)
 		fault = RING_FAULT_NO_WRITABLE;
-	if (queue == ROGUE_TX && fault == RING_OK)
-		rogue_write(&s->rogue, list, n_list, 0, head, stage_head(s, head));
-	if (queue == ROGUE_RX && s->ahead)
-		rogue_put(&s->rogue, ROGUE_RX, STAGE_GOOD_SLOT, &good, 1);
-	rogue_put(&s->rogue, queue, 0, descs, n);
+	stage_put_attack(s, queue, descs, n, list, n_list, fault == RING_OK);
 	if (queue == ROGUE_TX)
 		attack_tx(s, list, n_list, fault);
 	else
 		attack_rx(s, list, n_list, fault);
 	stage_expect_memory(s);
 	stage_end(s);
-}
-
-unsigned stage_describe(struct stage *s, enum stage_form form, const struct rogue_buffer *list,
-			unsigned n, struct vring_desc *descs)
-{
-	for (unsigned i = 0; i < n; i++) {
-		struct vring_desc desc = { list[i].addr, list[i].len, 0, 0 };
-
-		if (list[i].write)
-			desc.flags |= VRING_DESC_F_WRITE;
-		if (i + 1 < n) {
-			desc.flags |= VRING_DESC_F_NEXT;
-			desc.next = (uint16_t)(i + 1);
-		}
-		if (form == STAGE_TABLE)
-			rogue_write_table(&s->rogue, ROGUE_TABLE, i, &desc);
-		else
-			descs[i] = desc;
-	}
-	if (form == STAGE_DIRECT)
-		return n;
-	descs[0] = (struct vring_desc){ ROGUE_TABLE, 16 * n, VRING_DESC_F_INDIRECT, 0 };
-	return 1;
-}
-
-void stage_attack_list(struct stage *s, unsigned queue, enum stage_form form,
-		       const struct rogue_buffer *list, unsigned n, enum ring_fault fault)
-{
-	struct vring_desc descs[STAGE_CHAIN_MAX];
-	unsigned n_descs = stage_describe(s, form, list, n, descs);
-
-	stage_attack(s, queue, descs, n_descs, list, n, fault);
-}
-
-void stage_good_list(struct rogue_buffer *list, unsigned n, uint32_t len, unsigned queue)
-{
-	for (unsigned i = 0; i < n; i++)
-		list[i] = (struct rogue_buffer){ 0x30000100 + 16ull * i * ((len + 31) / 16), len,
-						 queue == ROGUE_RX };
 }

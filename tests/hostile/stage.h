@@ -5,16 +5,21 @@
  *	served   what it sent is delivered, byte for byte, or dropped and counted under one name;
  *		 what it is sent lies in its buffers, and nowhere else; good traffic passes after
  *it; broken   the front-end is told that this ring was given up, "vireo port show" says why, and
- *the port's other ring goes on; closed   the connection ends, and "last_error" says why.
+ *		 the port's other ring goes on;
+ *	closed   the connection ends, and "last_error" says why.
  *
  * In all cases the daemon lives, the two guests on the other bridge lose nothing, and the next
  * scenario's guest is served by the same port.
  *
  * Each has a name, which is printed. HOSTILE_SCENARIO=NAME runs only those whose name contains
  * NAME. With TEST_SCALE below 1 only that part of them runs. cmocka's main thread.
+ *
+ * That is the stage of stage.c. There is another, of attack.c, on which the same scenarios are
+ * played against any back-end, and nothing is looked at: there it is enough to try.
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 #include "base/compiler.h"
@@ -31,6 +36,7 @@
 #define STAGE_GOOD 0x30002000 /* where good chains of what is sent have their buffer */
 #define STAGE_GOOD_RX 0x30003000 /* and of what is received */
 #define STAGE_IN_FRONT 0x30003800
+#define STAGE_GOOD_LEN 512 /* bytes of good chains */
 
 struct stage {
 	struct world *world;
@@ -56,6 +62,9 @@ void stage_destroy(struct stage *stage);
 /* Begins a scenario, which is named by what follows. False: it is not to be run. */
 bool stage_begin(struct stage *stage, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Writes the name of a scenario, which begins with layout and notes, to @stage. */
+void stage_name(struct stage *stage, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+
 /* Ends it: looks at the world. */
 void stage_end(struct stage *stage);
 
@@ -75,6 +84,9 @@ void stage_open_usual(struct stage *stage);
  * @pending: buffers of a chain that was shown before and must be filled first, or none. */
 void stage_pass_tx(struct stage *stage);
 void stage_pass_rx(struct stage *stage, const struct rogue_buffer *pending, unsigned n);
+
+/* Lets the peer send @n broadcast frames, and drops what it has got. */
+void stage_peer_turn(struct stage *stage, unsigned n);
 
 /* Waits for a used chain; fails after 10 s. */
 void stage_await_used(struct stage *stage, unsigned queue, uint32_t *id, uint32_t *len);
@@ -115,6 +127,11 @@ void stage_expect_memory(struct stage *stage);
 void stage_attack(struct stage *stage, unsigned queue, const struct vring_desc *descs, unsigned n,
 		  const struct rogue_buffer *list, unsigned n_list, enum ring_fault fault);
 
+/* Its beginning: writes the start of a frame to a @good list of what is sent, and puts the chain
+ * into the ring, behind a good one when that is to be ahead. */
+void stage_put_attack(struct stage *stage, unsigned queue, const struct vring_desc *descs,
+		      unsigned n, const struct rogue_buffer *list, unsigned n_list, bool good);
+
 /* How a list of buffers becomes descriptors. */
 enum stage_form { STAGE_DIRECT, STAGE_TABLE, STAGE_N_FORMS };
 
@@ -148,3 +165,9 @@ void scene_packed_index(struct stage *stage);
 void scene_header(struct stage *stage);
 void scene_feature(struct stage *stage);
 void scene_order(struct stage *stage);
+
+/* All of them, on rings of the stage's layout. */
+void scene_all(struct stage *stage);
+
+/* Not among them, since it ends in many ways: only for attack.c. */
+void scene_race(struct stage *stage);

@@ -14,25 +14,12 @@
 
 #define N_MIN 1000
 
-/* What concerns rings alone is done again where they note what they write, and what is in flight:
- * that is other code. */
 static void run(struct world *w, bool packed)
 {
 	struct stage stage;
 
 	stage_init(&stage, w, packed);
-	for (stage.notes = 0; stage.notes < ROGUE_N_NOTES; stage.notes++) {
-		scene_buffer(&stage);
-		scene_chain(&stage);
-		if (packed)
-			scene_packed_index(&stage);
-		else
-			scene_split_index(&stage);
-	}
-	stage.notes = ROGUE_NO_NOTES;
-	scene_header(&stage);
-	scene_feature(&stage);
-	scene_order(&stage);
+	scene_all(&stage);
 	world_expect_service(w, "all scenarios");
 	printf("%u of %u scenarios of %s rings\n", stage.n_run, stage.n_seen,
 	       packed ? "packed" : "split");
