@@ -32,6 +32,7 @@ import lab as lab_module  # noqa: E402
 from lab import Failure, Lab, run, say  # noqa: E402
 from loads import GENERATORS, LOADS, Threads  # noqa: E402
 import before  # noqa: E402
+import fairness  # noqa: E402
 import picture  # noqa: E402
 import rates  # noqa: E402
 import readme  # noqa: E402
@@ -215,6 +216,9 @@ def compare(args):
     if args.before:
         say("\n" + table(list(before.lines(trial, args))))
         return
+    if args.fairness:
+        say("\n" + table(list(fairness.lines(GENERATOR_CPU, SWITCH_CPU, args))))
+        return
     names = args.switches.split(",")
     rows, everything = measure(args, names)
     parts = list(report(args, names, rows, everything))
@@ -242,6 +246,8 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", metavar="COMMIT",
                         help="compare with vireo as it was, and not with others")
+    parser.add_argument("--fairness", action="store_true",
+                        help="a pair of guests sends 10,000 packets/s each, while another pair floods")
     parser.add_argument("--rounds", type=int,
                         help="trials of each switch, more until there are as many alike (3; --before: 7)")
     parser.add_argument("--windows", type=int, help="quiet ones wanted of each trial (6; --before: 3)")
