@@ -10,7 +10,19 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/limit.h"
 #include "virtio/filemap.h"
+
+/* What one process can map is bounded, and a sparse file costs a front-end nothing: the address
+ * space has 128 TiB, and the kernel allows 65,530 mappings unless told otherwise
+ * (vm.max_map_count).
+ */
+#define MAPPINGS_MAX 60000
+#define MAPPED_MAX (96ull << 40)
+
+LIMIT(mapped_regions, "mapped_regions", MAPPINGS_MAX,
+      "of front-ends' memory, logs and inflight regions");
+LIMIT(mapped_bytes, "mapped_bytes", MAPPED_MAX, "of these, taken together");
 
 /* Any file system but the kernel's own memory may be somebody's server (FUSE), and we would wait
  * for it at every question and every page. That seals can be asked for tells it, without asking the
@@ -56,6 +68,26 @@ static int file_page_size(int fd, size_t *size)
 	return 0;
 }
 
+/* Room for one more mapping of @len bytes. 0, or -ENOSPC and a text. */
+static int enter(uint64_t len, const char *what, struct error *err)
+{
+	if (!limit_take(&mapped_regions, 1))
+		return error_set(err, -ENOSPC, "%s: more than %d mappings of all front-ends", what,
+				 MAPPINGS_MAX);
+	if (limit_take(&mapped_bytes, len))
+		return 0;
+	limit_give(&mapped_regions, 1);
+	return error_set(err, -ENOSPC,
+			 "%s of 0x%" PRIx64 " bytes: more than %llu TiB of all front-ends", what,
+			 len, MAPPED_MAX >> 40);
+}
+
+static void leave(uint64_t len)
+{
+	limit_give(&mapped_regions, 1);
+	limit_give(&mapped_bytes, len);
+}
+
 int filemap_open(struct filemap *map, const char *what, int fd, uint64_t offset, uint64_t size,
 		 struct error *err)
 {
@@ -81,24 +113,35 @@ int filemap_open(struct filemap *map, const char *what, int fd, uint64_t offset,
 				 .device = st.st_dev,
 				 .inode = st.st_ino,
 				 .offset = offset };
+	rc = enter(len, what, err);
+	if (rc < 0)
+		return rc;
 	map->map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
 			(off_t)start);
-	if (map->map == MAP_FAILED)
-		return error_set(err, -errno, "%s of 0x%" PRIx64 " bytes: mmap: %s", what, size,
-				 strerror(errno));
+	if (map->map == MAP_FAILED) {
+		rc = error_set(err, -errno, "%s of 0x%" PRIx64 " bytes: mmap: %s", what, size,
+			       strerror(errno));
+		goto fail;
+	}
 	map->guard = bus_guard_add(map->map, len);
 	if (!map->guard) {
-		munmap(map->map, len);
-		return error_set(err, -ENOSPC, "too many memory regions of all guests");
+		rc = error_set(err, -ENOSPC, "too many memory regions of all guests");
+		goto fail_map;
 	}
 	map->host = (uint8_t *)map->map + (offset - start);
 	return 0;
+fail_map:
+	munmap(map->map, len);
+fail:
+	leave(len);
+	return rc;
 }
 
 void filemap_close(struct filemap *map)
 {
 	bus_guard_remove(map->guard);
 	munmap(map->map, map->map_len);
+	leave(map->map_len);
 }
 
 bool filemap_is(const struct filemap *map, int fd, uint64_t offset)
