@@ -8,10 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "base/option.h"
 
 #define LINE_MAX_LEN 1024
+#define LINES_A_SECOND 100
+#define LINES_AT_ONCE 1000
 #define MODULES_MAX 128 /* that "did you mean" looks at */
 
 static const char *const level_names[] = {
@@ -24,6 +27,12 @@ static const char *const level_names[] = {
 static const char level_priority[] = {
 	[LOG_ERROR] = '3', [LOG_WARNING] = '4', [LOG_INFO] = '6', [LOG_DEBUG] = '7'
 };
+
+/* Of all threads and modules together. What others can provoke is limited where it is written, too
+ * (log_limited()), so one of them alone does not get as far as this. */
+LIMIT_EACH(line_limit, "log_lines", LINES_A_SECOND, "lines of the log a second; 1000 at once");
+static uint64_t line_due;   /* when the next line would conform, clock_ns(); atomic */
+static unsigned n_left_out; /* lines in a row; atomic */
 
 static struct log_module *modules;
 static bool to_journal;
@@ -76,24 +85,67 @@ static void make_printable(char *text, size_t len)
 			text[i] = '?';
 }
 
-void log_write(const struct log_module *module, enum log_level level, const char *fmt, ...)
+static void write_line(const struct log_module *module, enum log_level level, const char *text)
 {
 	char line[LINE_MAX_LEN];
+	int n = write_prefix(line, sizeof(line), module, level);
+	int m = min((int)strlen(text), (int)sizeof(line) - n - 1);
+
+	memcpy(line + n, text, (size_t)m);
+	make_printable(line + n, (size_t)m);
+	line[n + m] = '\n';
+	if (write(STDERR_FILENO, line, (size_t)n + (size_t)m + 1) < 0) {
+		/* nobody reads the log: nothing can be done about it here */
+	}
+}
+
+/* What was not written since the last line. */
+static void tell_left_out(const struct log_module *module)
+{
+	unsigned n = __atomic_exchange_n(&n_left_out, 0, __ATOMIC_RELAXED);
+	char text[64];
+
+	if (!n)
+		return;
+	snprintf(text, sizeof(text), "%u lines of all modules were left out here", n);
+	write_line(module, LOG_WARNING, text);
+}
+
+/* Whether a line may be written now (generic cell rate algorithm, since any thread may ask). Who
+ * wants debug lines wants all of them. */
+static bool line_passes(enum log_level level)
+{
+	const uint64_t interval = NSEC_PER_SEC / LINES_A_SECOND;
+	uint64_t due = __atomic_load_n(&line_due, __ATOMIC_RELAXED), now = clock_ns(), start;
+
+	if (level == LOG_DEBUG)
+		return true;
+	do {
+		start = max(due, now);
+		if (start - now > interval * (LINES_AT_ONCE - 1)) {
+			__atomic_add_fetch(&n_left_out, 1, __ATOMIC_RELAXED);
+			limit_refuse(&line_limit);
+			return false;
+		}
+	} while (!__atomic_compare_exchange_n(&line_due, &due, start + interval, true,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return true;
+}
+
+void log_write(const struct log_module *module, enum log_level level, const char *fmt, ...)
+{
+	char text[LINE_MAX_LEN];
 	int saved = errno;
 	va_list ap;
-	int n, m;
 
 	if (level > __atomic_load_n(&module->level, __ATOMIC_RELAXED))
 		return;
-	n = write_prefix(line, sizeof(line), module, level);
-	va_start(ap, fmt);
-	m = vsnprintf(line + n, sizeof(line) - n, fmt, ap);
-	va_end(ap);
-	m = m < 0 ? 0 : min(m, (int)sizeof(line) - n - 1);
-	make_printable(line + n, m);
-	line[n + m] = '\n';
-	if (write(STDERR_FILENO, line, n + m + 1) < 0) {
-		/* nobody reads the log: nothing can be done about it here */
+	if (line_passes(level)) {
+		va_start(ap, fmt);
+		vsnprintf(text, sizeof(text), fmt, ap);
+		va_end(ap);
+		tell_left_out(module);
+		write_line(module, level, text);
 	}
 	errno = saved;
 }
@@ -104,6 +156,7 @@ bool log_limit_pass(struct log_limit *limit, const struct log_module *module)
 		limit->bucket = bucket_make(1, 10);
 	if (!bucket_take(&limit->bucket, 1, clock_ns())) {
 		limit->n_suppressed++;
+		limit_refuse(&line_limit);
 		return false;
 	}
 	if (limit->n_suppressed) {

@@ -46,14 +46,16 @@ static enum status pin(int cpu)
 
 static int open_ports(struct bench_load *load, const struct bench_words *words, struct error *err)
 {
+	unsigned n = words->n_paths, n_flood = words->config.n_flood;
 	int rc = 0;
 
-	for (unsigned i = 0; rc == 0 && i < words->n_paths; i++) {
+	for (unsigned i = 0; rc == 0 && i < n; i++) {
 		/* a single port sends to one that may be elsewhere */
-		unsigned next = words->n_paths == 1 ? 1 : (i + 1) % words->n_paths;
+		unsigned next = n == 1 ? 1 : bench_load_receiver(n, n_flood, i);
 
-		rc = bench_port_open(&load->ports[i], &words->config, words->paths[i],
-				     MAC_FIRST + i, MAC_FIRST + next, load->base, err);
+		rc = bench_port_open(
+			&load->ports[i], i < n - n_flood ? &words->config : &words->flood,
+			words->paths[i], MAC_FIRST + i, MAC_FIRST + next, load->base, err);
 		if (rc == 0)
 			load->n_ports++;
 		else

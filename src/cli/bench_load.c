@@ -33,9 +33,23 @@ bool bench_config_stamps(const struct bench_config *config)
 	return config->check || config->rate || config->kind == BENCH_PING;
 }
 
-unsigned bench_load_sender(const struct bench_load *load, unsigned index)
+unsigned bench_load_receiver(unsigned n_ports, unsigned n_flood, unsigned index)
 {
-	return (index + load->n_ports - 1) % load->n_ports;
+	unsigned n_others = n_ports - n_flood;
+
+	if (index + 1 == n_others)
+		return 0;
+	return index + 1 == n_ports ? n_others : index + 1;
+}
+
+/* The port whose frames port @index receives. */
+static unsigned sender_of(const struct bench_load *load, unsigned index)
+{
+	unsigned sender = 0;
+
+	while (bench_load_receiver(load->n_ports, load->config->n_flood, sender) != index)
+		sender++;
+	return sender;
 }
 
 /* Counts a frame of @flow that has number @number. */
@@ -80,7 +94,7 @@ static void read_burst(struct bench_load *load, struct bench_port *port,
 		       const struct bench_port *sender, void *const *got, const uint32_t *lens,
 		       unsigned n, bool record)
 {
-	uint32_t want = BENCH_HEADER_LEN + load->config->frame_len;
+	uint32_t want = BENCH_HEADER_LEN + port->config->frame_len;
 	uint64_t now = clock_ns();
 	struct bench_stamp stamp;
 
@@ -100,7 +114,7 @@ static void read_large(struct bench_load *load, struct bench_port *port,
 		       const struct bench_port *sender, struct bench_large *large, void *const *got,
 		       const uint32_t *lens, unsigned n, bool record)
 {
-	const struct bench_config *config = load->config;
+	const struct bench_config *config = port->config;
 	uint64_t now = clock_ns();
 	struct bench_stamp stamp;
 
@@ -135,7 +149,7 @@ static void count_burst(struct bench_port *port, const uint32_t *lens, unsigned 
 
 static unsigned receive(struct bench_load *load, unsigned index, struct bench_queue *q, bool record)
 {
-	const struct bench_port *sender = &load->ports[bench_load_sender(load, index)];
+	const struct bench_port *sender = &load->ports[sender_of(load, index)];
 	struct bench_port *port = &load->ports[index];
 	uint64_t before = port->counters.received;
 	uint32_t lens[BENCH_BURST];
@@ -144,15 +158,15 @@ static unsigned receive(struct bench_load *load, unsigned index, struct bench_qu
 
 	if (n == 0)
 		return 0;
-	if (load->config->tso)
+	if (port->config->tso)
 		read_large(load, port, sender, &q->large, got, lens, n, record);
-	else if (bench_config_stamps(load->config))
+	else if (bench_config_stamps(port->config))
 		read_burst(load, port, sender, got, lens, n, record);
 	else
 		count_burst(port, lens, n);
 	driver_ring_add_buffers(&q->rx, (struct driver_buffer **)got, n, true);
 	driver_ring_publish(&q->rx);
-	if (load->config->kind != BENCH_OPEN)
+	if (port->config->kind != BENCH_OPEN)
 		port->credit += port->counters.received - before;
 	return n;
 }
@@ -231,7 +245,7 @@ static unsigned send_burst(struct bench_port *port, struct bench_queue *q, unsig
  * than a millisecond is given up. */
 static uint64_t due(const struct bench_load *load, struct bench_port *port, uint64_t now)
 {
-	uint64_t rate = load->config->rate, most = rate / 1000 + BENCH_BURST, late;
+	uint64_t rate = port->config->rate, most = rate / 1000 + BENCH_BURST, late;
 	uint64_t asked = (uint64_t)((double)(now - load->began) * (double)rate / NSEC_PER_SEC);
 
 	late = asked - port->credit;
@@ -246,7 +260,7 @@ static uint64_t due(const struct bench_load *load, struct bench_port *port, uint
 /* Sends what @port may now, on all queues. */
 static unsigned transmit(struct bench_load *load, struct bench_port *port, uint64_t now)
 {
-	const struct bench_config *config = load->config;
+	const struct bench_config *config = port->config;
 	unsigned sent = 0;
 
 	for (uint32_t i = 0; i < config->n_queues; i++) {
@@ -315,7 +329,7 @@ static bool all_came(const struct bench_load *load)
 {
 	for (unsigned i = 0; i < load->n_ports; i++)
 		if (load->ports[i].counters.received <
-		    load->ports[bench_load_sender(load, i)].counters.sent)
+		    load->ports[sender_of(load, i)].counters.sent)
 			return false;
 	return true;
 }

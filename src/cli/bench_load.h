@@ -9,7 +9,7 @@
 #include "cli/histogram.h"
 
 /* Ports and what came of them. The caller fills in config, base, n_ports and what interrupt points
- * to, and opens the ports, in order: port i sends to port i + 1, the last one to the first. */
+ * to, and opens the ports, in order: each sends to bench_load_receiver(). */
 struct bench_load {
 	const struct bench_config *config;
 	struct event_base *base;
@@ -36,8 +36,9 @@ int bench_load_connect(struct bench_load *load, struct error *err);
  * back. Results up to then are there. */
 int bench_load_run(struct bench_load *load, struct error *err);
 
-/* The port whose frames port @index receives. */
-unsigned bench_load_sender(const struct bench_load *load, unsigned index);
+/* The port that gets the frames of port @index, of @n_ports: the next one, the last one's the
+ * first; the last @n_flood of them keep to themselves, as do the others. */
+unsigned bench_load_receiver(unsigned n_ports, unsigned n_flood, unsigned index);
 
 /* Whether frames carry the time, so that there is a latency. Else nothing touches them, and they
  * are told by their length. */

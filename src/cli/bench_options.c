@@ -60,6 +60,11 @@ const struct option bench_options[] = {
 	  .min = 0,
 	  .max = RATE_MAX,
 	  .help = "frames a second of each port; 0: all that go (0)" },
+	{ .name = "flood",
+	  .type = OPTION_UINT,
+	  .min = 2,
+	  .max = BENCH_PORTS_MAX - 2,
+	  .help = "of the sockets, the last so many send all that goes, to each other (none)" },
 	{ .name = "window",
 	  .type = OPTION_UINT,
 	  .min = 1,
@@ -177,6 +182,9 @@ static int check(const json_t *options, struct bench_config *config, unsigned n_
 				 LARGE_FLOWS_MAX);
 	if (config->rate && config->kind != BENCH_OPEN)
 		return error_set(err, -EINVAL, "\"rate\" is for \"load open\"");
+	if (config->n_flood && (!config->rate || config->n_flood + 2 > n_ports))
+		return error_set(err, -EINVAL,
+				 "\"flood\" is for at least two more sockets, with a \"rate\"");
 	if (json_object_get(options, "window") && config->kind != BENCH_LOOP)
 		return error_set(err, -EINVAL, "\"window\" is for \"load loop\"");
 	if (!room)
@@ -218,6 +226,7 @@ static void fill_in(struct bench_words *words, const json_t *options)
 	config->n_queues = (uint32_t)option_uint(options, "queues", 1);
 	config->flows = (uint32_t)option_uint(options, "flows", config->n_queues);
 	config->rate = option_uint(options, "rate", 0);
+	config->n_flood = (uint32_t)option_uint(options, "flood", 0);
 	config->window = (uint32_t)option_uint(options, "window", WINDOW);
 	config->measure_ns = read_time(options, "seconds", 5);
 	config->warmup_ns = read_time(options, "warmup", 1);
@@ -228,6 +237,9 @@ static void fill_in(struct bench_words *words, const json_t *options)
 	config->mergeable = option_bool(options, "mergeable", true);
 	config->huge = option_bool(options, "hugepages", true);
 	config->ring_size = (uint32_t)option_uint(options, "ring-size", RING_SIZE);
+	words->flood = *config;
+	words->flood.rate = 0;
+	words->flood.check = false;
 	words->cpu = json_object_get(options, "cpu") ? (int)option_uint(options, "cpu", 0) : -1;
 }
 

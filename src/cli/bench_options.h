@@ -11,9 +11,10 @@ extern const struct option bench_options[];
 /* What the words say. */
 struct bench_words {
 	struct bench_config config;
-	char *const *paths; /* into argv */
-	unsigned n_paths;   /* 1..BENCH_PORTS_MAX */
-	int cpu;	    /* to run on; -1: any */
+	struct bench_config flood; /* of the ports that flood */
+	char *const *paths;	   /* into argv */
+	unsigned n_paths;	   /* 1..BENCH_PORTS_MAX */
+	int cpu;		   /* to run on; -1: any */
 };
 
 /* Takes the words apart: sockets (they have a '/'), then options and values. Returns 0, or -EINVAL

@@ -42,7 +42,9 @@ struct bench_config {
 			     * segment's, to BENCH_LARGE_MAX */
 	uint32_t flows;	    /* of each port, at least n_queues */
 	uint64_t rate;	    /* frames a second of each port; 0: all that go (BENCH_OPEN) */
-	uint32_t window;    /* frames of each port on their way (BENCH_LOOP, BENCH_PING) */
+	uint32_t n_flood; /* ports, the last ones, that have a configuration of their own: without a
+			   * rate, and untouched; they send to each other */
+	uint32_t window;  /* frames of each port on their way (BENCH_LOOP, BENCH_PING) */
 	uint64_t measure_ns, warmup_ns; /* the latter before the former */
 	bool check;			/* each frame's bytes, and the order in its flow */
 	bool packed, in_order, indirect, mergeable;

@@ -55,7 +55,8 @@ static void add(struct bench_counters *sum, const struct bench_counters *c)
 static uint64_t lost_by(const struct bench_load *load, unsigned index)
 {
 	uint64_t sent = load->ports[index].counters.sent;
-	uint64_t received = load->ports[(index + 1) % load->n_ports].counters.received;
+	unsigned to = bench_load_receiver(load->n_ports, load->config->n_flood, index);
+	uint64_t received = load->ports[to].counters.received;
 
 	return sent > received ? sent - received : 0;
 }

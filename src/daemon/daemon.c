@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/hurry.h"
 #include "base/log.h"
 #include "base/rcu.h"
@@ -97,17 +97,6 @@ static void on_reload(evutil_socket_t sig, short what, void *arg)
 		log_error("reload: %s; nothing was changed", err.text);
 	else if (d->keeper)
 		save_when_settled(-1, 0, d);
-}
-
-/* Guests bring many fds: a connection, and three for each queue. */
-static void raise_limits(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int add_signals(struct daemon *d)
@@ -417,7 +406,7 @@ int daemon_run(const struct daemon_options *o, struct error *err)
 					 .upgrade_result = tell_upgrade } };
 	int r;
 
-	raise_limits();
+	files_raise_limit(); /* guests bring many: a connection, and three for each queue */
 	r = start(&d, o, err);
 	if (r == 0) {
 		log_info("vireod %s ready in %.1f ms: %u worker%s, control socket %s/vireod.sock",

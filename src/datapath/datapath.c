@@ -127,6 +127,11 @@ uint64_t datapath_packets(const struct datapath *dp)
 	return n;
 }
 
+void datapath_waiting(const struct datapath *dp, uint64_t *now, uint64_t *most)
+{
+	inboxes_waiting(&dp->shared.inboxes, now, most);
+}
+
 void datapath_await_packet(struct datapath *dp, void (*fn)(void *arg), void *arg)
 {
 	dp->on_packet = fn;

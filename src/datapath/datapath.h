@@ -67,6 +67,9 @@ void datapath_worker_stats(const struct datapath *dp, unsigned worker,
 /* Packets handled by all workers so far. */
 uint64_t datapath_packets(const struct datapath *dp);
 
+/* Bytes of packets in all inboxes, as they are now, and at most. */
+void datapath_waiting(const struct datapath *dp, uint64_t *now, uint64_t *most);
+
 /* Calls @fn(@arg), from the loop, once, when a worker handles packets; those that come at the same
  * moment as this call may not count. */
 void datapath_await_packet(struct datapath *dp, void (*fn)(void *arg), void *arg);

@@ -138,6 +138,17 @@ static bool is_empty(const struct spsc *queue)
 	return __atomic_load_n(&queue->head, __ATOMIC_ACQUIRE) == tail;
 }
 
+void inboxes_waiting(const struct inboxes *in, uint64_t *now, uint64_t *most)
+{
+	*now = 0;
+	*most = (uint64_t)INBOX_SIZE * (in->n_workers + 1);
+	for (unsigned i = 0; i <= in->n_workers; i++) {
+		uint64_t gone = spsc_consumed(&in->queues[i]);
+
+		*now += spsc_published(&in->queues[i]) - gone;
+	}
+}
+
 bool inboxes_empty(const struct inboxes *in)
 {
 	/* that of the control thread first: what leaves it may enter another */

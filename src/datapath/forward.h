@@ -54,6 +54,9 @@ static inline struct spsc *inboxes_of_control(const struct inboxes *in)
 	return &in->queues[in->n_workers];
 }
 
+/* Bytes that wait anywhere, and how many may. Any thread. */
+void inboxes_waiting(const struct inboxes *in, uint64_t *now, uint64_t *most);
+
 /* Whether nothing waits anywhere. Any thread; means something while nobody receives. */
 bool inboxes_empty(const struct inboxes *in);
 

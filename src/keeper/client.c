@@ -299,7 +299,7 @@ static bool unpack_message(struct keeper_packet *p, struct vhost_message *m)
 	if (p->header.size < sizeof(m->header))
 		return false;
 	memcpy(&m->header, p->bytes, sizeof(m->header));
-	m->fds_lost = m->header.flags & KEEPER_FDS_LOST;
+	m->fds_lost = p->fds_lost || m->header.flags & KEEPER_FDS_LOST;
 	m->header.flags &= ~KEEPER_FDS_LOST;
 	if (m->header.size > sizeof(m->payload) ||
 	    p->header.size != sizeof(m->header) + m->header.size)

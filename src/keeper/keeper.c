@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -16,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "base/files.h"
 #include "base/hurry.h"
 #include "base/log.h"
 #include "keeper/belongings.h"
@@ -560,14 +560,9 @@ static void hear_signals(void)
 
 static int start(struct keeper *k, int table_fd, unsigned watchdog, struct error *err)
 {
-	struct rlimit limit;
 	int rc;
 
-	/* guests bring many fds: a connection, and three for each queue */
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
+	files_raise_limit(); /* guests bring many: a connection, and three for each queue */
 	signal(SIGPIPE, SIG_IGN);
 	k->now.exe_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (k->now.exe_fd < 0)

@@ -50,6 +50,7 @@ void keeper_packet_init(struct keeper_packet *p, enum keeper_kind kind, uint32_t
 	p->header.device = device;
 	p->header.connection = connection;
 	p->n_fds = 0;
+	p->fds_lost = false;
 }
 
 void keeper_packet_close_fds(struct keeper_packet *p)
@@ -250,8 +251,13 @@ static int receive(int fd, struct keeper_packet *p, const char **why)
 		*why = "it ended";
 		return -ECONNRESET;
 	}
+	/* this process has too many files open: it goes on without those */
+	p->fds_lost = msg.msg_flags & MSG_CTRUNC && p->n_fds < KEEPER_FDS_MAX;
+	if (p->fds_lost)
+		log_limited(LOG_ERROR, "file descriptors from the other process are lost: %s",
+			    strerror(EMFILE));
 	if (n < (ssize_t)HEADER_LEN || p->header.size != (size_t)n - HEADER_LEN ||
-	    msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+	    msg.msg_flags & MSG_TRUNC || (msg.msg_flags & MSG_CTRUNC && !p->fds_lost)) {
 		keeper_packet_close_fds(p);
 		*why = "a packet that makes no sense";
 		return -EPROTO;

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/keep.h"
@@ -125,6 +126,7 @@ struct keeper_packet {
 	};
 	int fds[KEEPER_FDS_MAX]; /* close-on-exec */
 	unsigned n_fds;
+	bool fds_lost; /* not all of them could be opened here; of a packet that came */
 };
 
 _Static_assert(sizeof(struct vhost_user_header) + VHOST_USER_PAYLOAD_MAX <= KEEPER_PAYLOAD_MAX,

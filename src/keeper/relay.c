@@ -201,10 +201,26 @@ void keeper_relay_freeze(struct keeper_relay *relay, bool frozen)
 		keeper_relay_pump(relay);
 }
 
+/* Puts the first device behind all others. */
+static void rotate(struct keeper_relay *relay)
+{
+	struct device *first = relay->devices, **end = &relay->devices;
+
+	if (!first)
+		return;
+	*end = first->next;
+	first->next = NULL;
+	while (*end)
+		end = &(*end)->next;
+	*end = first;
+}
+
 void keeper_relay_pump(struct keeper_relay *relay)
 {
 	for (struct device *d = relay->devices; d; d = d->next)
 		tell(d);
+	rotate(relay); /* when the link is full again before all are told, the next time others are
+			*/
 	tell_end_of_kept(relay);
 }
 

@@ -57,6 +57,18 @@ static inline bool offload_none(const struct pkt *pkt)
 	return !(pkt->offload.flags | pkt->offload.gso_type);
 }
 
+/* Segments that a turn of a receive queue may bring: behind a packet that reaches it, the batch
+ * ends. Making them may be the switch's work, which others wait for. */
+#define OFFLOAD_TURN 512
+
+/* How many segments a packet of @len bytes asks for; 0: it is none of those. */
+static inline unsigned offload_segments(const struct virtio_net_hdr *offload, uint32_t len)
+{
+	if (offload->gso_type == VIRTIO_NET_HDR_GSO_NONE)
+		return 0;
+	return len / (offload->gso_size ?: 1) + 1;
+}
+
 /* Checks what a received and parsed packet asks for against its own headers, and makes hdr_len of
  * large ones true. False: it must be dropped. Large packets must be what they say; no checksum may
  * be put where the addresses and the tag are, that decide where the packet goes, nor start so far

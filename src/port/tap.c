@@ -100,7 +100,8 @@ static void on_change(evutil_socket_t fd, short what, void *arg)
 
 	if (state == tap->state)
 		return;
-	log_info("port %s: device %s is %s", tap->port.name, tap->interface, tap_state_name(state));
+	log_limited(LOG_INFO, "port %s: device %s is %s", tap->port.name, tap->interface,
+		    tap_state_name(state));
 	tap->state = state;
 	/* Nothing will ever happen to a device that is gone: close() is all that is left. */
 	if (state == TAP_GONE)
@@ -297,8 +298,9 @@ static void tap_rx(struct rxq *q, struct batch *batch, struct port_counters *c)
 {
 	struct tap_rxq *rxq = container_of(q, struct tap_rxq, q);
 	uint64_t packets = 0, bytes = 0;
+	unsigned segments = 0;
 
-	while (packets < BATCH_MAX) {
+	while (packets < BATCH_MAX && segments < OFFLOAD_TURN) {
 		struct pkt *pkt = &batch->pkts[batch->n];
 		uint8_t *frame = slot_frame(rxq->slots, batch->n);
 		ssize_t got = read(rxq->fd, frame - rxq->header_len,
@@ -316,6 +318,7 @@ static void tap_rx(struct rxq *q, struct batch *batch, struct port_counters *c)
 			drop_count(c, DROP_net_header, 1);
 			continue;
 		}
+		segments += offload_segments(&pkt->offload, len);
 		batch->n++;
 	}
 	batch->n_frags = batch->n;

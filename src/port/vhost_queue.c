@@ -192,6 +192,7 @@ static inline void fetch_heads(const struct ring_chain *chains, unsigned n, unsi
 static void discard(struct vhost_queue *q, const struct ring_chain *chains, unsigned n,
 		    struct port_counters *c)
 {
+	counter_add(&c->rx_packets, n);
 	for (unsigned i = 0; i < n; i++)
 		if (chains[i].out_len > q->header_len)
 			counter_add(&c->rx_bytes, chains[i].out_len - q->header_len);
@@ -208,7 +209,7 @@ void vhost_queue_rx(struct rxq *rxq, struct batch *batch, struct port_counters *
 	const bool header_asks = q->header_asks, usual = header_len == NET_HEADER_LEN_MAX;
 	struct pkt *pkt = batch->pkts;
 	uint64_t bytes = 0, copied = 0;
-	unsigned n;
+	unsigned n, segments = 0;
 
 	n = ring_take(ring, rcu_read(&q->state->mem), chains, BATCH_MAX, batch->frags,
 		      BATCH_FRAGS_MAX);
@@ -216,7 +217,6 @@ void vhost_queue_rx(struct rxq *rxq, struct batch *batch, struct port_counters *
 		vhost_queue_report_if_broken(q, rxq->port);
 		return;
 	}
-	counter_add(&c->rx_packets, n);
 	if (unlikely(!q->enabled)) {
 		discard(q, chains, n, c);
 		return;
@@ -224,14 +224,26 @@ void vhost_queue_rx(struct rxq *rxq, struct batch *batch, struct port_counters *
 	fetch_heads(chains, n, header_asks ? 0 : header_len);
 	ring_prepare(ring, n);
 	for (unsigned i = 0; i < n; i++) {
-		if (likely(chains[i].out_len > header_len))
-			bytes += chains[i].out_len - header_len;
-		if (unlikely(!(usual && receive_plain(&chains[i], header_asks, pkt)) &&
-			     !receive_chain(q, &chains[i], pkt, c)))
-			continue;
+		uint32_t len = chains[i].out_len - header_len;
+
+		if (unlikely(!(usual && receive_plain(&chains[i], header_asks, pkt)))) {
+			if (segments >= OFFLOAD_TURN) {
+				/* the rest is for the next turn: others have theirs before */
+				ring_untake(ring, n - i);
+				n = i;
+				break;
+			}
+			bytes += chains[i].out_len > header_len ? len : 0;
+			if (!receive_chain(q, &chains[i], pkt, c))
+				continue;
+			segments += offload_segments(&pkt->offload, len);
+		} else {
+			bytes += len;
+		}
 		copied += pkt->head_len;
 		pkt++;
 	}
+	counter_add(&c->rx_packets, n);
 	batch->n = (unsigned)(pkt - batch->pkts);
 	counter_add(&c->rx_bytes, bytes);
 	counter_add(&c->copied_bytes, copied);

@@ -9,11 +9,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/limit.h"
 #include "base/log.h"
 #include "rpc/connection.h"
 #include "rpc/peer.h"
 
 LOG_MODULE("rpc");
+LIMIT_EACH(request_bytes, "rpc_request_bytes", RPC_REQUEST_MAX, "of a client's request");
+LIMIT_EACH(request_files, "rpc_request_files", RPC_FDS_MAX, "with a client's request");
+LIMIT_EACH(stall_seconds, "rpc_stall_seconds", RPC_STALL_SECONDS,
+	   "that a client may leave its answers unread");
 
 #define CHUNK 65536 /* bytes of one receive */
 #define SEND_VECTORS 16
@@ -70,6 +77,18 @@ static void end_with(struct rpc_connection *c, const char *text)
 	c->closing = true;
 }
 
+static void end_too_long(struct rpc_connection *c)
+{
+	limit_refuse(&request_bytes);
+	end_with(c, "request longer than 1 MiB");
+}
+
+static void end_too_many_files(struct rpc_connection *c, const char *text)
+{
+	limit_refuse(&request_files);
+	end_with(c, text);
+}
+
 /* Takes the files that came with in[..@end); too many for one request end the connection. */
 static void take_fds(struct rpc_connection *c, size_t end, struct rpc_fds *fds)
 {
@@ -90,7 +109,7 @@ static void take_fds(struct rpc_connection *c, size_t end, struct rpc_fds *fds)
 	c->n_fds = kept;
 	if (surplus) {
 		close_fds(fds);
-		end_with(c, "more than 8 files with a request");
+		end_too_many_files(c, "more than 8 files with a request");
 	}
 }
 
@@ -117,7 +136,7 @@ static void answer(struct rpc_connection *c, size_t end, size_t ending)
 		return;
 	}
 	if (text_len > RPC_REQUEST_MAX) {
-		end_with(c, "request longer than 1 MiB");
+		end_too_long(c);
 	} else {
 		char *line =
 			jsonrpc_answer(c->env->methods, c->env->ctx, text, text_len, &fds, &len);
@@ -152,15 +171,21 @@ static bool may_answer(const struct rpc_connection *c)
 /* Answers what waits in the buffer, within the budget. */
 static void answer_waiting(struct rpc_connection *c)
 {
+	uint64_t end = clock_ns() + RPC_TURN_NS;
+
 	for (unsigned n = 0; n < RPC_TURN && may_answer(c); n++) {
-		const char *nl = line_end(c);
+		const char *nl;
+
+		if (n && clock_ns() > end)
+			break;
+		nl = line_end(c);
 
 		if (nl) {
 			answer(c, (size_t)(nl - c->in), 1);
 			continue;
 		}
 		if (c->end - c->start > RPC_REQUEST_MAX)
-			end_with(c, "request longer than 1 MiB");
+			end_too_long(c);
 		else if (c->eof && c->start < c->end)
 			answer(c, c->end, 0); /* the last line may lack its end */
 		if (c->eof)
@@ -213,14 +238,17 @@ static void note_fds(struct rpc_connection *c, const struct msghdr *msg, uint64_
 			memcpy(&fd, CMSG_DATA(h) + i * sizeof(fd), sizeof(fd));
 			if (c->n_fds == ARRAY_SIZE(c->fds)) {
 				close(fd);
-				end_with(c, "more than 8 files with a request");
+				end_too_many_files(c, "more than 8 files with a request");
+			} else if (files_admit(fd) < 0) {
+				end_with(c, "vireod has too many files open: try again later");
 			} else {
 				c->fds[c->n_fds++] = (struct waiting_fd){ .fd = fd, .at = at };
 			}
 		}
 	}
 	if (msg->msg_flags & MSG_CTRUNC && !c->closing)
-		end_with(c, "some of the files did not arrive (at most 8 with a request)");
+		end_too_many_files(c,
+				   "some of the files did not arrive (at most 8 with a request)");
 }
 
 static void receive(struct rpc_connection *c)
@@ -328,6 +356,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	struct rpc_connection *c = arg;
 
 	if (what & EV_TIMEOUT) {
+		limit_refuse(&stall_seconds);
 		log_limited(LOG_WARNING, "client closed: it does not read its answers");
 		c->gone = true;
 	}

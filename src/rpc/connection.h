@@ -2,8 +2,8 @@
 /* One client of the control socket: lines come in, with files; answers go out. Control thread.
  *
  * Nothing that a client does blocks or grows without bound: a request is at most RPC_REQUEST_MAX
- * bytes; after RPC_TURN requests other clients and the rest of the loop have their turn; a client
- * that does not read its answers is not served, and closed after RPC_STALL_SECONDS.
+ * bytes; after RPC_TURN requests, or RPC_TURN_NS, other clients and the rest of the loop have their
+ * turn; a client that does not read its answers is not served, and closed after RPC_STALL_SECONDS.
  *
  * Files belong to the request that holds the last byte of the recvmsg(2) that brought them: the
  * kernel ends a receive at a message with files, so that is the request they were sent with if the
@@ -18,6 +18,7 @@
 
 #define RPC_REQUEST_MAX (1u << 20) /* bytes, without the line's end */
 #define RPC_TURN 16		   /* requests of one client in a turn of the loop */
+#define RPC_TURN_NS 1000000 /* after this long, a turn's next request waits for the next turn */
 #define RPC_QUEUE_MAX (256u << 10) /* waiting bytes of answers, above which no request is read */
 #define RPC_STALL_SECONDS 30
 

@@ -25,3 +25,6 @@ int peer_check(const struct peer_policy *policy, int fd, struct error *err);
 
 /* Whether it is root. */
 bool peer_is_root(int fd);
+
+/* The process that connected; 0: not known. */
+int peer_pid(int fd);

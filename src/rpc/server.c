@@ -6,15 +6,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "rpc/connection.h"
 #include "rpc/listener.h"
 #include "rpc/server.h"
 
 LOG_MODULE("rpc");
+LIMIT(clients_limit, "rpc_clients", RPC_CLIENTS_MAX, "of the control socket");
+LIMIT(users_limit, "rpc_clients_of_users", RPC_CLIENTS_OF_USERS, "of them, others than root's");
+LIMIT_EACH(process_limit, "rpc_clients_of_process", RPC_CLIENTS_OF_PROCESS,
+	   "of them, of one process");
 
 #define ACCEPTS_A_TURN 16
 #define PAUSE_MSEC 100 /* without accepting, when the process is out of files or memory */
+
+struct client {
+	struct rpc_connection *connection;
+	int pid; /* of who connected */
+	bool root;
+};
 
 struct rpc_server {
 	struct rpc_env env;
@@ -22,15 +33,49 @@ struct rpc_server {
 	struct listener listener;
 	struct event *acceptable, *resume;
 	unsigned n_clients;
-	struct rpc_connection *clients[RPC_CLIENTS_MAX];
+	struct client clients[RPC_CLIENTS_MAX];
 };
+
+static unsigned count_of_process(const struct rpc_server *s, int pid)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->n_clients; i++)
+		n += s->clients[i].pid == pid;
+	return n;
+}
+
+/* Finds a place. NULL, or why there is none. */
+static const char *enter(const struct rpc_server *s, const struct client *client)
+{
+	if (count_of_process(s, client->pid) == RPC_CLIENTS_OF_PROCESS) {
+		limit_refuse(&process_limit);
+		return "16 clients of this process are connected already";
+	}
+	if (!client->root && !limit_take(&users_limit, 1))
+		return "48 clients are connected already, and the other places are root's: try "
+		       "again later";
+	if (limit_take(&clients_limit, 1))
+		return NULL;
+	if (!client->root)
+		limit_give(&users_limit, 1);
+	return "64 clients are connected already: try again later";
+}
+
+static void leave(const struct client *client)
+{
+	limit_give(&clients_limit, 1);
+	if (!client->root)
+		limit_give(&users_limit, 1);
+}
 
 static void on_closed(void *owner, struct rpc_connection *conn)
 {
 	struct rpc_server *s = owner;
 
 	for (unsigned i = 0; i < s->n_clients; i++) {
-		if (s->clients[i] == conn) {
+		if (s->clients[i].connection == conn) {
+			leave(&s->clients[i]);
 			s->clients[i] = s->clients[--s->n_clients];
 			break;
 		}
@@ -54,21 +99,25 @@ static void turn_away(int fd, const char *why)
 
 static void welcome(struct rpc_server *s, int fd)
 {
+	struct client client = { .pid = peer_pid(fd), .root = peer_is_root(fd) };
+	const char *why;
 	struct error err;
 
 	if (peer_check(&s->policy, fd, &err)) {
 		turn_away(fd, err.text);
 		return;
 	}
-	if (s->n_clients == RPC_CLIENTS_MAX) {
-		turn_away(fd, "64 clients are connected already: try again later");
+	why = enter(s, &client);
+	if (why) {
+		turn_away(fd, why);
 		return;
 	}
-	if (rpc_connection_create(&s->clients[s->n_clients], fd, &s->env)) {
+	if (rpc_connection_create(&client.connection, fd, &s->env)) {
+		leave(&client);
 		turn_away(fd, "vireod is out of memory");
 		return;
 	}
-	s->n_clients++;
+	s->clients[s->n_clients++] = client;
 }
 
 static void on_acceptable(evutil_socket_t listen_fd, short what, void *arg)
@@ -147,8 +196,8 @@ void rpc_server_destroy(struct rpc_server *s)
 {
 	if (!s)
 		return;
-	for (unsigned i = 0; i < s->n_clients; i++)
-		rpc_connection_destroy(s->clients[i]);
+	while (s->n_clients)
+		on_closed(s, s->clients[0].connection);
 	if (s->resume)
 		event_free(s->resume);
 	if (s->acceptable)

@@ -9,7 +9,9 @@
 #include "base/error.h"
 #include "rpc/jsonrpc.h"
 
-#define RPC_CLIENTS_MAX 64 /* at once; more are turned away */
+#define RPC_CLIENTS_MAX 64	  /* at once; more are turned away */
+#define RPC_CLIENTS_OF_USERS 48	  /* of them, others than root's: root always gets in */
+#define RPC_CLIENTS_OF_PROCESS 16 /* of them: who forgets to close its own leaves others room */
 #define RPC_SERVER_FDS 2
 
 struct rpc_server;

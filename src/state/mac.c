@@ -12,6 +12,8 @@
 #define WAYS 4
 #define SLOTS_MAX (4u * MAC_TABLE_SIZE_MAX) /* of the largest table, see below */
 #define LOCK_TRIES 64
+#define ROOM_SETS 16  /* that are looked through for an entry to let go of */
+#define SMALL_PART 16 /* a port holds little if it is not more than this part of what may be */
 
 struct set {
 	struct mac_slot ways[WAYS];
@@ -23,7 +25,8 @@ struct mac_table {
 	unsigned max;  /* entries */
 	int locked;    /* the lock of all that follows, and of which keys exist */
 	unsigned n;
-	uint64_t refused, moves;
+	uint64_t hand; /* the set where make_room() goes on */
+	uint64_t refused, over_limit, moves;
 	unsigned by_port[MAC_PORTS_MAX];
 };
 
@@ -161,6 +164,36 @@ static void write_entry(struct mac_table *t, struct mac_slot *e, uint64_t key, u
 	count_entry(t, value, 1);
 }
 
+/* Whether @e may lose its place to an address of a port that holds @held: it is learned, and nobody
+ * loses one to a port that holds more. */
+static bool may_go(const struct mac_table *t, const struct mac_slot *e, unsigned held)
+{
+	uint64_t value = load_value(e);
+
+	return e->key && !(value & MAC_VALUE_STATIC) && t->by_port[mac_value_port(value)] > held;
+}
+
+/* Lets a full table have room for an address of @port: some entry goes, of the port that holds the
+ * most of those looked at. */
+static void make_room(struct mac_table *t, uint32_t port)
+{
+	unsigned most = t->by_port[port];
+	struct mac_slot *best = NULL;
+
+	for (unsigned s = 0; s < ROOM_SETS; s++) {
+		struct set *set = &t->sets[t->hand++ & t->mask];
+
+		for (int w = 0; w < WAYS; w++) {
+			if (!may_go(t, &set->ways[w], most))
+				continue;
+			best = &set->ways[w];
+			most = t->by_port[mac_value_port(load_value(best))];
+		}
+	}
+	if (best)
+		clear_entry(t, best);
+}
+
 /* A free entry for @key, or the oldest learned one of the port that holds the most; NULL: only
  * static ones. */
 static struct mac_slot *find_place(struct mac_table *t, uint64_t key, bool may_use_free)
@@ -190,17 +223,33 @@ static struct mac_slot *find_place(struct mac_table *t, uint64_t key, bool may_u
 	return best;
 }
 
+/* Whether a place for @key is free, though the table may be full. */
+static bool is_room(struct mac_table *t, uint64_t key)
+{
+	const struct mac_slot *e = find_place(t, key, true);
+
+	return e && !e->key;
+}
+
+static void refuse(struct mac_table *t, bool over_limit)
+{
+	counter_add(&t->refused, 1);
+	if (over_limit)
+		counter_add(&t->over_limit, 1);
+}
+
 static void learn_locked(struct mac_table *t, uint64_t key, uint32_t port, uint32_t now,
 			 unsigned limit)
 {
 	struct mac_slot *e = find_entry(t, key);
+	bool over;
 
 	if (e) {
 		if (load_value(e) & MAC_VALUE_STATIC)
 			return;
 		if (mac_value_port(load_value(e)) != port) {
 			if (limit && t->by_port[port] >= limit) {
-				counter_add(&t->refused, 1);
+				refuse(t, true);
 				return;
 			}
 			counter_add(&t->moves, 1);
@@ -208,7 +257,10 @@ static void learn_locked(struct mac_table *t, uint64_t key, uint32_t port, uint3
 		write_entry(t, e, key, make_value(port, now));
 		return;
 	}
-	if (!limit || t->by_port[port] < limit) {
+	over = limit && t->by_port[port] >= limit;
+	if (!over) {
+		if (t->n >= t->max && t->by_port[port] <= t->max / SMALL_PART && is_room(t, key))
+			make_room(t, port);
 		e = find_place(t, key, t->n < t->max);
 		/* nobody loses its place to a port that holds more */
 		if (e &&
@@ -217,7 +269,7 @@ static void learn_locked(struct mac_table *t, uint64_t key, uint32_t port, uint3
 			return;
 		}
 	}
-	counter_add(&t->refused, 1);
+	refuse(t, over);
 }
 
 /* Learns what is in the sets of another table, however long somebody has made it. */
@@ -437,6 +489,16 @@ unsigned mac_table_count(const struct mac_table *t, uint32_t port)
 uint64_t mac_table_refused(const struct mac_table *t)
 {
 	return counter_read(&t->refused);
+}
+
+uint64_t mac_table_over_limit(const struct mac_table *t)
+{
+	return counter_read(&t->over_limit);
+}
+
+unsigned mac_table_most(const struct mac_table *t)
+{
+	return t->max;
 }
 
 uint64_t mac_table_moves(const struct mac_table *t)

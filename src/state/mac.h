@@ -14,7 +14,9 @@
  * another's place is there once that is gone. The next process learns what it finds there anew.
  *
  * Full table: a new address takes the place of an old one of the port that holds the most, so that
- * a port that floods addresses pushes out its own.
+ * a port that floods addresses pushes out its own. Where the new address could be there may be none
+ * of that port's, but a free place: then, for a port that holds little, one is looked for
+ * elsewhere.
  */
 #pragma once
 
@@ -152,6 +154,11 @@ void mac_table_each(const struct mac_table *table, uint32_t now,
 /* Entries now; of @port alone, unless it is MAC_NO_PORT. */
 unsigned mac_table_count(const struct mac_table *table, uint32_t port);
 
-/* Addresses that were not learned (table or port's limit full), and that moved between ports. */
+/* Entries at most, as it was created. */
+unsigned mac_table_most(const struct mac_table *table);
+
+/* Addresses that were not learned (table or port's limit full); of these, for the port's limit; and
+ * that moved between ports. */
 uint64_t mac_table_refused(const struct mac_table *table);
+uint64_t mac_table_over_limit(const struct mac_table *table);
 uint64_t mac_table_moves(const struct mac_table *table);

@@ -5,7 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limit.h"
 #include "switch/private.h"
+
+#define BRIDGES_MAX 1024
+#define ADDRESSES_MAX (4 * MAC_TABLE_SIZE_MAX) /* 128 MiB */
+
+LIMIT(bridge_limit, "bridges", BRIDGES_MAX, "of the switch");
+LIMIT(address_limit, "mac_addresses", ADDRESSES_MAX,
+      "that the tables of all bridges have room for");
 
 struct sw_bridge *switch_find_bridge(const struct swtch *sw, const char *name)
 {
@@ -70,36 +78,60 @@ static void macs_key(const struct sw_bridge *b, char key[KEEP_KEY_MAX])
 	snprintf(key, KEEP_KEY_MAX, "macs/%u/%s", MAC_KEPT_VERSION, b->name);
 }
 
-static struct mac_table *make_macs(struct swtch *sw, const struct sw_bridge *b, unsigned size)
+/* 0, or -errno and a text. */
+static int make_macs(struct swtch *sw, const struct sw_bridge *b, unsigned size,
+		     struct mac_table **out, struct error *err)
 {
 	char key[KEEP_KEY_MAX];
 
+	if (!limit_take(&address_limit, size))
+		return error_set(err, -ENOSPC,
+				 "the MAC tables of all bridges would have room for more than %u "
+				 "addresses: choose a smaller mac-table-size",
+				 ADDRESSES_MAX);
 	macs_key(b, key);
-	return mac_table_create_kept(size, sw->env.keep, key);
+	*out = mac_table_create_kept(size, sw->env.keep, key);
+	if (*out)
+		return 0;
+	limit_give(&address_limit, size);
+	return error_set(err, -ENOMEM, "out of memory");
+}
+
+/* No worker uses it. NULL is fine. */
+static void free_macs(void *arg)
+{
+	struct mac_table *macs = arg;
+
+	if (macs)
+		limit_give(&address_limit, mac_table_most(macs));
+	mac_table_destroy(macs);
 }
 
 int switch_bridge_add(struct swtch *sw, const json_t *params, struct error *err)
 {
-	struct sw_bridge *b = calloc(1, sizeof(*b)), **last = &sw->bridges;
+	struct sw_bridge *b, **last = &sw->bridges;
 	int r;
 
-	if (!b)
+	if (!limit_take(&bridge_limit, 1))
+		return error_set(err, -ENOSPC, "no more than %u bridges", BRIDGES_MAX);
+	b = calloc(1, sizeof(*b));
+	if (!b) {
+		limit_give(&bridge_limit, 1);
 		return error_set(err, -ENOMEM, "out of memory");
+	}
 	r = take_params(params, &b->options, b->name, err);
 	if (r < 0) {
-		free(b);
-		return r;
+		b->options = NULL;
+		goto fail;
 	}
 	if (switch_find_bridge(sw, b->name)) {
 		r = error_set(err, -EEXIST, "there is a bridge \"%s\" already", b->name);
 		goto fail;
 	}
 	b->aging = (uint32_t)option_uint(b->options, "mac-aging-time", MAC_AGING_DEFAULT);
-	b->macs = make_macs(sw, b, table_size(b->options));
-	if (!b->macs) {
-		r = error_set(err, -ENOMEM, "out of memory");
+	r = make_macs(sw, b, table_size(b->options), &b->macs, err);
+	if (r < 0)
 		goto fail;
-	}
 	while (*last)
 		last = &(*last)->next;
 	*last = b;
@@ -112,8 +144,9 @@ fail:
 void bridge_free(struct sw_bridge *b)
 {
 	json_decref(b->options);
-	mac_table_destroy(b->macs);
+	free_macs(b->macs);
 	free(b);
+	limit_give(&bridge_limit, 1);
 }
 
 /* Workers of an older view may still use its MAC table. */
@@ -178,15 +211,11 @@ int switch_bridge_set(struct swtch *sw, const json_t *params, struct error *err)
 	return 0;
 }
 
-static void free_macs(void *arg)
-{
-	mac_table_destroy(arg);
-}
-
 /* Another table, for a bridge that has no ports and therefore is in no view. */
 static int change_table(struct swtch *sw, struct sw_bridge *b, unsigned size, struct error *err)
 {
-	struct mac_table *macs;
+	struct mac_table *macs = NULL;
+	int r;
 
 	for (const struct sw_port *p = sw->ports; p; p = p->next)
 		if (p->bridge == b)
@@ -194,9 +223,9 @@ static int change_table(struct swtch *sw, struct sw_bridge *b, unsigned size, st
 				err, -EBUSY,
 				"mac-table-size cannot be changed while the bridge has ports (\"%s\" is one)",
 				p->name);
-	macs = make_macs(sw, b, size);
-	if (!macs)
-		return error_set(err, -ENOMEM, "out of memory");
+	r = make_macs(sw, b, size, &macs, err);
+	if (r < 0)
+		return r;
 	/* a worker may still be using an older view */
 	datapath_quiesce(sw->dp, free_macs, b->macs);
 	b->macs = macs;
@@ -226,6 +255,11 @@ int switch_bridge_apply(struct swtch *sw, const json_t *params, struct error *er
 		json_decref(options);
 	}
 	return r;
+}
+
+unsigned switch_mac_limit(const struct sw_port *p)
+{
+	return p->settings.mac_limit ?: max(mac_table_most(p->bridge->macs) / 2, 1u);
 }
 
 static json_t *describe_bridge(const struct swtch *sw, const struct sw_bridge *b)

@@ -148,7 +148,7 @@ static unsigned learn_macs(struct sw_port *p, const struct saved_port *saved)
 		if (m->age < p->bridge->aging && mac_allowed(here, m->mac) &&
 		    map_vlan(here, saved, &vid) &&
 		    mac_table_put(p->bridge->macs, m->mac, vid, p->id, now - m->age,
-				  here->mac_limit))
+				  switch_mac_limit(p)))
 			n++;
 	}
 	return n;

@@ -232,13 +232,13 @@ json_t *switch_stats_show(struct swtch *sw)
 	json_decref(ports);
 	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
 		json_object_set_new(macs, b->name,
-				    json_pack("{s:I, s:I, s:I, s:I}", "entries",
+				    json_pack("{s:I, s:I, s:I, s:I, s:I}", "entries",
 					      (json_int_t)mac_table_count(b->macs, MAC_NO_PORT),
-					      "entries_max",
-					      (json_int_t)option_uint(b->options, "mac-table-size",
-								      MAC_TABLE_SIZE_DEFAULT),
+					      "entries_max", (json_int_t)mac_table_most(b->macs),
 					      "moves", (json_int_t)mac_table_moves(b->macs),
-					      "refused", (json_int_t)mac_table_refused(b->macs)));
-	return json_pack("{s:o, s:o, s:o, s:o}", "totals", total, "drops", drops, "mac_tables",
-			 macs, "objects", stats_of_pool(sw));
+					      "refused", (json_int_t)mac_table_refused(b->macs),
+					      "over_mac_limit",
+					      (json_int_t)mac_table_over_limit(b->macs)));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "totals", total, "drops", drops, "mac_tables",
+			 macs, "objects", stats_of_pool(sw), "limits", switch_show_limits(sw));
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "packet/build.h"
 #include "port/kinds.h"
@@ -15,6 +16,7 @@
 #define HELD_NS_MAX (10 * NSEC_PER_MSEC) /* then workers must see a port released */
 
 LOG_MODULE("switch");
+LIMIT(port_limit, "ports", VIEW_PORTS_MAX - 1, "of all bridges");
 
 struct sw_port *switch_find_port(const struct swtch *sw, const char *name)
 {
@@ -279,13 +281,18 @@ static int create(struct sw_port *p, const struct port_ops *kind, struct port **
 
 int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 {
-	struct sw_port *p = calloc(1, sizeof(*p)), **last = &sw->ports;
+	struct sw_port *p, **last = &sw->ports;
 	const struct port_ops *kind = NULL;
 	struct port *port;
 	int r;
 
-	if (!p)
+	if (!limit_take(&port_limit, 1))
+		return error_set(err, -ENOSPC, "no more than %u ports", VIEW_PORTS_MAX - 1);
+	p = calloc(1, sizeof(*p));
+	if (!p) {
+		limit_give(&port_limit, 1);
 		return error_set(err, -ENOMEM, "out of memory");
+	}
 	p->sw = sw;
 	r = prepare(sw, p, params, &kind, err);
 	if (r < 0 && sw->restoring && !restore_prepare(p, params)) {
@@ -329,6 +336,7 @@ void switch_port_free(struct sw_port *p)
 	steer_destroy(p->steer);
 	port_state_close(&p->kept);
 	free(p);
+	limit_give(&port_limit, 1);
 }
 
 /* No worker uses it, and none learns addresses on it any more. */
@@ -477,6 +485,7 @@ static json_t *describe_port(const struct sw_port *p)
 
 	show_counters(p, o);
 	json_object_set_new(o, "macs", json_integer(mac_table_count(p->bridge->macs, p->id)));
+	json_object_set_new(o, "macs_max", json_integer(switch_mac_limit(p)));
 	if (p->port->numa_node >= 0)
 		json_object_set_new(o, "numa_node", json_integer(p->port->numa_node));
 	p->port->ops->show(p->port, o);

@@ -31,7 +31,7 @@ struct port_settings {
 	bool access, native_tagged, has_trunks, is_protected;
 	uint16_t tag;
 	uint64_t trunks[4096 / 64];
-	unsigned mac_limit;
+	unsigned mac_limit; /* 0: see switch_mac_limit() */
 	unsigned n_macs;
 	mac_t *macs; /* owned */
 	struct view_limit broadcast_limit, unknown_limit;
@@ -148,6 +148,9 @@ int switch_bridge_apply(struct swtch *sw, const json_t *params, struct error *er
 /* Checks a static address; {"mac", "vlan", "port"} in canonical form, a new reference, or NULL and
  * a text. */
 json_t *switch_mac_canonical(const json_t *params, struct error *err);
+/* Most addresses that are learned behind the port: its mac-limit, or half of its bridge's table, so
+ * that no port fills it alone. */
+unsigned switch_mac_limit(const struct sw_port *p);
 /* Forgets addresses that were not seen for long. */
 void switch_age_macs(struct swtch *sw);
 
@@ -225,6 +228,11 @@ const char *switch_pair_why(const struct sw_port *p, unsigned pair);
 void switch_publish(struct swtch *sw);
 /* The same soon, from the loop; several requests become one. */
 void switch_publish_soon(struct swtch *sw);
+
+/* limits.c: {name: {"now", "most", "refused", "text"}} of all bounds; "now" only where it is known.
+ */
+json_t *switch_show_limits(const struct swtch *sw);
+
 /* apply.c */
 
 /* What was waiting for the last removal can go on. */

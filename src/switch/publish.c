@@ -197,7 +197,6 @@ static void show_settings(struct view_port *v, const struct port_settings *s, st
 	v->tag = s->tag;
 	v->is_protected = s->is_protected;
 	v->mtu = s->mtu;
-	v->mac_limit = s->mac_limit;
 	v->broadcast_limit = s->broadcast_limit;
 	v->unknown_limit = s->unknown_limit;
 	v->n_macs = s->n_macs;
@@ -228,6 +227,7 @@ static struct view_port *show_port(struct sw_port *p, const struct view_bridge *
 	v->link = p->port->link;
 	v->held = p->changing;
 	show_settings(v, &p->settings, a);
+	v->mac_limit = switch_mac_limit(p);
 	show_txqs(v, p, a, n_workers);
 	show_steering(v, p, a, n_workers);
 	return v;

@@ -10,9 +10,17 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/files.h"
+#include "base/limit.h"
 #include "vhost/channel.h"
 
 #define HEADER_LEN sizeof(struct vhost_user_header)
+
+LIMIT_EACH(message_bytes, "message_bytes", VHOST_USER_PAYLOAD_MAX,
+	   "payload of a vhost-user message");
+LIMIT_EACH(message_files, "message_files", VHOST_USER_FDS_MAX, "files with a vhost-user message");
+LIMIT_EACH(message_answers, "message_answers", VHOST_CHANNEL_QUEUE_MAX,
+	   "answers that a front-end has not read");
 
 struct vhost_channel_out {
 	struct vhost_channel_out *next;
@@ -80,19 +88,24 @@ static unsigned collect_fds(struct vhost_message *message, struct msghdr *msg)
 	unsigned n, n_came = 0;
 	int fd;
 
-	if (msg->msg_flags & MSG_CTRUNC)
+	if (msg->msg_flags & MSG_CTRUNC) {
 		message->fds_lost = true; /* the kernel has closed what it did not deliver */
+		limit_refuse(&message_files);
+	}
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (unsigned i = 0; i < n; i++) {
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (message->n_fds < VHOST_USER_FDS_MAX) {
-				message->fds[message->n_fds++] = fd;
-			} else {
+			if (message->n_fds == VHOST_USER_FDS_MAX) {
 				close(fd);
+				limit_refuse(&message_files);
 				message->fds_lost = true;
+			} else if (files_admit(fd) < 0) {
+				message->fds_lost = true;
+			} else {
+				message->fds[message->n_fds++] = fd;
 			}
 		}
 		n_came += n;
@@ -134,10 +147,11 @@ static int check_header(const struct vhost_user_header *header, struct error *er
 		return error_set(err, -EPROTO, "message %u has protocol version %u, not %u",
 				 header->request, header->flags & VHOST_USER_VERSION_MASK,
 				 VHOST_USER_VERSION);
-	if (header->size > VHOST_USER_PAYLOAD_MAX)
-		return error_set(err, -EPROTO, "message %u claims %u bytes of payload, at most %u",
-				 header->request, header->size, VHOST_USER_PAYLOAD_MAX);
-	return 0;
+	if (header->size <= VHOST_USER_PAYLOAD_MAX)
+		return 0;
+	limit_refuse(&message_bytes);
+	return error_set(err, -EPROTO, "message %u claims %u bytes of payload, at most %u",
+			 header->request, header->size, VHOST_USER_PAYLOAD_MAX);
 }
 
 static int read_header(struct vhost_channel *channel, struct error *err)
@@ -373,8 +387,10 @@ static int enqueue(struct vhost_channel *channel, const void *bytes, size_t len,
 {
 	struct vhost_channel_out *out;
 
-	if (channel->n_out >= VHOST_CHANNEL_QUEUE_MAX)
+	if (channel->n_out >= VHOST_CHANNEL_QUEUE_MAX) {
+		limit_refuse(&message_answers);
 		return -ENOBUFS;
+	}
 	out = malloc(sizeof(*out) + len);
 	if (!out)
 		return -ENOMEM;

@@ -8,7 +8,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/limit.h"
 #include "vhost/inflight.h"
+
+#define REGION_MAX (1u << 30) /* bytes: more than all rings' parts, in anybody's layout */
+
+LIMIT_EACH(region_bytes, "guest_inflight_bytes", REGION_MAX, "of the inflight region of one guest");
 
 /* Both numbers of a message. */
 static int check_shape(const struct vhost_user_inflight *shape, struct error *err)
@@ -72,6 +77,11 @@ int vhost_set_inflight_fd(struct vhost_session *s, struct vhost_message *m, stru
 		return error_set(err, -EBUSY, "rings are running");
 	if (!shape->mmap_size || shape->mmap_offset % sizeof(uint64_t))
 		return error_set(err, -EINVAL, "region of no bytes, or at no multiple of 8");
+	if (shape->mmap_size > REGION_MAX) {
+		limit_refuse(&region_bytes);
+		return error_set(err, -EINVAL, "region of 0x%llx bytes: more than %u",
+				 (unsigned long long)shape->mmap_size, REGION_MAX);
+	}
 	rc = filemap_open(&map, "inflight region", m->fds[0], shape->mmap_offset, shape->mmap_size,
 			  err);
 	if (rc)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "vhost/socket.h"
 #include "vhost/socket_endpoint.h"
@@ -283,7 +284,7 @@ static void on_connectable(evutil_socket_t fd, short what, void *arg)
 		event_del(e->accept_event);
 		return;
 	}
-	fd = accept4(e->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd = files_admit(accept4(e->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
 	if (fd < 0) {
 		if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
 			return;
@@ -320,7 +321,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (!e->retry_told)
-		log_info("%s: waiting for the front-end: %s", e->name, err.text);
+		log_limited(LOG_INFO, "%s: waiting for the front-end: %s", e->name, err.text);
 	e->retry_told = true;
 	retry_later(e);
 }

@@ -6,12 +6,16 @@
 #include <stdlib.h>
 
 #include "base/compiler.h"
+#include "base/limit.h"
 #include "virtio/dirty.h"
 #include "virtio/packed.h"
 #include "virtio/shared.h"
 
 #define FEATURE_PACKED (1ull << VIRTIO_F_RING_PACKED)
 #define FEATURE_EVENT_IDX (1ull << VIRTIO_RING_F_EVENT_IDX)
+#define LOG_MAX (8ull << 30) /* bytes: a bit for each page that 48 bits address */
+
+LIMIT_EACH(log_bytes, "guest_log_bytes", LOG_MAX, "of the dirty log of one guest");
 
 int dirty_log_create(struct dirty_log **out, int fd, uint64_t offset, uint64_t size,
 		     struct error *err)
@@ -21,6 +25,11 @@ int dirty_log_create(struct dirty_log **out, int fd, uint64_t offset, uint64_t s
 
 	if (!size)
 		return error_set(err, -EINVAL, "dirty log of 0 bytes");
+	if (size > LOG_MAX) {
+		limit_refuse(&log_bytes);
+		return error_set(err, -EINVAL, "dirty log of 0x%" PRIx64 " bytes: more than %llu",
+				 size, LOG_MAX);
+	}
 	log = calloc(1, sizeof(*log));
 	if (!log)
 		return error_set(err, -ENOMEM, "dirty log: out of memory");

@@ -11,9 +11,21 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/limit.h"
 #include "virtio/filemap.h"
 
 #define LARGE_PAGE (2u << 20) /* that the kernel may make of a file's pages, where it fits */
+
+/* What one process can map is bounded, and a sparse file costs a front-end nothing: the address
+ * space has 128 TiB, and the kernel allows 65,530 mappings unless told otherwise
+ * (vm.max_map_count). With its guard pages, one of ours is three.
+ */
+#define MAPPINGS_MAX 20000
+#define MAPPED_MAX (96ull << 40)
+
+LIMIT(mapped_regions, "mapped_regions", MAPPINGS_MAX,
+      "of front-ends' memory, logs and inflight regions");
+LIMIT(mapped_bytes, "mapped_bytes", MAPPED_MAX, "of these, taken together");
 
 /* Any file system but the kernel's own memory may be somebody's server (FUSE), and we would wait
  * for it at every question and every page. That seals can be asked for tells it, without asking the
@@ -73,30 +85,49 @@ static uintptr_t place(uintptr_t reserved, size_t page, uint64_t offset, size_t 
 	return first + ((uintptr_t)offset - first) % align;
 }
 
-/* Maps @len bytes from @start of the file, both multiples of its page size. Whoever runs over an
+/* Maps map_len bytes from @start of the file, both multiples of its page size. Whoever runs over an
  * end of it dies there, instead of reading or writing what another guest has. */
-static int map_file(struct filemap *map, int fd, uint64_t start, size_t len)
+static int map_file(struct filemap *map, int fd, uint64_t start)
 {
 	size_t room;
 	void *at;
 
-	place(0, map->page_size, start, len, &room);
+	place(0, map->page_size, start, map->map_len, &room);
 	map->reserved =
 		mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (map->reserved == MAP_FAILED)
 		return -errno;
 	map->reserved_len = room;
-	at = (void *)place((uintptr_t)map->reserved, map->page_size, start, len, &room);
-	map->map = mmap(at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd,
-			(off_t)start);
+	at = (void *)place((uintptr_t)map->reserved, map->page_size, start, map->map_len, &room);
+	map->map = mmap(at, map->map_len, PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, (off_t)start);
 	if (map->map == MAP_FAILED) {
 		int rc = -errno;
 
 		munmap(map->reserved, map->reserved_len);
 		return rc;
 	}
-	map->map_len = len;
 	return 0;
+}
+
+/* Room for one more mapping of @len bytes. 0, or -ENOSPC and a text. */
+static int enter(uint64_t len, const char *what, struct error *err)
+{
+	if (!limit_take(&mapped_regions, 1))
+		return error_set(err, -ENOSPC, "%s: more than %d mappings of all front-ends", what,
+				 MAPPINGS_MAX);
+	if (limit_take(&mapped_bytes, len))
+		return 0;
+	limit_give(&mapped_regions, 1);
+	return error_set(err, -ENOSPC,
+			 "%s of 0x%" PRIx64 " bytes: more than %llu TiB of all front-ends", what,
+			 len, MAPPED_MAX >> 40);
+}
+
+static void leave(uint64_t len)
+{
+	limit_give(&mapped_regions, 1);
+	limit_give(&mapped_bytes, len);
 }
 
 int filemap_open(struct filemap *map, const char *what, int fd, uint64_t offset, uint64_t size,
@@ -119,26 +150,39 @@ int filemap_open(struct filemap *map, const char *what, int fd, uint64_t offset,
 		return error_set(err, -EINVAL, "%s is too large", what);
 	len &= ~(uint64_t)(page - 1);
 
-	*map = (struct filemap){
-		.page_size = page, .device = st.st_dev, .inode = st.st_ino, .offset = offset
-	};
-	rc = map_file(map, fd, start, len);
+	*map = (struct filemap){ .map_len = len,
+				 .page_size = page,
+				 .device = st.st_dev,
+				 .inode = st.st_ino,
+				 .offset = offset };
+	rc = enter(len, what, err);
 	if (rc < 0)
-		return error_set(err, rc, "%s of 0x%" PRIx64 " bytes: mmap: %s", what, size,
-				 strerror(-rc));
+		return rc;
+	rc = map_file(map, fd, start);
+	if (rc < 0) {
+		error_set(err, rc, "%s of 0x%" PRIx64 " bytes: mmap: %s", what, size,
+			  strerror(-rc));
+		goto fail;
+	}
 	map->guard = bus_guard_add(map->map, len);
 	if (!map->guard) {
-		munmap(map->reserved, map->reserved_len);
-		return error_set(err, -ENOSPC, "too many memory regions of all guests");
+		rc = error_set(err, -ENOSPC, "too many memory regions of all guests");
+		goto fail_map;
 	}
 	map->host = (uint8_t *)map->map + (offset - start);
 	return 0;
+fail_map:
+	munmap(map->reserved, map->reserved_len);
+fail:
+	leave(len);
+	return rc;
 }
 
 void filemap_close(struct filemap *map)
 {
 	bus_guard_remove(map->guard);
 	munmap(map->reserved, map->reserved_len);
+	leave(map->map_len);
 }
 
 bool filemap_is(const struct filemap *map, int fd, uint64_t offset)

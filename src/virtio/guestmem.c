@@ -9,50 +9,107 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/limit.h"
 #include "virtio/filemap.h"
 #include "virtio/guestmem.h"
 
 #define LINEAR_MAX 8	   /* ranges up to which a linear search is quicker than a binary one */
 #define NUMA_PROBES_MAX 64 /* pages looked at in all: front-ends decide how often */
 
+LIMIT_EACH(guest_regions, "guest_regions", GUESTMEM_REGIONS_MAX, "of memory, of one guest");
+LIMIT_EACH(guest_bytes, "guest_bytes", GUESTMEM_BYTES_MAX, "of memory mapped, of one guest");
+
+/* All fields atomic: regions go in any thread. */
+struct guestmem_account {
+	unsigned refs; /* guestmems and regions */
+	uint64_t bytes;
+};
+
 struct guestmem_region {
 	unsigned refs;	 /* guestmems that hold it; atomic, the last may be dropped by any thread */
 	unsigned n_adds; /* times that the front-end has added it; control thread */
 	struct filemap file;
+	uint64_t size; /* as it is booked in */
+	struct guestmem_account *account;
 };
+
+static void hold_account(struct guestmem_account *account)
+{
+	__atomic_add_fetch(&account->refs, 1, __ATOMIC_RELAXED);
+}
+
+static void put_account(struct guestmem_account *account)
+{
+	if (account && !__atomic_sub_fetch(&account->refs, 1, __ATOMIC_ACQ_REL))
+		free(account);
+}
+
+/* @size bytes more. 0, or -ENOSPC and a text. */
+static int book(struct guestmem_account *account, uint64_t size, struct error *err)
+{
+	uint64_t now = __atomic_load_n(&account->bytes, __ATOMIC_RELAXED);
+
+	if (size > GUESTMEM_BYTES_MAX || now > GUESTMEM_BYTES_MAX - size) {
+		limit_refuse(&guest_bytes);
+		return error_set(err, -ENOSPC,
+				 "memory region of 0x%" PRIx64 " bytes: more than %llu TiB of one "
+				 "guest, with what is still being let go of",
+				 size, GUESTMEM_BYTES_MAX >> 40);
+	}
+	/* others only subtract */
+	__atomic_add_fetch(&account->bytes, size, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static void unbook(struct guestmem_account *account, uint64_t size)
+{
+	__atomic_sub_fetch(&account->bytes, size, __ATOMIC_RELAXED);
+}
 
 static void put_region(struct guestmem_region *region)
 {
 	/* Release: this user's accesses come before the end; acquire: so do those of the others. */
 	if (__atomic_sub_fetch(&region->refs, 1, __ATOMIC_ACQ_REL))
 		return;
+	unbook(region->account, region->size);
+	put_account(region->account);
 	filemap_close(&region->file);
 	free(region);
 }
 
-static int map_region(const struct guestmem_region_config *c, int fd,
-		      struct guestmem_region **region_out, uint8_t **host, struct error *err)
+static int map_region(struct guestmem_account *account, const struct guestmem_region_config *c,
+		      int fd, struct guestmem_region **region_out, uint8_t **host,
+		      struct error *err)
 {
 	struct guestmem_region *region = calloc(1, sizeof(*region));
 	int rc;
 
 	if (!region)
 		return error_set(err, -ENOMEM, "memory region: out of memory");
+	rc = book(account, c->size, err);
+	if (rc < 0)
+		goto fail;
 	rc = filemap_open(&region->file, "memory region", fd, c->mmap_offset, c->size, err);
-	if (rc < 0) {
-		free(region);
-		return rc;
-	}
+	if (rc < 0)
+		goto fail_booked;
 	region->refs = region->n_adds = 1;
+	region->size = c->size;
+	region->account = account;
+	hold_account(account);
 	/* Both are wishes: a core dump without the guest's memory, and fewer TLB misses. */
 	madvise(region->file.map, region->file.map_len, MADV_DONTDUMP);
 	madvise(region->file.map, region->file.map_len, MADV_HUGEPAGE);
 	*region_out = region;
 	*host = region->file.host;
 	return 0;
+fail_booked:
+	unbook(account, c->size);
+fail:
+	free(region);
+	return rc;
 }
 
-static struct guestmem *alloc_mem(unsigned n_ranges)
+static struct guestmem *alloc_mem(unsigned n_ranges, struct guestmem_account *account)
 {
 	static uint64_t last_serial;
 	struct guestmem *mem;
@@ -61,13 +118,20 @@ static struct guestmem *alloc_mem(unsigned n_ranges)
 	if (!mem)
 		return NULL;
 	mem->n_ranges = n_ranges;
+	mem->account = account;
+	hold_account(account);
 	mem->serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
 	return mem;
 }
 
 struct guestmem *guestmem_create(void)
 {
-	return alloc_mem(0);
+	struct guestmem_account *account = calloc(1, sizeof(*account));
+	struct guestmem *mem = account ? alloc_mem(0, account) : NULL;
+
+	if (!mem)
+		free(account);
+	return mem;
 }
 
 static void hold_ranges(struct guestmem_range *to, const struct guestmem_range *from, unsigned n)
@@ -100,8 +164,10 @@ static int find_place(const struct guestmem *mem, const struct guestmem_region_c
 {
 	unsigned i;
 
-	if (mem->n_ranges >= GUESTMEM_REGIONS_MAX)
+	if (mem->n_ranges >= GUESTMEM_REGIONS_MAX) {
+		limit_refuse(&guest_regions);
 		return error_set(err, -EINVAL, "more than %d memory regions", GUESTMEM_REGIONS_MAX);
+	}
 	for (i = 0; i < mem->n_ranges; i++) {
 		const struct guestmem_range *r = &mem->ranges[i];
 
@@ -131,11 +197,12 @@ int guestmem_add(const struct guestmem *old, const struct guestmem_region_config
 	place = find_place(old, config, err);
 	if (place < 0)
 		return place;
-	mem = alloc_mem(old->n_ranges + 1);
+	mem = alloc_mem(old->n_ranges + 1, old->account);
 	if (!mem)
 		return error_set(err, -ENOMEM, "memory region: out of memory");
-	rc = map_region(config, fd, &region, &host, err);
+	rc = map_region(old->account, config, fd, &region, &host, err);
 	if (rc < 0) {
+		put_account(mem->account);
 		free(mem);
 		return rc;
 	}
@@ -201,7 +268,7 @@ int guestmem_remove(const struct guestmem *old, const struct guestmem_region_con
 		return error_set(err, -EINVAL,
 				 "no memory region of 0x%" PRIx64 " bytes at 0x%" PRIx64,
 				 config->size, config->guest_addr);
-	mem = alloc_mem(old->n_ranges - 1);
+	mem = alloc_mem(old->n_ranges - 1, old->account);
 	if (!mem)
 		return error_set(err, -ENOMEM, "memory region: out of memory");
 	hold_ranges(mem->ranges, old->ranges, i);
@@ -216,6 +283,7 @@ void guestmem_destroy(struct guestmem *mem)
 		return;
 	for (unsigned i = 0; i < mem->n_ranges; i++)
 		put_region(mem->ranges[i].region);
+	put_account(mem->account);
 	free(mem);
 }
 

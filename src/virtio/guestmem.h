@@ -18,6 +18,9 @@
 
 #define GUESTMEM_REGIONS_MAX 509 /* as QEMU's largest number of memory slots */
 #define GUESTMEM_ADDS_MAX 256	 /* times that one may be added */
+/* Bytes mapped of one guest, so that one leaves others room: of memory that is to go, too, which
+ * may take a moment, and until then whoever comes with ever new memory is refused. */
+#define GUESTMEM_BYTES_MAX (8ull << 40)
 
 /* A region as the front-end describes it (vhost-user, "Memory region description"). */
 struct guestmem_region_config {
@@ -27,7 +30,8 @@ struct guestmem_region_config {
 	uint64_t mmap_offset; /* of the region in the fd, bytes */
 };
 
-struct guestmem_region; /* a mapping, shared by the guestmems that hold it */
+struct guestmem_region;	 /* a mapping, shared by the guestmems that hold it */
+struct guestmem_account; /* of one guest, shared by all regions that were ever made for it */
 
 /* Sorted by guest address, for lookups. */
 struct guestmem_range {
@@ -40,7 +44,8 @@ struct guestmem_range {
 
 struct guestmem {
 	struct rcu_free rcu;
-	uint64_t serial; /* of this list: never used again, unlike its address */
+	uint64_t serial;		  /* of this list: never used again, unlike its address */
+	struct guestmem_account *account; /* NULL in tests that make ranges by hand */
 	unsigned n_ranges;
 	struct guestmem_range ranges[]; /* sorted by guest_addr, none overlaps another */
 };
@@ -49,14 +54,15 @@ struct guestmem {
  * is. The fds are borrowed: mapping does not need them afterwards, the caller closes them.
  */
 
-/* A guestmem of no region. NULL when memory is short. */
+/* A guestmem of no region, of another guest than all others. NULL when memory is short. */
 struct guestmem *guestmem_create(void);
 
 /* @old and one more region, mapped from @fd. Refused: files that are not the kernel's own memory
  * (memfd, tmpfs, hugetlbfs), size 0, wrapping addresses, guest addresses that overlap another
  * region's, an offset that is not covered by the file (the file is asked for its size), more than
- * GUESTMEM_REGIONS_MAX. Front-end addresses may overlap, as a front-end that shows the same memory
- * twice does; lookups by them take the region with the lowest guest address.
+ * GUESTMEM_REGIONS_MAX, and more than GUESTMEM_BYTES_MAX in all. Front-end addresses may overlap,
+ * as a front-end that shows the same memory twice does; lookups by them take the region with the
+ * lowest guest address.
  */
 int guestmem_add(const struct guestmem *old, const struct guestmem_region_config *config, int fd,
 		 struct guestmem **out, struct error *err);

@@ -33,6 +33,7 @@ from lab import Failure, Lab, run, say  # noqa: E402
 from loads import GENERATORS, LOADS, Threads  # noqa: E402
 import before  # noqa: E402
 import hostile  # noqa: E402
+import fairness  # noqa: E402
 import picture  # noqa: E402
 import rates  # noqa: E402
 import readme  # noqa: E402
@@ -224,6 +225,9 @@ def compare(args):
     if args.before:
         say("\n" + table(list(before.lines(trial, args))))
         return
+    if args.fairness:
+        say("\n" + table(list(fairness.lines(GENERATOR_CPU, SWITCH_CPU, args))))
+        return
     names = args.switches.split(",")
     rows, everything = measure(args, names)
     parts = list(report(args, names, rows, everything))
@@ -249,8 +253,13 @@ def compare(args):
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--before", metavar="COMMIT",
-                        help="compare with vireo as it was, and not with others")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--before", metavar="COMMIT",
+                       help="compare with vireo as it was, and not with others")
+    other.add_argument("--fairness", action="store_true",
+                       help="a pair of guests sends 10,000 packets/s each, while another pair floods")
+    other.add_argument("--hostile", action="store_true",
+                       help="two guests beside one that plays the hostile suite")
     parser.add_argument("--rounds", type=int,
                         help="trials of each switch, more until there are as many alike (3; --before: 7)")
     parser.add_argument("--windows", type=int, help="quiet ones wanted of each trial (6; --before: 3)")
@@ -258,8 +267,6 @@ def main():
     parser.add_argument("--loads", help="parts of load names, like 'open 64,ping,rates'")
     parser.add_argument("--switches", default="testpmd,ovs,vireo")
     parser.add_argument("--generator", choices=GENERATORS, default="vireo")
-    parser.add_argument("--hostile", action="store_true",
-                        help="instead: two guests beside one that plays the hostile suite")
     parser.add_argument("--step", type=int, default=1,
                         help="with --hostile: only each N-th scenario of the suite", metavar="N")
     parser.add_argument("--write", action="store_true",
@@ -267,7 +274,7 @@ def main():
     args = parser.parse_args()
     args.rounds = args.rounds or (7 if args.before else 3)
     args.windows = args.windows or (3 if args.before else 6)
-    if args.write and (args.loads or args.before):
+    if args.write and (args.loads or args.before or args.fairness or args.hostile):
         parser.error("--write is for all of it")
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: needs two cores")

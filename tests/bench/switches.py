@@ -21,7 +21,8 @@ def cpu_list(cpus):
 
 class Bench:
     """A running switch with a worker on each of @cpus, the last of which is for all else that it has
-    to do. Sets pid, sockets (a, b) and ready_ms."""
+    to do. Sets pid, sockets (of ports) and ready_ms."""
+    ports = "ab"
     guest_mode = "connect"  # or listen: what guests do with the sockets
 
     def __init__(self, lab, cpus, huge=True, tso=False):
@@ -105,9 +106,9 @@ class OvsNormal(Bench):
             f"--unixctl={self.dir}/vs.ctl", "--no-chdir"])
         self.pid = self.process.pid
         self.vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev",
-                   *(word for n in "ab" for word in
+                   *(word for n in self.ports for word in
                      ("--", "add-port", "br0", n, "--", "set", "Interface", n, *self.port(n))))
-        return [self.dir / n for n in "ab"]
+        return [self.dir / n for n in self.ports]
 
     def port(self, name):
         """Offloads are offered only where Open vSwitch is the socket's client."""
@@ -145,7 +146,7 @@ class Vireo(Bench):
                              args=("--worker-cpus", cpu_list(self.cpus)),
                              wrap=("taskset", "-c", cpu_list(self.cpus)))
         self.pid = self.switch.pid
-        return [self.switch.vhost(n) for n in "ab"]
+        return [self.switch.vhost(n) for n in self.ports]
 
     def counters(self):
         worker = self.switch.json("worker", "show")[-1]

@@ -103,6 +103,23 @@ def rate(lab):
     switch.stop()
 
 
+def flood(lab):
+    """Two ports send all that goes; two others, at a rate, lose nothing."""
+    switch = Switch(lab)
+    sockets = [switch.vhost(name) for name in "abcd"]
+    results = well(*sockets, *short("rate", 1000, "flood", 2))
+    quiet, noisy = results["ports"][:2], results["ports"][2:]
+    switch.wait_link("a", "b", "c", "d", up=False)
+    for name, port in zip("ab", quiet):
+        expect(port["lost"] == 0, f"lost: {port}")
+        expect(0 < port["sent"] <= 1010 * results["seconds"] + 100, f"not at its rate: {port}")
+        drops = switch.port(name)["drops"]
+        expect(not drops, f"{name}: dropped {drops}")
+    for port in noisy:
+        expect(port["sent"] > 10 * quiet[0]["sent"], f"that is no flood: {port}")
+    switch.stop()
+
+
 def ping(lab):
     """One frame at a time tells the latency; for people, too."""
     switch, sockets = pair(lab)
@@ -189,4 +206,4 @@ def refused(lab):
     switch.stop()
 
 
-main(loop, large, load, rate, ping, listen, dpdk, ends, refused, title=__doc__)
+main(loop, large, load, rate, flood, ping, listen, dpdk, ends, refused, title=__doc__)

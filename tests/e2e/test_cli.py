@@ -111,11 +111,12 @@ def options_of(switch):
 
 
 def manual_is_complete(lab):
-    """Each option, kind, drop reason and command stands in vireo(1), each of vireod's in vireod(8)."""
+    """Each option, kind, drop reason, limit and command stands in vireo(1), each of vireod's in vireod(8)."""
     switch = Switch(lab)
     manual = (TOP / "doc/man/vireo.1.scd").read_text()
     options, described = options_of(switch)
     words = options | set(described["drops"]) | set(described["port"]["kinds"])
+    words |= set(switch.json("stats", "show")["limits"])
     missing = {word for word in words if f"*{word}*" not in manual.replace(" type ", " ")}
     missing -= {kind for kind in described["port"]["kinds"] if f"*type {kind}*" in manual}
     expect(not missing, f"vireo(1) lacks {missing}")

@@ -19,7 +19,7 @@
 #include "vhost/device.h"
 #include "vhost/socket_endpoint.h"
 
-#define BACKEND_PORTS_MAX 3
+#define BACKEND_PORTS_MAX 4
 #define BACKEND_FEATURES                                                            \
 	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << 30 | \
 	 1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_F_RING_PACKED |       \
@@ -46,6 +46,7 @@ struct backend {
 	struct event *tick;
 	struct backend_port ports[BACKEND_PORTS_MAX];
 	unsigned n_ports;
+	unsigned n_apart;  /* the last ones, whose frames go round among themselves */
 	uint64_t features; /* offered */
 	unsigned n_pairs;
 	/* What becomes of a frame (without virtio-net header) before it goes on: its new length,
@@ -109,6 +110,14 @@ static inline void backend_deliver(struct backend *b, struct backend_port *to, u
 	ring_complete(&rx->ring, lens, n);
 }
 
+static inline struct backend_port *backend_next(struct backend *b, unsigned from)
+{
+	unsigned first = from < b->n_ports - b->n_apart ? 0 : b->n_ports - b->n_apart;
+	unsigned n = first ? b->n_apart : b->n_ports - b->n_apart;
+
+	return &b->ports[first + (from - first + 1) % n];
+}
+
 /* Moves up to BACKEND_BATCH frames of one queue. */
 static inline void backend_move(struct backend *b, unsigned from, unsigned pair)
 {
@@ -132,7 +141,7 @@ static inline void backend_move(struct backend *b, unsigned from, unsigned pair)
 		if (++b->n_frames == b->limit)
 			*b->done = 1;
 		if (len)
-			backend_deliver(b, &b->ports[(from + 1) % b->n_ports], pair, bytes, len);
+			backend_deliver(b, backend_next(b, from), pair, bytes, len);
 	}
 }
 

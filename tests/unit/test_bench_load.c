@@ -127,7 +127,7 @@ static void test_circle(void **state)
 	w->config.kind = BENCH_LOOP;
 	run(w);
 	all_is_well(w);
-	assert_int_equal(bench_load_sender(&w->load, 0), 2);
+	assert_int_equal(bench_load_receiver(3, 0, 2), 0);
 }
 
 /* In every shape that the rings and the frames can have; a signal ends the load. */
@@ -224,6 +224,48 @@ static void test_rate(void **state)
 	}
 	assert_int_equal(w->load.latency.count,
 			 w->load.measured[0].received + w->load.measured[1].received);
+}
+
+/* Two ports have a rate, two flood; each pair keeps to itself. */
+static void test_flood(void **state)
+{
+	struct world *w = *state;
+	struct bench_config flood;
+	uint64_t most;
+
+	w->config.rate = 100;
+	w->config.n_flood = w->backend.n_apart = 2;
+	w->backend.n_ports = 4;
+	w->backend.limit = 20000;
+	flood = w->config;
+	flood.rate = 0;
+	flood.check = false;
+	backend_start(&w->backend, w->load.base);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(bench_load_receiver(4, 2, i), i ^ 1);
+		assert_int_equal(bench_port_open(&w->load.ports[i], i < 2 ? &w->config : &flood,
+						 w->backend.ports[i].path, 0xa + i, 0xa + (i ^ 1),
+						 w->load.base, &w->err),
+				 0);
+		w->load.n_ports++;
+	}
+	assert_int_equal(bench_load_connect(&w->load, &w->err), 0);
+	assert_int_equal(bench_load_run(&w->load, &w->err), 0);
+	most = (w->load.measured_ns + w->config.warmup_ns) * w->config.rate / NSEC_PER_SEC +
+	       BENCH_BURST;
+	for (unsigned i = 0; i < 2; i++) {
+		assert_in_range(counters(w, i)->sent, 1, most);
+		assert_int_equal(counters(w, i)->received, counters(w, i ^ 1)->sent);
+		assert_int_equal(counters(w, i)->corrupted + counters(w, i)->reordered, 0);
+	}
+	for (unsigned i = 2; i < 4; i++)
+		assert_true(counters(w, i)->sent > counters(w, 0)->sent);
+	/* latency is the others' */
+	assert_int_equal(w->load.latency.count,
+			 w->load.measured[0].received + w->load.measured[1].received);
+	for (unsigned i = 0; i < 4; i++)
+		bench_port_close(&w->load.ports[i]);
+	w->load.n_ports = 0;
 }
 
 static uint32_t lose_some(struct backend *b, uint8_t *frame, uint32_t len)
@@ -393,6 +435,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_large_corrupted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reflected, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_corrupted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other, setup, teardown),

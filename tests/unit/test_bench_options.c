@@ -84,6 +84,20 @@ static void test_options(void **state)
 	assert_int_equal(words.config.warmup_ns, 0);
 }
 
+static void test_flood(void **state)
+{
+	takes(WORDS("/a", "/b", "/c", "/d", "/e", "rate", "10000", "flood", "3", "ring", "packed"));
+	assert_int_equal(words.config.n_flood, 3);
+	assert_int_equal(words.config.rate, 10000);
+	assert_true(words.config.check);
+	assert_int_equal(words.flood.rate, 0);
+	assert_false(words.flood.check);
+	assert_true(words.flood.packed);
+	refuses("with a \"rate\"", WORDS("/a", "/b", "/c", "/d", "flood", "2"));
+	refuses("two more sockets", WORDS("/a", "/b", "/c", "rate", "1", "flood", "2"));
+	refuses("2", WORDS("/a", "/b", "/c", "rate", "1", "flood", "1"));
+}
+
 static void test_tso(void **state)
 {
 	takes(WORDS("/a", "tso", "on"));
@@ -161,6 +175,7 @@ int main(void)
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_options),
 		cmocka_unit_test(test_tso),	 cmocka_unit_test(test_window),
 		cmocka_unit_test(test_refused),	 cmocka_unit_test(test_many_sockets),
+		cmocka_unit_test(test_flood),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,6 +245,49 @@ static void test_ages(void **state)
 	assert_int_equal(mac_table_lookup(macs, MAC(2), 0), 1);
 }
 
+static json_int_t limit_of(struct rig *rig, const char *name, const char *what)
+{
+	json_t *stats = switch_stats_show(rig->sw), *limits = json_object_get(stats, "limits");
+	json_int_t n = json_integer_value(json_object_get(json_object_get(limits, name), what));
+
+	json_decref(stats);
+	return n;
+}
+
+/* Bridges, and the addresses that all of them have room for, are bounded. */
+static void test_bounds(void **state)
+{
+	struct rig *rig = *state;
+	struct error err = { "" };
+	char name[16];
+
+	rig_do(rig, switch_bridge_add, J("{s:s, s:i}", "name", "m0", "mac-table-size", 1048576));
+	rig_do(rig, switch_bridge_add, J("{s:s, s:i}", "name", "m1", "mac-table-size", 1048576));
+	rig_do(rig, switch_bridge_add, J("{s:s, s:i}", "name", "m2", "mac-table-size", 1048576));
+	rig_refuse(rig, switch_bridge_add, J("{s:s, s:i}", "name", "m3", "mac-table-size", 1048576),
+		   -ENOSPC, "room for more than 4194304 addresses");
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "m%u", i);
+		assert_int_equal(del(rig, name, &err), 0);
+	}
+	UNTIL(rig, limit_of(rig, "bridges", "now") == 1); /* workers have let go of them */
+	for (unsigned i = 1; i < 1024; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		rig_do(rig, switch_bridge_add, J("{s:s, s:i}", "name", name, "mac-table-size", 16));
+	}
+	rig_refuse(rig, switch_bridge_add, J("{s:s}", "name", "more"), -ENOSPC,
+		   "no more than 1024 bridges");
+	assert_int_equal(limit_of(rig, "bridges", "now"), 1024);
+	assert_int_equal(limit_of(rig, "bridges", "refused"), 1);
+	assert_int_equal(limit_of(rig, "mac_addresses", "refused"), 1);
+	for (unsigned i = 1; i < 1024; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		assert_int_equal(del(rig, name, &err), 0);
+	}
+	UNTIL(rig, limit_of(rig, "bridges", "now") == 1);
+	assert_int_equal(limit_of(rig, "mac_addresses", "now"), MAC_TABLE_SIZE_DEFAULT);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -257,6 +300,7 @@ int main(void)
 		TEST(test_refuses_macs),
 		TEST(test_ages),
 		TEST(test_macs_go_with_their_port),
+		TEST(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,12 +8,15 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/compiler.h"
+#include "base/files.h"
 #include "fds.h"
 #include "vhost/channel.h"
 
@@ -384,6 +387,50 @@ static void test_stays(void **state)
 	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), -ECONNRESET);
 }
 
+/* A process that is nearly full of files keeps the last numbers for itself: what would take them is
+ * closed, and the message says that something is missing. The last test: the limit stays. */
+static void test_full_process(void **state)
+{
+	struct small m = make_small(VHOST_USER_SET_VRING_CALL, 1);
+	struct rlimit few = { 64, 64 };
+	struct pair *p = *state;
+	struct vhost_message got;
+	struct error err;
+	int hold[64], fds[4];
+	unsigned n = 0;
+
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	files_raise_limit(); /* a quarter of so few is kept back */
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = eventfd(0, EFD_CLOEXEC);
+	do {
+		hold[n] = eventfd(0, EFD_CLOEXEC);
+		assert_true(hold[n] >= 0);
+	} while (hold[n++] < 45);
+	for (unsigned stays = 0; stays < 2; stays++) {
+		if (stays)
+			assert_int_equal(vhost_channel_let_stay(&p->channel), 0);
+		send_all(p->peer, &m, sizeof(m), fds, ARRAY_SIZE(fds));
+		assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), 1);
+		assert_true(got.fds_lost);
+		assert_int_equal(got.n_fds, 2);
+		assert_int_equal(got.fds[1], 47);
+		assert_int_equal(fcntl(48, F_GETFD), -1);
+		vhost_message_close_fds(&got);
+		if (stays)
+			assert_int_equal(vhost_channel_consume(&p->channel), 0);
+	}
+	while (n)
+		close(hold[--n]);
+	send_all(p->peer, &m, sizeof(m), fds, ARRAY_SIZE(fds));
+	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), 1);
+	assert_false(got.fds_lost);
+	assert_int_equal(got.n_fds, 4);
+	vhost_message_close_fds(&got);
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -400,6 +447,7 @@ int main(void)
 		T(test_slow_reader),
 		T(test_close_with_queue),
 		T(test_stays),
+		T(test_full_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

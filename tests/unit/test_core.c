@@ -129,11 +129,23 @@ static void test_stats(void **state)
 	assert_int_equal(number_at(o, "mac_tables", "br0", "entries"), 1);
 	assert_int_equal(number_at(o, "mac_tables", "br0", "entries_max"), MAC_TABLE_SIZE_DEFAULT);
 	assert_int_equal(number_at(o, "mac_tables", "br0", "refused"), 3);
+	assert_int_equal(number_at(o, "mac_tables", "br0", "over_mac_limit"), 3);
 	assert_int_equal(number_at(o, "mac_tables", "br0", "moves"), 0);
 	assert_int_equal(number_at(o, "objects", "ports", NULL), 2);
 	assert_int_equal(number_at(o, "objects", "ports_max", NULL), 4095);
 	assert_int_equal(number_at(o, "objects", "links_up", NULL), 2);
 	assert_int_equal(number_at(o, "objects", "receive_queues", NULL), 2);
+	assert_int_equal(number_at(o, "limits", "ports", "now"), 2);
+	assert_int_equal(number_at(o, "limits", "ports", "most"), 4095);
+	assert_int_equal(number_at(o, "limits", "ports", "refused"), 0);
+	assert_int_equal(number_at(o, "limits", "bridges", "now"), 1);
+	assert_int_equal(number_at(o, "limits", "mac_addresses", "now"), MAC_TABLE_SIZE_DEFAULT);
+	assert_int_equal(number_at(o, "limits", "waiting_bytes", "now"), 0);
+	assert_int_equal(number_at(o, "limits", "waiting_bytes", "most"), 2u << 20);
+	assert_int_equal(number_at(o, "limits", "guest_regions", "most"), 509);
+	/* of what is bounded for each guest nobody counts how much there is */
+	assert_null(json_object_get(json_object_get(json_object_get(o, "limits"), "guest_regions"),
+				    "now"));
 	json_decref(o);
 	rig_close(&rig);
 }

@@ -125,7 +125,8 @@ static void test_refuses(void **state)
 	expect_refused(w->file.fd, 0, w->file.size + 1, -EINVAL, "behind its file");
 	expect_refused(w->file.fd, 1, w->file.size, -EINVAL, "behind its file");
 	expect_refused(w->file.fd, UINT64_MAX - 1, w->file.size, -EINVAL, "wraps");
-	expect_refused(w->file.fd, 8, UINT64_MAX - 7, -EINVAL, "wraps");
+	expect_refused(w->file.fd, UINT64_MAX - 7, 8ull << 30, -EINVAL, "wraps");
+	expect_refused(w->file.fd, 8, UINT64_MAX - 7, -EINVAL, "more than 8589934592");
 	expect_refused(0x7fff, 0, 8, -EBADF, "dirty log");
 	dirty_log_destroy(NULL);
 }

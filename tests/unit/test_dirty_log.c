@@ -196,11 +196,13 @@ static void test_hostile_values(void **state)
 
 	set_up(rig);
 	expect_refused(rig, 0, 0, f.fd, "dirty log of 0 bytes");
-	expect_refused(rig, UINT64_MAX, 0, f.fd, "wraps");
+	expect_refused(rig, UINT64_MAX, 0, f.fd, "more than 8589934592");
+	expect_refused(rig, (8ull << 30) + 1, 0, f.fd, "more than 8589934592");
+	expect_refused(rig, 8ull << 30, 0, f.fd, "ends behind its file");
 	expect_refused(rig, LOG_SIZE, UINT64_MAX, f.fd, "wraps");
-	expect_refused(rig, UINT64_MAX, UINT64_MAX, f.fd, "wraps");
+	expect_refused(rig, 8ull << 30, UINT64_MAX, f.fd, "wraps");
 	expect_refused(rig, LOG_SIZE, UINT64_MAX - LOG_SIZE + 1, f.fd, "wraps");
-	expect_refused(rig, 1ull << 62, 4096, f.fd, "ends behind its file");
+	expect_refused(rig, 1ull << 32, 4096, f.fd, "ends behind its file");
 	expect_refused(rig, LOG_SIZE, 4097, f.fd, "ends behind its file");
 	expect_refused(rig, LOG_SIZE + 4097, 0, f.fd, "ends behind its file");
 	expect_refused(rig, LOG_SIZE - 1, 0, f.fd, "does not reach to guest address 0x401fffff");

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/limit.h"
 #include "virtio/filemap.h"
 
 #define PAGE 4096u
@@ -119,7 +120,7 @@ static void test_refuses(void **state)
 	expect_refused(fd, 1ull << 62, 1ull << 62, -EINVAL, "wraps");
 	expect_refused(fd, 0, 2 * PAGE + 1, -EINVAL, "behind its file");
 	expect_refused(fd, 2 * PAGE, 1, -EINVAL, "behind its file");
-	expect_refused(huge, 0, INT64_MAX - PAGE, -ENOMEM, "mmap");
+	expect_refused(huge, 0, INT64_MAX - PAGE, -ENOSPC, "more than 96 TiB");
 	dir = open("/proc", O_RDONLY | O_DIRECTORY);
 	expect_refused(dir, 0, PAGE, -EINVAL, "memfd");
 	expect_refused(-1, 0, PAGE, -EBADF, "file");
@@ -131,6 +132,45 @@ static void test_refuses(void **state)
 	close(dir);
 	close(huge);
 	close(other);
+	close(fd);
+}
+
+static uint64_t now_of(const char *name)
+{
+	const struct limit *l = limits();
+
+	while (l && strcmp(l->name, name) != 0)
+		l = l->next;
+	assert_non_null(l);
+	return limit_now(l);
+}
+
+/* A sparse file is as large as its owner likes: all mappings together are bounded. */
+static void test_bounds(void **state)
+{
+	uint64_t size = 8ull << 40, page = (uint64_t)sysconf(_SC_PAGESIZE);
+	int fd = make_fd(size);
+	struct filemap maps[16];
+	struct error err;
+	unsigned n = 0;
+
+	assert_int_equal(now_of("mapped_regions"), 0);
+	assert_int_equal(now_of("mapped_bytes"), 0);
+	while (n < 16 && !filemap_open(&maps[n], "part", fd, 0, size, &err))
+		n++;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	assert_int_equal(n, 12);
+	expect_refused(fd, 0, 1, -ENOSPC, "part of 0x1000 bytes: more than 96 TiB");
+#endif
+	assert_int_equal(now_of("mapped_regions"), n);
+	assert_int_equal(now_of("mapped_bytes"), n * size);
+	while (n)
+		filemap_close(&maps[--n]);
+	assert_int_equal(filemap_open(&maps[0], "part", fd, page - 1, 2, &err), 0);
+	assert_int_equal(now_of("mapped_bytes"), 2 * page);
+	filemap_close(&maps[0]);
+	assert_int_equal(now_of("mapped_regions"), 0);
+	assert_int_equal(now_of("mapped_bytes"), 0);
 	close(fd);
 }
 
@@ -157,6 +197,7 @@ int main(void)
 		cmocka_unit_test(test_maps_any_part),
 		cmocka_unit_test(test_guards),
 		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_cut_off),
 	};
 

@@ -183,7 +183,8 @@ static void test_refused(void **state)
 		       "user addresses wrap");
 	expect_refused(mem, config(0x80000, 0x80000, PAGE, UINT64_MAX - 5), fd, -EINVAL, "wraps");
 	expect_refused(mem, config(0x80000, 0x80000, PAGE, 1ull << 63), fd, -EINVAL, "wraps");
-	expect_refused(mem, config(0x80000, 0x80000, 1ull << 62, 0), fd, -EINVAL,
+	expect_refused(mem, config(0x80000, 0x80000, 1ull << 62, 0), fd, -ENOSPC, "8 TiB");
+	expect_refused(mem, config(0x80000, 0x80000, 1ull << 40, 0), fd, -EINVAL,
 		       "behind its file");
 	expect_refused(mem, config(0x80000, 0x80000, PAGE, 4 * PAGE), fd, -EINVAL,
 		       "behind its file");
@@ -319,6 +320,37 @@ static void test_most_regions(void **state)
 	assert_int_equal(count_maps(), 0);
 }
 
+/* Sparse files cost their owner nothing: one guest leaves the others room. */
+static void test_bytes_of_a_guest(void **state)
+{
+	struct guestmem *mem = guestmem_create(), *other = guestmem_create(), *next;
+	uint64_t half = GUESTMEM_BYTES_MAX / 2;
+	int fd = make_fd(half);
+	struct error err;
+
+	if (add(&mem, config(0, 0, half, 0), fd, &err) != 0) /* no such space: a sanitizer's */
+		goto out;
+	expect_refused(mem, config(half, half, GUESTMEM_BYTES_MAX, 0), fd, -ENOSPC, "8 TiB");
+	assert_int_equal(add(&mem, config(half, half, half, 0), fd, &err), 0);
+	expect_refused(mem, config(1ull << 50, 1ull << 50, PAGE, 0), fd, -ENOSPC, "8 TiB");
+	/* what is not unmapped yet counts */
+	assert_int_equal(guestmem_remove(mem,
+					 &(struct guestmem_region_config){ half, half, half, 0 },
+					 &next, &err),
+			 0);
+	expect_refused(next, config(1ull << 50, 1ull << 50, PAGE, 0), fd, -ENOSPC, "8 TiB");
+	guestmem_destroy(mem);
+	mem = next;
+	assert_int_equal(add(&mem, config(1ull << 50, 1ull << 50, PAGE, 0), fd, &err), 0);
+	/* another guest has its own */
+	assert_int_equal(add(&other, config(0, 0, half, 0), fd, &err), 0);
+out:
+	guestmem_destroy(mem);
+	guestmem_destroy(other);
+	close(fd);
+	assert_int_equal(count_maps(), 0);
+}
+
 static void test_numa(void **state)
 {
 	struct guestmem *mem = guestmem_create();
@@ -409,11 +441,17 @@ static void test_cut_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_empty),	  cmocka_unit_test(test_lookup),
-		cmocka_unit_test(test_unaligned), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_read_only), cmocka_unit_test(test_foreign_file),
-		cmocka_unit_test(test_remove),	  cmocka_unit_test(test_most_regions),
-		cmocka_unit_test(test_numa),	  cmocka_unit_test(test_numa_of_many_regions),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_lookup),
+		cmocka_unit_test(test_unaligned),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_read_only),
+		cmocka_unit_test(test_foreign_file),
+		cmocka_unit_test(test_remove),
+		cmocka_unit_test(test_most_regions),
+		cmocka_unit_test(test_bytes_of_a_guest),
+		cmocka_unit_test(test_numa),
+		cmocka_unit_test(test_numa_of_many_regions),
 		cmocka_unit_test(test_cut_off),
 	};
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Packets between two processes: in order, whole, with their fds, whatever the other one does. */
 #include <pthread.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -15,8 +16,10 @@ struct end {
 	struct event_base *base;
 	uint32_t seen[SEEN_MAX];
 	unsigned n_seen, n_fds_seen, n_writable, n_closed;
-	bool waits;   /* for an answer, from inside packet() */
-	bool answers; /* each packet */
+	bool waits;    /* for an answer, from inside packet() */
+	bool answers;  /* each packet */
+	bool waits;    /* for an answer, from inside packet() */
+	bool fds_lost; /* of the last packet */
 	char why[64];
 	unsigned n_fds;
 };
@@ -30,6 +33,7 @@ static void on_packet(void *owner, struct keeper_packet *p)
 	assert_true(e->n_seen < SEEN_MAX);
 	e->seen[e->n_seen++] = p->header.connection;
 	e->n_fds_seen += p->n_fds;
+	e->fds_lost = p->fds_lost;
 	keeper_packet_close_fds(p);
 	if (e->answers) {
 		keeper_packet_init(&other, KEEPER_ALIVE, 0, 0);
@@ -355,6 +359,32 @@ static void test_too_many_fds(void **state)
 		close(fds[i]);
 }
 
+/* A process that cannot open what comes gets the packet, and knows that something is missing. */
+static void test_fds_lost(void **state)
+{
+	struct rlimit before, few;
+	struct end *e = *state;
+	int lowest;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	number(e, 1, 4);
+	lowest = dup(STDERR_FILENO);
+	close(lowest);
+	few = before;
+	few.rlim_cur = (rlim_t)lowest + 2;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	turn(e);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(e->n_seen, 1);
+	assert_in_range(e->n_fds_seen, 0, 2);
+	assert_true(e->fds_lost);
+	assert_int_equal(e->n_closed, 0);
+	number(e, 2, 4);
+	turn(e);
+	assert_int_equal(e->n_seen, 2);
+	assert_false(e->fds_lost);
+}
+
 /* All that was sent before the end is there. */
 static void test_closed_behind_packets(void **state)
 {
@@ -424,6 +454,7 @@ int main(void)
 		TEST(test_who_does_not_read),
 		TEST(test_nonsense),
 		TEST(test_too_many_fds),
+		TEST(test_fds_lost),
 		TEST(test_closed_behind_packets),
 		TEST(test_drain),
 		TEST(test_flush),

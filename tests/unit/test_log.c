@@ -15,9 +15,21 @@
 
 #include <cmocka.h>
 
+#include "base/limit.h"
 #include "base/log.h"
 
 LOG_MODULE("test");
+
+/* What says how many lines were left out. */
+static const struct limit *log_lines(void)
+{
+	const struct limit *l = limits();
+
+	while (l && strcmp(l->name, "log_lines") != 0)
+		l = l->next;
+	assert_non_null(l);
+	return l;
+}
 
 struct capture {
 	int saved, file;
@@ -182,6 +194,7 @@ static void floods_are_limited_and_counted(void **state)
 	/* Ten, and one more for each second that this took. */
 	assert_in_range(passed, 10, 12);
 	assert_int_equal(limit.n_suppressed + passed, 1000);
+	assert_int_equal(limit_refused(log_lines()), 1000 - passed);
 	assert_string_equal(written(*state), "");
 
 	limit.bucket.tokens_ns = NSEC_PER_SEC;
@@ -193,6 +206,32 @@ static void floods_are_limited_and_counted(void **state)
 	for (int i = 0; i < 100; i++)
 		log_limited(LOG_WARNING, "flood %d", i);
 	assert_in_range(count(written(*state), "flood"), 10, 12);
+}
+
+/* More than all modules together may write; debug lines are what somebody has asked for. */
+static void all_lines_are_limited(void **state)
+{
+	struct capture *c = *state;
+	uint64_t began = clock_ns(), refused = limit_refused(log_lines()), seconds;
+	unsigned passed = 0;
+	const char *text;
+	struct error err;
+
+	for (unsigned i = 0; i < 3000; i++) {
+		log_info("n");
+		if (i % 500 == 499)
+			passed += count(written(c), "info test: n\n");
+	}
+	seconds = (clock_ns() - began) / NSEC_PER_SEC + 1;
+	/* earlier tests have written some of those that may come at once */
+	assert_in_range(passed, 800, 1000 + 100 * seconds);
+	assert_int_equal(limit_refused(log_lines()) - refused, 3000 - passed);
+	assert_int_equal(log_set_level("test", "debug", &err), 0);
+	for (unsigned i = 0; i < 100; i++)
+		log_debug("d");
+	text = written(c);
+	assert_int_equal(count(text, "debug test: d\n"), 100);
+	assert_int_equal(count(text, "lines of all modules were left out here\n"), 1);
 }
 
 static void error_texts(void **state)
@@ -225,6 +264,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lines_cannot_be_forged, setup, teardown),
 		cmocka_unit_test_setup_teardown(long_lines_are_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(floods_are_limited_and_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(all_lines_are_limited, setup, teardown),
 		cmocka_unit_test(error_texts),
 	};
 

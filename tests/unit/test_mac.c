@@ -319,6 +319,36 @@ static void test_kept_without_end(void **state)
 	fake_keep_clear(&keep);
 }
 
+/* Ports that hold little always find room in a full table, and take it from who has the most. */
+static void test_small_ports_get_in(void **state)
+{
+	enum { TABLES = 64, OLD = 16, NEW = 16, SIZE = 256 };
+
+	for (uint64_t k = 0; k < TABLES; k++) {
+		struct mac_table *t = mac_table_create(SIZE);
+		mac_t old = A + (k << 16), flood = 0x0a0000000000ull + (k << 32);
+		mac_t new = 0x0c0000000000ull + (k << 16);
+		bool was[OLD];
+
+		assert_non_null(t);
+		for (unsigned i = 0; i < OLD; i++)
+			learn(t, old + i, 1);
+		for (uint64_t i = 0; i < 4000; i++)
+			mac_table_learn(t, flood + i * 7919, 0, 2, NOW + 1, 0);
+		for (unsigned i = 0; i < OLD; i++)
+			was[i] = mac_table_lookup(t, old + i, 0) == 1;
+		for (unsigned i = 0; i < NEW; i++) {
+			learn(t, new + i, 3);
+			assert_int_equal(mac_table_lookup(t, new + i, 0), 3);
+		}
+		assert_int_equal(mac_table_count(t, 3), NEW);
+		for (unsigned i = 0; i < OLD; i++)
+			assert_true(!was[i] || mac_table_lookup(t, old + i, 0) == 1);
+		assert_in_range(mac_table_count(t, MAC_NO_PORT), SIZE - 6, SIZE);
+		mac_table_destroy(t);
+	}
+}
+
 /* What the table says after many random steps is what a plain array says. */
 static void test_against_a_plain_array(void **state)
 {
@@ -442,6 +472,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
 		cmocka_unit_test(test_flooder_pushes_out_its_own),
+		cmocka_unit_test(test_small_ports_get_in),
 		cmocka_unit_test_setup_teardown(test_against_a_plain_array, setup, teardown),
 		cmocka_unit_test(test_kept_without_end),
 		cmocka_unit_test(test_threads),

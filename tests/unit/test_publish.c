@@ -53,7 +53,8 @@ static void test_settings(void **state)
 	rig_add(rig, "access", J("{s:i}", "tag", 4094));
 	v = port_of(rig, "plain");
 	assert_false(v->access || v->native_tagged || v->is_protected || v->held || v->patch);
-	assert_true(v->link && !v->tag && !v->trunks && !v->n_macs && !v->mac_limit);
+	assert_true(v->link && !v->tag && !v->trunks && !v->n_macs);
+	assert_int_equal(v->mac_limit, MAC_TABLE_SIZE_DEFAULT / 2);
 	assert_true(v->mtu == 1500 && !v->broadcast_limit.interval_ns);
 	v = port_of(rig, "full");
 	assert_true(!v->access && v->native_tagged && v->is_protected && v->tag == 7);

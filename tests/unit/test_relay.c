@@ -270,6 +270,41 @@ static void test_dies_at_any_point(void **state)
 	close(peer);
 }
 
+/* Of several that have something to say whenever the link takes it, each is the first in its turn.
+ */
+static void test_turns(void **state)
+{
+	struct world *w = *state;
+	uint32_t c[2], last = 0;
+	int peers[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		open_device(w, 1 + i, i ? "b" : "a", w->paths[i], NULL);
+		peers[i] = connect_to(w->paths[i]);
+		c[i] = expect_connected(w, 1 + i, false);
+	}
+	for (unsigned round = 0; round < 6; round++) {
+		struct keeper_packet p;
+
+		keeper_relay_freeze(w->relay, true);
+		for (unsigned i = 0; i < 2; i++)
+			ask_keeper(peers[i], 5, NULL, 0);
+		expect_nothing(w);
+		keeper_relay_freeze(w->relay, false);
+		assert_true(get_packet(w->process, &p));
+		assert_int_equal(p.header.kind, KEEPER_DEVICE_MESSAGE);
+		assert_int_not_equal(p.header.device, last);
+		last = p.header.device;
+		expect_message(w, KEEPER_DEVICE_MESSAGE, 3 - last, 5, NULL);
+		for (unsigned i = 0; i < 2; i++) {
+			done(w, 1 + i, c[i], 7, 0);
+			assert_int_equal(answer(w, peers[i]), 7);
+		}
+	}
+	close(peers[0]);
+	close(peers[1]);
+}
+
 /* A message that makes each process crash is given up, with its connection; then everything is as
  * before, also for a process that was not told. */
 static void test_message_that_crashes(void **state)
@@ -694,6 +729,7 @@ int main(void)
 		TEST(test_leaves_while_told),
 		TEST(test_told_slowly),
 		TEST(test_hang_up_crosses_end),
+		TEST(test_turns),
 		TEST(test_other_devices),
 		TEST(test_open_fails),
 		TEST(test_wrong_packets),

@@ -23,6 +23,7 @@
 
 #include <cmocka.h>
 
+#include "base/limit.h"
 #include "rpc/connection.h"
 #include "rpc/server.h"
 
@@ -70,8 +71,16 @@ static int large(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result
 	return 0;
 }
 
+/* Takes longer than a turn. */
+static int slow(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result, struct error *err)
+{
+	n_calls++;
+	usleep(RPC_TURN_NS / 1000 + 100);
+	return 0;
+}
+
 static const struct rpc_method table[] = {
-	{ "count", count }, { "keep", keep }, { "large", large }, { NULL, NULL }
+	{ "count", count }, { "keep", keep }, { "large", large }, { "slow", slow }, { NULL, NULL }
 };
 
 static int count_open_files(void)
@@ -251,6 +260,28 @@ static void test_many_requests(void **state)
 	close(other);
 }
 
+/* Of a client whose requests take long, others wait for one, not for a turn's worth. */
+static void test_slow_requests(void **state)
+{
+	static const char request[] = "{\"jsonrpc\":\"2.0\",\"method\":\"slow\",\"id\":1}\n";
+	struct fixture *f = *state;
+	int fd = client(f), other = client(f);
+
+	for (int i = 0; i < RPC_TURN; i++)
+		assert_int_equal(send(fd, request, sizeof(request) - 1, 0), sizeof(request) - 1);
+	event_base_loop(f->base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	assert_int_equal(n_calls, 1);
+	assert_int_equal(send(other, COUNT, strlen(COUNT), 0), strlen(COUNT));
+	for (int i = 0; i < 3; i++)
+		event_base_loop(f->base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	assert_true(*get(other));
+	assert_in_range(n_calls, 2, 5);
+	while (n_calls < RPC_TURN + 1)
+		pump(f);
+	close(fd);
+	close(other);
+}
+
 static void test_long_request(void **state)
 {
 	struct fixture *f = *state;
@@ -376,17 +407,81 @@ static void test_deaf_client(void **state)
 	close(other);
 }
 
+/* A limit of the server's, by its name. */
+static const struct limit *limit_of(const char *name)
+{
+	const struct limit *l = limits();
+
+	while (l && strcmp(l->name, name) != 0)
+		l = l->next;
+	assert_non_null(l);
+	return l;
+}
+
+/* Fills in @fds with @n clients that another process, of user @uid, has connected. */
+static void foreign_clients(struct fixture *f, uid_t uid, int *fds, unsigned n)
+{
+	int ends[2], status;
+	pid_t pid;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (setresuid(uid, uid, uid) != 0)
+			_exit(1);
+		for (unsigned i = 0; i < n; i++)
+			put_files(ends[1], "c", dial(f->path), 1);
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	for (unsigned i = 0; i < n; i++) {
+		union {
+			struct cmsghdr align;
+			char bytes[CMSG_SPACE(sizeof(int))];
+		} control;
+		char byte;
+		struct iovec iov = { &byte, 1 };
+		struct msghdr msg = { .msg_iov = &iov,
+				      .msg_iovlen = 1,
+				      .msg_control = &control,
+				      .msg_controllen = sizeof(control) };
+
+		assert_int_equal(recvmsg(ends[0], &msg, 0), 1);
+		assert_non_null(CMSG_FIRSTHDR(&msg));
+		memcpy(&fds[i], CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fds[i]));
+		pump(f);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void assert_turned_away(int fd, const char *why)
+{
+	assert_non_null(strstr(get(fd), why));
+	assert_true(at_end(fd));
+	close(fd);
+}
+
 static void test_too_many_clients(void **state)
 {
+	uint64_t refused = limit_refused(limit_of("rpc_clients")),
+		 of_process = limit_refused(limit_of("rpc_clients_of_process"));
 	struct fixture *f = *state;
 	int fds[RPC_CLIENTS_MAX], extra;
 
-	for (int i = 0; i < RPC_CLIENTS_MAX; i++)
+	/* one process does not get all places */
+	for (int i = 0; i < RPC_CLIENTS_OF_PROCESS; i++)
 		fds[i] = client(f);
-	extra = client(f);
-	assert_non_null(strstr(get(extra), "64 clients are connected already"));
-	assert_true(at_end(extra));
-	close(extra);
+	assert_turned_away(client(f), "16 clients of this process are connected already");
+	assert_int_equal(limit_refused(limit_of("rpc_clients_of_process")) - of_process, 1);
+	for (int i = RPC_CLIENTS_OF_PROCESS; i < RPC_CLIENTS_MAX; i += RPC_CLIENTS_OF_PROCESS)
+		foreign_clients(f, geteuid(), fds + i, RPC_CLIENTS_OF_PROCESS);
+	assert_int_equal(limit_now(limit_of("rpc_clients")), RPC_CLIENTS_MAX);
+	foreign_clients(f, geteuid(), &extra, 1);
+	assert_turned_away(extra, "64 clients are connected already");
+	assert_int_equal(limit_refused(limit_of("rpc_clients")) - refused, 1);
 	close(fds[5]);
 	pump(f);
 	fds[5] = client(f);
@@ -394,6 +489,41 @@ static void test_too_many_clients(void **state)
 	assert_string_equal(get(fds[5]), RESULT("1"));
 	for (int i = 0; i < RPC_CLIENTS_MAX; i++)
 		close(fds[i]);
+	pump(f);
+	assert_int_equal(limit_now(limit_of("rpc_clients")), 0);
+}
+
+/* Users do not lock root out. */
+static void test_places_of_root(void **state)
+{
+	enum { OF_USERS = RPC_CLIENTS_OF_USERS, OF_PROCESS = RPC_CLIENTS_OF_PROCESS };
+	struct fixture *f = *state;
+	int fds[OF_USERS], extra;
+
+	if (geteuid() != 0)
+		skip();
+	/* users' clients come in by their group */
+	rpc_server_destroy(f->server);
+	f->server = NULL;
+	assert_int_equal(make_server(f, &f->server, "65534", NULL), 0);
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	assert_int_equal(chmod(f->path, 0666), 0);
+	assert_int_equal(setegid(NOBODY), 0);
+	for (int i = 0; i < OF_USERS; i += OF_PROCESS)
+		foreign_clients(f, NOBODY, fds + i, OF_PROCESS);
+	assert_int_equal(limit_now(limit_of("rpc_clients_of_users")), OF_USERS);
+	foreign_clients(f, NOBODY, &extra, 1);
+	assert_turned_away(extra, "48 clients are connected already, and the other places");
+	assert_int_equal(setegid(0), 0);
+	extra = client(f);
+	put(f, extra, COUNT);
+	assert_string_equal(get(extra), RESULT("1"));
+	close(extra);
+	for (int i = 0; i < OF_USERS; i++)
+		close(fds[i]);
+	pump(f);
+	assert_int_equal(limit_now(limit_of("rpc_clients")), 0);
+	assert_int_equal(limit_now(limit_of("rpc_clients_of_users")), 0);
 }
 
 static void test_one_daemon(void **state)
@@ -544,11 +674,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_framing),	     TEST(test_many_requests),
-		TEST(test_long_request),     TEST(test_files),
-		TEST(test_too_many_files),   TEST(test_deaf_client),
-		TEST(test_too_many_clients), TEST(test_one_daemon),
-		TEST(test_stale_file),	     TEST(test_bad_config),
+		TEST(test_framing),	   TEST(test_many_requests), TEST(test_slow_requests),
+		TEST(test_places_of_root), TEST(test_long_request),  TEST(test_files),
+		TEST(test_too_many_files), TEST(test_deaf_client),   TEST(test_too_many_clients),
+		TEST(test_one_daemon),	   TEST(test_stale_file),    TEST(test_bad_config),
 		TEST(test_who_may),
 	};
 #undef TEST

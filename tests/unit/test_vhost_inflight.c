@@ -146,7 +146,7 @@ static void test_hostile_files(void **state)
 	assert_int_equal(set_region(rig, good, null), 1);
 	assert_int_equal(set_region(rig, good, pair[0]), 1);
 	assert_int_equal(set_region(rig, good, rig->peer), 1);
-	for (unsigned i = 0; i < 8; i++) {
+	for (unsigned i = 0; i < 9; i++) {
 		shape = good;
 		switch (i) {
 		case 0:
@@ -170,6 +170,10 @@ static void test_hostile_files(void **state)
 			break;
 		case 6:
 			shape.num_queues = 0;
+			break;
+		case 7: /* longer than any, though the file has it */
+			shape.mmap_size = (1ull << 30) + 1;
+			assert_int_equal(ftruncate(fd, 2ll << 30), 0);
 			break;
 		default:
 			shape.queue_size = 65535;
