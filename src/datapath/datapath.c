@@ -406,18 +406,6 @@ int datapath_inject(struct datapath *dp, uint32_t port, const void *frame, uint3
 	return r;
 }
 
-void datapath_hurry(struct datapath *dp, bool go)
-{
-	for (unsigned i = 0; i < dp->shared.n_workers; i++) {
-		struct worker *w = &dp->shared.workers[i];
-
-		if (go)
-			hurry_begin(&w->hurry, w->thread);
-		else
-			hurry_end(&w->hurry, w->thread);
-	}
-}
-
 void datapath_retire(struct datapath *dp)
 {
 	__atomic_store_n(&dp->shared.stop, true, __ATOMIC_SEQ_CST);

@@ -71,10 +71,6 @@ uint64_t datapath_packets(const struct datapath *dp);
  * moment as this call may not count. */
 void datapath_await_packet(struct datapath *dp, void (*fn)(void *arg), void *arg);
 
-/* Lets workers that others wait for have their processors at once, or, with @go false, as before.
- */
-void datapath_hurry(struct datapath *dp, bool go);
-
 /* Lets workers end, which must have nothing to do, and does not wait for it: for a process that is
  * about to end, and whose workers would poll on. */
 void datapath_retire(struct datapath *dp);

@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 
+#include "base/broker.h"
 #include "base/error.h"
 #include "base/keep.h"
 #include "keeper/proto.h"
@@ -48,6 +49,12 @@ const struct vhost_endpoint_maker *keeper_client_endpoints(const struct keeper_c
 
 /* Lets the keeper hold fds, as long as the client lives. */
 struct keep *keeper_client_keep(struct keeper_client *client);
+
+/* Has the keeper do what this process may not, as long as the client lives. */
+struct broker *keeper_client_broker(struct keeper_client *client);
+
+/* Packets go on: this process may be scheduled as any other. */
+void keeper_client_calm(struct keeper_client *client);
 
 /* The configuration of an earlier process, to be freed; NULL: none. Lets the keeper have @text for
  * the next; does nothing when it has the same. */

@@ -76,7 +76,8 @@ void keeper_give_all(struct keeper *k)
 
 	send_held(k);
 	keeper_packet_init(&p, KEEPER_START, 0, 0);
-	p.start = (struct keeper_start){ .version = KEEPER_VERSION,
+	/* an older program gets what it understands */
+	p.start = (struct keeper_start){ .version = min(k->now.version, (uint32_t)KEEPER_VERSION),
 					 .n_crashes = k->n_crashes,
 					 .died_ns = k->died_ns };
 	p.header.size = sizeof(p.start);
@@ -120,6 +121,8 @@ void keeper_start_switch(struct keeper *k)
 	int rc = start_process(&k->now);
 
 	k->ready = false;
+	if (!rc && k->died_ns)
+		process_hurry(&k->now, false);
 	if (!rc)
 		return;
 	log_error("cannot start the switch process: %s", strerror(-rc));
@@ -186,10 +189,14 @@ static void take_bell(struct keeper *k, struct keeper_packet *p)
 	watchdog_begin(k->watchdog, k->now.pid, fd);
 }
 
-static void packet_of_next(struct keeper *k, uint32_t kind)
+static void packet_of_next(struct keeper *k, const struct keeper_packet *p)
 {
-	if (kind == KEEPER_HELLO && !k->leaving && !k->exchange)
+	uint32_t kind = p->header.kind;
+
+	if (kind == KEEPER_HELLO && !k->leaving && !k->exchange) {
+		k->next.version = p->hello.version;
 		keeper_next_is_here(k);
+	}
 	if (kind == KEEPER_ABLE && k->exchange == EXCHANGE_TRIES) {
 		k->exchange = EXCHANGE_ABLE; /* its link goes, and that not from here */
 		event_active(k->start_timer, EV_TIMEOUT, 0);
@@ -202,7 +209,7 @@ static void on_packet(void *owner, struct keeper_packet *p)
 	struct keeper *k = process->keeper;
 
 	if (process == &k->next) {
-		packet_of_next(k, p->header.kind);
+		packet_of_next(k, p);
 		keeper_packet_close_fds(p);
 		return;
 	}
@@ -210,6 +217,7 @@ static void on_packet(void *owner, struct keeper_packet *p)
 	watchdog_sign(k->watchdog);
 	switch (p->header.kind) {
 	case KEEPER_HELLO:
+		k->now.version = p->hello.version;
 		belongings_set_process(k->table, k->now.pid); /* it may touch rings from here */
 		keeper_give_all(k);
 		break;
@@ -239,6 +247,12 @@ static void on_packet(void *owner, struct keeper_packet *p)
 		break;
 	case KEEPER_BELL:
 		take_bell(k, p);
+		break;
+	case KEEPER_REQUEST:
+		keeper_request_serve(&k->rights, k->now.link, p);
+		break;
+	case KEEPER_CALM:
+		process_calm(&k->now);
 		break;
 	case KEEPER_ALIVE:
 		watchdog_alive(k->watchdog, p->alive.stuck, p->alive.quiet);
@@ -589,6 +603,8 @@ static void stop(struct keeper *k)
 	keeper_relay_destroy(k->relay);
 	keeper_table_destroy(k->table);
 	keeper_forget_now(k);
+	if (held_has(k->held, KEEPER_CONTROL_KEY))
+		keeper_request_remove_control(&k->rights);
 	held_clear(&k->held);
 	for (size_t i = 0; i < ARRAY_SIZE(k->signals); i++)
 		free_event(k->signals[i]);
@@ -604,17 +620,19 @@ static void stop(struct keeper *k)
 	close_fd(&k->now.exe_fd);
 }
 
-int keeper_run(char **argv, int table_fd, unsigned watchdog, struct error *err)
+int keeper_run(const struct keeper_config *config, struct error *err)
 {
-	struct keeper k = { .argv = argv, .config_fd = -1, .fallback_fd = -1 };
+	struct keeper k = {
+		.argv = config->argv, .rights = config->rights, .config_fd = -1, .fallback_fd = -1
+	};
 	int rc;
 
-	if (table_fd >= 0) { /* "--keeper-table FD" is for this program alone */
-		argv[2] = argv[0];
-		k.argv = argv + 2;
+	if (config->table_fd >= 0) { /* "--keeper-table FD" is for this program alone */
+		k.argv += 2;
+		k.argv[0] = config->argv[0];
 	}
 	k.now = k.next = (struct process){ .keeper = &k, .exe_fd = -1 };
-	rc = start(&k, table_fd, watchdog, err);
+	rc = start(&k, config->table_fd, config->watchdog, err);
 	if (!rc) {
 		event_base_dispatch(k.base);
 		rc = k.status;

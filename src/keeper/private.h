@@ -9,6 +9,7 @@
 #include "keeper/belongings.h"
 #include "keeper/process.h"
 #include "keeper/relay.h"
+#include "keeper/request.h"
 #include "keeper/watchdog.h"
 
 #define SIGNAL_CHILD 3 /* among the keeper's signals */
@@ -24,7 +25,8 @@ enum exchange {
 struct keeper {
 	struct event_base *base;
 	char **argv;
-	struct keeper_table *table; /* all that another keeper must know */
+	struct keeper_rights rights; /* to ask for what the switch may not do */
+	struct keeper_table *table;  /* all that another keeper must know */
 	struct keeper_relay *relay;
 	struct process now;	   /* serves; its program is what is started again */
 	struct process next;	   /* is to take its place; it has no more than said hello */

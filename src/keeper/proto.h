@@ -15,11 +15,12 @@
 #include "vhost/journal.h"
 #include "vhost/proto.h"
 
-#define KEEPER_VERSION 1	    /* of this protocol */
-#define KEEPER_FDS_MAX 8	    /* with one packet */
-#define KEEPER_PAYLOAD_MAX 4096	    /* bytes of one packet, behind its header */
-#define KEEPER_KEY_MAX KEEP_KEY_MAX /* bytes of a key, with the end */
-#define KEEPER_FDS_LOST (1u << 31)  /* of a message's flags: not all of its fds came */
+#define KEEPER_VERSION 2	     /* of this protocol; 1 knew no requests */
+#define KEEPER_CONTROL_KEY "control" /* what the control socket and its lock are held under */
+#define KEEPER_FDS_MAX 8	     /* with one packet */
+#define KEEPER_PAYLOAD_MAX 4096	     /* bytes of one packet, behind its header */
+#define KEEPER_KEY_MAX KEEP_KEY_MAX  /* bytes of a key, with the end */
+#define KEEPER_FDS_LOST (1u << 31)   /* of a message's flags: not all of its fds came */
 
 enum keeper_kind {
 	/* From the switch. */
@@ -58,6 +59,10 @@ enum keeper_kind {
 	KEEPER_BELL = 64, /* from the switch: an eventfd; it can be asked from now on */
 	KEEPER_ASK,	  /* from the keeper: whether it goes on */
 	KEEPER_ALIVE,	  /* from the switch, in answer to that: struct keeper_alive */
+	/* Of what the switch may not do itself (base/broker.h). */
+	KEEPER_REQUEST = 80, /* from the switch: struct keeper_request; its number as device */
+	KEEPER_ANSWER, /* to that number: struct keeper_answer, and files; several, with more */
+	KEEPER_CALM,   /* from the switch: packets go on; nobody waits for it any more */
 };
 
 struct keeper_header {
@@ -108,6 +113,21 @@ struct keeper_alive {
 	uint32_t quiet; /* there is nothing to do: the bell rings when there is */
 };
 
+#define KEEPER_ARGS_MAX (KEEPER_PAYLOAD_MAX - 2 * sizeof(uint32_t)) /* bytes, of a request */
+
+struct keeper_request {
+	uint32_t what; /* enum broker_request */
+	uint32_t size; /* of args, which end the packet */
+	uint8_t args[KEEPER_ARGS_MAX];
+};
+
+struct keeper_answer {
+	int32_t error; /* 0 or -errno */
+	uint32_t more; /* another packet of this answer follows */
+	int64_t value;
+	char text[256]; /* of the error */
+};
+
 /* Any packet. Who has it owns its fds. */
 struct keeper_packet {
 	struct keeper_header header;
@@ -120,6 +140,8 @@ struct keeper_packet {
 		struct keeper_connected connected;
 		struct keeper_done done;
 		struct keeper_alive alive;
+		struct keeper_request request;
+		struct keeper_answer answer;
 		char text[KEEPER_PAYLOAD_MAX];
 		uint8_t bytes[KEEPER_PAYLOAD_MAX];
 	};

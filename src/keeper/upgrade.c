@@ -72,6 +72,10 @@ void keeper_next_is_here(struct keeper *k)
 	hurry_begin(&k->hurry, pthread_self());
 	k->leaving = true;
 	k->died_ns = clock_ns();
+	/* every millisecond in which a thread of these waits for its processor is one in which no
+	 * packet moves */
+	process_hurry(&k->now, true);
+	process_hurry(&k->next, false);
 	keeper_send_text(&k->now, KEEPER_LEAVE, 0, "");
 	event_add(k->upgrade_timer, &patience);
 }
@@ -82,6 +86,7 @@ void keeper_has_left(struct keeper *k)
 	keeper_relay_attach(k->relay, NULL);
 	k->leaving = k->ready = false;
 	k->leaver = k->now.pid;
+	process_calm(&k->now);
 	keeper_forget_now(k);
 	if (!k->next.pid) {
 		keeper_start_switch(k);

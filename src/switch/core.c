@@ -92,7 +92,6 @@ static void on_drained(void *arg)
 {
 	struct swtch *sw = arg;
 
-	datapath_hurry(sw->dp, false);
 	if (sw->destroying)
 		return;
 	datapath_retire(sw->dp);
@@ -104,9 +103,6 @@ void switch_leave(struct swtch *sw, void (*fn)(void *arg), void *arg)
 	sw->leaving = true;
 	sw->left = fn;
 	sw->left_arg = arg;
-	/* every millisecond in which a worker waits for its processor is one in which no packet
-	 * moves */
-	datapath_hurry(sw->dp, true);
 	switch_publish(sw);
 	datapath_drain(sw->dp, on_drained, sw);
 }
