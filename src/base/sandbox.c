@@ -89,6 +89,70 @@ static int drop_capabilities(struct error *err)
 	return 0;
 }
 
+/* ---- namespaces */
+
+/* Which processors there are, and near which memory: the C library, liburcu and switch/assign.c
+ * look there at the start. */
+static void show_processors(void)
+{
+	static const char *const dirs[] = { "sys", "sys/devices", "sys/devices/system" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		mkdir(dirs[i], 0555);
+	mount("/sys/devices/system", "sys/devices/system", NULL, MS_BIND, NULL);
+}
+
+#define MOUNT_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
+/* Fills the directory that is to be the root, this one, and makes it that. */
+static int move_in(void)
+{
+	if (mkdir("proc", 0555) < 0)
+		return -errno;
+	show_processors();
+	/* kernels before 5.8 do not know these options of a single mount */
+	if (mount("proc", "proc", "proc", MOUNT_FLAGS, "hidepid=ptraceable,subset=pid") < 0 &&
+	    mount("proc", "proc", "proc", MOUNT_FLAGS, NULL) < 0)
+		return -errno;
+	/* the old root lies on top of the new one, and goes */
+	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return -errno;
+	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MOUNT_FLAGS, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+/* A file system that nobody can write to, with processors and this process's own part of /proc
+ * alone: what a file descriptor is stands there (vhost/fd_kind.h). */
+static int hide_files(void)
+{
+	int rc;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("vireo", "/proc", "tmpfs", MOUNT_FLAGS, "size=64k,mode=755") < 0)
+		return -errno;
+	rc = chdir("/proc") < 0 ? -errno : move_in();
+	if (rc && chdir("/") == 0)
+		umount2("/proc", MNT_DETACH); /* as it was */
+	return rc;
+}
+
+/* A container may not let us. Then the other walls must do. */
+static void leave_namespaces(void)
+{
+	int rc;
+
+	if (geteuid() != 0)
+		return; /* it would need a user namespace, in which taps would belong to nobody */
+	if (unshare(CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS) < 0) {
+		log_warning("namespaces of the switch's own: %s", strerror(errno));
+		return;
+	}
+	rc = hide_files();
+	if (rc)
+		log_warning("the switch sees the file system: %s", strerror(-rc));
+}
+
 /* ---- all of it */
 
 int sandbox_begin(const struct sandbox_user *user, struct error *err)
@@ -97,6 +161,7 @@ int sandbox_begin(const struct sandbox_user *user, struct error *err)
 	int rc;
 
 	tzset(); /* log lines know the time zone; its file cannot be read later */
+	leave_namespaces();
 	drop_bounding_set();
 	rc = become(user, err);
 	if (!rc)

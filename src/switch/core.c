@@ -70,6 +70,11 @@ int switch_create(struct swtch **out, struct event_base *base, unsigned n_worker
 	r = datapath_create(&sw->dp, base, n_workers, cpus, err);
 	if (r < 0)
 		goto fail;
+	r = switch_find_nodes(sw);
+	if (r < 0) {
+		error_set(err, r, "out of memory");
+		goto fail;
+	}
 	*out = sw;
 	return 0;
 fail:
@@ -172,6 +177,7 @@ void switch_destroy(struct swtch *sw)
 	gone_close(sw->gone);
 	free(sw->busy);
 	free(sw->loads);
+	free(sw->nodes);
 	free(sw);
 }
 

@@ -72,6 +72,44 @@ static int nothing_is_left(void)
 	return setuid(0) == 0 ? 5 : 0;
 }
 
+/* Whether this process is in another namespace of this kind than its parent. */
+static bool is_apart(const char *parent, const char *kind)
+{
+	char path[64], own[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", kind);
+	return readlink(path, own, sizeof(own) - 1) > 0 && strcmp(own, parent);
+}
+
+static int nothing_is_seen(void)
+{
+	static const char *const kinds[] = { "mnt", "ipc", "uts" };
+	char before[3][64] = { "" }, path[64];
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "/proc/self/ns/%s", kinds[i]);
+		if (readlink(path, before[i], sizeof(before[i]) - 1) < 0)
+			return 1;
+	}
+	if (give_up())
+		return 2;
+	for (unsigned i = 0; i < 3; i++)
+		if (!is_apart(before[i], kinds[i]))
+			return 3;
+	if (access("/etc/passwd", F_OK) == 0 || access("/dev/null", F_OK) == 0 ||
+	    access("/proc/sys", F_OK) == 0 ||
+	    open("/new", O_CREAT | O_WRONLY | O_CLOEXEC, 0600) >= 0)
+		return 4;
+	if (access("/proc/1", F_OK) == 0)
+		return 5;
+	/* but what a file is can be told, and how many processors there are */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return readlink(path, before[0], sizeof(before[0])) > 0 && sysconf(_SC_NPROCESSORS_CONF) > 0
+		       ? 0
+		       : 6;
+}
+
 static int root_without_capabilities(void)
 {
 	const struct sandbox_user root = { 0, 0 };
@@ -99,6 +137,12 @@ static int not_as_another(void)
 static void test_nothing_is_left(void **state)
 {
 	assert_int_equal(in_child(nothing_is_left), 0);
+}
+
+static void test_nothing_is_seen(void **state)
+{
+	assert_int_equal(in_child(nothing_is_seen), 0);
+	assert_int_equal(access("/etc/passwd", F_OK), 0);
 }
 
 static void test_root_without_capabilities(void **state)
@@ -137,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_users),
 		cmocka_unit_test(test_nothing_is_left),
+		cmocka_unit_test(test_nothing_is_seen),
 		cmocka_unit_test(test_root_without_capabilities),
 		cmocka_unit_test(test_not_as_another),
 	};
