@@ -2,6 +2,7 @@
 /* Start, signals and end of the daemon. */
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,9 @@
 
 #include "base/broker.h"
 #include "base/clock.h"
+#include "base/filter.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/rcu.h"
 #include "base/sandbox.h"
 #include "daemon/daemon.h"
@@ -23,12 +26,13 @@
 #include "rpc/config_file.h"
 #include "rpc/methods.h"
 #include "rpc/server.h"
+#include "virtio/bus_guard.h"
 
 LOG_MODULE("daemon");
 
 /* The end of a process that has left, which unmaps all that guests have: the next one needs the
  * processor until it serves. */
-#define LEAVE_US 20000
+#define LEAVE_MS 20
 
 _Static_assert(DAEMON_WORKERS_MAX == VIEW_WORKERS_MAX, "the datapath takes as many workers");
 
@@ -139,7 +143,7 @@ static void on_left(void *arg)
 
 	save_config(d);
 	keeper_client_left(d->keeper);
-	usleep(LEAVE_US);
+	poll(NULL, 0, LEAVE_MS);
 	_exit(0); /* nothing is taken down: it is the other's now */
 }
 
@@ -369,6 +373,13 @@ static int join_keeper(struct daemon *d, int fd, struct error *err)
 	return 0;
 }
 
+static int link_fd; /* to the keeper: a signal handler has nothing else */
+
+static void report_call(int call, int tid, enum filter_thread kind)
+{
+	keeper_client_report(link_fd, call, tid, kind);
+}
+
 /* Before there are threads. Only with a keeper: nobody else could be asked for what this process
  * may do no more. */
 static int begin_sandbox(const struct daemon_options *o, struct error *err)
@@ -376,7 +387,36 @@ static int begin_sandbox(const struct daemon_options *o, struct error *err)
 	struct sandbox_user user;
 	int r = sandbox_find_user(&user, o->user, err);
 
-	return r ? r : sandbox_begin(&user, err);
+	if (!r)
+		r = sandbox_begin(&user, err);
+	if (r)
+		return r;
+	link_fd = o->keeper_fd;
+	if (!filter_arm(report_call))
+		log_warning("built with a sanitizer: system calls are not filtered");
+	return 0;
+}
+
+static void filter_memory_thread(struct rcu_free *item)
+{
+	struct error err;
+
+	if (!filter_enter(FILTER_MEMORY, &err))
+		return;
+	log_error("%s", err.text);
+	abort();
+}
+
+/* The last part of the sandbox: nothing is left to be set up. */
+static int enter_filter(struct error *err)
+{
+	static struct rcu_free item;
+
+	rcu_free_later(&item, filter_memory_thread); /* which is where that is called */
+	json_object_seed(0);			     /* reads a file, once */
+	notify_prepare();
+	bus_guard_install();
+	return filter_enter(FILTER_CONTROL, err);
 }
 
 static int start(struct daemon *d, const struct daemon_options *o, struct error *err)
@@ -401,6 +441,9 @@ static int start(struct daemon *d, const struct daemon_options *o, struct error 
 		switch_use_keeper(d->context.sw, keeper_client_endpoints(d->keeper),
 				  keeper_client_keep(d->keeper),
 				  keeper_client_start(d->keeper)->died_ns != 0);
+		r = enter_filter(err);
+		if (r)
+			return r;
 	}
 	return configure(d, err);
 }
@@ -443,6 +486,7 @@ int daemon_run(const struct daemon_options *o, struct error *err)
 			    .context = { .config_path = o->config,
 					 .log_level = o->log_level,
 					 .started_ns = clock_ns(),
+					 .pid = getpid(),
 					 .upgrade = start_upgrade,
 					 .upgrade_result = tell_upgrade } };
 	int r;

@@ -2,6 +2,7 @@
 /* Workers as a whole: starting them, giving them views, waiting until they have let go of old ones.
  */
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -362,7 +363,7 @@ static void wait_for_workers(struct datapath *dp, bool drain, void (*fn)(void *a
 	if (!w) {
 		/* nothing may be skipped: wait here, which takes a turn of a worker */
 		while (!passed(dp, dp->shared.generation))
-			sched_yield();
+			poll(NULL, 0, 1);
 		fn(arg);
 		return;
 	}

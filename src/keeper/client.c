@@ -447,6 +447,19 @@ struct broker *keeper_client_broker(struct keeper_client *client)
 	return &client->broker;
 }
 
+void keeper_client_report(int fd, int call, int tid, uint32_t kind)
+{
+	const struct {
+		struct keeper_header header;
+		struct keeper_forbidden forbidden;
+	} packet = { .header = { .kind = KEEPER_FORBIDDEN, .size = sizeof(packet.forbidden) },
+		     .forbidden = { .call = call, .tid = tid, .kind = kind } };
+
+	if (write(fd, &packet, sizeof(packet)) < 0) {
+		/* then the signal has to say it alone */
+	}
+}
+
 void keeper_client_calm(struct keeper_client *client)
 {
 	struct keeper_packet p;

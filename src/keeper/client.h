@@ -53,6 +53,10 @@ struct keep *keeper_client_keep(struct keeper_client *client);
 /* Has the keeper do what this process may not, as long as the client lives. */
 struct broker *keeper_client_broker(struct keeper_client *client);
 
+/* Tells the keeper over its socket @fd which system call is the end of this process. In a signal
+ * handler: makes no other call than write(2). */
+void keeper_client_report(int fd, int call, int tid, uint32_t kind);
+
 /* Packets go on: this process may be scheduled as any other. */
 void keeper_client_calm(struct keeper_client *client);
 

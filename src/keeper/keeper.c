@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "base/filter.h"
 #include "base/hurry.h"
 #include "base/log.h"
 #include "keeper/belongings.h"
@@ -189,6 +190,16 @@ static void take_bell(struct keeper *k, struct keeper_packet *p)
 	watchdog_begin(k->watchdog, k->now.pid, fd);
 }
 
+/* It dies of it. */
+static void tell_forbidden(const struct keeper *k, const struct keeper_forbidden *f)
+{
+	char name[64];
+
+	log_error("a %s of the switch process %d (thread %d) has tried a forbidden system call: %s",
+		  filter_thread_name(f->kind), k->now.pid, f->tid,
+		  filter_call_name(f->call, name, sizeof(name)));
+}
+
 static void packet_of_next(struct keeper *k, const struct keeper_packet *p)
 {
 	uint32_t kind = p->header.kind;
@@ -250,6 +261,9 @@ static void on_packet(void *owner, struct keeper_packet *p)
 		break;
 	case KEEPER_REQUEST:
 		keeper_request_serve(&k->rights, k->now.link, p);
+		break;
+	case KEEPER_FORBIDDEN:
+		tell_forbidden(k, &p->forbidden);
 		break;
 	case KEEPER_CALM:
 		process_calm(&k->now);

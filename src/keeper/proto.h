@@ -61,8 +61,9 @@ enum keeper_kind {
 	KEEPER_ALIVE,	  /* from the switch, in answer to that: struct keeper_alive */
 	/* Of what the switch may not do itself (base/broker.h). */
 	KEEPER_REQUEST = 80, /* from the switch: struct keeper_request; its number as device */
-	KEEPER_ANSWER, /* to that number: struct keeper_answer, and files; several, with more */
-	KEEPER_CALM,   /* from the switch: packets go on; nobody waits for it any more */
+	KEEPER_ANSWER,	  /* to that number: struct keeper_answer, and files; several, with more */
+	KEEPER_FORBIDDEN, /* from the switch, as it dies: struct keeper_forbidden */
+	KEEPER_CALM,	  /* from the switch: packets go on; nobody waits for it any more */
 };
 
 struct keeper_header {
@@ -128,6 +129,12 @@ struct keeper_answer {
 	char text[256]; /* of the error */
 };
 
+/* A system call that a thread may not make (base/filter.h). */
+struct keeper_forbidden {
+	int32_t call, tid;
+	uint32_t kind; /* enum filter_thread */
+};
+
 /* Any packet. Who has it owns its fds. */
 struct keeper_packet {
 	struct keeper_header header;
@@ -142,6 +149,7 @@ struct keeper_packet {
 		struct keeper_alive alive;
 		struct keeper_request request;
 		struct keeper_answer answer;
+		struct keeper_forbidden forbidden;
 		char text[KEEPER_PAYLOAD_MAX];
 		uint8_t bytes[KEEPER_PAYLOAD_MAX];
 	};

@@ -121,7 +121,7 @@ static int version(void *ctx, json_t *params, struct rpc_fds *fds, json_t **resu
 
 	if (ret)
 		return ret;
-	return give(json_pack("{s:s, s:i, s:I}", "version", VIREO_VERSION, "pid", (int)getpid(),
+	return give(json_pack("{s:s, s:i, s:I}", "version", VIREO_VERSION, "pid", (int)m->pid,
 			      "uptime", (json_int_t)((clock_ns() - m->started_ns) / NSEC_PER_SEC)),
 		    result, err);
 }

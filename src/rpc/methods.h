@@ -32,6 +32,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "rpc/jsonrpc.h"
 #include "switch/switch.h"
@@ -41,6 +42,7 @@ struct methods_context {
 	struct swtch *sw;
 	const char *config_path; /* what --config named; NULL: nothing */
 	const char *log_level;	 /* what --log-level said: of modules that the file leaves out */
+	pid_t pid;		 /* of this process */
 	uint64_t started_ns;	 /* clock_ns() when the daemon started */
 	bool changed; /* set by calls that may have changed the configuration; whoever looks at
 		       * that clears it */
