@@ -3,17 +3,20 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/blame.h"
 #include "base/compiler.h"
+#include "base/store.h"
 
 _Thread_local const char *blame_name;
 
 static const int signals[] = { SIGSEGV, SIGABRT, SIGILL, SIGFPE };
 static struct sigaction before[ARRAY_SIZE(signals)];
 static char *to;
+static int noted;
 static _Thread_local pid_t own_pid, own_tid; /* 0: raise() may ask for them */
 
 void blame_know_thread(pid_t pid, pid_t tid)
@@ -22,12 +25,26 @@ void blame_know_thread(pid_t pid, pid_t tid)
 	own_tid = tid;
 }
 
+/* The first byte comes last: who dies in here, by a signal that nobody can handle, blames nobody,
+ * and no one whose name begins like this one. */
+static void note(const char *name)
+{
+	size_t len = strnlen(name, BLAME_NAME_MAX - 1);
+
+	for (size_t i = 1; i < len; i++)
+		shared_store(&to[i], name[i]);
+	shared_store(&to[len], 0);
+	store_order();
+	shared_store(&to[0], name[0]);
+}
+
 void blame_note(void)
 {
-	const char *from = blame_name;
+	const char *name = blame_name;
 
-	for (size_t i = 0; to && from && from[i] && i < BLAME_NAME_MAX - 1; i++)
-		to[i] = from[i];
+	/* of two threads that crash at once the first: no mixture of both */
+	if (to && name && !__atomic_exchange_n(&noted, 1, __ATOMIC_RELAXED))
+		note(name);
 }
 
 static void send_again(int sig)

@@ -4,7 +4,7 @@
  *
  * When the process gets a signal that says that its code has gone wrong (SIGSEGV, SIGABRT, SIGILL,
  * SIGFPE), the name that the thread works for is written to memory that outlives the process; then
- * the signal has the effect that it had before.
+ * the signal has the effect that it had before. The name is there whole, or not at all.
  */
 #pragma once
 

@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Statistics that one thread counts and any thread reads. No torn values, no locked instruction. */
+/* Statistics that one thread counts and any thread reads, in memory that may outlive the process.
+ * No torn values, no locked instruction. */
 #pragma once
 
 #include <stdint.h>
 
-/* Adds @n; only the counter's owner may call this. */
+#include "base/store.h"
+
+/* Makes it @value; only the counter's owner may call this. */
+static inline void counter_set(uint64_t *c, uint64_t value)
+{
+	shared_store(c, value);
+}
+
+/* Adds @n; the same. */
 static inline void counter_add(uint64_t *c, uint64_t n)
 {
-	__atomic_store_n(c, *c + n, __ATOMIC_RELAXED);
+	counter_set(c, *c + n);
 }
 
 /* The value now; any thread. */

@@ -18,6 +18,7 @@
 #define RECEIVE_MIN 1536	 /* bytes of a receive buffer: whatever a switch floods */
 #define RECEIVE_LARGE 4096	 /* of one of several for a large frame, as Linux has them */
 #define INDIRECT_LEN 2		 /* header and frame */
+#define SENDS_MIN 16		 /* buffers of a guest that waits for its frames */
 #define PAGE 4096
 
 /* Space of a buffer of @len bytes. An odd number of cache lines, so that the beginnings of buffers
@@ -56,14 +57,18 @@ static uint32_t flows_of(const struct bench_config *config, uint32_t index)
 	return (config->flows - index + config->n_queues - 1) / config->n_queues;
 }
 
-/* Every flow of a queue has a buffer at least; what a ring can receive can be sent, or as much as
- * may be on its way: a guest does not use more memory than it needs, either. */
+/* Every flow of a queue has a buffer at least. What a ring can receive can be sent; or as much as
+ * may be on its way, or some, so that a single frame does not wait for its predecessor's buffer: a
+ * guest does not use more memory than it needs, either. */
 static uint32_t sends_of(const struct bench_config *config, uint32_t index)
 {
 	uint32_t n = config->ring_size / bench_config_buffers(config);
 
-	if (config->kind != BENCH_OPEN)
-		n = min(config->window, n);
+	if (config->kind != BENCH_OPEN) {
+		uint32_t wanted = max(config->window, (uint32_t)SENDS_MIN);
+
+		n = min(wanted, n);
+	}
 	return max(flows_of(config, index), n);
 }
 

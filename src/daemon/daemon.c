@@ -180,10 +180,10 @@ static void on_told(void *owner)
 	uint64_t stopped_ns = keeper_client_start(d->keeper)->died_ns;
 
 	switch_restored(d->context.sw);
-	keeper_client_calm(d->keeper);
 	if (stopped_ns)
 		log_info("packets go on, %.2f ms after they stopped",
 			 (double)(clock_ns() - stopped_ns) / NSEC_PER_MSEC);
+	keeper_client_calm(d->keeper); /* others may have waited for this processor */
 }
 
 static int on_look(void *owner, bool *asleep)

@@ -185,9 +185,7 @@ static bool take_share(struct share *share, const struct spsc *queue, size_t len
 /* Notes what waits for @out where it outlives the process, whose inboxes do not. */
 static void note_held(const struct forwarder *fw, const struct view_port *out)
 {
-	uint64_t *held = &counters(fw, out)->tx_held;
-
-	__atomic_store_n(held, fw->outboxes[out->id].n_waiting, __ATOMIC_RELAXED);
+	counter_set(&counters(fw, out)->tx_held, fw->outboxes[out->id].n_waiting);
 }
 
 /* Copies a packet into our inbox. */
@@ -631,14 +629,16 @@ static void note_flows(const struct forwarder *fw, const struct view_port *in, u
 	}
 }
 
-bool forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
-		   struct batch *batch, uint64_t now)
+void forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
+		   struct batch *batch, uint64_t now, struct port_counters *c)
 {
 	const struct view_port *in = find_port(view, rxq->port);
 	struct run run = { .box = NULL };
 
-	if (unlikely(!in))
-		return false;
+	if (unlikely(!in)) {
+		drop_count(c, DROP_port_removed, batch->n);
+		return;
+	}
 	follow(fw, view, now);
 	fw->waited = false;
 	fw->home = home_of(fw, rxq->home);
@@ -647,7 +647,6 @@ bool forward_batch(struct forwarder *fw, const struct view *view, const struct v
 	for (unsigned i = 0; i < batch->n; i++)
 		forward_received(fw, in, &batch->pkts[i], &run);
 	flush_all(fw);
-	return true;
 }
 
 /* The port that a record is for; NULL: it is gone, even if there is a new one of that id. */

@@ -69,9 +69,10 @@ struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes,
 void forwarder_destroy(struct forwarder *fw);
 
 /* Handles a batch received from @rxq. All that is sent has been copied when this returns. @now:
- * clock_ns(). False, and nothing is done: the port is gone from @view. */
-bool forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
-		   struct batch *batch, uint64_t now);
+ * clock_ns(). @c: the counters of the port that it was received by; if that is gone from @view, the
+ * batch is dropped, and counted there. */
+void forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
+		   struct batch *batch, uint64_t now, struct port_counters *c);
 
 /* Handles what has waited and what the control thread has injected. Returns how many packets.
  * Comes before forward_batch() in every turn. */

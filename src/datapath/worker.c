@@ -42,8 +42,7 @@ static unsigned poll_queue(struct worker *w, const struct view *view, const stru
 	}
 	/* after the packets were taken: they meet the newest rules */
 	newest = rcu_read(&w->shared->view);
-	if (unlikely(!forward_batch(w->forwarder, newest, rxq, batch, now)))
-		drop_count(c, DROP_port_removed, batch->n);
+	forward_batch(w->forwarder, newest, rxq, batch, now, c);
 	ops->rx_done(rxq->q, batch);
 	/* only now: forwarding may have come back to all that was in the list */
 	unsettled_add_rx(&w->unsettled, rxq->q);

@@ -29,14 +29,15 @@ struct view_limit {
 	uint64_t burst_ns;    /* how far the next packet may be ahead of its time */
 };
 
-/* The parts of a port that workers write; lives as long as the port. */
+/* The parts of a port that workers write; lives as long as the port, and may outlive the process
+ * (switch/port_state.h). */
 struct view_port_state {
 	uint32_t layout;		     /* of what follows, where it outlives the process */
 	uint32_t id;			     /* of the port */
 	uint64_t broadcast_due, unknown_due; /* for the limits, ns */
-	struct steer *steer;		     /* owned; NULL: there was no use for it yet */
-	struct port_counters before;	     /* by the switch that the guest has come from */
-	struct port_counters counters[];     /* one for each worker */
+	uint64_t reserved;
+	struct port_counters before;	 /* by the switch that the guest has come from */
+	struct port_counters counters[]; /* one for each worker */
 };
 
 /* The *home* of a queue pair is the worker that it had when its port came up, or when there was no
@@ -143,7 +144,6 @@ static inline bool view_limit_take(const struct view_limit *limit, uint64_t *due
 		if (start - now > limit->burst_ns)
 			return false;
 		next = start + limit->interval_ns;
-	} while (!__atomic_compare_exchange_n(due, &old, next, false, __ATOMIC_RELAXED,
-					      __ATOMIC_RELAXED));
+	} while (!SHARED_SWAP(due, &old, next, __ATOMIC_RELAXED));
 	return true;
 }

@@ -149,7 +149,6 @@ static void become_ready(struct keeper *k)
 	event_del(k->upgrade_timer);
 	close_fd(&k->fallback_fd);
 	keeper_relay_ready(k->relay);
-	hurry_end(&k->hurry, pthread_self());
 	if (k->died_ns)
 		log_info("the switch runs again, process %d, after %.1f ms", k->now.pid,
 			 (double)(clock_ns() - k->died_ns) / NSEC_PER_MSEC);
@@ -214,16 +213,15 @@ static void packet_of_next(struct keeper *k, const struct keeper_packet *p)
 	}
 }
 
-static void on_packet(void *owner, struct keeper_packet *p)
+/* Guests wait until the process knows all: so long we go first. */
+static void end_hurry(struct keeper *k)
 {
-	struct process *process = owner;
-	struct keeper *k = process->keeper;
+	if (k->ready && !k->leaving && keeper_relay_all_told(k->relay))
+		hurry_end(&k->hurry, pthread_self());
+}
 
-	if (process == &k->next) {
-		packet_of_next(k, p);
-		keeper_packet_close_fds(p);
-		return;
-	}
+static void packet_of_now(struct keeper *k, struct keeper_packet *p)
+{
 	p->text[sizeof(p->text) - 1] = 0;
 	watchdog_sign(k->watchdog);
 	switch (p->header.kind) {
@@ -278,11 +276,26 @@ static void on_packet(void *owner, struct keeper_packet *p)
 	keeper_packet_close_fds(p);
 }
 
+static void on_packet(void *owner, struct keeper_packet *p)
+{
+	struct process *process = owner;
+	struct keeper *k = process->keeper;
+
+	if (process == &k->next) {
+		packet_of_next(k, p);
+		keeper_packet_close_fds(p);
+		return;
+	}
+	packet_of_now(k, p);
+	end_hurry(k);
+}
+
 static void on_writable(void *owner)
 {
 	struct process *process = owner;
 
 	keeper_relay_pump(process->keeper->relay);
+	end_hurry(process->keeper);
 }
 
 static void on_closed(void *owner, const char *why)

@@ -616,6 +616,11 @@ void keeper_relay_go_on(struct keeper_relay *relay, struct keeper_link *link)
 	keeper_relay_pump(relay);
 }
 
+bool keeper_relay_all_told(const struct keeper_relay *relay)
+{
+	return !relay->ready;
+}
+
 bool keeper_relay_quiet(const struct keeper_relay *relay)
 {
 	if (!relay->link || relay->ready || keeper_link_full(relay->link))

@@ -27,6 +27,10 @@ struct keeper_relay *keeper_relay_create(struct event_base *base, struct keeper_
 void keeper_relay_restore(struct keeper_relay *relay, bool same);
 void keeper_relay_go_on(struct keeper_relay *relay, struct keeper_link *link);
 
+/* Whether a process that was ready has been told all that is kept of its devices, so that packets
+ * go on. */
+bool keeper_relay_all_told(const struct keeper_relay *relay);
+
 /* Before another program takes the place of this one: whether the process has been told all that it
  * must be told; then writes down the rest of what must be known. */
 bool keeper_relay_quiet(const struct keeper_relay *relay);

@@ -31,6 +31,7 @@ struct file {
 struct keeper_store {
 	struct file *files[FILES_MAX]; /* by number; NULL: none */
 	unsigned n, lowest;	       /* no number below this one is free, but 0 */
+	unsigned end;		       /* no number from this one on was ever used */
 	size_t names_len;
 	void *tree; /* of files, by kcmp() */
 };
@@ -110,6 +111,7 @@ static int insert(struct keeper_store *store, unsigned number, int fd)
 	}
 	store->files[number] = f;
 	store->names_len += name_len(number);
+	store->end = max(store->end, number + 1);
 	store->n++;
 	return 0;
 }
@@ -222,14 +224,14 @@ bool keeper_store_adopt(struct keeper_store *store, const char *name, int fd)
 
 void keeper_store_sweep(struct keeper_store *store)
 {
-	for (unsigned i = 1; i < FILES_MAX; i++)
+	for (unsigned i = 1; i < store->end; i++)
 		if (store->files[i] && !store->files[i]->n_refs)
 			let_go(store, store->files[i]);
 }
 
 void keeper_store_clear(struct keeper_store *store)
 {
-	for (unsigned i = 1; i < FILES_MAX && store->n; i++)
+	for (unsigned i = 1; i < store->end; i++)
 		if (store->files[i])
 			let_go(store, store->files[i]);
 }
@@ -237,7 +239,7 @@ void keeper_store_clear(struct keeper_store *store)
 void keeper_store_each(const struct keeper_store *store,
 		       void (*each)(void *ctx, unsigned number, int fd), void *ctx)
 {
-	for (unsigned i = 1; i < FILES_MAX; i++)
+	for (unsigned i = 1; i < store->end; i++)
 		if (store->files[i])
 			each(ctx, i, store->files[i]->fd);
 }
@@ -257,7 +259,7 @@ void keeper_store_destroy(struct keeper_store *store)
 {
 	if (!store)
 		return;
-	for (unsigned i = 1; i < FILES_MAX && store->n; i++)
+	for (unsigned i = 1; i < store->end; i++)
 		if (store->files[i])
 			delete (store, store->files[i]);
 	free(store);

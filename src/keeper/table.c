@@ -2,7 +2,6 @@
 /* Records in a file in memory, and changes to them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +10,7 @@
 
 #include "base/compiler.h"
 #include "base/log.h"
+#include "base/store.h"
 #include "keeper/manager.h"
 #include "keeper/store.h"
 #include "keeper/table.h"
@@ -30,7 +30,7 @@ struct layout {
 	uint32_t protocol; /* KEEPER_VERSION of whoever wrote it */
 	uint64_t made;	   /* the last change */
 	uint32_t n_used;   /* no record at or behind this one was ever used */
-	uint32_t padding;
+	uint32_t fds_end;  /* no file at or behind this one is in fds; 0: nobody has said so */
 	struct table_life life;
 	int32_t fds[FILES_MAX]; /* of files, by number, while life.heir is set; 0: none */
 	struct table_record records[RECORDS_MAX];
@@ -45,18 +45,11 @@ struct keeper_table {
 	size_t n_dropped, dropped_max;
 };
 
-/* Whoever reads the table does it when this process is dead, so all its stores are there, in the
- * order of the program, if the compiler does not change that. */
-static void in_order(void)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
 static void break_table(struct keeper_table *t, const char *why)
 {
 	if (t->layout->magic)
 		log_warning("the keeper cannot be replaced any more without a new start: %s", why);
-	t->layout->magic = 0;
+	shared_store(&t->layout->magic, 0);
 }
 
 /* ---- changes */
@@ -69,13 +62,14 @@ static struct table_record *find_free(struct keeper_table *t)
 		t->lowest++;
 	if (t->lowest == RECORDS_MAX)
 		return NULL;
-	l->n_used = max(l->n_used, t->lowest + 1);
+	if (l->n_used <= t->lowest)
+		shared_store(&l->n_used, t->lowest + 1);
 	return &l->records[t->lowest++];
 }
 
 static void free_record(struct keeper_table *t, struct table_record *r)
 {
-	r->kind = 0;
+	shared_store(&r->kind, 0);
 	t->lowest = min(t->lowest, (uint32_t)(r - t->layout->records));
 }
 
@@ -87,17 +81,15 @@ static void drop_files(struct keeper_table *t, const struct table_record *r)
 
 static bool add_files(struct keeper_table *t, struct table_record *r, const int *fds, unsigned n)
 {
-	for (r->n_fds = 0; r->n_fds < n; r->n_fds++) {
-		uint32_t *number = &r->files[r->n_fds];
+	for (unsigned i = 0; i < n; i++) {
+		unsigned number = fds[i] < 0 ? 0 : keeper_store_add(t->store, fds[i]);
 
-		*number = 0;
-		if (fds[r->n_fds] < 0)
-			continue;
-		*number = keeper_store_add(t->store, fds[r->n_fds]);
-		if (!*number) {
+		if (!number && fds[i] >= 0) {
 			drop_files(t, r);
 			return false;
 		}
+		shared_store(&r->files[i], number);
+		shared_store(&r->n_fds, i + 1);
 	}
 	return true;
 }
@@ -105,6 +97,7 @@ static bool add_files(struct keeper_table *t, struct table_record *r, const int 
 struct table_record *keeper_table_add(struct keeper_table *t, enum table_kind kind, uint32_t device,
 				      const void *data, size_t len, const int *fds, unsigned n)
 {
+	uint64_t words[TABLE_DATA_MAX / 8] = { 0 };
 	struct table_record *r = NULL;
 
 	if (t->layout->magic && len <= TABLE_DATA_MAX && n <= KEEPER_FDS_MAX)
@@ -113,20 +106,21 @@ struct table_record *keeper_table_add(struct keeper_table *t, enum table_kind ki
 		break_table(t, "its table has no room");
 		return NULL;
 	}
-	r->device = device;
-	r->born = t->layout->made + 1;
-	r->died = 0;
-	r->len = (uint32_t)len;
-	memset(r->data, 0, sizeof(r->data));
 	if (len)
-		memcpy(r->data, data, len);
+		memcpy(words, data, len);
+	shared_copy_words((uint64_t *)(void *)r->data, words, ARRAY_SIZE(words));
+	shared_store(&r->device, device);
+	shared_store(&r->born, t->layout->made + 1);
+	shared_store(&r->died, 0);
+	shared_store(&r->len, (uint32_t)len);
+	shared_store(&r->n_fds, 0);
 	if (!add_files(t, r, fds, n)) {
 		free_record(t, r);
 		break_table(t, "a file descriptor cannot be kept");
 		return NULL;
 	}
-	in_order();
-	r->kind = kind;
+	store_order();
+	shared_store(&r->kind, kind);
 	return r;
 }
 
@@ -146,14 +140,14 @@ void keeper_table_drop(struct keeper_table *t, struct table_record *r)
 		t->dropped_max = many;
 	}
 	t->dropped[t->n_dropped++] = r;
-	r->died = t->layout->made + 1;
+	shared_store(&r->died, t->layout->made + 1);
 }
 
 void keeper_table_commit(struct keeper_table *t)
 {
-	in_order();
-	t->layout->made++;
-	in_order();
+	store_order();
+	shared_store(&t->layout->made, t->layout->made + 1);
+	store_order();
 	for (size_t i = 0; i < t->n_dropped; i++) {
 		drop_files(t, t->dropped[i]);
 		free_record(t, t->dropped[i]);
@@ -301,15 +295,18 @@ static int settle(struct keeper_table *t, struct layout *l, struct error *err)
 		struct table_record *r = &l->records[i];
 
 		if (!lives(l, r)) {
-			r->kind = 0;
+			shared_store(&r->kind, 0);
 			continue;
 		}
-		r->died = 0;
+		if (r->died)
+			shared_store(&r->died, 0);
 		for (unsigned f = 0; f < r->n_fds; f++)
 			if (r->files[f] && !keeper_store_refer(t->store, r->files[f]))
 				rc = error_set(err, -EBADF, "not all file descriptors are there");
 	}
-	if (!rc && ++l->life.n_attempts > ATTEMPTS_MAX)
+	if (!rc)
+		shared_store(&l->life.n_attempts, l->life.n_attempts + 1);
+	if (!rc && l->life.n_attempts > ATTEMPTS_MAX)
 		rc = error_set(err, -ELOOP, "%u keepers in a row have ended with it", ATTEMPTS_MAX);
 	return rc;
 }
@@ -338,14 +335,16 @@ static int adopt_stored(struct keeper_store *store)
 /* Takes over what this process, as another program, has left open. */
 static int adopt_inherited(struct keeper_table *t, struct layout *l, struct error *err)
 {
+	uint32_t end = l->fds_end && l->fds_end < FILES_MAX ? l->fds_end : FILES_MAX;
+
 	if (l->life.heir != getpid())
 		return error_set(err, -EPERM, "this process is not meant to go on with it");
-	for (unsigned i = 1; i < FILES_MAX; i++) {
+	for (unsigned i = 1; i < end; i++) {
 		int fd = l->fds[i];
 
-		l->fds[i] = 0;
 		if (!fd)
 			continue;
+		shared_store(&l->fds[i], 0);
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 		if (keeper_store_adopt_number(t->store, i, fd))
 			return error_set(err, -EBADF, "not all file descriptors are there");
@@ -381,7 +380,7 @@ int keeper_table_restore(struct keeper_table **out, int fd, struct error *err)
 	}
 	fcntl(t->fd, F_SETFD, FD_CLOEXEC);
 	if (!inherited)
-		l->life.heir = 0;
+		shared_store(&l->life.heir, 0);
 	keeper_store_sweep(t->store);
 	*out = t;
 	return 0;
@@ -393,12 +392,14 @@ static void bequeath_one(void *ctx, unsigned number, int fd)
 	bool yes = l->life.heir;
 
 	fcntl(fd, F_SETFD, yes ? 0 : FD_CLOEXEC);
-	l->fds[number] = yes ? fd : 0;
+	shared_store(&l->fds[number], yes ? fd : 0);
+	if (l->fds_end <= number)
+		shared_store(&l->fds_end, number + 1);
 }
 
 void keeper_table_bequeath(struct keeper_table *t, bool yes)
 {
-	t->layout->life.heir = yes ? getpid() : 0;
+	shared_store(&t->layout->life.heir, yes ? getpid() : 0);
 	keeper_store_each(t->store, bequeath_one, t->layout);
 	fcntl(t->fd, F_SETFD, yes ? 0 : FD_CLOEXEC);
 }
@@ -422,9 +423,10 @@ struct keeper_table *keeper_table_create(void)
 		free_table(t);
 		return NULL;
 	}
-	l->version = TABLE_VERSION;
-	l->protocol = KEEPER_VERSION;
-	l->magic = TABLE_MAGIC;
+	shared_store(&l->version, TABLE_VERSION);
+	shared_store(&l->protocol, KEEPER_VERSION);
+	store_order();
+	shared_store(&l->magic, TABLE_MAGIC);
 	if (manager_store(TABLE_NAME, fd))
 		break_table(t, "the service manager does not take its table");
 	return t;
@@ -438,7 +440,7 @@ void keeper_table_destroy(struct keeper_table *t)
 {
 	if (!t)
 		return;
-	t->layout->magic = 0;
+	shared_store(&t->layout->magic, 0);
 	manager_unstore(TABLE_NAME);
 	keeper_store_clear(t->store);
 	free_table(t);

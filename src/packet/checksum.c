@@ -112,12 +112,13 @@ static void append(struct pkt *copy, const struct pkt *pkt, uint32_t from, uint3
 int checksum_complete_copy(const struct pkt *pkt, struct batch *out)
 {
 	uint32_t field = (uint32_t)pkt->offload.csum_start + pkt->offload.csum_offset;
-	uint16_t checksum = result(pkt);
+	uint16_t checksum;
 	struct pkt *copy;
 
 	/* one fragment may become two, and one is new */
 	if (pkt->n_frags + 2u > BATCH_FRAGS_MAX - out->n_frags)
 		return -ENOBUFS;
+	checksum = result(pkt);
 	copy = &out->pkts[out->n++];
 	*copy = *pkt;
 	copy->head = copy->buf + (pkt->head - pkt->buf);

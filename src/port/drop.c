@@ -29,17 +29,36 @@ const char *drop_text(enum drop_reason reason)
 	return texts[reason];
 }
 
+#define N_COUNTERS (offsetof(struct port_counters, drops) / 8 + DROP_N_REASONS)
+
+/* In tx_held while its packets are being counted as lost: the other bits are what the count
+ * becomes. */
+#define HELD_LOSING (1ull << 63)
+
 void port_counters_add(struct port_counters *sum, const struct port_counters *c)
 {
 	const uint64_t *from = (const uint64_t *)c;
 	uint64_t *to = (uint64_t *)sum;
 
-	for (size_t i = 0; i < offsetof(struct port_counters, drops) / 8 + DROP_N_REASONS; i++)
+	for (size_t i = 0; i < N_COUNTERS; i++)
 		to[i] += counter_read(&from[i]);
+}
+
+void port_counters_store(struct port_counters *to, const struct port_counters *from)
+{
+	shared_copy_words((uint64_t *)to, (const uint64_t *)from, N_COUNTERS);
 }
 
 void port_lose_held(struct port_counters *c)
 {
-	drop_count(c, DROP_tx_held_lost, (unsigned)c->tx_held);
-	c->tx_held = 0;
+	uint64_t *lost = &c->drops[DROP_tx_held_lost];
+
+	if (!c->tx_held)
+		return;
+	if (!(c->tx_held & HELD_LOSING))
+		counter_set(&c->tx_held, HELD_LOSING | (*lost + c->tx_held));
+	store_order();
+	counter_set(lost, c->tx_held & ~HELD_LOSING);
+	store_order();
+	counter_set(&c->tx_held, 0);
 }

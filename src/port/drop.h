@@ -58,7 +58,11 @@ struct port_counters {
 /* Adds what has been counted in @c, by whichever thread, to @sum, which is the caller's. */
 void port_counters_add(struct port_counters *sum, const struct port_counters *c);
 
-/* What waits will not be sent any more. Nobody counts there meanwhile. */
+/* Stores them in place of what is in @to, which may outlive the process: each is old or new. */
+void port_counters_store(struct port_counters *to, const struct port_counters *from);
+
+/* What waits will not be sent any more. Nobody counts there meanwhile. When the process dies in it,
+ * the next one calls it again, and it counts once. */
 void port_lose_held(struct port_counters *c);
 
 /* "tx_ring_full"; and the same in words. Any thread. */

@@ -60,7 +60,7 @@ void tap_device_hold(const struct tap_device *dev, struct keep *keep, const char
 void tap_device_release(const struct tap_device *dev, struct keep *keep, const char *port);
 
 /* Goes on with the device that an earlier process had, if it is as @spec says; it is held as
- * before. False: there is none, or another, which is closed. */
+ * before. False: there is none, or another, or a part of one, which is closed and held no more. */
 bool tap_device_take(struct tap_device *dev, const struct tap_spec *spec, struct keep *keep,
 		     const char *port);
 

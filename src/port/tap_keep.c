@@ -38,14 +38,19 @@ void tap_device_hold(const struct tap_device *dev, struct keep *keep, const char
 	}
 }
 
-void tap_device_release(const struct tap_device *dev, struct keep *keep, const char *port)
+static void release(unsigned n_queues, struct keep *keep, const char *port)
 {
 	char key[KEEP_KEY_MAX];
 
-	for (unsigned part = 0; part < n_parts(dev->n_queues); part++) {
+	for (unsigned part = 0; part < n_parts(n_queues); part++) {
 		key_of(port, part, key);
 		keep->release(keep, key);
 	}
+}
+
+void tap_device_release(const struct tap_device *dev, struct keep *keep, const char *port)
+{
+	release(dev->n_queues, keep, port);
 }
 
 /* Whether the queues are as @spec wants them; finds out which device it is. */
@@ -85,6 +90,9 @@ bool tap_device_take(struct tap_device *dev, const struct tap_spec *spec, struct
 	}
 	if (n == 2 && matches(dev, spec))
 		return true;
+	/* as long as a part of it is held there is a device of that name */
+	if (n || dev->n_queues)
+		release(spec->n_queues, keep, port);
 	tap_device_close(dev);
 	return false;
 }

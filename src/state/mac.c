@@ -137,16 +137,28 @@ static void count_entry(struct mac_table *t, uint64_t value, int by)
 static void clear_entry(struct mac_table *t, struct mac_slot *e)
 {
 	count_entry(t, load_value(e), -1);
-	__atomic_store_n(&e->key, 0, __ATOMIC_RELEASE);
+	SHARED_STORE(&e->key, 0, __ATOMIC_RELEASE);
+}
+
+/* The same address has another value at once: it is known at every moment. */
+static void change_entry(struct mac_table *t, struct mac_slot *e, uint64_t value)
+{
+	count_entry(t, load_value(e), -1);
+	SHARED_STORE(&e->value, value, __ATOMIC_RELEASE);
+	count_entry(t, value, 1);
 }
 
 static void write_entry(struct mac_table *t, struct mac_slot *e, uint64_t key, uint64_t value)
 {
+	if (e->key == key) {
+		change_entry(t, e, value);
+		return;
+	}
 	if (e->key)
 		clear_entry(t, e);
 	/* whoever loads this value sees the key cleared, or the new one */
-	__atomic_store_n(&e->value, value, __ATOMIC_RELEASE);
-	__atomic_store_n(&e->key, key, __ATOMIC_RELEASE);
+	SHARED_STORE(&e->value, value, __ATOMIC_RELEASE);
+	SHARED_STORE(&e->key, key, __ATOMIC_RELEASE);
 	count_entry(t, value, 1);
 }
 

@@ -9,6 +9,10 @@
  * once a second. Whatever changes which entries exist runs under a lock: workers try it for a
  * moment, and learn with a later packet when it is taken.
  *
+ * A table may outlive its process (mac_table_create_kept()), at any instruction: an entry is there
+ * whole, or not; an address that moves is behind the old port or the new one; one that takes
+ * another's place is there once that is gone. The next process learns what it finds there anew.
+ *
  * Full table: a new address takes the place of an old one of the port that holds the most, so that
  * a port that floods addresses pushes out its own.
  */
@@ -19,6 +23,7 @@
 
 #include "base/error.h"
 #include "base/keep.h"
+#include "base/store.h"
 #include "packet/ethernet.h"
 
 /* Addresses that a table holds: unless told, and at most. */
@@ -111,8 +116,8 @@ static inline bool mac_ref_seen(const struct mac_ref *ref, uint32_t port, uint32
 	if (!mac_slot_read(ref->slot, ref->key, &value) || mac_value_port(value) != port)
 		return false;
 	if (!(value & MAC_VALUE_STATIC) && (uint32_t)value != now)
-		__atomic_compare_exchange_n(&ref->slot->value, &value, (uint64_t)port << 32 | now,
-					    false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+		SHARED_SWAP(&ref->slot->value, &value, (uint64_t)port << 32 | now,
+			    __ATOMIC_RELEASE);
 	return true;
 }
 

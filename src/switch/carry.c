@@ -168,7 +168,7 @@ int switch_port_load(struct port *port, const uint8_t *bytes, size_t n, struct e
 		return rc;
 	compare_vlans(p, &saved);
 	n_macs = learn_macs(p, &saved);
-	p->state->before = saved.counters;
+	port_counters_store(&p->state->before, &saved.counters);
 	log_limited(LOG_INFO,
 		    "port %s: goes on from %llu packets received and %llu sent, with %u of %u "
 		    "addresses",

@@ -121,6 +121,7 @@ void switch_restored(struct swtch *sw)
 			if (mac_table_count(b->macs, id))
 				mac_table_flush(b->macs, id, false);
 	}
+	gone_settled(sw->gone);
 	if (sw->restoring) {
 		sw->restoring = false;
 		switch_publish(sw);

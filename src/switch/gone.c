@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Counters of deleted ports. */
-#include <string.h>
-
 #include "switch/gone.h"
 
 #define KEY "gone"
-#define VERSION 1u
+#define VERSION 2u
 
 struct gone {
-	struct port_counters sum;
+	struct port_counters sums[2];
+	uint64_t now; /* lowest bit: which sum counts; the others: a port's id, 0: none */
 	uint32_t layout;
 };
 
@@ -30,7 +29,7 @@ struct gone *gone_open(struct keep *keep)
 	gone = keep_memory(keep, sizeof(*gone), &file);
 	if (!gone)
 		return NULL;
-	gone->layout = layout();
+	shared_store(&gone->layout, layout());
 	keep_hold_memory(keep, KEY, file);
 	return gone;
 }
@@ -40,18 +39,52 @@ void gone_close(struct gone *gone)
 	keep_unmap(gone, sizeof(*gone));
 }
 
-void gone_add(struct gone *gone, struct port_counters *counters, unsigned n_workers)
+static void clear(struct view_port_state *state, unsigned n_workers)
 {
-	for (unsigned w = 0; gone && w < n_workers; w++) {
-		port_lose_held(&counters[w]);
-		port_counters_add(&gone->sum, &counters[w]);
-		memset(&counters[w], 0, sizeof(counters[w]));
+	static const struct port_counters zero;
+
+	for (unsigned w = 0; w < n_workers; w++)
+		port_counters_store(&state->counters[w], &zero);
+	port_counters_store(&state->before, &zero);
+}
+
+void gone_add(struct gone *gone, struct view_port_state *state, unsigned n_workers)
+{
+	uint64_t other = gone ? !(gone->now & 1) : 0;
+	struct port_counters sum;
+
+	if (!gone)
+		return;
+	sum = *gone_sum(gone);
+	port_counters_add(&sum, &state->before);
+	for (unsigned w = 0; w < n_workers; w++) {
+		port_lose_held(&state->counters[w]);
+		port_counters_add(&sum, &state->counters[w]);
 	}
+	port_counters_store(&gone->sums[other], &sum);
+	store_order();
+	shared_store(&gone->now, other | (uint64_t)state->id << 1);
+	store_order();
+	clear(state, n_workers);
+	gone_settled(gone);
+}
+
+void gone_settle(const struct gone *gone, struct view_port_state *state, unsigned n_workers)
+{
+	if (gone && state->id && gone->now >> 1 == state->id)
+		clear(state, n_workers);
+}
+
+void gone_settled(struct gone *gone)
+{
+	store_order();
+	if (gone)
+		shared_store(&gone->now, gone->now & 1);
 }
 
 const struct port_counters *gone_sum(const struct gone *gone)
 {
 	static const struct port_counters none;
 
-	return gone ? &gone->sum : &none;
+	return gone ? &gone->sums[gone->now & 1] : &none;
 }

@@ -12,7 +12,6 @@
 #include "port/kinds.h"
 #include "switch/private.h"
 
-#define STATE_VERSION 2u		 /* of struct view_port_state */
 #define HELD_NS_MAX (10 * NSEC_PER_MSEC) /* then workers must see a port released */
 
 LOG_MODULE("switch");
@@ -178,17 +177,6 @@ static uint32_t free_id(const struct swtch *sw)
 	return id < VIEW_PORTS_MAX ? id : 0;
 }
 
-/* Of a port's state, where it outlives the process: another version counts other things. */
-static uint32_t state_layout(unsigned n_workers)
-{
-	return STATE_VERSION << 24 | (uint32_t)DROP_N_REASONS << 8 | n_workers;
-}
-
-static void state_key(const struct sw_port *p, char key[KEEP_KEY_MAX])
-{
-	snprintf(key, KEEP_KEY_MAX, "port/%s", p->name);
-}
-
 /* What an earlier process has learned under this id is another port's. */
 static void forget_id(struct swtch *sw, uint32_t id)
 {
@@ -197,67 +185,24 @@ static void forget_id(struct swtch *sw, uint32_t id)
 			mac_table_flush(b->macs, id, false);
 }
 
-/* Goes on with the counters that the port had in an earlier process, in the same memory: a death in
- * between loses nothing of them. And with its id, which that process's MAC tables have: *@same_id.
- * False: there are none. */
-static bool inherit_state(struct sw_port *p, const char *key, bool *same_id)
-{
-	unsigned n_workers = datapath_n_workers(p->sw->dp);
-	size_t len = 0;
-	struct view_port_state *old = keep_old_memory(p->sw->env.keep, key, &len);
-
-	if (!old || len != p->state_len || old->layout != state_layout(n_workers)) {
-		keep_unmap(old, len);
-		return false;
-	}
-	p->state = old;
-	old->steer = NULL;
-	*same_id = old->id && old->id < VIEW_PORTS_MAX && !switch_port_by_id(p->sw, old->id);
-	if (*same_id)
-		p->id = old->id;
-	/* what was in the inboxes of that process */
-	for (unsigned w = 0; w < n_workers; w++)
-		port_lose_held(&old->counters[w]);
-	return true;
-}
-
-/* Makes a port's counters, or goes on with those of an earlier process. */
+/* Makes a port's counters, or goes on with those of an earlier process; then with the id that it
+ * had there, too, which that process's MAC tables have. */
 static int make_state(struct sw_port *p)
 {
-	bool same_id = false;
-	unsigned n_workers = datapath_n_workers(p->sw->dp);
-	char key[KEEP_KEY_MAX];
-	int file = -1;
+	struct swtch *sw = p->sw;
+	int r = port_state_open(&p->kept, sw->env.keep, p->name, datapath_n_workers(sw->dp),
+				sw->gone);
+	uint32_t id = p->kept.id;
 
-	state_key(p, key);
-	p->state_len = sizeof(*p->state) + n_workers * sizeof(struct port_counters);
-	if (!inherit_state(p, key, &same_id))
-		p->state = keep_memory(p->sw->env.keep, p->state_len, &file);
-	if (p->sw->restoring && !same_id)
-		forget_id(p->sw, p->id);
-	if (!p->state)
-		return -ENOMEM;
-	p->state->layout = state_layout(n_workers);
-	p->state->id = p->id;
-	keep_hold_memory(p->sw->env.keep, key, file);
+	if (id && id < VIEW_PORTS_MAX && !switch_port_by_id(sw, id))
+		p->id = id;
+	if (sw->restoring && p->id != id)
+		forget_id(sw, p->id);
+	if (r)
+		return r;
+	port_state_hold(&p->kept, sw->env.keep, p->name, p->id);
+	p->state = p->kept.state;
 	return 0;
-}
-
-/* No later process will want it. */
-static void release_state(const struct sw_port *p)
-{
-	char key[KEEP_KEY_MAX];
-
-	state_key(p, key);
-	keep_release(p->sw->env.keep, key);
-}
-
-static void free_state(struct sw_port *p)
-{
-	if (!p->state)
-		return;
-	steer_destroy(p->state->steer);
-	keep_unmap(p->state, p->state_len);
 }
 
 int port_canonical(const json_t *params, json_t **options, const struct port_ops **kind,
@@ -370,7 +315,7 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 	return 0;
 fail:
 	if (p->state)
-		release_state(p);
+		port_state_release(sw->env.keep, p->name);
 	switch_port_free(p);
 	return r;
 }
@@ -381,7 +326,8 @@ void switch_port_free(struct sw_port *p)
 		p->port->ops->destroy(p->port);
 	settings_free(&p->settings);
 	json_decref(p->options);
-	free_state(p);
+	steer_destroy(p->steer);
+	port_state_close(&p->kept);
 	free(p);
 }
 
@@ -397,9 +343,8 @@ static void removed(void *arg)
 	mac_table_flush(p->bridge->macs, p->id, true);
 	log_info("port %s removed", p->name);
 	quarantine_pardon(sw->quarantine, p->name);
-	gone_add(sw->gone, p->state->counters, datapath_n_workers(sw->dp));
-	gone_add(sw->gone, &p->state->before, 1);
-	release_state(p);
+	gone_add(sw->gone, p->state, datapath_n_workers(sw->dp));
+	port_state_release(sw->env.keep, p->name);
 	switch_port_free(p);
 	sw->n_removing--;
 	if (!sw->n_removing && !sw->destroying)

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "datapath/datapath.h"
-#include "switch/gone.h"
+#include "switch/port_state.h"
 #include "switch/quarantine.h"
 #include "switch/switch.h"
 #include "vhost/socket_endpoint.h"
@@ -61,8 +61,9 @@ struct sw_port {
 	struct sw_bridge *bridge;
 	struct port *port; /* NULL while create() runs */
 	struct port_settings settings;
-	size_t state_len;
-	struct view_port_state *state;
+	struct port_state kept;
+	struct view_port_state *state; /* that of kept */
+	struct steer *steer;	       /* NULL: there was no use for it yet */
 	bool changing;	     /* the kind asked for a quiesce and has not said changed() yet */
 	bool asked;	     /* it did, and was not answered yet */
 	uint64_t held_since; /* ns; held, maybe with breaks that no worker saw; 0: never held */

@@ -171,22 +171,23 @@ static bool has_choice(const struct view_port *v, unsigned n_workers)
 }
 
 /* Lets replies follow the queue on which the guest sends, where that can be. */
-static void show_steering(struct view_port *v, struct arena *a, unsigned n_workers)
+static void show_steering(struct view_port *v, struct sw_port *p, struct arena *a,
+			  unsigned n_workers)
 {
 	uint8_t *by_pair;
 
 	if (!has_choice(v, n_workers))
 		return;
-	if (!v->state->steer)
-		v->state->steer = steer_create();
-	if (!v->state->steer) /* then flows go by their hash */
+	if (!p->steer)
+		p->steer = steer_create();
+	if (!p->steer) /* then flows go by their hash */
 		return;
 	by_pair = carve(a, PORT_QUEUES_MAX, sizeof(*by_pair));
 	memset(by_pair, VIEW_NO_TXQ, PORT_QUEUES_MAX);
 	for (unsigned i = 0; i < v->n_txqs; i++)
 		by_pair[v->txqs[i].q->index] = (uint8_t)i;
 	v->by_pair = by_pair;
-	v->steer = v->state->steer;
+	v->steer = p->steer;
 }
 
 static void show_settings(struct view_port *v, const struct port_settings *s, struct arena *a)
@@ -214,7 +215,7 @@ static void show_settings(struct view_port *v, const struct port_settings *s, st
 	}
 }
 
-static struct view_port *show_port(const struct sw_port *p, const struct view_bridge *bridge,
+static struct view_port *show_port(struct sw_port *p, const struct view_bridge *bridge,
 				   struct arena *a, unsigned n_workers)
 {
 	struct view_port *v = carve(a, 1, sizeof(*v));
@@ -228,7 +229,7 @@ static struct view_port *show_port(const struct sw_port *p, const struct view_br
 	v->held = p->changing;
 	show_settings(v, &p->settings, a);
 	show_txqs(v, p, a, n_workers);
-	show_steering(v, a, n_workers);
+	show_steering(v, p, a, n_workers);
 	return v;
 }
 
@@ -239,7 +240,7 @@ static void show_bridge(struct swtch *sw, const struct sw_bridge *b, struct view
 
 	v->macs = b->macs;
 	v->ports = carve(a, view->n_ports, sizeof(*v->ports));
-	for (const struct sw_port *p = sw->ports; p; p = p->next) {
+	for (struct sw_port *p = sw->ports; p; p = p->next) {
 		if (!shown(p) || p->bridge != b)
 			continue;
 		view->ports[p->id] = show_port(p, v, a, view->n_workers);

@@ -7,6 +7,7 @@
 #include "base/blame.h"
 #include "base/compiler.h"
 #include "base/log.h"
+#include "base/store.h"
 #include "switch/quarantine.h"
 
 #define KEY "quarantine"
@@ -88,5 +89,5 @@ void quarantine_pardon(struct quarantine *q, const char *name)
 {
 	for (unsigned i = 0; q && i < PRISONERS_MAX; i++)
 		if (!strncmp(q->names[i], name, BLAME_NAME_MAX))
-			memset(q->names[i], 0, BLAME_NAME_MAX);
+			shared_store(&q->names[i][0], 0); /* that is no name */
 }

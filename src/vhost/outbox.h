@@ -12,6 +12,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #include "vhost/proto.h"
@@ -23,8 +24,8 @@
 struct vhost_outbox {
 	uint64_t acted;	   /* number of the change by which the last message has acted */
 	uint64_t consumed; /* the same, of the last message that was taken out of the socket */
-	struct mmsghdr io;
-	struct iovec iov;
+	struct mmsghdr io; /* of which the kernel writes msg_len */
+	uint64_t reserved[2];
 	uint32_t len;	  /* bytes of the answer; 0: there is none */
 	uint32_t with_fd; /* whether a file goes with it, which is not here */
 	uint8_t bytes[VHOST_ANSWER_MAX];
@@ -39,6 +40,9 @@ int vhost_outbox_put(struct vhost_outbox *outbox, uint64_t number, bool reply, u
 /* In a process that goes on with what another has left. @made: the number of the last change that
  * was made. */
 void vhost_outbox_resume(struct vhost_outbox *outbox, uint64_t made);
+
+/* The last message has been taken out of the socket. */
+void vhost_outbox_consumed(struct vhost_outbox *outbox);
 
 /* A new connection: nothing of the one before is left to do. */
 void vhost_outbox_clear(struct vhost_outbox *outbox);

@@ -144,7 +144,7 @@ static int take_out(struct socket_endpoint *e)
 	if (out->consumed != out->acted)
 		rc = vhost_channel_consume(&e->channel);
 	if (!rc)
-		out->consumed = out->acted;
+		vhost_outbox_consumed(out);
 	return rc;
 }
 

@@ -84,7 +84,7 @@ static void set_bits(struct dirty *dirty, uint64_t first, uint64_t last)
 			continue;
 		/* Release, and acquire by the front-end that takes the bit: it copies what was
 		 * written. */
-		__atomic_fetch_or(byte, bit, __ATOMIC_RELEASE);
+		SHARED_OR(byte, bit, __ATOMIC_RELEASE);
 		dirty->news = true;
 	}
 }

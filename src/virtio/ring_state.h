@@ -62,7 +62,7 @@ static inline void ring_state_stop(struct ring_state *state)
  * as far as a process sees that takes over when this one is dead: in the order of instructions. */
 static inline void ring_state_order(void)
 {
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	store_order();
 }
 
 /* An element of taken[] of a packed ring. */

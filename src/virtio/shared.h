@@ -9,19 +9,15 @@
 #include <linux/virtio_ring.h>
 #include <stdint.h>
 
+#include "base/store.h"
+
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 	      "virtio 1.2 is little-endian (1.4) and no conversion is done here");
 static_assert(sizeof(struct vring_desc) == 16 && sizeof(struct vring_used_elem) == 8,
 	      "virtio 1.2, 2.7.5 and 2.7.8");
 
-/* How each store is done. tests/crash has another way, which also notes its place. */
-#ifndef SHARED_STORE
-#define SHARED_STORE(p, v, order) __atomic_store_n((p), (v), (order))
-#endif
-
-/* Reads or writes a naturally aligned integer, in no order with anything else. */
+/* Reads a naturally aligned integer, in no order with anything else; shared_store() writes one. */
 #define shared_load(p) __atomic_load_n((p), __ATOMIC_RELAXED)
-#define shared_store(p, v) SHARED_STORE(p, v, __ATOMIC_RELAXED)
 
 /* Reads an index: what the other side wrote before it is visible behind this. Pairs with
  * shared_store_release() of the same index. */

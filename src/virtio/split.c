@@ -328,16 +328,11 @@ static void split_prepare(const struct ring *ring, unsigned n)
 		prefetch_write(&used->ring[(at + i) & mask]);
 }
 
-static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
+/* Makes @n > 0 chains from ring position @at on visible as completed. */
+static inline void publish_used(struct ring *ring, unsigned at, const uint32_t *lens, unsigned n)
 {
 	uint32_t *taken = ring->state->taken;
-	uint16_t at = ring->next_used;
 
-	assert(n <= ring->n_taken);
-	ring_set_taken(ring, ring->n_taken - n);
-	ring->next_used = (uint16_t)(at + n);
-	if (unlikely(ring_broken(ring)) || !n)
-		return;
 	if (lens) {
 		put_used(ring, at, lens, n);
 	} else if (ring->config.features & FEATURE_IN_ORDER) {
@@ -351,6 +346,18 @@ static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
 	shared_store_release(&used_ring(ring)->idx, ring->next_used);
 	ring->n_untold += n;
 	ring_count_chains(ring, n);
+}
+
+static void split_complete(struct ring *ring, const uint32_t *lens, unsigned n)
+{
+	uint16_t at = ring->next_used;
+
+	assert(n <= ring->n_taken);
+	ring->next_used = (uint16_t)(at + n);
+	if (likely(!ring_broken(ring) && n))
+		publish_used(ring, at, lens, n);
+	ring_state_order(); /* up to the index they may be taken once more */
+	ring_set_taken(ring, ring->n_taken - n);
 }
 
 static bool split_wants_notify(struct ring *ring, bool settled)

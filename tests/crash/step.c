@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,7 +21,8 @@
 #include "base/compiler.h"
 #include "step.h"
 
-#define NAMES_MAX 256	/* places in the sources */
+#define NAMES_MAX 256 /* places in the sources */
+#define NAME_LEN 128
 #define SITE_LEN_MAX 16 /* bytes of code between the labels of one */
 
 /* As sites.h writes them. Several may have one name. */
@@ -34,7 +36,7 @@ extern const char __executable_start[];
 
 /* The same by name. */
 static struct place {
-	const char *name;
+	char name[NAME_LEN];
 	unsigned n_sites; /* instructions */
 	uint64_t n_runs, n_changes;
 } places[NAMES_MAX];
@@ -44,7 +46,7 @@ static unsigned n_places;
 static uint16_t *place_of;
 static uintptr_t code_start, code_end;
 
-static uint64_t n_steps, n_packet_changes;
+static uint64_t n_steps, n_packet_changes, n_kernel_changes;
 static uint64_t n_calls[512]; /* behind which a death was played, by number */
 
 /* A path that begins at the top of the sources, not where the compiler was called. */
@@ -55,13 +57,29 @@ static const char *source_name(const char *path)
 	return path;
 }
 
-static unsigned place_find(const char *name)
+/* What people read: "src/a.c:7", or "src/a.h:7 in src/b.c". */
+static void name_place(char name[NAME_LEN], const char *text)
 {
+	const char *place = source_name(text), *source = strchr(text, ' ');
+	const char *line = strchr(place, ':');
+
+	assert_true(source && line && line < source);
+	source = source_name(source + 1);
+	snprintf(name, NAME_LEN, "%.*s", (int)strcspn(place, " "), place);
+	if (strlen(source) != (size_t)(line - place) || strncmp(source, place, strlen(source)) != 0)
+		snprintf(name + strlen(name), NAME_LEN - strlen(name), " in %s", source);
+}
+
+static unsigned place_find(const char *text)
+{
+	char name[NAME_LEN];
+
+	name_place(name, text);
 	for (unsigned i = 0; i < n_places; i++)
 		if (!strcmp(places[i].name, name))
 			return i;
 	assert_true(n_places < NAMES_MAX);
-	places[n_places].name = name;
+	memcpy(places[n_places].name, name, sizeof(name));
 	return n_places++;
 }
 
@@ -81,7 +99,7 @@ static void read_sites(void)
 	place_of = calloc(code_end - code_start, sizeof(*place_of));
 	assert_non_null(place_of);
 	for (site = __start_shared_sites; site < __stop_shared_sites; site++) {
-		unsigned i = place_find(source_name(site->name));
+		unsigned i = place_find(site->name);
 
 		if (site->end <= site->start || site->end - site->start > SITE_LEN_MAX)
 			fail_msg("%s: the store is not between its labels", site->name);
@@ -119,7 +137,7 @@ void step_init(struct step *s, size_t len, size_t packets)
 	s->op = map(sizeof(*s->op));
 	s->before = malloc(len);
 	assert_non_null(s->before);
-	s->pid = 0;
+	s->pid = s->signal = 0;
 }
 
 void step_kill(struct step *s)
@@ -203,16 +221,26 @@ void step_note_call(long number)
 		n_calls[number]++;
 }
 
-static void step_one(struct step *s)
+/* False: that was its end. */
+static bool step_one(struct step *s)
 {
 	int status;
 
-	if (ptrace(PTRACE_SINGLESTEP, s->pid, NULL, NULL) < 0)
+	if (ptrace(PTRACE_SINGLESTEP, s->pid, NULL, (void *)(uintptr_t)s->signal) < 0)
 		fail_msg("an instruction cannot be stepped: ptrace: %s", strerror(errno));
+	s->signal = 0;
 	assert_int_equal(waitpid(s->pid, &status, 0), s->pid);
-	if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP)
-		fail_msg("the stepped process ends, or got a signal: status 0x%x", status);
 	n_steps++;
+	if (WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP)
+		return true;
+	if (!s->crashes || WIFEXITED(status))
+		fail_msg("the stepped process ends, or got a signal: status 0x%x", status);
+	if (WIFSIGNALED(status)) {
+		s->pid = 0;
+		return false;
+	}
+	s->signal = WSTOPSIG(status);
+	return true;
 }
 
 /* The place of the instruction at @pc, or NULL. */
@@ -223,8 +251,8 @@ static struct place *place_at(uintptr_t pc)
 	return i ? &places[i - 1] : NULL;
 }
 
-/* What the instruction at @pc changed must be declared. */
-static void account(const struct step *s, struct place *place, uintptr_t pc)
+/* What the instruction at @pc changed must be declared; @call: it was a system call. */
+static void account(const struct step *s, struct place *place, uintptr_t pc, bool call)
 {
 	size_t at = 0;
 
@@ -236,6 +264,10 @@ static void account(const struct step *s, struct place *place, uintptr_t pc)
 		place->n_changes++;
 		return;
 	}
+	if (call) {
+		n_kernel_changes++;
+		return;
+	}
 	while (s->before[at] == s->memory[at])
 		at++;
 	fail_msg("offset %zu of the shared memory was changed by an instruction that is no "
@@ -243,19 +275,21 @@ static void account(const struct step *s, struct place *place, uintptr_t pc)
 		 at, (size_t)(pc - (uintptr_t)__executable_start));
 }
 
-/* One instruction, the one at @pc. Whether a death behind it is to be played. */
+/* One instruction, the one at @pc, unless that is its end. Whether a death behind it is to be
+ * played. */
 static bool step_and_look(struct step *s, uintptr_t pc)
 {
 	struct place *place = place_at(pc);
 	long call = call_at(s, pc);
 	bool changed;
 
-	step_one(s);
+	if (!step_one(s))
+		return false;
 	if (place)
 		place->n_runs++;
 	changed = memcmp(s->before, s->memory, s->len) != 0;
 	if (unlikely(changed))
-		account(s, place, pc);
+		account(s, place, pc, call >= 0);
 	if (likely(call < 0))
 		return changed;
 	return s->called(s->world, call) || changed;
@@ -268,8 +302,11 @@ bool step_run(struct step *s)
 	while (__atomic_load_n(&s->op->busy, __ATOMIC_ACQUIRE)) {
 		bool dies;
 
-		if (likely(!step_and_look(s, read_pc(s))))
+		if (likely(!step_and_look(s, read_pc(s)))) {
+			if (unlikely(!s->pid))
+				return false;
 			continue;
+		}
 		memcpy(s->before, s->memory, s->len);
 		dies = s->crash(s->world);
 		memcpy(s->memory, s->before, s->len);
@@ -286,15 +323,23 @@ static int by_name(const void *a, const void *b)
 	return strverscmp(((const struct place *)a)->name, ((const struct place *)b)->name);
 }
 
+void step_keep(struct step *s, size_t at, size_t len)
+{
+	memcpy(s->before + at, s->memory + at, len);
+}
+
 void step_report(void)
 {
 	unsigned n_missed = 0;
 
 	qsort(places, n_places, sizeof(places[0]), by_name); /* place_of is not needed any more */
-	print_message("%llu instructions, %llu of which changed packets; other stores:\n",
-		      (unsigned long long)n_steps, (unsigned long long)n_packet_changes);
+	print_message(
+		"%llu instructions, %llu of which changed packets, and %llu were system calls "
+		"that changed something; other stores:\n",
+		(unsigned long long)n_steps, (unsigned long long)n_packet_changes,
+		(unsigned long long)n_kernel_changes);
 	for (unsigned i = 0; i < n_places; i++) {
-		print_message("%-32s %3u in the program, %6llu executed, %6llu changed something\n",
+		print_message("%-56s %3u in the program, %6llu executed, %6llu changed something\n",
 			      places[i].name, places[i].n_sites,
 			      (unsigned long long)places[i].n_runs,
 			      (unsigned long long)places[i].n_changes);

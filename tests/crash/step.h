@@ -11,7 +11,8 @@
  *
  * Every store that may change what is not a packet must be a shared_store(), which sites.h has
  * listed in the program. A change by any other instruction fails the test, and so does a place in
- * the list that was never executed: a new store must be stepped through, too.
+ * the list that was never executed: a new store must be stepped through, too. What the kernel
+ * writes in a system call is declared by that.
  */
 #pragma once
 
@@ -41,10 +42,12 @@ struct step {
 	/* With us: it has made the system call @number. True: who dies here may be told from who
 	 * died before, so crash() follows. NULL: never. */
 	bool (*called)(void *world, long number);
+	bool crashes; /* it may also get a signal, and die of it */
 
 	/* for step.c */
 	uint8_t *before; /* the memory, as it was behind the last instruction */
 	pid_t pid;
+	int signal; /* that it gets with the next instruction; 0: none */
 };
 
 /* Makes the memory, zeroed, in whole pages: others may be mapped in their place. The other fields
@@ -63,6 +66,9 @@ void step_spawn(struct step *s);
 
 /* Lets it do s->op, step by step. False: it is dead; step_spawn() makes another. */
 bool step_run(struct step *s);
+
+/* In crash(): @len bytes of the memory, from @at on, do not become again what they were. */
+void step_keep(struct step *s, size_t at, size_t len);
 
 /* A note for step_report(). */
 void step_note_call(long number);

@@ -74,9 +74,47 @@ static void test_port(void **state)
 	run_all(scene_port, PACKED, packed, ARRAY_SIZE(packed), 4);
 }
 
+static void test_migration(void **state)
+{
+	static const uint32_t split[] = { 8 }, packed[] = { 7 };
+
+	run_all(scene_migration, 0, split, ARRAY_SIZE(split), 3);
+	run_all(scene_migration, PACKED, packed, ARRAY_SIZE(packed), 3);
+}
+
 static void test_mac(void **state)
 {
-	scene_mac(1, scaled(200));
+	scene_mac(1, scaled(100));
+}
+
+static void test_kept(void **state)
+{
+	scene_kept(1, scaled(50));
+}
+
+static void test_forward(void **state)
+{
+	scene_forward(1, scaled(8));
+}
+
+static void test_files(void **state)
+{
+	scene_files();
+}
+
+static void test_table(void **state)
+{
+	scene_table();
+}
+
+static void test_tap(void **state)
+{
+	scene_tap();
+}
+
+static void test_quarantine(void **state)
+{
+	scene_quarantine();
 }
 
 static void test_messages(void **state)
@@ -92,16 +130,26 @@ static void test_every_store(void **state)
 	step_report();
 }
 
-int main(void)
+/* With an argument: only tests of that name, which may have wildcards. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_ring, tell_what),
 		cmocka_unit_test_teardown(test_inflight, tell_what),
 		cmocka_unit_test_teardown(test_port, tell_what),
+		cmocka_unit_test_teardown(test_migration, tell_what),
 		cmocka_unit_test(test_mac),
+		cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_forward),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_quarantine),
 		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_tap),
 		cmocka_unit_test(test_every_store),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

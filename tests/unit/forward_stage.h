@@ -68,13 +68,14 @@ UNUSED_OK static void take(struct stage *s, unsigned w, unsigned in, unsigned pa
 {
 	struct rxq *q = s->m.ports[in].port->rxqs[pair];
 	const struct view_rxq rxq = { q, in, s->m.has_homes ? s->m.home[in][pair] : w };
+	struct port_counters *c = &s->m.ports[in].state->counters[w];
 
 	for (;;) {
 		batch_clear(s->batch);
-		q->port->ops->rx(q, s->batch, &s->m.ports[in].state->counters[w]);
+		q->port->ops->rx(q, s->batch, c);
 		if (!s->batch->n)
 			return;
-		forward_batch(s->fw[w], s->view, &rxq, s->batch, NSEC_PER_SEC);
+		forward_batch(s->fw[w], s->view, &rxq, s->batch, NSEC_PER_SEC, c);
 		q->port->ops->rx_done(q, s->batch);
 	}
 }

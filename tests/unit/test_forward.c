@@ -651,20 +651,22 @@ static void test_port_is_gone(void **state)
 {
 	uint8_t frame[FRAME_MAX];
 	struct stage *s = *state;
+	struct port_counters *c;
 	struct rxq *q;
 
 	maker_add(&s->m, 1, 1);
 	maker_add(&s->m, 2, 1);
 	follow(s);
 	q = s->m.ports[1].port->rxqs[0];
+	c = &s->m.ports[1].state->counters[0];
 	inject(s, 1, frame, make_frame(frame, BROADCAST, MAC(1), UNTAGGED, 60));
 	batch_clear(s->batch);
-	q->port->ops->rx(q, s->batch, &s->m.ports[1].state->counters[0]);
-	assert_false(forward_batch(s->fw[0], s->view, &(struct view_rxq){ .q = q, .port = 9 },
-				   s->batch, 1));
+	q->port->ops->rx(q, s->batch, c);
+	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .q = q, .port = 9 }, s->batch, 1, c);
 	expect_nothing(s, 2);
-	assert_true(forward_batch(s->fw[0], s->view, &(struct view_rxq){ .q = q, .port = 1 },
-				  s->batch, 1));
+	assert_int_equal(c->drops[DROP_port_removed], 1);
+	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .q = q, .port = 1 }, s->batch, 1, c);
+	assert_int_equal(c->drops[DROP_port_removed], 1);
 	q->port->ops->rx_done(q, s->batch);
 	assert_int_equal(maker_tx(&s->m, 2), 1);
 }

@@ -235,7 +235,8 @@ static void test_held_packets_wait_in_order(void **state)
 	inject(s, 1, frame, numbered(frame, MAC(2), 3));
 	s->m.ports[1].port->ops->rx(s->m.ports[1].port->rxqs[0], s->batch,
 				    &s->m.ports[1].state->counters[0]);
-	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .port = 1 }, s->batch, 1);
+	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .port = 1 }, s->batch, 1,
+		      &s->m.ports[1].state->counters[0]);
 	s->m.ports[1].port->ops->rx_done(s->m.ports[1].port->rxqs[0], s->batch);
 	expect_nothing(s, 2);
 	inject(s, 1, frame, numbered(frame, MAC(2), 4));
@@ -312,8 +313,10 @@ static void test_records_of_a_removed_port(void **state)
 	batch_clear(s->batch);
 	s->m.ports[1].port->ops->rx(s->m.ports[1].port->rxqs[0], s->batch,
 				    &s->m.ports[1].state->counters[0]);
-	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .port = 9 }, s->batch, 1);
-	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .port = 4000 }, s->batch, 1);
+	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .port = 9 }, s->batch, 1,
+		      &s->m.ports[1].state->counters[0]);
+	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .port = 4000 }, s->batch, 1,
+		      &s->m.ports[1].state->counters[0]);
 	s->m.ports[1].port->ops->rx_done(s->m.ports[1].port->rxqs[0], s->batch);
 	expect_nothing(s, 2);
 }

@@ -253,16 +253,17 @@ static void forward(struct twins *t, unsigned k)
 {
 	struct stage *s = t->stages[k];
 	struct rxq *q = s->m.ports[t->in].port->rxqs[0];
+	struct port_counters *c = &s->m.ports[t->in].state->counters[0];
 
 	batch_clear(s->batch);
-	q->port->ops->rx(q, s->batch, &s->m.ports[t->in].state->counters[0]);
+	q->port->ops->rx(q, s->batch, c);
 	if (k == WITHOUT) {
 		forwarder_destroy(s->fw[0]);
 		s->fw[0] = forwarder_create(0, &s->inboxes, &s->unsettled[0]);
 		assert_non_null(s->fw[0]);
 	}
 	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .q = q, .port = t->in }, s->batch,
-		      t->now);
+		      t->now, c);
 	q->port->ops->rx_done(q, s->batch);
 }
 

@@ -36,7 +36,8 @@ struct maker {
 	unsigned home[MAKER_PORTS][DUMMY_QUEUES_MAX];
 	bool no_rxqs; /* list none */
 	bool steer;   /* ports of several queues learn what their guests want */
-	bool alone;   /* no transmit queue is shared; the test sees to it that none has to be */
+	struct steer *steers[MAKER_PORTS];
+	bool alone; /* no transmit queue is shared; the test sees to it that none has to be */
 };
 
 UNUSED_OK static void maker_init(struct maker *m, unsigned n_workers)
@@ -73,7 +74,8 @@ UNUSED_OK static struct port *maker_add(struct maker *m, unsigned id, unsigned n
 UNUSED_OK static void maker_del(struct maker *m, unsigned id)
 {
 	m->ports[id].port->ops->destroy(m->ports[id].port);
-	steer_destroy(m->ports[id].state->steer);
+	steer_destroy(m->steers[id]);
+	m->steers[id] = NULL;
 	free(m->ports[id].state);
 	memset(&m->ports[id], 0, sizeof(m->ports[id]));
 }
@@ -137,16 +139,16 @@ static void maker_show_queues(struct maker *m, struct maker_view *mv, unsigned i
 			v->by_home[w] = (struct view_txq_range){ .n = (uint16_t)n };
 }
 
-static void maker_show_steering(struct maker_view *mv, unsigned id)
+static void maker_show_steering(struct maker *m, struct maker_view *mv, unsigned id)
 {
 	struct view_port *v = &mv->ports[id];
 
 	if (v->n_txqs < 2)
 		return;
-	if (!v->state->steer)
-		v->state->steer = steer_create();
-	assert_non_null(v->state->steer);
-	v->steer = v->state->steer;
+	if (!m->steers[id])
+		m->steers[id] = steer_create();
+	assert_non_null(m->steers[id]);
+	v->steer = m->steers[id];
 	v->by_pair = mv->by_pair[id];
 	memset(mv->by_pair[id], VIEW_NO_TXQ, PORT_QUEUES_MAX);
 	for (unsigned i = 0; i < v->n_txqs; i++)
@@ -180,7 +182,7 @@ UNUSED_OK static struct view *maker_view(struct maker *m)
 		mv->ports[id].bridge = b;
 		maker_show_queues(m, mv, id);
 		if (m->steer)
-			maker_show_steering(mv, id);
+			maker_show_steering(m, mv, id);
 		mv->by_id[id] = &mv->ports[id];
 		b->ports[b->n_ports++] = mv->by_id[id];
 	}
