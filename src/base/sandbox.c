@@ -91,6 +91,8 @@ static int drop_capabilities(struct error *err)
 
 /* ---- namespaces */
 
+#define MOUNT_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+
 /* Which processors there are, and near which memory: the C library, liburcu and switch/assign.c
  * look there at the start. */
 static void show_processors(void)
@@ -99,10 +101,9 @@ static void show_processors(void)
 
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
 		mkdir(dirs[i], 0555);
-	mount("/sys/devices/system", "sys/devices/system", NULL, MS_BIND, NULL);
+	if (mount("/sys/devices/system", dirs[2], NULL, MS_BIND, NULL) == 0)
+		mount(NULL, dirs[2], NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MOUNT_FLAGS, NULL);
 }
-
-#define MOUNT_FLAGS (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 /* Fills the directory that is to be the root, this one, and makes it that. */
 static int move_in(void)
