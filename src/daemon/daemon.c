@@ -213,7 +213,7 @@ static void offer_bell(struct daemon *d)
 	keeper_client_set_bell(d->keeper, d->bell_fd);
 }
 
-static int start_upgrade(struct methods_context *context, const char *path, bool keeper,
+static int start_upgrade(struct methods_context *context, const char *path, bool keeper, int order,
 			 struct error *err)
 {
 	struct daemon *d = container_of(context, struct daemon, context);
@@ -224,7 +224,7 @@ static int start_upgrade(struct methods_context *context, const char *path, bool
 		return error_set(err, -EBUSY, "another upgrade is on its way");
 	d->upgrading = true;
 	d->upgrade_result = 0;
-	keeper_client_upgrade(d->keeper, path, keeper);
+	keeper_client_upgrade(d->keeper, path, keeper, order);
 	return 0;
 }
 

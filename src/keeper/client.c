@@ -570,13 +570,14 @@ void keeper_client_set_bell(struct keeper_client *client, int fd)
 	keeper_link_send(client->link, &p);
 }
 
-void keeper_client_upgrade(struct keeper_client *client, const char *path, bool keeper)
+void keeper_client_upgrade(struct keeper_client *client, const char *path, bool keeper, int order)
 {
 	struct keeper_packet p;
 
 	keeper_packet_init(&p, keeper ? KEEPER_REPLACE : KEEPER_UPGRADE, 0, 0);
 	p.header.size = (uint32_t)snprintf(p.text, sizeof(p.text), "%s", path) + 1;
 	p.header.size = min(p.header.size, (uint32_t)sizeof(p.text));
+	p.fds[p.n_fds++] = order;
 	tell(client, &p);
 }
 

@@ -70,8 +70,9 @@ void keeper_client_set_config(struct keeper_client *client, const char *text);
 void keeper_client_set_bell(struct keeper_client *client, int fd);
 
 /* Asks for the program at @path to go on in the place of this process: leave() or refused()
- * follows; or, with @keeper, in that of the keeper: replaced() or refused() follows. */
-void keeper_client_upgrade(struct keeper_client *client, const char *path, bool keeper);
+ * follows; or, with @keeper, in that of the keeper: replaced() or refused() follows. @order: root's
+ * for just that (base/order.h); stays the caller's. */
+void keeper_client_upgrade(struct keeper_client *client, const char *path, bool keeper, int order);
 
 /* This process does nothing any more, and is about to end. Waits until the keeper can know. */
 void keeper_client_left(struct keeper_client *client);

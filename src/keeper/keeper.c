@@ -194,9 +194,11 @@ static void tell_forbidden(const struct keeper *k, const struct keeper_forbidden
 {
 	char name[64];
 
-	log_error("a %s of the switch process %d (thread %d) has tried a forbidden system call: %s",
-		  filter_thread_name(f->kind), k->now.pid, f->tid,
-		  filter_call_name(f->call, name, sizeof(name)));
+	log_limited(LOG_ERROR,
+		    "a %s of the switch process %d (thread %d) has tried a forbidden system call: "
+		    "%s",
+		    filter_thread_name(f->kind), k->now.pid, f->tid,
+		    filter_call_name(f->call, name, sizeof(name)));
 }
 
 static void packet_of_next(struct keeper *k, const struct keeper_packet *p)
@@ -226,6 +228,8 @@ static void packet_of_now(struct keeper *k, struct keeper_packet *p)
 	watchdog_sign(k->watchdog);
 	switch (p->header.kind) {
 	case KEEPER_HELLO:
+		if (k->now.version)
+			break; /* once is enough */
 		k->now.version = p->hello.version;
 		belongings_set_process(k->table, k->now.pid); /* it may touch rings from here */
 		keeper_give_all(k);
@@ -248,7 +252,8 @@ static void packet_of_now(struct keeper *k, struct keeper_packet *p)
 		break;
 	case KEEPER_UPGRADE:
 	case KEEPER_REPLACE:
-		keeper_start_upgrade(k, p->text, p->header.kind == KEEPER_REPLACE);
+		keeper_start_upgrade(k, p->text, p->header.kind == KEEPER_REPLACE,
+				     p->n_fds ? p->fds[0] : -1);
 		break;
 	case KEEPER_LEFT:
 		if (k->leaving)

@@ -76,8 +76,9 @@ void keeper_forget_now(struct keeper *k);
 
 /* upgrade.c */
 
-/* Another program is to be the switch, or, with @keeper, the keeper. */
-void keeper_start_upgrade(struct keeper *k, const char *path, bool keeper);
+/* Another program is to be the switch, or, with @keeper, the keeper, if root has ordered that:
+ * @order shows it (base/order.h; -1: nobody has). */
+void keeper_start_upgrade(struct keeper *k, const char *path, bool keeper, int order);
 
 /* It is over: @rc is 0, or why it is not done as -errno, with a text. */
 void keeper_end_upgrade(struct keeper *k, int rc, const char *why);

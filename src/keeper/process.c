@@ -123,6 +123,7 @@ int process_start(struct process *p, char **argv, int table_fd, struct event_bas
 		return rc;
 	}
 	p->started_ns = clock_ns();
+	p->version = 0;
 	return 0;
 }
 

@@ -17,7 +17,7 @@ struct process {
 	pid_t pid;		  /* 0: none */
 	int exe_fd;		  /* the program, whatever is in its place now; -1: none */
 	uint64_t started_ns;
-	uint32_t version; /* of the link's protocol, as it has said */
+	uint32_t version; /* of the link's protocol, as it has said; 0: not yet */
 };
 
 /* Opens a program, and makes sure that it is root's. Returns the fd, or -errno and a text. */

@@ -15,7 +15,7 @@
 #include "vhost/journal.h"
 #include "vhost/proto.h"
 
-#define KEEPER_VERSION 2	     /* of this protocol; 1 knew no requests */
+#define KEEPER_VERSION 2	     /* of this protocol; 1 knew no requests and no orders */
 #define KEEPER_CONTROL_KEY "control" /* what the control socket and its lock are held under */
 #define KEEPER_FDS_MAX 8	     /* with one packet */
 #define KEEPER_PAYLOAD_MAX 4096	     /* bytes of one packet, behind its header */
@@ -24,14 +24,14 @@
 
 enum keeper_kind {
 	/* From the switch. */
-	KEEPER_HELLO = 1,    /* the first one: struct keeper_hello */
-	KEEPER_READY,	     /* it serves; devices that it did not open go */
-	KEEPER_CONFIG,	     /* a file with its configuration, to start the next one with */
-	KEEPER_HOLD,	     /* key; fds, to be given to the next one */
-	KEEPER_RELEASE,	     /* key; they go */
-	KEEPER_UPGRADE,	     /* text: path of the program that is to go on */
-	KEEPER_LEFT,	     /* it has stopped at the end of a batch, as KEEPER_LEAVE wanted */
-	KEEPER_DEVICE_OPEN,  /* struct keeper_open; a file for the states of rings */
+	KEEPER_HELLO = 1,   /* the first one: struct keeper_hello */
+	KEEPER_READY,	    /* it serves; devices that it did not open go */
+	KEEPER_CONFIG,	    /* a file with its configuration, to start the next one with */
+	KEEPER_HOLD,	    /* key; fds, to be given to the next one */
+	KEEPER_RELEASE,	    /* key; they go */
+	KEEPER_UPGRADE,	    /* text: path of the program that is to go on; root's order as a file */
+	KEEPER_LEFT,	    /* it has stopped at the end of a batch, as KEEPER_LEAVE wanted */
+	KEEPER_DEVICE_OPEN, /* struct keeper_open; a file for the states of rings */
 	KEEPER_DEVICE_CLOSE, /* the endpoint goes, and what is kept */
 	KEEPER_DEVICE_WAIT,  /* the next front-end may come */
 	KEEPER_DEVICE_HANG_UP,
@@ -52,7 +52,8 @@ enum keeper_kind {
 	KEEPER_DEVICE_DISCONNECTED, /* text: why, empty when the front-end closed */
 
 	/* Of an exchange of the keeper. */
-	KEEPER_REPLACE,	 /* from the switch; text: path of the program that is to be the keeper */
+	KEEPER_REPLACE,	 /* from the switch; text: path of the program that is to be the keeper; and
+			  * root's order */
 	KEEPER_ABLE,	 /* from that program, tried: it can be */
 	KEEPER_REPLACED, /* to the switch: it is; or KEEPER_REFUSED */
 	/* Of the watchdog (keeper/watchdog.h). */

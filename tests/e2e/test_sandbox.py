@@ -9,10 +9,12 @@ What the switch process may do: little; what it tries beyond is its end, and the
                           === switch process, vireo or nobody, in a sandbox
     guest b --- b.sock ---'
 """
+import json
 import os
 import pathlib
 import pwd
 import re
+import socket
 import subprocess
 
 from kills import bench_load, serves_after
@@ -162,6 +164,44 @@ def rights(lab):
     switch.stop()
 
 
+def ask(switch, method, params, *files):
+    """Calls a method, and returns what went wrong. A process that leaves answers nobody."""
+    request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    with socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(SLACK)
+        control.connect(str(switch.run_dir / "vireod.sock"))
+        socket.send_fds(control, [(json.dumps(request) + "\n").encode()], files)
+        line = control.makefile().readline()
+    return json.loads(line or "{}").get("error", {}).get("message", "")
+
+
+def why_not(switch, program, order):
+    """Why an upgrade with that file as the order is none."""
+    params = {"path": str(program), "fd": 0}
+    return ask(switch, "upgrade", params, order) or ask(switch, "upgrade.result", {})
+
+
+def orders(lab):
+    """What the switch itself asks for is not enough: the keeper wants to see root's own order."""
+    switch = Switch(lab)
+    old, program = switch.pid, BUILD / "vireod"
+    why = ask(switch, "upgrade", {"path": str(program)})
+    expect("sent with the request" in why, f"without an order: {why}")
+    with open("/dev/null", "rb") as null:
+        why = why_not(switch, program, null.fileno())
+        expect("root has not ordered it" in why, f"with any file: {why}")
+    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with mine, theirs:
+        mine.send(b"vireo upgrade /bin/false")
+        why = why_not(switch, program, theirs.fileno())
+        expect("root has ordered something else" in why, f"with another order: {why}")
+        expect(switch.json("version")["vireod"]["pid"] == old, "another process serves")
+        mine.send(f"vireo upgrade {program}".encode())
+        ask(switch, "upgrade", {"path": str(program), "fd": 0}, theirs.fileno())
+        wait_for(lambda: serves_after(switch, old), SLACK, "the new switch process")
+    switch.stop()
+
+
 def not_by_root(lab):
     """It gives up what there is, and works as it may."""
     lab.dir.chmod(0o755)
@@ -183,4 +223,4 @@ def not_by_root(lab):
     expect(not control.exists(), "the control socket is left")
 
 
-main(status, users, forbidden_calls, what_it_needs, rights, not_by_root, title=__doc__)
+main(status, users, forbidden_calls, what_it_needs, rights, orders, not_by_root, title=__doc__)
