@@ -89,6 +89,7 @@ static void load_held(const struct keeper_table *table, const struct table_recor
 
 	keeper_packet_init(&p, KEEPER_HOLD, 0, 0);
 	memcpy(p.key, r->data, sizeof(p.key));
+	p.key[sizeof(p.key) - 1] = 0;
 	for (unsigned i = 0; i < r->n_fds; i++) {
 		int fd = keeper_table_dup(table, r, i);
 

@@ -18,11 +18,21 @@
 #include "keeper/link.h"
 #include "virtio/ring_state.h"
 
-#define ANSWER_MS 5000 /* the keeper does little, and at once */
-#define START_MS 30000 /* but a process before this one may have to leave first */
+#define ANSWER_MS 5000		  /* the keeper does little, and at once */
+#define START_MS 30000		  /* but a process before this one may have to leave first */
+#define CONFIG_LEN_MAX (64 << 20) /* bytes: whoever has left more was out of order */
 #define STATES_LEN (VHOST_VRINGS_MAX * sizeof(struct ring_state)) /* unused ones cost nothing */
 
 LOG_MODULE("keeper");
+
+/* How far an endpoint's front-end is, as its owner knows it. */
+enum phase {
+	OVER,	  /* none is there, and none may come before wait() */
+	WAITING,  /* for one */
+	RESUMING, /* one is there, and its owner is told what is kept */
+	SERVING,  /* ... its next message may come */
+	ACTING,	  /* ... one is not done */
+};
 
 struct remote_endpoint {
 	struct vhost_endpoint endpoint;
@@ -30,7 +40,7 @@ struct remote_endpoint {
 	struct keeper_client *client;
 	uint32_t id;
 	uint32_t connection; /* number of the one that events are of */
-	bool connected;
+	enum phase phase;
 };
 
 struct keeper_client {
@@ -75,8 +85,14 @@ static void send_simple(const struct remote_endpoint *e, enum keeper_kind kind)
 	tell(e->client, &p);
 }
 
+static bool is_connected(const struct remote_endpoint *e)
+{
+	return e->phase >= RESUMING;
+}
+
 static void remote_wait(struct vhost_endpoint *ep)
 {
+	of(ep)->phase = WAITING;
 	send_simple(of(ep), KEEPER_DEVICE_WAIT);
 }
 
@@ -84,9 +100,9 @@ static void remote_hang_up(struct vhost_endpoint *ep)
 {
 	struct remote_endpoint *e = of(ep);
 
-	if (e->connected)
+	if (is_connected(e))
 		send_simple(e, KEEPER_DEVICE_HANG_UP);
-	e->connected = false;
+	e->phase = OVER;
 }
 
 static void remote_done(struct vhost_endpoint *ep, const struct vhost_verdict *v)
@@ -109,6 +125,7 @@ static void remote_done(struct vhost_endpoint *ep, const struct vhost_verdict *v
 	if (v->reply && v->n_fds)
 		memcpy(p.fds, v->fds, v->n_fds * sizeof(v->fds[0]));
 	p.n_fds = v->reply ? v->n_fds : 0;
+	e->phase = SERVING;
 	tell(e->client, &p);
 }
 
@@ -174,7 +191,10 @@ static int ask_to_open(struct keeper_client *client, uint32_t id,
 	}
 	keeper_packet_close_fds(p);
 	p->opened.text[sizeof(p->opened.text) - 1] = 0;
-	return p->opened.error ? error_set(err, p->opened.error, "%s", p->opened.text) : 0;
+	if (!p->opened.error)
+		return 0;
+	return error_set(err, p->opened.error < 0 ? p->opened.error : -EPROTO, "%s",
+			 *p->opened.text ? p->opened.text : "the keeper does not say why");
 }
 
 /* A file for the states of rings, of this layout; zeroed. */
@@ -246,6 +266,7 @@ static int remote_make(const struct vhost_endpoint_maker *maker, struct vhost_en
 	e->endpoint =
 		(struct vhost_endpoint){ .ops = &remote_ops, .events = events, .owner = owner };
 	e->client = client;
+	e->phase = WAITING;
 	rc = open_endpoint(e, config, &fd, err);
 	if (!rc) {
 		rc = map_states(fd, &e->endpoint.ring_states, err);
@@ -294,6 +315,17 @@ static bool unpack_message(struct keeper_packet *p, struct vhost_message *m)
 	return true;
 }
 
+static void connected(struct remote_endpoint *e, const struct keeper_packet *p)
+{
+	if (e->phase != WAITING)
+		return;
+	e->connection = p->header.connection;
+	e->phase = p->connected.resumed ? RESUMING : SERVING;
+	e->endpoint.events->connected(e->endpoint.owner, p->connected.peer_pid,
+				      p->connected.resumed);
+}
+
+/* What does not fit to where the front-end is, is left out. */
 static void endpoint_packet(struct remote_endpoint *e, struct keeper_packet *p)
 {
 	const struct vhost_endpoint_events *events = e->endpoint.events;
@@ -301,28 +333,31 @@ static void endpoint_packet(struct remote_endpoint *e, struct keeper_packet *p)
 	struct vhost_message m;
 
 	if (p->header.kind == KEEPER_DEVICE_CONNECTED) {
-		e->connection = p->header.connection;
-		e->connected = true;
-		events->connected(owner, p->connected.peer_pid, p->connected.resumed);
+		connected(e, p);
 		return;
 	}
-	if (!e->connected || e->connection != p->header.connection)
+	if (!is_connected(e) || e->connection != p->header.connection)
 		return; /* of a connection that we have given up */
 	switch (p->header.kind) {
 	case KEEPER_DEVICE_KEPT:
-		if (unpack_message(p, &m))
+		if (e->phase == RESUMING && unpack_message(p, &m))
 			events->kept(owner, &m);
 		break;
 	case KEEPER_DEVICE_RESUMED:
+		if (e->phase != RESUMING)
+			break;
+		e->phase = SERVING;
 		events->resumed(owner);
 		break;
 	case KEEPER_DEVICE_MESSAGE:
-		if (unpack_message(p, &m))
-			events->message(owner, &m);
+		if (e->phase != SERVING || !unpack_message(p, &m))
+			break;
+		e->phase = ACTING;
+		events->message(owner, &m);
 		break;
 	case KEEPER_DEVICE_DISCONNECTED:
 		p->text[sizeof(p->text) - 1] = 0;
-		e->connected = false;
+		e->phase = OVER;
 		events->disconnected(owner, *p->text ? p->text : NULL);
 		break;
 	default:
@@ -510,7 +545,7 @@ static char *read_text(int fd)
 	struct stat st;
 	char *text;
 
-	if (fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0 || st.st_size > CONFIG_LEN_MAX)
 		return NULL;
 	text = calloc(1, (size_t)st.st_size + 1);
 	if (text && pread(fd, text, (size_t)st.st_size, 0) != st.st_size) {

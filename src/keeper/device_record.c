@@ -79,6 +79,7 @@ bool device_record_load(const struct keeper_table *table, const struct table_rec
 		*fds[i] = keeper_table_dup(table, record, i);
 		all = all && (*fds[i] >= 0 || !record->files[i]);
 	}
+	all = all && d->number == record->device;
 	if (all && d->connected == (d->fds.fd >= 0))
 		return true;
 	for (unsigned i = 0; i < N_FDS; i++)
@@ -154,6 +155,9 @@ static bool load_kept(const struct device_mirror *m, struct table_record *r,
 				    .header = data.header,
 				    .payload = data.payload };
 	if (data.header.size > sizeof(data.payload) || r->n_fds > VHOST_USER_FDS_MAX)
+		return false;
+	if (!kept.count || kept.count > VHOST_COUNT_MAX || !kept.number ||
+	    kept.number % VHOST_COUNT_MAX)
 		return false;
 	while (good && kept.n_fds < r->n_fds) {
 		kept.fds[kept.n_fds] = keeper_table_dup(m->table, r, kept.n_fds);

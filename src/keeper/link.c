@@ -13,6 +13,7 @@
 #include "keeper/link.h"
 
 #define PACKETS_PER_TURN 64 /* then others get their turn */
+#define WAITING_MAX 512	    /* packets: who does not read so many is not read, either */
 #define HEADER_LEN sizeof(struct keeper_header)
 
 LOG_MODULE("keeper");
@@ -24,6 +25,7 @@ struct waiting {
 
 struct queue {
 	struct waiting *first, **end;
+	unsigned n;
 };
 
 struct keeper_link {
@@ -64,6 +66,7 @@ static void queue_init(struct queue *q)
 {
 	q->first = NULL;
 	q->end = &q->first;
+	q->n = 0;
 }
 
 static void queue_add(struct queue *q, struct waiting *w)
@@ -71,6 +74,7 @@ static void queue_add(struct queue *q, struct waiting *w)
 	w->next = NULL;
 	*q->end = w;
 	q->end = &w->next;
+	q->n++;
 }
 
 static void queue_drop_first(struct queue *q)
@@ -80,6 +84,7 @@ static void queue_drop_first(struct queue *q)
 	q->first = w->next;
 	if (!q->first)
 		q->end = &q->first;
+	q->n--;
 	keeper_packet_close_fds(&w->packet);
 	free(w);
 }
@@ -180,6 +185,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	struct keeper_link *l = arg;
 
 	send_waiting(l);
+	if (l->out.n < WAITING_MAX)
+		event_add(l->read_event, NULL);
 	if (l->out.first)
 		return;
 	event_del(l->write_event);
@@ -267,9 +274,8 @@ static void on_early(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void read_some(struct keeper_link *l)
 {
-	struct keeper_link *l = arg;
 	struct keeper_packet p;
 	const char *why;
 
@@ -289,12 +295,23 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* Answers to one that reads none must not pile up without an end. */
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct keeper_link *l = arg;
+
+	if (l->out.n < WAITING_MAX)
+		read_some(l);
+	else
+		event_del(l->read_event); /* on_writable() adds it */
+}
+
 void keeper_link_drain(struct keeper_link *link)
 {
 	struct pollfd poller = { .fd = link->fd, .events = POLLIN };
 
 	while (link->fd >= 0 && poll(&poller, 1, 0) > 0)
-		on_readable(link->fd, EV_READ, link);
+		read_some(link);
 }
 
 static int keep_early(struct keeper_link *l, const struct keeper_packet *p, struct error *err)

@@ -440,22 +440,25 @@ static void open_device(struct keeper_relay *relay, struct keeper_packet *p)
 static void device_done(struct device *d, struct keeper_packet *p)
 {
 	const struct keeper_done *done = &p->done;
-	size_t edits_len = done->n_edits * sizeof(struct vhost_edit);
 	struct vhost_edit edits[VHOST_EDITS_MAX];
-	struct vhost_verdict verdict = { .reply = done->reply,
-					 .request = done->request,
-					 .payload = p->bytes + sizeof(*done) + edits_len,
-					 .size = done->size,
-					 .fds = p->fds,
-					 .n_fds = p->n_fds };
+	struct vhost_verdict verdict;
+	size_t edits_len;
 
-	if (!d->has_message || done->n_edits > VHOST_EDITS_MAX ||
-	    p->header.size != sizeof(*done) + edits_len + done->size)
+	if (!d->has_message || done->n_edits > VHOST_EDITS_MAX)
 		return;
+	edits_len = done->n_edits * sizeof(struct vhost_edit);
+	if (p->header.size != sizeof(*done) + edits_len + done->size)
+		return;
+	verdict = (struct vhost_verdict){ .reply = done->reply,
+					  .request = done->request,
+					  .payload = p->bytes + sizeof(*done) + edits_len,
+					  .size = done->size,
+					  .fds = p->fds,
+					  .n_fds = p->n_fds };
 	memcpy(edits, p->bytes + sizeof(*done), edits_len);
 	if (vhost_journal_edit(d->journal, edits, done->n_edits, &d->message) < 0)
-		log_error("%s: out of memory: what %s", d->where.name,
-			  "the front-end has set up will not outlive the switch process");
+		log_limited(LOG_ERROR, "%s: no room: what %s", d->where.name,
+			    "the front-end has set up will not outlive the switch process");
 	drop_message(d);
 	/* with this change the message has acted; then it is answered */
 	if (d->outbox)
@@ -498,7 +501,9 @@ void keeper_relay_packet(struct keeper_relay *relay, struct keeper_packet *p)
 {
 	struct device *d;
 
-	if (p->header.kind == KEEPER_DEVICE_OPEN) {
+	if (!relay->link) {
+		/* who has not said hello cannot be answered */
+	} else if (p->header.kind == KEEPER_DEVICE_OPEN) {
 		p->open.name[sizeof(p->open.name) - 1] = 0;
 		p->open.path[sizeof(p->open.path) - 1] = 0;
 		open_device(relay, p);

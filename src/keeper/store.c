@@ -100,14 +100,15 @@ static struct file *file_of(const struct keeper_store *store, unsigned number)
 
 static int insert(struct keeper_store *store, unsigned number, int fd)
 {
-	struct file *f = calloc(1, sizeof(*f));
+	struct file *f = calloc(1, sizeof(*f)), **found;
 
 	if (!f)
 		return -ENOMEM;
 	*f = (struct file){ .fd = fd, .number = number };
-	if (!tsearch(f, &store->tree, compare)) {
+	found = tsearch(f, &store->tree, compare);
+	if (!found || *found != f) { /* it is there under another number */
 		free(f);
-		return -ENOMEM;
+		return found ? -EEXIST : -ENOMEM;
 	}
 	store->files[number] = f;
 	store->names_len += name_len(number);

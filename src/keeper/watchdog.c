@@ -123,11 +123,6 @@ void watchdog_stir(struct watchdog *w)
 
 static void on_ring(evutil_socket_t fd, short what, void *arg)
 {
-	uint64_t n;
-
-	if (read(fd, &n, sizeof(n)) < 0) {
-		/* somebody else has; it has rung all the same */
-	}
 	watchdog_stir(arg);
 }
 
@@ -163,8 +158,10 @@ void watchdog_begin(struct watchdog *w, pid_t pid, int bell)
 	w->pid = pid;
 	w->bell = bell;
 	if (bell >= 0)
-		w->ring =
-			event_new(event_get_base(w->look), bell, EV_READ | EV_PERSIST, on_ring, w);
+		/* edges, so that it need not be read: who holds its other end could make that wait
+		 */
+		w->ring = event_new(event_get_base(w->look), bell, EV_READ | EV_PERSIST | EV_ET,
+				    on_ring, w);
 	if (w->ring)
 		event_add(w->ring, NULL);
 	watchdog_stir(w);

@@ -10,6 +10,7 @@
 #include "state/mac.h"
 
 #define WAYS 4
+#define SLOTS_MAX (4u * MAC_TABLE_SIZE_MAX) /* of the largest table, see below */
 #define LOCK_TRIES 64
 
 struct set {
@@ -221,9 +222,10 @@ static void learn_locked(struct mac_table *t, uint64_t key, uint32_t port, uint3
 	counter_add(&t->refused, 1);
 }
 
-/* Learns what is in the sets of another table. */
+/* Learns what is in the sets of another table, however long somebody has made it. */
 static void learn_from(struct mac_table *t, const struct mac_slot *slots, size_t n)
 {
+	n = min(n, (size_t)SLOTS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t key = slots[i].key, value = slots[i].value;
 

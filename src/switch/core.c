@@ -204,6 +204,7 @@ static json_t *show_gone(const struct swtch *sw)
 	return o;
 }
 
+/* Counters may be those of a process that has crashed, and anything: sums wrap. */
 json_t *switch_stats_show(struct swtch *sw)
 {
 	static const char *const sums[] = { "rx_packets", "rx_bytes",	  "tx_packets",
@@ -216,18 +217,18 @@ json_t *switch_stats_show(struct swtch *sw)
 	ports = switch_port_show(sw, NULL, NULL);
 	json_array_append_new(ports, show_gone(sw));
 	for (const char *const *s = sums; *s; s++) {
-		json_int_t n = 0;
+		uint64_t n = 0;
 
 		json_array_foreach (ports, i, port)
-			n += json_integer_value(json_object_get(port, *s));
-		json_object_set_new(total, *s, json_integer(n));
+			n += (uint64_t)json_integer_value(json_object_get(port, *s));
+		json_object_set_new(total, *s, json_integer((json_int_t)n));
 	}
 	json_array_foreach (ports, i, port) {
 		json_object_foreach (json_object_get(port, "drops"), key, value) {
-			json_int_t n = json_integer_value(json_object_get(drops, key));
+			uint64_t n = (uint64_t)json_integer_value(json_object_get(drops, key));
 
-			json_object_set_new(drops, key,
-					    json_integer(n + json_integer_value(value)));
+			n += (uint64_t)json_integer_value(value);
+			json_object_set_new(drops, key, json_integer((json_int_t)n));
 		}
 	}
 	json_decref(ports);

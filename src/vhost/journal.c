@@ -225,6 +225,8 @@ int vhost_journal_edit(struct vhost_journal *journal, const struct vhost_edit *e
 
 	if (n > VHOST_EDITS_MAX)
 		return -EINVAL;
+	if (journal->n + n > VHOST_JOURNAL_MAX)
+		return -ENOSPC;
 	if (make_entries(entries, edits, n, m) < 0)
 		return -ENOMEM;
 	for (unsigned i = 0; i < n; i++) {

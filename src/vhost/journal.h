@@ -18,6 +18,9 @@
 #include "vhost/channel.h"
 
 #define VHOST_EDITS_MAX 12 /* of one message */
+/* Messages kept: more than any device makes (7 for each of 256 rings, 509 regions of memory, 300 of
+ * the configuration space, some more), so that who makes them up has an end. */
+#define VHOST_JOURNAL_MAX 4096
 
 /* What a message is kept under. */
 struct vhost_key {
@@ -89,7 +92,7 @@ int vhost_journal_restore(struct vhost_journal *journal, const struct vhost_kept
 void vhost_journal_clear(struct vhost_journal *journal);
 
 /* Applies @edits to what is kept; @m acted, and gives its fds away if it is kept. Returns 0, or
- * -ENOMEM, and then nothing was changed.
+ * -ENOMEM, -EINVAL or -ENOSPC (too many edits, or messages kept), and then nothing was changed.
  */
 int vhost_journal_edit(struct vhost_journal *journal, const struct vhost_edit *edits, unsigned n,
 		       struct vhost_message *m);

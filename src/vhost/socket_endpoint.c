@@ -449,6 +449,11 @@ int vhost_socket_endpoint_restore(struct vhost_endpoint **out,
 	e->listen_fd = fds->listen_fd;
 	e->file = fds->file;
 	e->peer_pid = fds->peer_pid;
+	e->channel.fd = fds->fd;
+	if (e->mode == VHOST_LISTEN && e->listen_fd < 0) {
+		destroy(&e->endpoint);
+		return error_set(err, -EINVAL, "the socket that it listens at is not there");
+	}
 	if ((fds->fd >= 0 && use_connection(e, fds->fd)) || make_events(e, err)) {
 		destroy(&e->endpoint);
 		return error_set(err, -ENOMEM, "out of memory");

@@ -10,7 +10,10 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/compiler.h"
 #include "virtio/filemap.h"
+
+#define LARGE_PAGE (2u << 20) /* that the kernel may make of a file's pages, where it fits */
 
 /* Any file system but the kernel's own memory may be somebody's server (FUSE), and we would wait
  * for it at every question and every page. That seals can be asked for tells it, without asking the
@@ -56,6 +59,46 @@ static int file_page_size(int fd, size_t *size)
 	return 0;
 }
 
+/* Where in a reserved piece of address space @len bytes from @offset of a file go: behind a guard
+ * page, and such that large pages of the file are large pages here. *@room: bytes to reserve, for
+ * pages on both sides that nobody may touch. */
+static uintptr_t place(uintptr_t reserved, size_t page, uint64_t offset, size_t len, size_t *room)
+{
+	size_t guard = (size_t)sysconf(_SC_PAGESIZE), align = max(page, guard);
+	uintptr_t first = reserved + guard;
+
+	if (len >= LARGE_PAGE)
+		align = max(align, (size_t)LARGE_PAGE);
+	*room = len + align + 2 * guard;
+	return first + ((uintptr_t)offset - first) % align;
+}
+
+/* Maps @len bytes from @start of the file, both multiples of its page size. Whoever runs over an
+ * end of it dies there, instead of reading or writing what another guest has. */
+static int map_file(struct filemap *map, int fd, uint64_t start, size_t len)
+{
+	size_t room;
+	void *at;
+
+	place(0, map->page_size, start, len, &room);
+	map->reserved =
+		mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (map->reserved == MAP_FAILED)
+		return -errno;
+	map->reserved_len = room;
+	at = (void *)place((uintptr_t)map->reserved, map->page_size, start, len, &room);
+	map->map = mmap(at, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd,
+			(off_t)start);
+	if (map->map == MAP_FAILED) {
+		int rc = -errno;
+
+		munmap(map->reserved, map->reserved_len);
+		return rc;
+	}
+	map->map_len = len;
+	return 0;
+}
+
 int filemap_open(struct filemap *map, const char *what, int fd, uint64_t offset, uint64_t size,
 		 struct error *err)
 {
@@ -76,19 +119,16 @@ int filemap_open(struct filemap *map, const char *what, int fd, uint64_t offset,
 		return error_set(err, -EINVAL, "%s is too large", what);
 	len &= ~(uint64_t)(page - 1);
 
-	*map = (struct filemap){ .map_len = len,
-				 .page_size = page,
-				 .device = st.st_dev,
-				 .inode = st.st_ino,
-				 .offset = offset };
-	map->map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd,
-			(off_t)start);
-	if (map->map == MAP_FAILED)
-		return error_set(err, -errno, "%s of 0x%" PRIx64 " bytes: mmap: %s", what, size,
-				 strerror(errno));
+	*map = (struct filemap){
+		.page_size = page, .device = st.st_dev, .inode = st.st_ino, .offset = offset
+	};
+	rc = map_file(map, fd, start, len);
+	if (rc < 0)
+		return error_set(err, rc, "%s of 0x%" PRIx64 " bytes: mmap: %s", what, size,
+				 strerror(-rc));
 	map->guard = bus_guard_add(map->map, len);
 	if (!map->guard) {
-		munmap(map->map, len);
+		munmap(map->reserved, map->reserved_len);
 		return error_set(err, -ENOSPC, "too many memory regions of all guests");
 	}
 	map->host = (uint8_t *)map->map + (offset - start);
@@ -98,7 +138,7 @@ int filemap_open(struct filemap *map, const char *what, int fd, uint64_t offset,
 void filemap_close(struct filemap *map)
 {
 	bus_guard_remove(map->guard);
-	munmap(map->map, map->map_len);
+	munmap(map->reserved, map->reserved_len);
 }
 
 bool filemap_is(const struct filemap *map, int fd, uint64_t offset)

@@ -15,8 +15,10 @@
 /* A part of a file, mapped for reading and writing. */
 struct filemap {
 	uint8_t *host; /* first byte of that part */
-	void *map;     /* what mmap() gave, from the file's offset aligned down */
+	void *map;     /* where it is mapped, from the file's offset aligned down */
 	size_t map_len;
+	void *reserved; /* address space around that, which nobody may touch */
+	size_t reserved_len;
 	size_t page_size; /* of the file */
 	struct bus_guard *guard;
 	/* to know it again */
@@ -26,9 +28,11 @@ struct filemap {
 };
 
 /* Maps @size (> 0) bytes of @fd from @offset on. Only memory that the kernel itself provides is
- * taken: memfd, tmpfs, hugetlbfs. The fd is borrowed and not needed afterwards. @what: the part's
- * name in error texts ("memory region"). Returns 0, or -errno and a text: another file, a part that
- * wraps or ends behind the file (which is asked for its size), short memory.
+ * taken: memfd, tmpfs, hugetlbfs. In front of it and behind its last page lie pages that nobody may
+ * touch, so that no access that goes wrong meets another mapping. The fd is borrowed and not needed
+ * afterwards. @what: the part's name in error texts ("memory region"). Returns 0, or -errno and a
+ * text: another file, a part that wraps or ends behind the file (which is asked for its size),
+ * short memory.
  */
 int filemap_open(struct filemap *map, const char *what, int fd, uint64_t offset, uint64_t size,
 		 struct error *err);

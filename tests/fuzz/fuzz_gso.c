@@ -8,14 +8,13 @@
  */
 #include <stdlib.h>
 
+#include "input.h"
 #include "packet/parse.h"
 #include "port/offload.h"
 #include "virtio/net_header.h"
 
 #define PARAMETERS_LEN (sizeof(struct virtio_net_hdr) + 5)
 #define INPUT_MAX 2048
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What came out, put together again. */
 static struct {
@@ -24,12 +23,6 @@ static struct {
 	uint32_t hdr_len, most, len;
 	uint8_t payload[FRAME_TAGGED_MAX];
 } got;
-
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void receive(const struct pkt *pkt)
 {

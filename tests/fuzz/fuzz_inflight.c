@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/compiler.h"
+#include "input.h"
 #include "virtio/inflight.h"
 #include "virtio/packed.h"
 
@@ -18,19 +18,10 @@
 #define ENTRIES_MAX 16 /* entries */
 #define OPS_MAX 300
 
-#define require(x)                        \
-	do {                              \
-		if (!(x))                 \
-			__builtin_trap(); \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 enum part { REGION, DESC, DRIVER, DEVICE, N_PARTS };
 
 struct world {
-	const uint8_t *data;
-	size_t left;
+	struct input in;
 	struct guestmem *mem;
 	uint8_t *parts[N_PARTS];
 	size_t lens[N_PARTS];
@@ -45,38 +36,11 @@ struct world {
 static const struct filemap no_map;
 static struct iovec arena[RING_ARENA_LEN];
 
-static unsigned number(struct world *w, unsigned bytes)
-{
-	unsigned value = 0;
-
-	bytes = min(bytes, (unsigned)w->left);
-	memcpy(&value, w->data, bytes);
-	w->data += bytes;
-	w->left -= bytes;
-	return value;
-}
-
-static void fill(struct world *w, uint8_t *to, size_t len)
-{
-	len = min(len, w->left);
-	memcpy(to, w->data, len);
-	w->data += len;
-	w->left -= len;
-}
-
-static void *zeroed(size_t len)
-{
-	void *p = NULL;
-
-	require(posix_memalign(&p, 16, len) == 0);
-	memset(p, 0, len);
-	return p;
-}
-
 static void setup(struct world *w)
 {
-	unsigned choice = number(w, 1), packed = choice & 1;
-	unsigned size = packed ? 1 + number(w, 1) % ENTRIES_MAX : 1u << number(w, 1) % 5;
+	unsigned choice = take_number(&w->in, 1), packed = choice & 1;
+	unsigned size = packed ? 1 + take_number(&w->in, 1) % ENTRIES_MAX
+			       : 1u << take_number(&w->in, 1) % 5;
 
 	w->n_desc = size + (choice >> 1 & 3);
 	w->mem = calloc(1, sizeof(*w->mem) + sizeof(w->mem->ranges[0]));
@@ -106,7 +70,7 @@ static void setup(struct world *w)
 	};
 	if (choice & 32)
 		for (unsigned i = 0; i < N_PARTS; i++)
-			fill(w, w->parts[i], w->lens[i]);
+			take_bytes(&w->in, w->parts[i], w->lens[i]);
 }
 
 static void teardown(struct world *w)
@@ -138,7 +102,7 @@ static void start(struct world *w)
 
 static void take(struct world *w)
 {
-	unsigned max = number(w, 1) & 31, n;
+	unsigned max = take_number(&w->in, 1) & 31, n;
 	struct ring_chain chains[32];
 
 	n = ring_take(&w->ring, w->mem, chains, max, arena, RING_ARENA_LEN);
@@ -156,7 +120,7 @@ static void take(struct world *w)
 
 static void complete(struct world *w)
 {
-	unsigned n = number(w, 1) % (w->n_out + 1);
+	unsigned n = take_number(&w->in, 1) % (w->n_out + 1);
 
 	for (unsigned i = 0; i < n; i++)
 		ring_lens(&w->ring)[i] = i;
@@ -166,7 +130,7 @@ static void complete(struct world *w)
 
 static void untake(struct world *w)
 {
-	unsigned n = number(w, 1) % (w->n_out + 1);
+	unsigned n = take_number(&w->in, 1) % (w->n_out + 1);
 
 	ring_untake(&w->ring, n);
 	w->n_out -= n;
@@ -174,21 +138,21 @@ static void untake(struct world *w)
 
 static void write_bytes(struct world *w)
 {
-	unsigned part = number(w, 1) % N_PARTS;
-	size_t at = number(w, 2) % w->lens[part], len = number(w, 1) % 17;
+	unsigned part = take_number(&w->in, 1) % N_PARTS;
+	size_t at = take_number(&w->in, 2) % w->lens[part], len = take_number(&w->in, 1) % 17;
 
-	fill(w, w->parts[part] + at, min(len, w->lens[part] - at));
+	take_bytes(&w->in, w->parts[part] + at, min(len, w->lens[part] - at));
 }
 
 /* A buffer is available where the device looks next. */
 static void offer(struct world *w)
 {
-	uint16_t at = w->ring.next_avail % w->config.size, flags = number(w, 1) & 3;
+	uint16_t at = w->ring.next_avail % w->config.size, flags = take_number(&w->in, 1) & 3;
 	struct vring_desc *d = (struct vring_desc *)w->parts[DESC] + at;
 	struct vring_avail *avail = (struct vring_avail *)w->parts[DRIVER];
 
 	d->addr = BUFFERS_ADDR + at;
-	d->len = 1 + number(w, 1) % 8;
+	d->len = 1 + take_number(&w->in, 1) % 8;
 	if (w->config.features >> VIRTIO_F_RING_PACKED & 1) {
 		((struct vring_packed_desc *)d)->flags =
 			(uint16_t)(flags | packed_avail_bits(w->ring.avail_wrap));
@@ -201,7 +165,7 @@ static void offer(struct world *w)
 
 static void step(struct world *w)
 {
-	unsigned what = number(w, 1) % 8;
+	unsigned what = take_number(&w->in, 1) % 8;
 
 	if (what == 0 || (!w->started && what < 6))
 		start(w);
@@ -221,11 +185,11 @@ static void step(struct world *w)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct world w = { .data = data, .left = size };
+	struct world w = { .in = { data, size } };
 
 	setup(&w);
 	start(&w);
-	for (unsigned i = 0; i < OPS_MAX && w.left; i++)
+	for (unsigned i = 0; i < OPS_MAX && w.in.left; i++)
 		step(&w);
 	teardown(&w);
 	return 0;

@@ -14,17 +14,10 @@
 #include "../unit/fake_keep.h"
 #include "../unit/ring_pair.h"
 #include "base/log.h"
+#include "input.h"
 #include "state/mac.h"
 #include "switch/quarantine.h"
 #include "switch/switch.h"
-
-#define require(x)                        \
-	do {                              \
-		if (!(x))                 \
-			__builtin_trap(); \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Lets @keep hold a file of these bytes, and nothing behind them. */
 static void leave(struct fake_keep *keep, const char *key, const uint8_t *data, size_t size)

@@ -16,7 +16,7 @@ static size_t event_len(uint32_t size)
 /* Both sides start at any position, in either round, mostly with nothing used behind it. */
 static uint16_t start(struct world *w)
 {
-	uint32_t size = w->config.size, choice = (uint32_t)number(w, 1);
+	uint32_t size = w->config.size, choice = (uint32_t)take_number(&w->in, 1);
 	struct vring_packed_desc *d = w->config.desc;
 	uint16_t at = (uint16_t)(choice % (2 * size));
 
@@ -40,7 +40,7 @@ static struct vring_desc desc(uint64_t addr, uint32_t len, uint8_t flags, uint8_
 static void offer(struct world *w)
 {
 	struct vring_packed_desc *d = w->config.desc;
-	unsigned flags = (unsigned)number(w, 1) & 7;
+	unsigned flags = (unsigned)take_number(&w->in, 1) & 7;
 
 	d += w->ring.next_avail;
 	d->flags = (uint16_t)(flags | packed_avail_bits(w->ring.avail_wrap));

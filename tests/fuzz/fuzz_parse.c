@@ -5,18 +5,11 @@
  */
 #include <stdlib.h>
 
+#include "input.h"
 #include "packet/parse.h"
 #include "packet/pkt.h"
 
 #define PARAMETERS_LEN 4
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void same(const struct pkt *a, const struct pkt *b)
 {

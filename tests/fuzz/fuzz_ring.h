@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/compiler.h"
+#include "input.h"
 #include "virtio/driver.h"
 #include "virtio/guestmem.h"
 #include "virtio/ring.h"
@@ -21,12 +21,6 @@
 #define N_REGIONS 3
 #define ARENA_LEN RING_ARENA_LEN
 #define OPS_MAX 400
-
-#define require(x)                        \
-	do {                              \
-		if (!(x))                 \
-			__builtin_trap(); \
-	} while (0)
 
 /* The second region goes on behind the first, the third one lies alone. */
 static const uint64_t addrs[N_REGIONS] = { 0x1000, 0x1000 + PIECE, 0x8000 };
@@ -51,8 +45,7 @@ struct fuzz_layout {
 extern const struct fuzz_layout fuzzed;
 
 struct world {
-	const uint8_t *data;
-	size_t left;
+	struct input in;
 	struct guestmem *mem;
 	struct driver_region regions[N_REGIONS];
 	struct driver_memory memory;
@@ -66,39 +59,11 @@ struct world {
 
 static struct iovec arena[ARENA_LEN];
 
-static uint64_t number(struct world *w, unsigned bytes)
-{
-	uint64_t value = 0;
-
-	bytes = min(bytes, (unsigned)w->left);
-	memcpy(&value, w->data, bytes);
-	w->data += bytes;
-	w->left -= bytes;
-	return value;
-}
-
-static void fill(struct world *w, void *to, size_t len)
-{
-	len = min(len, w->left);
-	memcpy(to, w->data, len);
-	w->data += len;
-	w->left -= len;
-}
-
-static void *zeroed(size_t len)
-{
-	void *p = NULL;
-
-	require(posix_memalign(&p, 16, len) == 0);
-	memset(p, 0, len);
-	return p;
-}
-
 /* The device side. */
 static void setup(struct world *w)
 {
-	unsigned choice = (unsigned)number(w, 1);
-	uint32_t size = fuzzed.size((unsigned)number(w, 1));
+	unsigned choice = (unsigned)take_number(&w->in, 1);
+	uint32_t size = fuzzed.size((unsigned)take_number(&w->in, 1));
 	struct error err;
 
 	w->mem = calloc(1, sizeof(*w->mem) + N_REGIONS * sizeof(w->mem->ranges[0]));
@@ -128,9 +93,9 @@ static void setup(struct world *w)
 		.device = zeroed(w->device_len),
 	};
 	if (choice & 4) {
-		fill(w, w->config.desc, w->desc_len);
-		fill(w, w->config.driver, w->driver_len);
-		fill(w, w->config.device, w->device_len);
+		take_bytes(&w->in, w->config.desc, w->desc_len);
+		take_bytes(&w->in, w->config.driver, w->driver_len);
+		take_bytes(&w->in, w->config.device, w->device_len);
 	}
 	w->start = fuzzed.start(w);
 	require(ring_start(&w->ring, &w->config, &err) == 0);
@@ -206,7 +171,7 @@ static unsigned check_chain(const struct world *w, const struct ring_chain *c, u
 static void take(struct world *w)
 {
 	static const unsigned arena_lens[] = { ARENA_LEN, 0, 1, 7 };
-	unsigned choice = (unsigned)number(w, 1), max = choice & 63;
+	unsigned choice = (unsigned)take_number(&w->in, 1), max = choice & 63;
 	unsigned arena_len = arena_lens[choice >> 6], n, used = 0;
 	struct ring_chain chains[64];
 	bool broken = ring_broken(&w->ring);
@@ -222,7 +187,7 @@ static void take(struct world *w)
 
 static void complete(struct world *w)
 {
-	unsigned n = (unsigned)number(w, 1) % (w->n_out + 1);
+	unsigned n = (unsigned)take_number(&w->in, 1) % (w->n_out + 1);
 	uint32_t base = ring_base(&w->ring);
 	uint32_t lens[RING_TAKE_MAX];
 
@@ -235,7 +200,7 @@ static void complete(struct world *w)
 
 static void untake(struct world *w)
 {
-	unsigned n = (unsigned)number(w, 1) % (w->n_out + 1);
+	unsigned n = (unsigned)take_number(&w->in, 1) % (w->n_out + 1);
 
 	ring_untake(&w->ring, n);
 	w->n_out -= n;
@@ -244,10 +209,10 @@ static void untake(struct world *w)
 /* Writes a descriptor whose fields are mostly near what is right, to the ring or to memory. */
 static void write_desc(struct world *w)
 {
-	unsigned at = (unsigned)number(w, 1), where = (unsigned)number(w, 1);
-	uint64_t addr = addrs[where % 3] + number(w, 2) % (PIECE + 16);
-	uint32_t len = (uint32_t)number(w, 2) & (where & 0x40 ? ~15u : ~0u);
-	uint8_t flags = (uint8_t)number(w, 1), next = (uint8_t)number(w, 1);
+	unsigned at = (unsigned)take_number(&w->in, 1), where = (unsigned)take_number(&w->in, 1);
+	uint64_t addr = addrs[where % 3] + take_number(&w->in, 2) % (PIECE + 16);
+	uint32_t len = (uint32_t)take_number(&w->in, 2) & (where & 0x40 ? ~15u : ~0u);
+	uint8_t flags = (uint8_t)take_number(&w->in, 1), next = (uint8_t)take_number(&w->in, 1);
 	struct vring_desc d = fuzzed.desc(addr, len, flags, next);
 
 	if (where & 0x80)
@@ -268,19 +233,20 @@ static void write_bytes(struct world *w)
 		      { w->config.device, w->device_len },
 		      { w->regions[0].host, PIECE },
 		      { w->regions[1].host, PIECE } };
-	unsigned part = (unsigned)number(w, 1) % ARRAY_SIZE(parts);
-	size_t at = number(w, 2) % parts[part].len, len = number(w, 1);
+	unsigned part = (unsigned)take_number(&w->in, 1) % ARRAY_SIZE(parts);
+	size_t at = take_number(&w->in, 2) % parts[part].len, len = take_number(&w->in, 1);
 
-	fill(w, parts[part].at + at, min(len, parts[part].len - at));
+	take_bytes(&w->in, parts[part].at + at, min(len, parts[part].len - at));
 }
 
 static void driver_add(struct world *w)
 {
-	unsigned n = (unsigned)number(w, 1) % 7, n_out = (unsigned)number(w, 1) % (n + 1);
+	unsigned n = (unsigned)take_number(&w->in, 1) % 7,
+		 n_out = (unsigned)take_number(&w->in, 1) % (n + 1);
 	struct iovec v[6];
 
 	for (unsigned i = 0; i < n; i++)
-		v[i] = (struct iovec){ w->regions[i % N_REGIONS].host, number(w, 2) };
+		v[i] = (struct iovec){ w->regions[i % N_REGIONS].host, take_number(&w->in, 2) };
 	driver_ring_add(&w->driver, v, n_out, v + n_out, n - n_out, w);
 	driver_ring_publish(&w->driver);
 	driver_ring_wants_kick(&w->driver);
@@ -288,7 +254,8 @@ static void driver_add(struct world *w)
 
 static void driver_get(struct world *w)
 {
-	unsigned max = (unsigned)number(w, 1) % 64, before = driver_ring_free(&w->driver), n;
+	unsigned max = (unsigned)take_number(&w->in, 1) % 64, before = driver_ring_free(&w->driver),
+		 n;
 	void *cookies[64];
 	uint32_t lens[64];
 
@@ -304,7 +271,7 @@ static void driver_get(struct world *w)
 
 static void step(struct world *w)
 {
-	switch (number(w, 1) % 11) {
+	switch (take_number(&w->in, 1) % 11) {
 	case 0:
 	case 1:
 		take(w);
@@ -340,15 +307,13 @@ static void step(struct world *w)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct world w = { .data = data, .left = size };
+	struct world w = { .in = { data, size } };
 
 	setup(&w);
 	setup_driver(&w);
-	for (unsigned i = 0; i < OPS_MAX && w.left; i++)
+	for (unsigned i = 0; i < OPS_MAX && w.in.left; i++)
 		step(&w);
 	teardown(&w);
 	return 0;

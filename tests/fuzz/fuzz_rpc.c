@@ -12,13 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../unit/switch_stub.h"
 #include "base/log.h"
+#include "input.h"
 #include "rpc/connection.h"
 #include "rpc/methods.h"
-
-#include "../unit/switch_stub.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define TURNS_MAX 10000
 

@@ -5,15 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "input.h"
 #include "switch/saved_port.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void same(const struct saved_port *a, const struct saved_port *b)
 {

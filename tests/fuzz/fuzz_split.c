@@ -33,7 +33,7 @@ static void offer(struct world *w)
 {
 	struct vring_avail *avail = w->config.driver;
 
-	avail->ring[avail->idx % w->config.size] = (uint16_t)number(w, 1);
+	avail->ring[avail->idx % w->config.size] = (uint16_t)take_number(&w->in, 1);
 	avail->idx++;
 }
 

@@ -1,434 +1,389 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A vhost-user front-end whose every message comes from the input, with fds of many kinds, against
- * a device whose live rings are served as a worker would. After each input the front-end goes, and
- * the process must have as many open fds as before.
+/* libFuzzer target: a vhost-user session. A front-end whose every message comes from the input,
+ * with fds of many kinds, against a device whose live rings are served as a worker would. The
+ * device's endpoint is here, so that messages cost no system call; fuzz_socket has the real one.
+ *
+ * The endpoint keeps the journal. Now and then the process dies, and the next one is told what was
+ * kept: it must make the same device of it. After each input the front-end goes, and the process
+ * must have as many open fds as before.
  */
-#include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
-#include <linux/virtio_config.h>
-#include <linux/virtio_net.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "../unit/fds.h"
-#include "base/clock.h"
 #include "base/log.h"
-#include "vhost/device.h"
-#include "vhost/proto.h"
-#include "vhost/socket_endpoint.h"
+#include "device_owner.h"
+#include "rcu_now.h"
+#include "virtio/ring_state.h"
 
-#define MEM_SIZE (1u << 20)
-#define MEM_GUEST 0x100000ull
-#define MEM_USER 0x7f0000000000ull
-#define N_VRINGS 4
-#define ARENA_LEN (RING_SIZE_MAX + GUESTMEM_REGIONS_MAX)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#define STEPS_MAX 200
 
 static struct event_base *base;
-static struct vhost_socket_maker sockets;
-static struct vhost_device *device;
-static char dir[] = "/tmp/vireo-fuzz-XXXXXX", path[64];
-static int peer = -1;
-static bool asked, hold;
-/* what the front-end can send along */
-enum { GUEST, EVENT, PIPE_IN, PIPE_OUT, ZERO, SOCKET, PAGE, DIRECTORY, N_KINDS };
-static int kinds[N_KINDS];
-static uint8_t *mem;
+static const struct vhost_endpoint_events *events;
+static void *events_owner;
+static struct ring_state states[N_VRINGS] __attribute__((aligned(64)));
 
-struct input {
-	const uint8_t *data;
-	size_t size;
+/* The endpoint. */
+static struct {
+	struct vhost_journal *journal;
+	struct vhost_message message; /* at hand; its fds are ours */
+	bool at_hand, connected;
+	int inflight_fd; /* that the last answer brought; -1: none */
+} keeper = { .inflight_fd = -1 };
+
+/* ---- the endpoint */
+
+static void drop_message(void)
+{
+	if (keeper.at_hand)
+		vhost_message_close_fds(&keeper.message);
+	keeper.at_hand = false;
+}
+
+static void end_wait(struct vhost_endpoint *ep)
+{
+	require(!keeper.connected);
+}
+
+static void end_done(struct vhost_endpoint *ep, const struct vhost_verdict *v)
+{
+	require(keeper.connected && keeper.at_hand);
+	require(v->n_edits <= VHOST_EDITS_MAX);
+	require(!v->reply || (v->size <= VHOST_USER_PAYLOAD_MAX && v->n_fds <= 1 &&
+			      v->request == keeper.message.header.request));
+	if (v->reply && v->n_fds) {
+		if (keeper.inflight_fd >= 0)
+			close(keeper.inflight_fd);
+		keeper.inflight_fd = fd_again(v->fds[0]);
+	}
+	require(vhost_journal_edit(keeper.journal, v->edits, v->n_edits, &keeper.message) == 0);
+	drop_message();
+}
+
+static void end_connection(void)
+{
+	drop_message();
+	vhost_journal_clear(keeper.journal);
+	keeper.connected = false;
+}
+
+static void end_hang_up(struct vhost_endpoint *ep)
+{
+	end_connection();
+}
+
+static void end_destroy(struct vhost_endpoint *ep)
+{
+}
+
+static const struct vhost_endpoint_ops endpoint_ops = {
+	.wait = end_wait, .done = end_done, .hang_up = end_hang_up, .destroy = end_destroy
 };
 
-static uint8_t next(struct input *in)
+static struct vhost_endpoint endpoint = { .ops = &endpoint_ops, .ring_states = states };
+
+static int make_endpoint(const struct vhost_endpoint_maker *maker, struct vhost_endpoint **out,
+			 const struct vhost_endpoint_config *config,
+			 const struct vhost_endpoint_events *e, void *owner, struct error *err)
 {
-	if (!in->size)
-		return 0;
-	in->size--;
-	return *in->data++;
+	events = e;
+	events_owner = owner;
+	*out = &endpoint;
+	return 0;
 }
 
-static void need(bool ok, const char *what)
+static const struct vhost_endpoint_maker maker = { make_endpoint };
+
+/* ---- the front-end */
+
+static void own_fds(struct vhost_message *m)
 {
-	if (ok)
-		return;
-	fprintf(stderr, "fuzz_vhost: %s\n", what);
-	abort();
+	for (unsigned i = 0; i < m->n_fds; i++)
+		m->fds[i] = fd_again(m->fds[i]);
 }
 
-static void on_quiesce(void *owner)
+/* Lets the device have @m as soon as the one before is done. */
+static void deliver(const struct vhost_message *m)
 {
-	need(!asked, "asked to quiesce twice");
-	asked = true;
-}
+	struct vhost_message copy = *m;
 
-static void on_changed(void *owner)
-{
-	need(!asked, "changed without an answer to quiesce");
-}
-
-static void on_announce(void *owner, uint64_t mac)
-{
-}
-
-static int on_save(void *owner, uint8_t **bytes, size_t *n, struct error *err)
-{
-	*n = 100000; /* more than a pipe holds */
-	*bytes = calloc(1, *n);
-	return *bytes ? 0 : error_set(err, -ENOMEM, "out of memory");
-}
-
-static int on_load(void *owner, const uint8_t *bytes, size_t n, struct error *err)
-{
-	return n && bytes[n - 1] & 1 ? 0 : error_set(err, -EINVAL, "no state");
-}
-
-static const struct vhost_device_ops ops = { .quiesce = on_quiesce,
-					     .changed = on_changed,
-					     .announce = on_announce,
-					     .save = on_save,
-					     .load = on_load };
-
-static void answer_quiesce(void)
-{
-	if (!asked)
-		return;
-	asked = false;
-	vhost_device_quiesced(device);
-}
-
-/* A worker's turn on each live ring; it may not have one while it was asked to let go. */
-static void work(void)
-{
-	const struct vhost_device_state *st = vhost_device_state(device);
-	static struct iovec arena[ARENA_LEN];
-	struct ring_chain chains[8];
-
-	for (unsigned i = 0; i < N_VRINGS && !asked; i++) {
-		struct vhost_vring *v = vhost_device_vring(device, i);
-		struct dirty dirty;
-		uint16_t from;
-		unsigned n;
-
-		if (!v->live)
-			continue;
-		need(v->ring.ops, "a live ring that is not started");
-		need(st->log || !(st->features >> VHOST_USER_F_LOG_ALL & 1),
-		     "a live ring that is to be logged, and no log");
-		n = ring_take(&v->ring, vhost_device_state(device)->mem, chains, 8, arena,
-			      ARENA_LEN);
-		for (unsigned c = 0; c < n; c++)
-			for (unsigned f = 0; f < (unsigned)chains[c].n_out + chains[c].n_in; f++)
-				*(volatile uint8_t *)chains[c].iov[f].iov_base;
-		from = v->ring.next_used;
-		ring_complete(&v->ring, NULL, n);
-		if (n && st->log) {
-			dirty_begin(&dirty, st->log, st->mem);
-			dirty_mark_used(&dirty, &v->ring, from);
-			for (unsigned c = 0; c < n; c++)
-				dirty_mark_chain(&dirty, &chains[c], UINT32_MAX);
-			need(dirty_end(&dirty) || bus_guard_any_hit(), "memory without a mark");
-		}
-		if (ring_broken(&v->ring))
-			vhost_device_ring_broken(device, i);
-		else
-			ring_wants_notify(&v->ring);
-	}
-}
-
-static void run(void)
-{
-	char bin[4096];
-
-	for (int i = 0; i < 4; i++) {
-		event_base_loop(base, EVLOOP_NONBLOCK);
-		if (!hold)
-			answer_quiesce();
-		work();
-	}
-	while (recv(peer, bin, sizeof(bin), MSG_DONTWAIT) > 0)
-		;
-}
-
-static void connect_peer(void)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-
-	strcpy(addr.sun_path, path);
-	peer = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	need(connect(peer, (struct sockaddr *)&addr, sizeof(addr)) == 0, "cannot connect");
-	run();
-}
-
-static void disconnect_peer(void)
-{
-	close(peer);
-	peer = -1;
-	hold = false;
-	/* what it has sent is served first, a turn of the loop for each message that is held */
-	for (uint64_t end = clock_ns() + 20 * NSEC_PER_SEC;
-	     clock_ns() < end && (asked || vhost_device_state(device)->connected);) {
-		event_base_loop(base, EVLOOP_NONBLOCK);
+	if (keeper.at_hand && !hold)
 		answer_quiesce();
+	if (keeper.at_hand || !keeper.connected)
+		return;
+	keeper.message = copy;
+	own_fds(&keeper.message);
+	own_fds(&copy);
+	keeper.at_hand = true;
+	events->message(events_owner, &copy);
+	if (!hold)
+		answer_quiesce();
+}
+
+static void come(void)
+{
+	keeper.connected = true;
+	events->connected(events_owner, 1, false);
+}
+
+static void go(void)
+{
+	hold = false;
+	if (keeper.connected) {
+		end_connection();
+		events->disconnected(events_owner, NULL);
 	}
-	need(!vhost_device_state(device)->connected, "still connected");
+	answer_quiesce();
+	require(!vhost_device_state(device)->connected);
 	for (unsigned i = 0; i < N_VRINGS; i++)
-		need(!vhost_device_vring(device, i)->live, "a ring lives without a front-end");
+		require(!vhost_device_vring(device, i)->live);
 }
 
-static void send_bytes(const void *bytes, size_t len, const int *fds, unsigned n)
+/* Whole set-ups, so that the fuzzer need not find each of their messages. */
+static void set_up(struct input *in)
 {
-	send_fds(peer, bytes, len, fds, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
+	unsigned choice = take_choice(in, 256);
+	uint64_t features = F_BIT(VIRTIO_F_VERSION_1) | F_BIT(VIRTIO_RING_F_EVENT_IDX) |
+			    F_BIT(VIRTIO_RING_F_INDIRECT_DESC);
+	struct vhost_message m;
 
-static void send_message(uint32_t request, uint32_t flags, const void *payload, size_t size,
-			 const int *fds, unsigned n)
-{
-	struct {
-		struct vhost_user_header header;
-		uint8_t payload[2 * VHOST_USER_PAYLOAD_MAX];
-	} m = { .header = { request, flags, (uint32_t)size } };
-
-	memcpy(m.payload, payload, size);
-	send_bytes(&m, sizeof(m.header) + size, fds, n);
-}
-
-static void send_u64(uint32_t request, uint64_t value)
-{
-	send_message(request, VHOST_USER_VERSION, &value, sizeof(value), NULL, 0);
-}
-
-static void send_state(uint32_t request, uint32_t index, uint32_t num)
-{
-	struct vhost_user_vring_state state = { index, num };
-
-	send_message(request, VHOST_USER_VERSION, &state, sizeof(state), NULL, 0);
-}
-
-/* Any request with any payload and fds. */
-static void any_message(struct input *in)
-{
-	uint8_t payload[2 * VHOST_USER_PAYLOAD_MAX] = { 0 };
-	uint32_t request = next(in) % 64, flags = next(in);
-	size_t size = next(in);
-	unsigned n = next(in) % 16;
-	int fds[16];
-
-	if (!(flags & 0x80)) /* mostly the right version */
-		flags = VHOST_USER_VERSION | (flags & VHOST_USER_FLAG_NEED_REPLY);
-	if (size > 250)
-		size = 1000 + 10 * (size - 250);
-	for (unsigned i = 0; i < n; i++)
-		fds[i] = kinds[next(in) % N_KINDS];
-	for (size_t i = 0; i < size; i++)
-		payload[i] = next(in);
-	send_message(request, flags, payload, size, fds, n);
-}
-
-static void right_memory(struct input *in)
-{
-	struct vhost_user_single_region one = { .region = { MEM_GUEST, MEM_SIZE, MEM_USER, 0 } };
-	struct vhost_user_memory table = { .n_regions = 1, .regions = { one.region } };
-
-	switch (next(in) % 3) {
-	case 0:
-		send_message(VHOST_USER_SET_MEM_TABLE, VHOST_USER_VERSION, &table, 40,
-			     &kinds[GUEST], 1);
-		break;
-	case 1:
-		send_message(VHOST_USER_ADD_MEM_REG, VHOST_USER_VERSION, &one, sizeof(one),
-			     &kinds[GUEST], 1);
-		break;
-	default:
-		send_message(VHOST_USER_REM_MEM_REG, VHOST_USER_VERSION, &one, sizeof(one), NULL,
-			     0);
+	message_u64(&m, VHOST_USER_SET_PROTOCOL_FEATURES, ALL_PROTOCOL);
+	deliver(&m);
+	features |= choice & 1 ? F_BIT(VIRTIO_F_RING_PACKED) : 0;
+	features |= choice & 2 ? F_BIT(VHOST_USER_F_PROTOCOL_FEATURES) : 0;
+	message_u64(&m, VHOST_USER_SET_FEATURES, features);
+	deliver(&m);
+	message_init(&m, VHOST_USER_SET_MEM_TABLE, 40);
+	m.payload.memory.n_regions = 1;
+	m.payload.memory.regions[0] =
+		(struct vhost_user_region){ GUEST_ADDR, GUEST_LEN, GUEST_USER_ADDR, 0 };
+	message_fd(&m, fds_of_kind[FD_GUEST]);
+	deliver(&m);
+	for (unsigned i = 0; i < N_VRINGS; i++) {
+		if (!(choice >> (4 + i) & 1))
+			continue;
+		message_state(&m, VHOST_USER_SET_VRING_NUM, i, choice & 4 ? 256 : 8);
+		deliver(&m);
+		if (choice & 1) {
+			message_state(&m, VHOST_USER_SET_VRING_BASE, i, 0x8000);
+			deliver(&m);
+		}
+		make_addr(&m, i);
+		deliver(&m);
+		make_ring_fd(&m, VHOST_USER_SET_VRING_KICK, i);
+		deliver(&m);
 	}
-}
-
-static void right_ring(struct input *in)
-{
-	uint32_t index = next(in) % N_VRINGS;
-	uint64_t at = MEM_USER + index * 0x10000, u64 = index;
-	struct vhost_user_vring_addr addr = {
-		.index = index, .desc = at, .avail = at + 0x8000, .used = at + 0xa000
-	};
-
-	send_state(VHOST_USER_SET_VRING_NUM, index, 1u << next(in) % 8);
-	send_message(VHOST_USER_SET_VRING_ADDR, VHOST_USER_VERSION, &addr, sizeof(addr), NULL, 0);
-	send_message(VHOST_USER_SET_VRING_ERR, VHOST_USER_VERSION, &u64, 8, &kinds[EVENT], 1);
-	send_message(VHOST_USER_SET_VRING_KICK, VHOST_USER_VERSION, &u64, 8, &kinds[EVENT], 1);
-}
-
-/* A log that may be good, and the wish that it is used. */
-static void right_log(struct input *in)
-{
-	struct vhost_user_log log = { (MEM_GUEST + MEM_SIZE) / 4096 / 8 - (next(in) & 1),
-				      next(in) };
-
-	send_message(VHOST_USER_SET_LOG_BASE, VHOST_USER_VERSION, &log, sizeof(log),
-		     &kinds[next(in) & 1 ? GUEST : PAGE], 1);
-	send_u64(VHOST_USER_SET_FEATURES, 1ull << VIRTIO_F_VERSION_1 | 7ull << 28 |
-						  (uint64_t)(next(in) & 1) << VHOST_USER_F_LOG_ALL);
 }
 
 /* A state that is loaded, or saved, through a pipe of its own. */
-static void right_transfer(struct input *in)
+static void transfer(struct input *in)
 {
-	struct vhost_user_transfer transfer = { next(in) & 1, next(in) % 8 == 1 };
-	bool loads = transfer.direction == VHOST_USER_TRANSFER_LOAD;
-	uint8_t bytes[256];
-	size_t n = next(in);
+	bool loads = take_choice(in, 2);
+	uint8_t bytes[256] = { 0 };
+	size_t n = take_number(in, 1);
+	struct vhost_message m;
 	int ends[2];
 
-	need(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0, "no pipe");
-	send_message(VHOST_USER_SET_DEVICE_STATE_FD, VHOST_USER_VERSION, &transfer,
-		     sizeof(transfer), &ends[!loads], 1);
-	run();
-	for (size_t i = 0; i < n; i++)
-		bytes[i] = next(in);
+	require(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+	message_init(&m, VHOST_USER_SET_DEVICE_STATE_FD, sizeof(m.payload.transfer));
+	m.payload.transfer.direction = loads ? VHOST_USER_TRANSFER_LOAD : VHOST_USER_TRANSFER_SAVE;
+	m.payload.transfer.phase = take_choice(in, 8) == 1;
+	message_fd(&m, ends[!loads]);
+	deliver(&m);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	take_bytes(in, bytes, n);
 	if (loads && write(ends[1], bytes, n) < 0)
-		need(errno == EPIPE, "the pipe is full");
+		require(errno == EPIPE);
 	else if (!loads && n & 1 && read(ends[0], bytes, sizeof(bytes)) < 0)
-		need(errno == EAGAIN, "the pipe cannot be read");
+		require(errno == EAGAIN);
 	close(ends[0]);
 	close(ends[1]);
-	if (n & 2)
-		send_message(VHOST_USER_CHECK_DEVICE_STATE, VHOST_USER_VERSION, &n, 0, NULL, 0);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	if (n & 2) {
+		message_init(&m, VHOST_USER_CHECK_DEVICE_STATE, 0);
+		deliver(&m);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
 }
 
-static void guest_writes(struct input *in)
+/* The region of the last GET_INFLIGHT_FD comes back. */
+static void return_inflight(struct input *in)
 {
-	size_t at = (size_t)(next(in) % N_VRINGS) * 0x10000, n = next(in) % 64;
-	static const uint16_t parts[] = { 0, 0x8000, 0xa000, 0x40 };
+	struct vhost_message m;
 
-	at += parts[next(in) % 4];
-	for (size_t i = 0; i < n; i++)
-		mem[at + i] = next(in);
+	if (keeper.inflight_fd < 0)
+		return;
+	message_init(&m, VHOST_USER_SET_INFLIGHT_FD, sizeof(m.payload.inflight));
+	m.payload.inflight.mmap_size = take_number(in, 2);
+	m.payload.inflight.num_queues = (uint16_t)(1 + take_choice(in, N_VRINGS));
+	m.payload.inflight.queue_size = (uint16_t)(1u << take_choice(in, 9));
+	message_fd(&m, keeper.inflight_fd);
+	deliver(&m);
 }
+
+/* ---- the process dies, and another goes on */
+
+struct summary {
+	uint64_t features, protocol_features;
+	unsigned n_ranges;
+	uint16_t mtu;
+	uint8_t status;
+	struct {
+		bool started, enabled, has_addr, live;
+		uint32_t size, reset_base;
+		uint64_t desc, driver, device;
+		bool kick, call, err;
+	} rings[N_VRINGS];
+};
+
+static void summarize(struct summary *s)
+{
+	const struct vhost_device_state *st = vhost_device_state(device);
+
+	memset(s, 0, sizeof(*s));
+	s->features = st->features;
+	s->protocol_features = st->protocol_features;
+	s->n_ranges = st->mem->n_ranges;
+	s->mtu = st->mtu;
+	s->status = st->status;
+	for (unsigned i = 0; i < N_VRINGS; i++) {
+		const struct vhost_vring *v = vhost_device_vring(device, i);
+
+		s->rings[i].started = v->started;
+		s->rings[i].enabled = v->enabled;
+		s->rings[i].has_addr = v->has_addr;
+		s->rings[i].live = v->live;
+		s->rings[i].size = v->size;
+		s->rings[i].reset_base = v->reset_base;
+		s->rings[i].desc = v->desc_addr;
+		s->rings[i].driver = v->driver_addr;
+		s->rings[i].device = v->device_addr;
+		s->rings[i].kick = v->kick_fd >= 0;
+		s->rings[i].call = v->call_fd >= 0;
+		s->rings[i].err = v->err_fd >= 0;
+	}
+}
+
+static void make_device(void)
+{
+	struct vhost_device_config config = owner_config;
+	struct error err;
+
+	config.base = base;
+	require(vhost_device_create(&device, &config, &owner_ops, NULL, &maker, &err) == 0);
+}
+
+static void tell_kept(void)
+{
+	struct vhost_message m;
+	uint64_t number = 0;
+
+	events->connected(events_owner, 1, true);
+	while (keeper.connected && (number = vhost_journal_next(keeper.journal, number, &m))) {
+		own_fds(&m);
+		events->kept(events_owner, &m);
+	}
+	if (keeper.connected)
+		events->resumed(events_owner);
+}
+
+static void die(void)
+{
+	static struct ring_state left[N_VRINGS];
+	struct vhost_message at_hand = keeper.message;
+	struct summary before, after;
+	bool again = keeper.at_hand;
+
+	if (!keeper.connected)
+		return;
+	summarize(&before);
+	memcpy(left, states, sizeof(left));
+	asked = false;
+	vhost_device_destroy(device);
+	memcpy(states, left, sizeof(left)); /* the dead change nothing */
+	make_device();
+	keeper.at_hand = false;
+	tell_kept();
+	require(keeper.connected);
+	summarize(&after);
+	require(memcmp(&before, &after, sizeof(before)) == 0);
+	if (again) { /* has not acted */
+		own_fds(&at_hand);
+		keeper.at_hand = true;
+		events->message(events_owner, &at_hand);
+	}
+}
+
+/* ---- */
 
 static void step(struct input *in)
 {
-	uint8_t bytes[256];
-	size_t n;
+	struct vhost_message m;
 
-	switch (next(in) % 11) {
+	switch (take_choice(in, 12)) {
 	case 0:
+		set_up(in);
+		break;
 	case 1:
-		any_message(in);
+		go();
+		come();
 		break;
 	case 2:
-		right_memory(in);
+		hold = take_choice(in, 2);
 		break;
 	case 3:
-		right_ring(in);
-		break;
-	case 4:
-		send_u64(VHOST_USER_SET_PROTOCOL_FEATURES, 0x9803f);
-		send_u64(VHOST_USER_SET_FEATURES, 1ull << VIRTIO_F_VERSION_1 | 7ull << 28);
-		break;
-	case 5:
-		disconnect_peer();
-		connect_peer();
-		break;
-	case 6:
-		hold = next(in) & 1;
-		break;
-	case 7:
 		guest_writes(in);
 		break;
-	case 9:
-		right_log(in);
+	case 4:
+	case 5:
+		guest_offers(in);
 		break;
-	case 10:
-		right_transfer(in);
+	case 6:
+		transfer(in);
 		break;
-	default: /* no message at all */
-		n = next(in);
-		for (size_t i = 0; i < n; i++)
-			bytes[i] = next(in);
-		send_bytes(bytes, n, &kinds[next(in) % N_KINDS], next(in) & 1);
+	case 7:
+		return_inflight(in);
+		break;
+	case 8:
+		die();
+		break;
+	default:
+		make_message(in, &m);
+		deliver(&m);
 	}
-	run();
-	if (!vhost_device_state(device)->connected && !hold) {
-		disconnect_peer();
-		connect_peer();
+	serve_rings();
+	if (!keeper.connected) {
+		go();
+		come();
 	}
 }
 
 static void prepare(void)
 {
-	struct vhost_device_config config = {
-		.name = "fuzz",
-		.path = path,
-		.mode = VHOST_LISTEN,
-		.rights = { -1, -1, -1 },
-		.features = 1ull << VIRTIO_F_VERSION_1 | 1ull << 28 | 1ull << 29 |
-			    1ull << VHOST_USER_F_LOG_ALL,
-		.protocol_features = 0x9ffff,
-		.n_queue_pairs = N_VRINGS / 2,
-		.mtu = 1500,
-	};
-	struct error err;
-	int pair[2];
-
 	log_set_level("all", "error", NULL);
-	signal(SIGPIPE, SIG_IGN);
-	need(mkdtemp(dir), "cannot make a directory");
-	snprintf(path, sizeof(path), "%s/s", dir);
-	kinds[GUEST] = memfd_create("guest", MFD_CLOEXEC);
-	kinds[PAGE] = memfd_create("page", MFD_CLOEXEC);
-	need(ftruncate(kinds[GUEST], MEM_SIZE) == 0 && ftruncate(kinds[PAGE], 4096) == 0,
-	     "no memory");
-	mem = mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, kinds[GUEST], 0);
-	need(mem != MAP_FAILED, "no memory");
-	kinds[EVENT] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	need(pipe2(pair, O_CLOEXEC | O_NONBLOCK) == 0, "no pipe");
-	kinds[PIPE_IN] = pair[0];
-	kinds[PIPE_OUT] = pair[1];
-	kinds[ZERO] = open("/dev/zero", O_RDWR | O_CLOEXEC);
-	need(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0,
-	     "no socket");
-	kinds[SOCKET] = pair[0];
-	kinds[DIRECTORY] = open("/", O_RDONLY | O_CLOEXEC);
-	base = config.base = event_base_new();
-	vhost_socket_maker_init(&sockets, base);
-	need(vhost_device_create(&device, &config, &ops, NULL, &sockets.maker, &err) == 0,
-	     err.text);
-}
-
-static void clean_up(void)
-{
-	vhost_device_destroy(device);
-	rmdir(dir);
+	fds_prepare();
+	base = event_base_new();
+	require(base);
+	keeper.journal = vhost_journal_create();
+	require(keeper.journal);
+	make_device();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
-	static unsigned n_inputs;
 	unsigned n_fds;
 
-	if (!device) {
+	if (!device)
 		prepare();
-		atexit(clean_up);
-	}
-	memset(mem, 0, MEM_SIZE / 4);
-	n_fds = count_fds();
-	connect_peer();
-	while (in.size)
+	memset(fd_guest_memory, 0, N_VRINGS * RING_STRIDE);
+	memset(states, 0, sizeof(states));
+	n_fds = fds_open();
+	come();
+	for (unsigned i = 0; i < STEPS_MAX && in.left; i++)
 		step(&in);
-	disconnect_peer();
-	if (n_inputs++ % 64 == 0)
-		rcu_drain(); /* what was mapped goes */
-	need(count_fds() == n_fds, "file descriptors leak");
+	go();
+	if (keeper.inflight_fd >= 0)
+		close(keeper.inflight_fd);
+	keeper.inflight_fd = -1;
+	require(fds_open() == n_fds);
 	return 0;
 }

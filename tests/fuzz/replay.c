@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a fuzzer over the files of its corpus, where libFuzzer is not linked: replay DIRECTORY.
+// Runs a fuzzer over the files of its corpus, where libFuzzer is not linked: replay DIRECTORY...
 
 #include <dirent.h>
 #include <stdint.h>
@@ -36,25 +36,42 @@ out:
 	return rc;
 }
 
-int main(int argc, char **argv)
+/* Returns how many inputs there were, or -1. */
+static int replay_directory(const char *path)
 {
 	struct dirent *entry;
-	unsigned n = 0;
+	int n = 0;
 	DIR *dir;
 
-	dir = argc == 2 ? opendir(argv[1]) : NULL;
+	dir = opendir(path);
 	if (!dir) {
-		fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
-		return 2;
+		perror(path);
+		return -1;
 	}
-	while ((entry = readdir(dir))) {
+	while (n >= 0 && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		if (replay_file(argv[1], entry->d_name) < 0)
-			return 1;
-		n++;
+		n = replay_file(path, entry->d_name) < 0 ? -1 : n + 1;
 	}
 	closedir(dir);
-	printf("%u inputs\n", n);
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	int n = 0;
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: %s DIRECTORY...\n", argv[0]);
+		return 2;
+	}
+	for (int i = 1; i < argc; i++) {
+		int more = replay_directory(argv[i]);
+
+		if (more < 0)
+			return 1;
+		n += more;
+	}
+	printf("%d inputs\n", n);
 	return n ? 0 : 1; /* an empty corpus tests nothing */
 }

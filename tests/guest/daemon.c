@@ -414,10 +414,23 @@ unsigned daemon_memory(const struct daemon *daemon)
 	return memory_of(daemon->pid) + memory_of(daemon->switch_pid);
 }
 
-unsigned scaled(unsigned count)
+static double test_scale(void)
 {
 	const char *scale = getenv("TEST_SCALE");
-	double n = count * (scale != NULL ? atof(scale) : 1);
+
+	return scale != NULL ? atof(scale) : 1;
+}
+
+unsigned scaled(unsigned count)
+{
+	double n = count * test_scale();
 
 	return n < 1 ? 1 : (unsigned)n;
+}
+
+unsigned scaled_to(unsigned count, unsigned whole)
+{
+	double scale = test_scale(), more = (min(scale, 10.0) - 1) / 9;
+
+	return scale <= 1 ? scaled(count) : count + (unsigned)(more * (whole - count));
 }

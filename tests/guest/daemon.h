@@ -65,3 +65,6 @@ void daemon_check_alive(struct daemon *daemon);
 
 /* @count times $TEST_SCALE (default 1), at least 1. */
 unsigned scaled(unsigned count);
+
+/* The same up to 1; from there on it grows to @whole, which it is at 10 (./dev test --long). */
+unsigned scaled_to(unsigned count, unsigned whole);

@@ -96,14 +96,15 @@ static void kill_one(struct world *w, unsigned round)
 
 static void test_kill(void **state)
 {
+	unsigned n_rounds = scaled_to(200, 10000);
 	struct world *w = *state;
 
 	srandom(5);
-	for (unsigned n = 0; n < scaled(100); n++) {
+	for (unsigned n = 0; n < n_rounds; n++) {
 		kill_one(w, n);
 		world_peer_turn(w, 8);
 		world_check(w);
-		if (n == 20) {
+		if (n == n_rounds / 4) { /* what waits for the port has been all over its inbox */
 			world_expect_service(w, "killed front-ends");
 			world_baseline(w);
 		}

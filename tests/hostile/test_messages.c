@@ -206,6 +206,124 @@ static void test_malformed(void **state)
 	world_check_growth(w);
 }
 
+/* ---- very many of each type, on connections that stay open as long as the protocol allows */
+
+#define BATCH 16 /* messages, then their answers are taken */
+
+static uint64_t next_random(uint64_t *x)
+{
+	*x = *x * 6364136223846793005ull + 1442695040888963407ull;
+	return *x >> 33;
+}
+
+/* Numbers at the bounds of what handlers check. */
+static void fill_odd(uint8_t *payload, uint64_t *x)
+{
+	static const uint64_t odd[] = { 0,
+					1,
+					2,
+					0x100,
+					1000,
+					4096,
+					0xffff,
+					0x10000,
+					0x80000000,
+					0xffffffff,
+					RAW_GUEST_ADDR,
+					RAW_USER_ADDR,
+					1ull << 63,
+					UINT64_MAX - 4095,
+					UINT64_MAX };
+
+	for (unsigned i = 0; i < VHOST_USER_PAYLOAD_MAX; i += 8)
+		memcpy(payload + i, &odd[next_random(x) % ARRAY_SIZE(odd)], 8);
+}
+
+static uint32_t odd_size(uint32_t right, uint64_t *x)
+{
+	switch (next_random(x) % 64) {
+	case 0:
+		return 0;
+	case 1:
+		return right + 1;
+	case 2:
+		return right > 0 ? right - 1 : 8;
+	case 3:
+		return (uint32_t)(next_random(x) % (VHOST_USER_PAYLOAD_MAX + 1));
+	default:
+		return right;
+	}
+}
+
+/* A message with odd values, maybe an odd size, and 0 to 8 fds, of a table more than its regions.
+ */
+static bool throw_odd(struct raw *raw, uint32_t request, uint64_t *x)
+{
+	uint32_t flags = VHOST_USER_VERSION | VHOST_USER_FLAG_NEED_REPLY;
+	uint32_t size = odd_size(right_size(request), x);
+	unsigned n_fds = (unsigned)(next_random(x) % 9);
+	uint8_t payload[VHOST_USER_PAYLOAD_MAX];
+	int fds[RAW_FDS_MAX];
+
+	if (next_random(x) % 4)
+		fill_odd(payload, x);
+	else
+		for (unsigned i = 0; i < sizeof(payload); i++)
+			payload[i] = (uint8_t)next_random(x);
+	if (request == VHOST_USER_SET_MEM_TABLE) {
+		payload[0] = (uint8_t)(next_random(x) % 9);
+		memset(payload + 1, 0, 7);
+		size = size == 8 + 32 ? 8 + 32u * payload[0] : size;
+		n_fds += payload[0];
+	}
+	for (unsigned i = 0; i < n_fds; i++)
+		fds[i] = raw->mem_fd >= 0 && next_random(x) % 2 ? raw->mem_fd
+								: raw->event_fds[i % 2];
+	return raw_send(raw, request, flags, size, payload, size, fds, n_fds);
+}
+
+/* @n messages of one type. Returns the connections that it took. */
+static unsigned throw_many(struct world *w, uint32_t request, unsigned n, uint64_t *x)
+{
+	unsigned n_connections = 0;
+	struct raw raw = { .fd = -1 };
+
+	for (unsigned i = 0; i < n; i++) {
+		if (raw.fd < 0) {
+			if (n_connections > 0)
+				raw_close(&raw);
+			open_or_fail(&raw, w, RAW_NEGOTIATED + n_connections++ % 3, "odd message");
+		}
+		throw_odd(&raw, request, x);
+		if (i % BATCH == BATCH - 1)
+			raw_sync(&raw);
+		if (i % 1024 == 0) {
+			world_peer_turn(w, 1);
+			world_check(w);
+		}
+	}
+	raw_close(&raw);
+	return n_connections;
+}
+
+static void test_each_type(void **state)
+{
+	unsigned n = scaled_to(1000, 100000), n_connections = 0;
+	struct world *w = *state;
+	uint64_t x = 11;
+
+	for (uint32_t r = 0; r < N_REQUESTS; r++)
+		throw_many(w, r < 43 ? r + 1 : odd_requests[r - 43], 100, &x);
+	world_expect_service(w, "odd messages");
+	world_baseline(w);
+	for (uint32_t r = 0; r < N_REQUESTS; r++)
+		n_connections += throw_many(w, r < 43 ? r + 1 : odd_requests[r - 43], n, &x);
+	world_expect_service(w, "odd messages");
+	printf("%u messages of each of %zu types, on %u connections\n", n, N_REQUESTS,
+	       n_connections);
+	world_check_growth(w);
+}
+
 /* Many that connect and say nothing. */
 static void test_crowd(void **state)
 {
@@ -241,6 +359,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		WORLD_TEST(test_malformed),
+		WORLD_TEST(test_each_type),
 		WORLD_TEST(test_crowd),
 	};
 

@@ -110,6 +110,8 @@ void world_check_growth(struct world *w)
 	if (daemon_fds(&w->daemon) > w->fds)
 		fail_msg("vireod had %u fds before, and %u after", w->fds, daemon_fds(&w->daemon));
 	memory = daemon_memory(&w->daemon);
+	printf("vireod: %u fds and %u KiB before, %u and %u after\n", w->fds, w->memory,
+	       daemon_fds(&w->daemon), memory);
 	if (!w->sanitized && memory > w->memory + GROWTH_KIB)
 		fail_msg("vireod had %u KiB before, and %u after", w->memory, memory);
 }

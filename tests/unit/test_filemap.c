@@ -55,6 +55,48 @@ static void test_maps_any_part(void **state)
 	close(fd);
 }
 
+/* Whether the kernel can read a byte at @at, for us. */
+static bool readable(const uint8_t *at)
+{
+	int fds[2];
+	ssize_t n;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	n = write(fds[1], at, 1);
+	assert_true(n == 1 || errno == EFAULT);
+	close(fds[0]);
+	close(fds[1]);
+	return n == 1;
+}
+
+/* Regions of one guest, of several: none is a neighbour of anything. */
+static void test_guards(void **state)
+{
+	static const uint64_t sizes[] = { 1, PAGE, PAGE + 1, 2u << 20, (2u << 20) + PAGE };
+	int fd = make_fd(4u << 20);
+	struct filemap maps[2][5];
+	struct error err;
+
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(filemap_open(&maps[i / 5][i % 5], "part", fd, i / 5 * PAGE,
+					      sizes[i % 5], &err),
+				 0);
+	for (unsigned i = 0; i < 10; i++) {
+		const struct filemap *map = &maps[i / 5][i % 5];
+		const uint8_t *start = map->map;
+
+		assert_false(readable(start - 1));
+		assert_true(readable(start));
+		assert_true(readable(start + map->map_len - 1));
+		assert_false(readable(start + map->map_len));
+		if (sizes[i % 5] >= 2u << 20) /* as in the file, for large pages */
+			assert_int_equal((uintptr_t)start % (2u << 20), i / 5 * PAGE);
+	}
+	for (unsigned i = 0; i < 10; i++)
+		filemap_close(&maps[i / 5][i % 5]);
+	close(fd);
+}
+
 static void expect_refused(int fd, uint64_t offset, uint64_t size, int code, const char *text)
 {
 	struct error err = { "" };
@@ -113,6 +155,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_maps_any_part),
+		cmocka_unit_test(test_guards),
 		cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_cut_off),
 	};

@@ -69,6 +69,19 @@ static uint64_t kept(const struct vhost_journal *j)
 	return digits;
 }
 
+/* Who makes messages up comes to an end. */
+static void test_full(void **state)
+{
+	static const struct vhost_edit one_more = KIND(KEEP, 6, 0);
+	struct vhost_message m = { .header = { 7, 1, 8 } };
+	struct vhost_journal *j = *state;
+
+	for (unsigned i = 0; i < VHOST_JOURNAL_MAX; i++)
+		EDIT(j, 1, 0, KEEP, 5, i);
+	assert_int_equal(vhost_journal_edit(j, &one_more, 1, &m), -ENOSPC);
+	assert_int_equal(vhost_journal_len(j), VHOST_JOURNAL_MAX);
+}
+
 static void test_order_and_keys(void **state)
 {
 	struct vhost_journal *j = *state;
@@ -229,7 +242,7 @@ int main(void)
 		TEST(test_order_and_keys), TEST(test_next_while_it_changes),
 		TEST(test_keep_else),	   TEST(test_keep_more),
 		TEST(test_base),	   TEST(test_fds),
-		TEST(test_bounded),
+		TEST(test_bounded),	   TEST(test_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

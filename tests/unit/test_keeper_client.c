@@ -385,6 +385,7 @@ static void test_lost(void **state)
 
 static void test_resumed(void **state)
 {
+	static const struct vhost_verdict done = { .reply = false };
 	struct world *w = *state;
 	struct vhost_endpoint *ep;
 
@@ -402,6 +403,13 @@ static void test_resumed(void **state)
 	assert_int_equal(w->last.header.size, 4);
 	assert_int_equal(w->last.payload.u64, 13);
 	assert_false(w->last.fds_lost);
+	/* not before that one is done, nor is anything kept now */
+	put_message(w, KEEPER_DEVICE_MESSAGE, 5, 14);
+	put_message(w, KEEPER_DEVICE_KEPT, 5, 14);
+	put(w->keeper, KEEPER_DEVICE_RESUMED, 1, 5, NULL, 0);
+	put_connected(w, 6, false);
+	expect_told(w, "");
+	ep->ops->done(ep, &done);
 	put_flags(w, KEEPER_DEVICE_MESSAGE, 5, VHOST_USER_VERSION | KEEPER_FDS_LOST, 13);
 	expect_told(w, "m");
 	assert_true(w->last.fds_lost);
@@ -418,12 +426,17 @@ static void test_resumed(void **state)
 	assert_string_equal(w->why, "NULL");
 	put(w->keeper, KEEPER_DEVICE_DISCONNECTED, 1, 5, "", 1);
 	expect_told(w, "");
+	put_connected(w, 6, false); /* too early */
+	expect_told(w, "");
+	ep->ops->wait(ep);
 	put_connected(w, 6, false);
 	put(w->keeper, KEEPER_DEVICE_DISCONNECTED, 1, 6, "a reason", 9);
 	expect_told(w, "cd");
 	assert_string_equal(w->why, "a reason");
 	ep->ops->destroy(NULL);
 	ep->ops->destroy(ep);
+	expect(w, KEEPER_DEVICE_DONE);
+	expect(w, KEEPER_DEVICE_WAIT);
 	assert_int_equal(expect(w, KEEPER_DEVICE_CLOSE)->header.device, 1);
 	put_connected(w, 7, false);
 	expect_told(w, "");

@@ -15,7 +15,8 @@ struct end {
 	struct event_base *base;
 	uint32_t seen[SEEN_MAX];
 	unsigned n_seen, n_fds_seen, n_writable, n_closed;
-	bool waits; /* for an answer, from inside packet() */
+	bool waits;   /* for an answer, from inside packet() */
+	bool answers; /* each packet */
 	char why[64];
 	unsigned n_fds;
 };
@@ -30,6 +31,10 @@ static void on_packet(void *owner, struct keeper_packet *p)
 	e->seen[e->n_seen++] = p->header.connection;
 	e->n_fds_seen += p->n_fds;
 	keeper_packet_close_fds(p);
+	if (e->answers) {
+		keeper_packet_init(&other, KEEPER_ALIVE, 0, 0);
+		keeper_link_send(e->link, &other);
+	}
 	if (!e->waits)
 		return;
 	e->waits = false;
@@ -123,6 +128,29 @@ static void test_both_ways(void **state)
 	keeper_packet_close_fds(&q);
 	assert_false(keeper_link_full(e->link));
 	assert_int_equal(e->n_writable, 0);
+}
+
+/* Who sends and sends and reads no answer is not read any more, until he does. */
+static void test_who_does_not_read(void **state)
+{
+	struct keeper_header header = { .kind = KEEPER_ASK };
+	struct end *e = *state;
+	struct keeper_packet p;
+	unsigned n = 0;
+
+	e->answers = true;
+	for (unsigned i = 0; i < 100; i++) {
+		while (send_fds(e->fd, &header, sizeof(header), NULL, 0, MSG_DONTWAIT) > 0)
+			n++;
+		turn(e);
+	}
+	assert_in_range(e->n_seen, 1, n - 1);
+	for (unsigned i = 0; i < 1000 && e->n_seen < n; i++) {
+		while (get_packet(e->fd, &p))
+			;
+		turn(e);
+	}
+	assert_int_equal(e->n_seen, n);
 }
 
 /* What the socket does not take waits, with fds of its own, and follows in order. */
@@ -393,6 +421,7 @@ int main(void)
 		TEST(test_wait),
 		TEST(test_wait_inside),
 		TEST(test_wait_when_full),
+		TEST(test_who_does_not_read),
 		TEST(test_nonsense),
 		TEST(test_too_many_fds),
 		TEST(test_closed_behind_packets),

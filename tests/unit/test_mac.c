@@ -10,9 +10,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "fake_keep.h"
 #include "state/mac.h"
 
 #define A 0x020000000001ull
@@ -296,6 +299,26 @@ static void test_flooder_pushes_out_its_own(void **state)
 	assert_in_range(sum, TABLES * (SIZE - 6), TABLES * SIZE);
 }
 
+/* An earlier process may have left as much as it liked: that is not all looked at. */
+static void test_kept_without_end(void **state)
+{
+	struct mac_slot slot = { MAC_KEY_PRESENT | A, 1ull << 32 };
+	int fd = memfd_create("left", MFD_CLOEXEC);
+	struct fake_keep keep;
+	struct mac_table *t;
+
+	assert_int_equal(write(fd, &slot, sizeof(slot)), sizeof(slot));
+	assert_int_equal(ftruncate(fd, 1ll << 42), 0);
+	fake_keep_init(&keep);
+	keep.keep.hold(&keep.keep, "macs", &fd, 1);
+	close(fd);
+	t = mac_table_create_kept(64, &keep.keep, "macs");
+	assert_non_null(t);
+	assert_int_equal(mac_table_count(t, 1), 1);
+	mac_table_destroy(t);
+	fake_keep_clear(&keep);
+}
+
 /* What the table says after many random steps is what a plain array says. */
 static void test_against_a_plain_array(void **state)
 {
@@ -420,6 +443,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
 		cmocka_unit_test(test_flooder_pushes_out_its_own),
 		cmocka_unit_test_setup_teardown(test_against_a_plain_array, setup, teardown),
+		cmocka_unit_test(test_kept_without_end),
 		cmocka_unit_test(test_threads),
 	};
 

@@ -652,6 +652,21 @@ static void test_wrong_packets(void **state)
 	close(peer);
 }
 
+/* Who has not said hello is not answered, and opens nothing. */
+static void test_before_hello(void **state)
+{
+	struct world *w = *state;
+	struct keeper_packet p;
+
+	keeper_relay_attach(w->relay, NULL);
+	keeper_packet_init(&p, KEEPER_DEVICE_OPEN, 1, 0);
+	p.open = (struct keeper_open){ .name = "vm", .uid = -1, .gid = -1, .rights = -1 };
+	strcpy(p.open.path, w->paths[0]);
+	p.fds[p.n_fds++] = eventfd(0, EFD_CLOEXEC);
+	keeper_relay_packet(w->relay, &p);
+	assert_int_equal(access(w->paths[0], F_OK), -1);
+}
+
 /* One that speaks no vhost-user, and one that sends more fds than there may be. */
 static void test_hostile_front_ends(void **state)
 {
@@ -709,6 +724,7 @@ int main(void)
 		TEST(test_open_fails),
 		TEST(test_hostile_opens),
 		TEST(test_wrong_packets),
+		TEST(test_before_hello),
 		TEST(test_hostile_front_ends),
 	};
 

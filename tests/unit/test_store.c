@@ -41,7 +41,7 @@ static void test_what_another_had(void **state)
 {
 	unsigned n_fds = count_fds();
 	struct keeper_store *s = keeper_store_create();
-	int fd = eventfd(0, 0);
+	int fd = eventfd(0, 0), again = dup(fd);
 
 	assert_false(keeper_store_adopt(s, "", fd));
 	assert_false(keeper_store_adopt(s, "table", fd));
@@ -50,6 +50,7 @@ static void test_what_another_had(void **state)
 	assert_false(keeper_store_adopt(s, "a-", fd));
 	assert_true(keeper_store_adopt(s, "a", dup(fd)));
 	assert_false(keeper_store_adopt(s, "a", fd));
+	assert_false(keeper_store_adopt(s, "c", again)); /* each file is there once */
 	assert_true(keeper_store_adopt(s, "b", eventfd(0, 0)));
 	assert_true(keeper_store_refer(s, 10));
 	assert_false(keeper_store_refer(s, 12));
@@ -58,6 +59,7 @@ static void test_what_another_had(void **state)
 	assert_true(keeper_store_fd(s, 10) >= 0);
 	assert_int_equal(keeper_store_fd(s, 11), -1);
 	keeper_store_destroy(s);
+	close(again);
 	close(fd);
 	assert_int_equal(count_fds(), n_fds);
 }
