@@ -30,8 +30,9 @@
 #define WELL_NS (250 * NSEC_PER_MSEC) /* a process that served so long was well */
 #define BACKOFF_MIN_MS 100 /* before the third start in a row, doubled for each behind it */
 #define BACKOFF_MAX_MS 5000
-#define STOP_MS 10000  /* for the switch to end when it is told to */
-#define CLOSED_MS 1000 /* for a process to end that has closed its link */
+#define HEARD_NS NSEC_PER_SEC /* after so long a process has heard of a reload */
+#define STOP_MS 10000	      /* for the switch to end when it is told to */
+#define CLOSED_MS 1000	      /* for a process to end that has closed its link */
 
 LOG_MODULE("keeper");
 
@@ -135,7 +136,7 @@ void keeper_start_switch(struct keeper *k)
 
 static void pass_reload(struct keeper *k)
 {
-	if (!k->reload || !k->now.pid || !k->ready)
+	if (!k->reload || !k->now.pid || !k->ready || k->leaving)
 		return;
 	k->reload = false;
 	watchdog_stir(k->watchdog);
@@ -363,6 +364,8 @@ static bool ended(struct keeper *k, int status)
 		keeper_relay_crashed(k->relay);
 	hurry_begin(&k->hurry, pthread_self());
 	k->died_ns = clock_ns();
+	if (k->died_ns - k->reload_ns < HEARD_NS)
+		k->reload = true; /* it may have been passed to one that was dying already */
 	k->n_crashes++;
 	k->n_quick = k->ready && k->died_ns - k->now.started_ns > WELL_NS ? 1 : k->n_quick + 1;
 	log_error("the switch process died: %s", text);
@@ -443,6 +446,7 @@ static void on_reload(evutil_socket_t sig, short what, void *arg)
 	struct keeper *k = arg;
 
 	k->reload = true;
+	k->reload_ns = clock_ns();
 	pass_reload(k);
 }
 

@@ -40,6 +40,7 @@ struct keeper {
 	int config_fd; /* -1: none */
 	bool ready, ever_ready, stopping;
 	bool reload;	    /* as soon as it is ready: before, SIGHUP would be its end */
+	uint64_t reload_ns; /* when that was asked for last */
 	uint64_t died_ns;   /* when the last process was found dead, or told to leave; 0: never */
 	struct hurry hurry; /* of this thread, between processes */
 	uint32_t n_crashes;
