@@ -23,7 +23,8 @@ void hurry_lend(pid_t tid)
 {
 	struct sched_param first = { .sched_priority = 1 };
 
-	sched_setscheduler(tid, SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
+	if (sched_getscheduler(tid) == SCHED_OTHER)
+		sched_setscheduler(tid, SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
 }
 
 void hurry_take_back(pid_t tid)

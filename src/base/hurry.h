@@ -24,6 +24,6 @@ void hurry_begin(struct hurry *h, pthread_t thread);
 void hurry_end(struct hurry *h, pthread_t thread);
 
 /* The same for a thread of another process, by its id, which has no rights to do so; and back to
- * the usual (SCHED_OTHER). */
+ * the usual (SCHED_OTHER). A thread that is scheduled otherwise stays as it is. */
 void hurry_lend(pid_t tid);
 void hurry_take_back(pid_t tid);

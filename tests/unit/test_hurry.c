@@ -47,6 +47,7 @@ static void test_goes_first(void **state)
 /* By another process; here this one plays it. */
 static void test_is_lent(void **state)
 {
+	struct sched_param usual = { .sched_priority = 0 };
 	int before = policy();
 
 	hurry_take_back(gettid()); /* it was in none */
@@ -57,6 +58,13 @@ static void test_is_lent(void **state)
 	assert_int_equal(policy(), SCHED_FIFO);
 	hurry_take_back(gettid());
 	assert_int_equal(policy(), SCHED_OTHER);
+	/* as an administrator has it */
+	assert_int_equal(sched_setscheduler(0, SCHED_BATCH, &usual), 0);
+	hurry_lend(gettid());
+	assert_int_equal(policy(), SCHED_BATCH);
+	hurry_take_back(gettid());
+	assert_int_equal(policy(), SCHED_BATCH);
+	assert_int_equal(sched_setscheduler(0, SCHED_OTHER, &usual), 0);
 	hurry_lend(1 << 30); /* nobody */
 	hurry_take_back(1 << 30);
 }
