@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #define BLAME_NAME_MAX 64 /* bytes, with the end */
 
@@ -26,6 +27,14 @@ static inline void blame_end(void)
 {
 	blame_name = NULL;
 }
+
+/* The signal's own thread is told apart by its id, @tid in process @pid, which it may not ask for
+ * any more (base/filter.h). */
+void blame_know_thread(pid_t pid, pid_t tid);
+
+/* Lays the crash that is about to come at the door of whom this thread works for. In a signal
+ * handler. */
+void blame_note(void);
 
 /* Lets the handler write to @crashed, BLAME_NAME_MAX bytes, from now on. One thread. */
 void blame_install(char *crashed);

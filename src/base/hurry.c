@@ -18,3 +18,20 @@ void hurry_end(struct hurry *h, pthread_t thread)
 		pthread_setschedparam(thread, h->policy, &h->param);
 	h->on = false;
 }
+
+void hurry_lend(pid_t tid)
+{
+	struct sched_param first = { .sched_priority = 1 };
+
+	if (sched_getscheduler(tid) == SCHED_OTHER)
+		sched_setscheduler(tid, SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
+}
+
+void hurry_take_back(pid_t tid)
+{
+	struct sched_param usual = { .sched_priority = 0 };
+	int policy = sched_getscheduler(tid);
+
+	if (policy == (SCHED_FIFO | SCHED_RESET_ON_FORK))
+		sched_setscheduler(tid, SCHED_OTHER, &usual);
+}

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* How a thread is scheduled otherwise. Zeroed: it is in no hurry. */
 struct hurry {
@@ -21,3 +22,8 @@ void hurry_begin(struct hurry *h, pthread_t thread);
 
 /* As before. */
 void hurry_end(struct hurry *h, pthread_t thread);
+
+/* The same for a thread of another process, by its id, which has no rights to do so; and back to
+ * the usual (SCHED_OTHER). A thread that is scheduled otherwise stays as it is. */
+void hurry_lend(pid_t tid);
+void hurry_take_back(pid_t tid);

@@ -4,10 +4,10 @@
  */
 #include <errno.h>
 #include <linux/aio_abi.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
@@ -23,14 +23,29 @@ struct aio {
 
 static _Thread_local struct aio own;
 
+/* What the kernel maps where the context points to: a ring that programs may empty themselves. */
+struct aio_ring {
+	uint32_t id, nr;
+	uint32_t head, tail; /* of events; head is ours */
+	uint32_t magic, compat_features, incompat_features, header_length;
+};
+
+#define AIO_RING_MAGIC 0xa10a10a1
+
 /* Takes note of what has ended, so that there is room for more. */
 static void reap(const struct aio *aio)
 {
-	struct timespec now = { 0 };
-	struct io_event events[EVENTS];
+	struct aio_ring *ring = (struct aio_ring *)aio->context;
 
-	while (syscall(SYS_io_getevents, aio->context, 0l, (long)EVENTS, events, &now) == EVENTS)
-		;
+	__atomic_store_n(&ring->head, __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE),
+			 __ATOMIC_RELEASE); /* alone: what the events are is of no interest */
+}
+
+static bool ring_is_known(const struct aio *aio)
+{
+	const struct aio_ring *ring = (const struct aio_ring *)aio->context;
+
+	return ring->magic == AIO_RING_MAGIC && !ring->incompat_features;
 }
 
 static int submit(const struct aio *aio, int fd)
@@ -61,12 +76,19 @@ static void try_aio(struct aio *aio)
 		return; /* maybe the next time */
 	aio->state = AIO_MISSING;
 	if (syscall(SYS_io_setup, (long)EVENTS, &aio->context) == 0) {
-		if (submit(aio, fd) == 0 && eventfd_read(fd, &value) == 0 && value == 1)
+		if (ring_is_known(aio) && submit(aio, fd) == 0 && eventfd_read(fd, &value) == 0 &&
+		    value == 1)
 			aio->state = AIO_WORKS;
 		else
 			syscall(SYS_io_destroy, aio->context);
 	}
 	close(fd);
+}
+
+void notify_prepare(void)
+{
+	if (own.state == AIO_UNTRIED)
+		try_aio(&own);
 }
 
 int notify_fd(int fd)
@@ -75,7 +97,7 @@ int notify_fd(int fd)
 	int r = -EINVAL;
 
 	if (unlikely(own.state == AIO_UNTRIED))
-		try_aio(&own);
+		notify_prepare();
 	if (likely(own.state == AIO_WORKS))
 		r = submit(&own, fd);
 	if (likely(r != -EINVAL))

@@ -6,6 +6,10 @@
  */
 #pragma once
 
+/* Gets this thread ready for notify_fd(), which would do so itself: before a thread that may make
+ * no more than that. */
+void notify_prepare(void);
+
 /* Adds 1 to the eventfd @fd; a full one stays full, and its holder is woken all the same. What is
  * no eventfd gets a write() of 8 bytes, which waits unless @fd is non-blocking and nobody else can
  * change that. So does an eventfd where the kernel lacks asynchronous operations. Returns 0 or

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/order.h"
 #include "cli/client.h"
 #include "cli/output.h"
 
@@ -54,16 +55,26 @@ static enum status await_change(const struct cli *cli, int before)
 	return fail(STATUS_REFUSED, "the switch does not change: its log tells more");
 }
 
-/* The switch process stays, and answers when the attempt is over. */
-static enum status upgrade_keeper(const struct cli *cli, const char *path)
+/* Calls @method with the order @fd. */
+static enum status call(const struct cli *cli, const char *method, const char *path, int fd,
+			struct error *err)
 {
-	enum status status;
-
-	status = client_call(cli, "upgrade.keeper", json_pack("{s:s}", "path", path), NULL);
-	return status ? status : client_call(cli, "upgrade.result", NULL, NULL);
+	return client_try(cli, method, json_pack("{s:s, s:i}", "path", path, "fd", 0), fd, NULL,
+			  err);
 }
 
-static enum status upgrade_switch(const struct cli *cli, const char *path)
+/* The switch process stays, and answers when the attempt is over. */
+static enum status upgrade_keeper(const struct cli *cli, const char *path, int order)
+{
+	struct error err;
+	enum status status = call(cli, "upgrade.keeper", path, order, &err);
+
+	if (status)
+		return fail(status, "%s", err.text);
+	return client_call(cli, "upgrade.result", NULL, NULL);
+}
+
+static enum status upgrade_switch(const struct cli *cli, const char *path, int order)
 {
 	enum status status;
 	struct error err;
@@ -73,10 +84,24 @@ static enum status upgrade_switch(const struct cli *cli, const char *path)
 	before = serving(cli, &daemon);
 	json_decref(daemon);
 	/* the connection ends with the process, so that there may be no answer */
-	status = client_try(cli, "upgrade", json_pack("{s:s}", "path", path), NO_FILE, NULL, &err);
+	status = call(cli, "upgrade", path, order, &err);
 	if (status == STATUS_REFUSED || !before)
 		return fail(status, "%s", err.text);
 	return await_change(cli, before);
+}
+
+/* The order stands until all is over. */
+static enum status upgrade_by_order(const struct cli *cli, const char *path, bool keeper)
+{
+	int order[2], rc = order_give(keeper ? ORDER_REPLACE : ORDER_UPGRADE, path, order);
+	enum status status;
+
+	if (rc)
+		return fail(STATUS_REFUSED, "cannot make a socket: %s", strerror(-rc));
+	status = keeper ? upgrade_keeper(cli, path, order[0]) : upgrade_switch(cli, path, order[0]);
+	close(order[0]);
+	close(order[1]);
+	return status;
 }
 
 static enum status upgrade(const struct cli *cli, int argc, char **argv)
@@ -95,7 +120,7 @@ static enum status upgrade(const struct cli *cli, int argc, char **argv)
 		program = argv[0];
 	if (!realpath(program, path))
 		return fail(STATUS_REFUSED, "%s: %s", program, strerror(errno));
-	return keeper ? upgrade_keeper(cli, path) : upgrade_switch(cli, path);
+	return upgrade_by_order(cli, path, keeper);
 }
 
 static const struct verb verbs[] = {

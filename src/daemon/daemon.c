@@ -2,6 +2,7 @@
 /* Start, signals and end of the daemon. */
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +11,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/broker.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/hurry.h"
+#include "base/filter.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/rcu.h"
+#include "base/sandbox.h"
 #include "daemon/daemon.h"
 #include "flow/view.h"
 #include "keeper/client.h"
@@ -22,13 +27,13 @@
 #include "rpc/config_file.h"
 #include "rpc/methods.h"
 #include "rpc/server.h"
+#include "virtio/bus_guard.h"
 
 LOG_MODULE("daemon");
 
 /* The end of a process that has left, which unmaps all that guests have: the next one needs the
  * processor until it serves. */
-#define LEAVE_US 20000
-#define CONTROL_KEY "control" /* what the keeper holds the control socket under */
+#define LEAVE_MS 20
 
 _Static_assert(DAEMON_WORKERS_MAX == VIEW_WORKERS_MAX, "the datapath takes as many workers");
 
@@ -38,8 +43,8 @@ struct daemon {
 	struct event *term, *intr, *hup;
 	struct rpc_server *server;
 	struct methods_context context;
-	struct hurry hurry; /* of this thread, until packets go on, and before it leaves */
-	int bell_fd;	    /* eventfd by which threads wake the keeper; -1: none */
+	uid_t owner; /* who has started this daemon */
+	int bell_fd; /* eventfd by which threads wake the keeper; -1: none */
 	bool upgrading;
 	int upgrade_result; /* of the last attempt that failed, and why */
 	struct error upgrade_error;
@@ -128,7 +133,7 @@ static void on_left(void *arg)
 
 	save_config(d);
 	keeper_client_left(d->keeper);
-	usleep(LEAVE_US);
+	poll(NULL, 0, LEAVE_MS);
 	_exit(0); /* nothing is taken down: it is the other's now */
 }
 
@@ -145,7 +150,6 @@ static void on_refused(void *owner, int rc, const char *why)
 	struct daemon *d = owner;
 
 	log_error("no upgrade: %s", why);
-	hurry_end(&d->hurry, pthread_self());
 	d->upgrading = false;
 	d->upgrade_result = error_set(&d->upgrade_error, rc, "%s", why);
 }
@@ -169,7 +173,7 @@ static void on_told(void *owner)
 	if (stopped_ns)
 		log_info("packets go on, %.2f ms after they stopped",
 			 (double)(clock_ns() - stopped_ns) / NSEC_PER_MSEC);
-	hurry_end(&d->hurry, pthread_self()); /* others may have waited for this processor */
+	keeper_client_calm(d->keeper); /* others may have waited for this processor */
 }
 
 static int on_look(void *owner, bool *asleep)
@@ -199,7 +203,7 @@ static void offer_bell(struct daemon *d)
 	keeper_client_set_bell(d->keeper, d->bell_fd);
 }
 
-static int start_upgrade(struct methods_context *context, const char *path, bool keeper,
+static int start_upgrade(struct methods_context *context, const char *path, bool keeper, int order,
 			 struct error *err)
 {
 	struct daemon *d = container_of(context, struct daemon, context);
@@ -210,9 +214,7 @@ static int start_upgrade(struct methods_context *context, const char *path, bool
 		return error_set(err, -EBUSY, "another upgrade is on its way");
 	d->upgrading = true;
 	d->upgrade_result = 0;
-	if (!keeper) /* soon, guests will wait until this process has left */
-		hurry_begin(&d->hurry, pthread_self());
-	keeper_client_upgrade(d->keeper, path, keeper);
+	keeper_client_upgrade(d->keeper, path, keeper, order);
 	return 0;
 }
 
@@ -249,12 +251,15 @@ static bool restore_config(struct daemon *d)
 static int configure(struct daemon *d, struct error *err)
 {
 	json_t *bridge = json_pack("{s:s}", "name", SWITCH_DEFAULT_BRIDGE);
-	int r = switch_bridge_add(d->context.sw, bridge, err);
+	int r = switch_bridge_add(d->context.sw, bridge, err), fd;
 
 	json_decref(bridge);
 	if (r < 0 || restore_config(d) || !d->context.config_path)
 		return r;
-	if (access(d->context.config_path, F_OK) < 0 && errno == ENOENT) {
+	fd = config_file_open(d->context.config_path, NULL);
+	if (fd >= 0)
+		close(fd);
+	if (fd == -ENOENT) {
 		log_warning("%s does not exist; starting empty (\"vireo config save\" makes it)",
 			    d->context.config_path);
 		return 0;
@@ -288,6 +293,18 @@ static int make_run_dir(const char *dir, struct error *err)
 	return 0;
 }
 
+/* Has the keeper make the control socket. */
+static int ask_for_control(struct rpc_config *rpc, struct error *err)
+{
+	struct broker_call call = { .what = BROKER_CONTROL,
+				    .answer = rpc->fds,
+				    .max = RPC_SERVER_FDS };
+	int r = broker_ask(&call, err);
+
+	rpc->n_fds = call.n_answer;
+	return r;
+}
+
 /* Serves the control socket, an earlier process's if there was one. Makes sure that no other daemon
  * serves this run directory. */
 static int open_control(struct daemon *d, const struct daemon_options *o, struct error *err)
@@ -296,6 +313,7 @@ static int open_control(struct daemon *d, const struct daemon_options *o, struct
 	char path[4096];
 	struct rpc_config rpc = { .path = path,
 				  .group = o->group,
+				  .owner = d->owner,
 				  .base = d->base,
 				  .methods = methods,
 				  .ctx = &d->context,
@@ -304,12 +322,17 @@ static int open_control(struct daemon *d, const struct daemon_options *o, struct
 
 	snprintf(path, sizeof(path), "%s/vireod.sock", o->run_dir);
 	if (keep)
-		rpc.n_fds = keep->take(keep, CONTROL_KEY, rpc.fds, RPC_SERVER_FDS);
+		rpc.n_fds = keep->take(keep, KEEPER_CONTROL_KEY, rpc.fds, RPC_SERVER_FDS);
+	if (keep && !rpc.n_fds) {
+		r = ask_for_control(&rpc, err);
+		if (r)
+			return r;
+	}
 	r = rpc_server_create(&d->server, &rpc, err);
 	if (r < 0 || !keep)
 		return r;
 	rpc_server_fds(d->server, rpc.fds);
-	keep->hold(keep, CONTROL_KEY, rpc.fds, RPC_SERVER_FDS);
+	keep->hold(keep, KEEPER_CONTROL_KEY, rpc.fds, RPC_SERVER_FDS);
 	return 0;
 }
 
@@ -326,24 +349,70 @@ static struct event_base *make_base(void)
 	return base;
 }
 
-/* Waits for what there is from an earlier process, and begins where that one has stopped: from then
- * until packets go on, nobody should take this thread's processor away. */
+/* Waits for what there is from an earlier process. From here on the keeper is asked for what this
+ * one may not do. */
 static int join_keeper(struct daemon *d, int fd, struct error *err)
 {
-	int r;
+	int r = keeper_client_create(&d->keeper, fd, d->base, &keeper_ops, d, err);
 
-	hurry_begin(&d->hurry, pthread_self());
-	r = keeper_client_create(&d->keeper, fd, d->base, &keeper_ops, d, err);
-	if (r || !keeper_client_start(d->keeper)->died_ns)
-		hurry_end(&d->hurry, pthread_self());
-	return r;
+	if (r)
+		return r;
+	broker_set(keeper_client_broker(d->keeper));
+	if (!keeper_client_start(d->keeper)->died_ns)
+		keeper_client_calm(d->keeper);
+	return 0;
+}
+
+static int link_fd; /* to the keeper: a signal handler has nothing else */
+
+static void report_call(int call, int tid, enum filter_thread kind)
+{
+	keeper_client_report(link_fd, call, tid, kind);
+}
+
+/* Before there are threads. Only with a keeper: nobody else could be asked for what this process
+ * may do no more. */
+static int begin_sandbox(const struct daemon_options *o, struct error *err)
+{
+	struct sandbox_user user;
+	int r = sandbox_find_user(&user, o->user, err);
+
+	if (!r)
+		r = sandbox_begin(&user, err);
+	if (r)
+		return r;
+	link_fd = o->keeper_fd;
+	if (!filter_arm(report_call))
+		log_warning("built with a sanitizer: system calls are not filtered");
+	return 0;
+}
+
+static void filter_memory_thread(struct rcu_free *item)
+{
+	struct error err;
+
+	if (!filter_enter(FILTER_MEMORY, &err))
+		return;
+	log_error("%s", err.text);
+	abort();
+}
+
+/* The last part of the sandbox: nothing is left to be set up. */
+static int enter_filter(struct error *err)
+{
+	static struct rcu_free item;
+
+	rcu_free_later(&item, filter_memory_thread); /* which is where that is called */
+	json_object_seed(0);			     /* reads a file, once */
+	notify_prepare();
+	bus_guard_install();
+	return filter_enter(FILTER_CONTROL, err);
 }
 
 static int start(struct daemon *d, const struct daemon_options *o, struct error *err)
 {
-	int r;
+	int r = o->keeper_fd < 0 ? make_run_dir(o->run_dir, err) : begin_sandbox(o, err);
 
-	r = make_run_dir(o->run_dir, err);
 	if (r < 0)
 		return r;
 	d->base = make_base();
@@ -362,6 +431,9 @@ static int start(struct daemon *d, const struct daemon_options *o, struct error 
 		switch_use_keeper(d->context.sw, keeper_client_endpoints(d->keeper),
 				  keeper_client_keep(d->keeper),
 				  keeper_client_start(d->keeper)->died_ns != 0);
+		r = enter_filter(err);
+		if (r)
+			return r;
 	}
 	return configure(d, err);
 }
@@ -386,6 +458,7 @@ static void stop(struct daemon *d)
 	rpc_server_destroy(d->server);
 	switch_destroy(d->context.sw);
 	rcu_drain();
+	broker_set(NULL);
 	keeper_client_destroy(d->keeper);
 	free_event(d->term);
 	free_event(d->intr);
@@ -398,10 +471,12 @@ static void stop(struct daemon *d)
 
 int daemon_run(const struct daemon_options *o, struct error *err)
 {
-	struct daemon d = { .bell_fd = -1,
+	struct daemon d = { .owner = geteuid(),
+			    .bell_fd = -1,
 			    .context = { .config_path = o->config,
 					 .log_level = o->log_level,
 					 .started_ns = clock_ns(),
+					 .pid = getpid(),
 					 .upgrade = start_upgrade,
 					 .upgrade_result = tell_upgrade } };
 	int r;

@@ -3,8 +3,22 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "daemon/daemon.h"
 #include "keeper/keeper.h"
+
+static int run_keeper(const struct daemon_options *options, char **argv, struct error *err)
+{
+	struct keeper_config config = { .argv = argv,
+					.table_fd = options->keeper_table,
+					.watchdog = options->watchdog,
+					.rights = { .config = options->config,
+						    .run_dir = options->run_dir,
+						    .group = options->group } };
+	int rc = sandbox_find_user(&config.rights.user, options->user, err);
+
+	return rc ? rc : keeper_run(&config, err);
+}
 
 /* What this process is to be. */
 static int run(const struct daemon_options *options, char **argv, struct error *err)
@@ -13,7 +27,7 @@ static int run(const struct daemon_options *options, char **argv, struct error *
 		return keeper_check(options->keeper_fd, options->keeper_table, err);
 	if (options->no_keeper || options->keeper_fd >= 0)
 		return daemon_run(options, err);
-	return keeper_run(argv, options->keeper_table, options->watchdog, err);
+	return run_keeper(options, argv, err);
 }
 
 int main(int argc, char **argv)

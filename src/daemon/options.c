@@ -19,6 +19,7 @@ static const char help[] =
 	"  --config FILE       configuration to start with, and for \"vireo config save\"\n"
 	"  --run-dir DIR       where the control socket is made (" DAEMON_RUN_DIR ")\n"
 	"  --group GROUP       group that may use the control socket, beside root\n"
+	"  --user USER         whom the switch runs as when root starts it (vireo, or nobody)\n"
 	"  --workers N         threads that move packets, 1 to 64 (1)\n"
 	"  --worker-cpus LIST  CPUs to pin them to, in turn, like 2,4-5\n"
 	"  --log-level LEVEL   error, warning, info or debug (info)\n"
@@ -39,6 +40,7 @@ static const struct option longs[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "run-dir", required_argument, NULL, 'r' },
 	{ "group", required_argument, NULL, 'g' },
+	{ "user", required_argument, NULL, 'u' },
 	{ "workers", required_argument, NULL, 'w' },
 	{ "worker-cpus", required_argument, NULL, 'p' },
 	{ "log-level", required_argument, NULL, 'l' },
@@ -117,6 +119,9 @@ static enum options_verdict take(struct daemon_options *o, int letter, const cha
 		return OPTIONS_RUN;
 	case 'g':
 		o->group = optarg;
+		return OPTIONS_RUN;
+	case 'u':
+		o->user = optarg;
 		return OPTIONS_RUN;
 	case 'w':
 		return read_workers(o, optarg ? optarg : "");

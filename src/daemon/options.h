@@ -14,6 +14,7 @@ struct daemon_options {
 	const char *run_dir;	 /* DAEMON_RUN_DIR */
 	const char *config;	 /* NULL: none */
 	const char *group;	 /* that may use the control socket; NULL: root alone */
+	const char *user;	 /* whom the switch process runs as; NULL: see base/sandbox.h */
 	const char *worker_cpus; /* NULL: not pinned */
 	unsigned workers;	 /* 1 */
 	const char *log_level;	 /* "info" */

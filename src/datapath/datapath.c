@@ -2,6 +2,7 @@
 /* Workers as a whole: starting them, giving them views, waiting until they have let go of old ones.
  */
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -367,7 +368,7 @@ static void wait_for_workers(struct datapath *dp, bool drain, void (*fn)(void *a
 	if (!w) {
 		/* nothing may be skipped: wait here, which takes a turn of a worker */
 		while (!passed(dp, dp->shared.generation))
-			sched_yield();
+			poll(NULL, 0, 1);
 		fn(arg);
 		return;
 	}
@@ -409,18 +410,6 @@ int datapath_inject(struct datapath *dp, uint32_t port, const void *frame, uint3
 	if (r == 0)
 		worker_wake(&dp->shared.workers[0]);
 	return r;
-}
-
-void datapath_hurry(struct datapath *dp, bool go)
-{
-	for (unsigned i = 0; i < dp->shared.n_workers; i++) {
-		struct worker *w = &dp->shared.workers[i];
-
-		if (go)
-			hurry_begin(&w->hurry, w->thread);
-		else
-			hurry_end(&w->hurry, w->thread);
-	}
 }
 
 void datapath_retire(struct datapath *dp)

@@ -74,10 +74,6 @@ void datapath_waiting(const struct datapath *dp, uint64_t *now, uint64_t *most);
  * moment as this call may not count. */
 void datapath_await_packet(struct datapath *dp, void (*fn)(void *arg), void *arg);
 
-/* Lets workers that others wait for have their processors at once, or, with @go false, as before.
- */
-void datapath_hurry(struct datapath *dp, bool go);
-
 /* Lets workers end, which must have nothing to do, and does not wait for it: for a process that is
  * about to end, and whose workers would poll on. */
 void datapath_retire(struct datapath *dp);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Worker threads: turns and sleep (see worker.h for how it works). */
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -11,7 +13,9 @@
 
 #include "base/blame.h"
 #include "base/clock.h"
+#include "base/filter.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "datapath/worker.h"
 
 LOG_MODULE("worker");
@@ -105,15 +109,30 @@ static bool only_held_left(struct worker *w, const struct view *view)
 	return n == 0;
 }
 
-/* Sleeps until something happens, unless something already has; @most: nanoseconds, 0: for ever.
- * Kernels before 5.11 know no such short time: there, it is for ever. */
+/* Waits for an event, @most nanoseconds, 0: for ever; unless all queues wake us, a millisecond at
+ * most. Kernels before 5.11 know no shorter time: there, it is that or for ever. Returns how many
+ * events there are. */
+static int wait_for_event(struct worker *w, long most, bool all_wake)
+{
+	const struct timespec time = { .tv_nsec = most || all_wake ? most
+								   : POLLED_QUEUE_MS * 1000000l };
+	struct epoll_event events[16];
+	int n = epoll_pwait2(w->epoll_fd, events, ARRAY_SIZE(events), time.tv_nsec ? &time : NULL,
+			     NULL);
+
+	if (n < 0 && errno == ENOSYS)
+		n = epoll_wait(w->epoll_fd, events, ARRAY_SIZE(events),
+			       all_wake ? -1 : POLLED_QUEUE_MS);
+	return n;
+}
+
+/* Sleeps until something happens, unless something already has; @most: nanoseconds, 0: for ever. */
 static void sleep_until_work(struct worker *w, const struct view *view, long most)
 {
 	const struct view_worker *mine = &view->workers[w->id];
-	struct epoll_event events[16];
 	uint64_t generation = view->generation;
 	bool all_wake = true;
-	int n = -1;
+	int n;
 
 	if (!arm(mine, &all_wake))
 		return;
@@ -126,12 +145,7 @@ static void sleep_until_work(struct worker *w, const struct view *view, long mos
 		rcu_reader_offline();
 		__atomic_store_n(&w->seen, WORKER_IDLE, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&w->sound, all_wake && !most, __ATOMIC_SEQ_CST);
-		if (most)
-			n = epoll_pwait2(w->epoll_fd, events, ARRAY_SIZE(events),
-					 &(struct timespec){ .tv_nsec = most }, NULL);
-		if (n < 0)
-			n = epoll_wait(w->epoll_fd, events, ARRAY_SIZE(events),
-				       all_wake ? -1 : POLLED_QUEUE_MS);
+		n = wait_for_event(w, most, all_wake);
 		/* before anything is done that may never end; pairs with datapath_look() */
 		__atomic_store_n(&w->sound, false, __ATOMIC_SEQ_CST);
 		if (n > 0)
@@ -156,7 +170,7 @@ static void nap(struct worker *w)
 	uint64_t end = clock_ns() + rest_nap_ns(&w->rest), now;
 	struct timespec time = { .tv_nsec = (long)rest_nap_ns(&w->rest) };
 
-	nanosleep(&time, NULL);
+	ppoll(NULL, 0, &time, NULL); /* which tap.c needs as well: workers may do little */
 	now = clock_ns();
 	rest_napped(&w->rest, now > end ? now - end : 0);
 	counter_add(&w->naps, 1);
@@ -234,10 +248,16 @@ static void run(struct worker *w)
 static void *main_of_thread(void *arg)
 {
 	struct worker *w = arg;
+	struct error err;
 
 	__atomic_store_n(&w->tid, gettid(), __ATOMIC_RELAXED);
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	rcu_reader_register();
+	notify_prepare();
+	if (filter_enter(FILTER_WORKER, &err)) {
+		log_error("worker %u: %s", w->id, err.text);
+		abort();
+	}
 	run(w);
 	__atomic_store_n(&w->seen, WORKER_IDLE, __ATOMIC_SEQ_CST);
 	rcu_reader_unregister();

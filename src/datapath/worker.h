@@ -20,7 +20,6 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "base/hurry.h"
 #include "datapath/forward.h"
 #include "datapath/rest.h"
 
@@ -49,7 +48,6 @@ struct worker {
 	int wake_fd; /* eventfd */
 	pthread_t thread;
 	bool running;
-	struct hurry hurry;
 	int tid; /* of the thread, as the kernel counts; 0: it has not begun */
 	struct forwarder *forwarder;
 	struct batch *batch;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the switch process asks of the keeper. */
+#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,8 +47,10 @@ struct keeper_client {
 	struct keeper_link *link;
 	struct vhost_endpoint_maker maker;
 	struct keep keep;
+	struct broker broker;
 	struct remote_endpoint *endpoints;
 	uint32_t last_id;
+	uint32_t last_request;
 	struct held *held;
 	struct keeper_start start;
 	char *config;	   /* of an earlier process */
@@ -412,6 +416,93 @@ static const struct keeper_link_ops link_ops = { .packet = on_packet,
 						 .writable = on_writable,
 						 .closed = on_closed };
 
+/* ---- what this process may not do */
+
+static void send_request(struct keeper_client *client, const struct broker_call *call)
+{
+	struct keeper_packet p;
+
+	keeper_packet_init(&p, KEEPER_REQUEST, client->last_request, 0);
+	p.request.what = call->what;
+	p.request.size = (uint32_t)call->size;
+	if (call->size)
+		memcpy(p.request.args, call->args, call->size);
+	p.header.size = (uint32_t)(offsetof(struct keeper_request, args) + call->size);
+	p.n_fds = call->n_fds;
+	if (call->n_fds)
+		memcpy(p.fds, call->fds, call->n_fds * sizeof(call->fds[0]));
+	keeper_link_send(client->link, &p);
+}
+
+/* Takes the files of a packet, as far as there is room for them. */
+static void take_files(struct broker_call *call, struct keeper_packet *p)
+{
+	for (unsigned i = 0; i < p->n_fds; i++) {
+		if (call->n_answer == call->max)
+			break;
+		call->answer[call->n_answer++] = p->fds[i];
+		p->fds[i] = -1;
+	}
+	keeper_packet_close_fds(p);
+}
+
+static void close_files(struct broker_call *call)
+{
+	while (call->n_answer)
+		close(call->answer[--call->n_answer]);
+}
+
+static int client_ask(struct broker *broker, struct broker_call *call, struct error *err)
+{
+	struct keeper_client *client = container_of(broker, struct keeper_client, broker);
+	struct keeper_packet p;
+	int rc;
+
+	assert(call->size <= KEEPER_ARGS_MAX && call->n_fds <= KEEPER_FDS_MAX);
+	client->last_request++;
+	send_request(client, call);
+	do {
+		rc = keeper_link_wait(client->link, KEEPER_ANSWER, client->last_request, ANSWER_MS,
+				      &p, err);
+		if (rc)
+			break;
+		take_files(call, &p);
+		p.answer.text[sizeof(p.answer.text) - 1] = 0;
+		call->value = p.answer.value;
+		if (p.answer.error)
+			rc = error_set(err, p.answer.error, "%s", p.answer.text);
+	} while (!rc && p.answer.more);
+	if (rc)
+		close_files(call);
+	return rc;
+}
+
+struct broker *keeper_client_broker(struct keeper_client *client)
+{
+	return &client->broker;
+}
+
+void keeper_client_report(int fd, int call, int tid, uint32_t kind)
+{
+	const struct {
+		struct keeper_header header;
+		struct keeper_forbidden forbidden;
+	} packet = { .header = { .kind = KEEPER_FORBIDDEN, .size = sizeof(packet.forbidden) },
+		     .forbidden = { .call = call, .tid = tid, .kind = kind } };
+
+	if (write(fd, &packet, sizeof(packet)) < 0) {
+		/* then the signal has to say it alone */
+	}
+}
+
+void keeper_client_calm(struct keeper_client *client)
+{
+	struct keeper_packet p;
+
+	keeper_packet_init(&p, KEEPER_CALM, 0, 0);
+	keeper_link_send(client->link, &p);
+}
+
 /* ---- file descriptors and configuration */
 
 static void packet_of_key(struct keeper_packet *p, enum keeper_kind kind, const char *key)
@@ -514,13 +605,14 @@ void keeper_client_set_bell(struct keeper_client *client, int fd)
 	keeper_link_send(client->link, &p);
 }
 
-void keeper_client_upgrade(struct keeper_client *client, const char *path, bool keeper)
+void keeper_client_upgrade(struct keeper_client *client, const char *path, bool keeper, int order)
 {
 	struct keeper_packet p;
 
 	keeper_packet_init(&p, keeper ? KEEPER_REPLACE : KEEPER_UPGRADE, 0, 0);
 	p.header.size = (uint32_t)snprintf(p.text, sizeof(p.text), "%s", path) + 1;
 	p.header.size = min(p.header.size, (uint32_t)sizeof(p.text));
+	p.fds[p.n_fds++] = order;
 	tell(client, &p);
 }
 
@@ -594,6 +686,7 @@ int keeper_client_create(struct keeper_client **out, int fd, struct event_base *
 	}
 	client->maker.make = remote_make;
 	client->keep = (struct keep){ client_hold, client_release, client_take };
+	client->broker.ask = client_ask;
 	client->ops = ops;
 	client->owner = owner;
 	client->link = keeper_link_create(fd, base, &link_ops, client);

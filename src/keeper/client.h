@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 
+#include "base/broker.h"
 #include "base/error.h"
 #include "base/keep.h"
 #include "keeper/proto.h"
@@ -49,6 +50,16 @@ const struct vhost_endpoint_maker *keeper_client_endpoints(const struct keeper_c
 /* Lets the keeper hold fds, as long as the client lives. */
 struct keep *keeper_client_keep(struct keeper_client *client);
 
+/* Has the keeper do what this process may not, as long as the client lives. */
+struct broker *keeper_client_broker(struct keeper_client *client);
+
+/* Tells the keeper over its socket @fd which system call is the end of this process. In a signal
+ * handler: makes no other call than write(2). */
+void keeper_client_report(int fd, int call, int tid, uint32_t kind);
+
+/* Packets go on: this process may be scheduled as any other. */
+void keeper_client_calm(struct keeper_client *client);
+
 /* The configuration of an earlier process, to be freed; NULL: none. Lets the keeper have @text for
  * the next; does nothing when it has the same. */
 char *keeper_client_config(struct keeper_client *client);
@@ -59,8 +70,9 @@ void keeper_client_set_config(struct keeper_client *client, const char *text);
 void keeper_client_set_bell(struct keeper_client *client, int fd);
 
 /* Asks for the program at @path to go on in the place of this process: leave() or refused()
- * follows; or, with @keeper, in that of the keeper: replaced() or refused() follows. */
-void keeper_client_upgrade(struct keeper_client *client, const char *path, bool keeper);
+ * follows; or, with @keeper, in that of the keeper: replaced() or refused() follows. @order: root's
+ * for just that (base/order.h); stays the caller's. */
+void keeper_client_upgrade(struct keeper_client *client, const char *path, bool keeper, int order);
 
 /* This process does nothing any more, and is about to end. Waits until the keeper can know. */
 void keeper_client_left(struct keeper_client *client);

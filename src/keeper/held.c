@@ -75,3 +75,10 @@ void held_clear(struct held **list)
 		destroy(h);
 	}
 }
+
+bool held_has(const struct held *list, const char *key)
+{
+	while (list && strcmp(list->key, key))
+		list = list->next;
+	return list;
+}

@@ -21,6 +21,9 @@ bool held_put(struct held **list, struct keeper_packet *p);
 /* Takes up to @max fds from under @key; the others are closed. Returns how many. */
 unsigned held_take(struct held **list, const char *key, int *fds, unsigned max);
 
+/* Whether there is something under @key. */
+bool held_has(const struct held *list, const char *key);
+
 /* Closes what is under @key; and everything. */
 void held_drop(struct held **list, const char *key);
 void held_clear(struct held **list);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/files.h"
+#include "base/filter.h"
 #include "base/hurry.h"
 #include "base/log.h"
 #include "keeper/belongings.h"
@@ -29,8 +30,9 @@
 #define WELL_NS (250 * NSEC_PER_MSEC) /* a process that served so long was well */
 #define BACKOFF_MIN_MS 100 /* before the third start in a row, doubled for each behind it */
 #define BACKOFF_MAX_MS 5000
-#define STOP_MS 10000  /* for the switch to end when it is told to */
-#define CLOSED_MS 1000 /* for a process to end that has closed its link */
+#define HEARD_NS NSEC_PER_SEC /* after so long a process has heard of a reload */
+#define STOP_MS 10000	      /* for the switch to end when it is told to */
+#define CLOSED_MS 1000	      /* for a process to end that has closed its link */
 
 LOG_MODULE("keeper");
 
@@ -76,7 +78,8 @@ void keeper_give_all(struct keeper *k)
 
 	send_held(k);
 	keeper_packet_init(&p, KEEPER_START, 0, 0);
-	p.start = (struct keeper_start){ .version = KEEPER_VERSION,
+	/* an older program gets what it understands */
+	p.start = (struct keeper_start){ .version = min(k->now.version, (uint32_t)KEEPER_VERSION),
 					 .n_crashes = k->n_crashes,
 					 .died_ns = k->died_ns };
 	p.header.size = sizeof(p.start);
@@ -120,6 +123,8 @@ void keeper_start_switch(struct keeper *k)
 	int rc = start_process(&k->now);
 
 	k->ready = false;
+	if (!rc && k->died_ns)
+		process_hurry(&k->now, false);
 	if (!rc)
 		return;
 	log_error("cannot start the switch process: %s", strerror(-rc));
@@ -131,7 +136,7 @@ void keeper_start_switch(struct keeper *k)
 
 static void pass_reload(struct keeper *k)
 {
-	if (!k->reload || !k->now.pid || !k->ready)
+	if (!k->reload || !k->now.pid || !k->ready || k->leaving)
 		return;
 	k->reload = false;
 	watchdog_stir(k->watchdog);
@@ -182,10 +187,26 @@ static void take_bell(struct keeper *k, struct keeper_packet *p)
 	watchdog_begin(k->watchdog, k->now.pid, fd);
 }
 
-static void packet_of_next(struct keeper *k, uint32_t kind)
+/* It dies of it. */
+static void tell_forbidden(const struct keeper *k, const struct keeper_forbidden *f)
 {
-	if (kind == KEEPER_HELLO && !k->leaving && !k->exchange)
+	char name[64];
+
+	log_limited(LOG_ERROR,
+		    "a %s of the switch process %d (thread %d) has tried a forbidden system call: "
+		    "%s",
+		    filter_thread_name(f->kind), k->now.pid, f->tid,
+		    filter_call_name(f->call, name, sizeof(name)));
+}
+
+static void packet_of_next(struct keeper *k, const struct keeper_packet *p)
+{
+	uint32_t kind = p->header.kind;
+
+	if (kind == KEEPER_HELLO && !k->leaving && !k->exchange) {
+		k->next.version = p->hello.version;
 		keeper_next_is_here(k);
+	}
 	if (kind == KEEPER_ABLE && k->exchange == EXCHANGE_TRIES) {
 		k->exchange = EXCHANGE_ABLE; /* its link goes, and that not from here */
 		event_active(k->start_timer, EV_TIMEOUT, 0);
@@ -205,6 +226,9 @@ static void packet_of_now(struct keeper *k, struct keeper_packet *p)
 	watchdog_sign(k->watchdog);
 	switch (p->header.kind) {
 	case KEEPER_HELLO:
+		if (k->now.version)
+			break; /* once is enough */
+		k->now.version = p->hello.version;
 		belongings_set_process(k->table, k->now.pid); /* it may touch rings from here */
 		keeper_give_all(k);
 		break;
@@ -226,7 +250,8 @@ static void packet_of_now(struct keeper *k, struct keeper_packet *p)
 		break;
 	case KEEPER_UPGRADE:
 	case KEEPER_REPLACE:
-		keeper_start_upgrade(k, p->text, p->header.kind == KEEPER_REPLACE);
+		keeper_start_upgrade(k, p->text, p->header.kind == KEEPER_REPLACE,
+				     p->n_fds ? p->fds[0] : -1);
 		break;
 	case KEEPER_LEFT:
 		if (k->leaving)
@@ -234,6 +259,15 @@ static void packet_of_now(struct keeper *k, struct keeper_packet *p)
 		break;
 	case KEEPER_BELL:
 		take_bell(k, p);
+		break;
+	case KEEPER_REQUEST:
+		keeper_request_serve(&k->rights, k->now.link, p);
+		break;
+	case KEEPER_FORBIDDEN:
+		tell_forbidden(k, &p->forbidden);
+		break;
+	case KEEPER_CALM:
+		process_calm(&k->now);
 		break;
 	case KEEPER_ALIVE:
 		watchdog_alive(k->watchdog, p->alive.stuck, p->alive.quiet);
@@ -251,7 +285,7 @@ static void on_packet(void *owner, struct keeper_packet *p)
 	struct keeper *k = process->keeper;
 
 	if (process == &k->next) {
-		packet_of_next(k, p->header.kind);
+		packet_of_next(k, p);
 		keeper_packet_close_fds(p);
 		return;
 	}
@@ -327,6 +361,8 @@ static bool ended(struct keeper *k, int status)
 		keeper_relay_crashed(k->relay);
 	hurry_begin(&k->hurry, pthread_self());
 	k->died_ns = clock_ns();
+	if (k->died_ns - k->reload_ns < HEARD_NS)
+		k->reload = true; /* it may have been passed to one that was dying already */
 	k->n_crashes++;
 	k->n_quick = k->ready && k->died_ns - k->now.started_ns > WELL_NS ? 1 : k->n_quick + 1;
 	log_error("the switch process died: %s", text);
@@ -407,6 +443,7 @@ static void on_reload(evutil_socket_t sig, short what, void *arg)
 	struct keeper *k = arg;
 
 	k->reload = true;
+	k->reload_ns = clock_ns();
 	pass_reload(k);
 }
 
@@ -592,6 +629,8 @@ static void stop(struct keeper *k)
 	keeper_relay_destroy(k->relay);
 	keeper_table_destroy(k->table);
 	keeper_forget_now(k);
+	if (held_has(k->held, KEEPER_CONTROL_KEY))
+		keeper_request_remove_control(&k->rights);
 	held_clear(&k->held);
 	for (size_t i = 0; i < ARRAY_SIZE(k->signals); i++)
 		free_event(k->signals[i]);
@@ -607,17 +646,19 @@ static void stop(struct keeper *k)
 	close_fd(&k->now.exe_fd);
 }
 
-int keeper_run(char **argv, int table_fd, unsigned watchdog, struct error *err)
+int keeper_run(const struct keeper_config *config, struct error *err)
 {
-	struct keeper k = { .argv = argv, .config_fd = -1, .fallback_fd = -1 };
+	struct keeper k = {
+		.argv = config->argv, .rights = config->rights, .config_fd = -1, .fallback_fd = -1
+	};
 	int rc;
 
-	if (table_fd >= 0) { /* "--keeper-table FD" is for this program alone */
-		argv[2] = argv[0];
-		k.argv = argv + 2;
+	if (config->table_fd >= 0) { /* "--keeper-table FD" is for this program alone */
+		k.argv += 2;
+		k.argv[0] = config->argv[0];
 	}
 	k.now = k.next = (struct process){ .keeper = &k, .exe_fd = -1 };
-	rc = start(&k, table_fd, watchdog, err);
+	rc = start(&k, config->table_fd, config->watchdog, err);
 	if (!rc) {
 		event_base_dispatch(k.base);
 		rc = k.status;

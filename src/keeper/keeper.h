@@ -19,14 +19,21 @@
 #pragma once
 
 #include "base/error.h"
+#include "keeper/request.h"
 
-/* Runs until the switch ends. @argv: the command line of this process, ended by NULL, for the
- * switch process. @table_fd: the table of the program that has executed this one to take its place,
- * and then the first option of @argv says so; or -1. @watchdog: seconds that the switch process may
- * hang, 0: any. Returns the exit status for the process, or -errno and a text when there was no
- * start.
+/* What it is started with. */
+struct keeper_config {
+	char **argv;	   /* command line of this process, ended by NULL, for the switch process */
+	int table_fd;	   /* the table of the program that has executed this one to take its place,
+			    * and then the first option of @argv says so; or -1 */
+	unsigned watchdog; /* seconds that the switch process may hang; 0: any */
+	struct keeper_rights rights;
+};
+
+/* Runs until the switch ends. Returns the exit status for the process, or -errno and a text when
+ * there was no start.
  */
-int keeper_run(char **argv, int table_fd, unsigned watchdog, struct error *err);
+int keeper_run(const struct keeper_config *config, struct error *err);
 
 /* Tells the keeper over @link_fd that this program could go on with its table. Returns 0, or -errno
  * and a text. */

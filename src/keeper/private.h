@@ -9,6 +9,7 @@
 #include "keeper/belongings.h"
 #include "keeper/process.h"
 #include "keeper/relay.h"
+#include "keeper/request.h"
 #include "keeper/watchdog.h"
 
 #define SIGNAL_CHILD 3 /* among the keeper's signals */
@@ -24,7 +25,8 @@ enum exchange {
 struct keeper {
 	struct event_base *base;
 	char **argv;
-	struct keeper_table *table; /* all that another keeper must know */
+	struct keeper_rights rights; /* to ask for what the switch may not do */
+	struct keeper_table *table;  /* all that another keeper must know */
 	struct keeper_relay *relay;
 	struct process now;	   /* serves; its program is what is started again */
 	struct process next;	   /* is to take its place; it has no more than said hello */
@@ -38,6 +40,7 @@ struct keeper {
 	int config_fd; /* -1: none */
 	bool ready, ever_ready, stopping;
 	bool reload;	    /* as soon as it is ready: before, SIGHUP would be its end */
+	uint64_t reload_ns; /* when that was asked for last */
 	uint64_t died_ns;   /* when the last process was found dead, or told to leave; 0: never */
 	struct hurry hurry; /* of this thread, between processes */
 	uint32_t n_crashes;
@@ -74,8 +77,9 @@ void keeper_forget_now(struct keeper *k);
 
 /* upgrade.c */
 
-/* Another program is to be the switch, or, with @keeper, the keeper. */
-void keeper_start_upgrade(struct keeper *k, const char *path, bool keeper);
+/* Another program is to be the switch, or, with @keeper, the keeper, if root has ordered that:
+ * @order shows it (base/order.h; -1: nobody has). */
+void keeper_start_upgrade(struct keeper *k, const char *path, bool keeper, int order);
 
 /* It is over: @rc is 0, or why it is not done as -errno, with a text. */
 void keeper_end_upgrade(struct keeper *k, int rc, const char *why);

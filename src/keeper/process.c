@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Starting this program, or another, as the switch process or as the keeper. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -15,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
+#include "base/hurry.h"
 #include "base/log.h"
 #include "keeper/manager.h"
 #include "keeper/process.h"
@@ -120,6 +123,7 @@ int process_start(struct process *p, char **argv, int table_fd, struct event_bas
 		return rc;
 	}
 	p->started_ns = clock_ns();
+	p->version = 0;
 	return 0;
 }
 
@@ -156,6 +160,35 @@ int process_become(int exe_fd, char **argv, int table_fd)
 {
 	execute(exe_fd, argv, -1, table_fd);
 	return -errno;
+}
+
+/* Calls @fn for each thread that the process has. */
+static void for_threads(pid_t pid, void (*fn)(pid_t tid))
+{
+	char path[64];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			fn((pid_t)strtol(entry->d_name, NULL, 10));
+	if (dir)
+		closedir(dir);
+}
+
+void process_hurry(const struct process *p, bool all)
+{
+	if (all)
+		for_threads(p->pid, hurry_lend);
+	else
+		hurry_lend(p->pid);
+}
+
+void process_calm(const struct process *p)
+{
+	for_threads(p->pid, hurry_take_back);
 }
 
 const char *process_ending(int status, char *text, size_t size)

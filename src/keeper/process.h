@@ -17,6 +17,7 @@ struct process {
 	pid_t pid;		  /* 0: none */
 	int exe_fd;		  /* the program, whatever is in its place now; -1: none */
 	uint64_t started_ns;
+	uint32_t version; /* of the link's protocol, as it has said; 0: not yet */
 };
 
 /* Opens a program, and makes sure that it is root's. Returns the fd, or -errno and a text. */
@@ -42,6 +43,12 @@ void process_end_orphan(int pidfd);
 /* Becomes the program behind @exe_fd, as the keeper, with the options of @argv. Returns -errno when
  * that cannot be. */
 int process_become(int exe_fd, char **argv, int table_fd);
+
+/* Lets the process go first for a moment (base/hurry.h), since others wait for it: all of its
+ * threads, or only its first one; or, with process_calm(), none of them. It may not do that itself.
+ */
+void process_hurry(const struct process *p, bool all);
+void process_calm(const struct process *p);
 
 /* How a process ended, in words. */
 const char *process_ending(int status, char *text, size_t size);

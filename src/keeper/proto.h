@@ -16,22 +16,23 @@
 #include "vhost/journal.h"
 #include "vhost/proto.h"
 
-#define KEEPER_VERSION 1	    /* of this protocol */
-#define KEEPER_FDS_MAX 8	    /* with one packet */
-#define KEEPER_PAYLOAD_MAX 4096	    /* bytes of one packet, behind its header */
-#define KEEPER_KEY_MAX KEEP_KEY_MAX /* bytes of a key, with the end */
-#define KEEPER_FDS_LOST (1u << 31)  /* of a message's flags: not all of its fds came */
+#define KEEPER_VERSION 2	     /* of this protocol; 1 knew no requests and no orders */
+#define KEEPER_CONTROL_KEY "control" /* what the control socket and its lock are held under */
+#define KEEPER_FDS_MAX 8	     /* with one packet */
+#define KEEPER_PAYLOAD_MAX 4096	     /* bytes of one packet, behind its header */
+#define KEEPER_KEY_MAX KEEP_KEY_MAX  /* bytes of a key, with the end */
+#define KEEPER_FDS_LOST (1u << 31)   /* of a message's flags: not all of its fds came */
 
 enum keeper_kind {
 	/* From the switch. */
-	KEEPER_HELLO = 1,    /* the first one: struct keeper_hello */
-	KEEPER_READY,	     /* it serves; devices that it did not open go */
-	KEEPER_CONFIG,	     /* a file with its configuration, to start the next one with */
-	KEEPER_HOLD,	     /* key; fds, to be given to the next one */
-	KEEPER_RELEASE,	     /* key; they go */
-	KEEPER_UPGRADE,	     /* text: path of the program that is to go on */
-	KEEPER_LEFT,	     /* it has stopped at the end of a batch, as KEEPER_LEAVE wanted */
-	KEEPER_DEVICE_OPEN,  /* struct keeper_open; a file for the states of rings */
+	KEEPER_HELLO = 1,   /* the first one: struct keeper_hello */
+	KEEPER_READY,	    /* it serves; devices that it did not open go */
+	KEEPER_CONFIG,	    /* a file with its configuration, to start the next one with */
+	KEEPER_HOLD,	    /* key; fds, to be given to the next one */
+	KEEPER_RELEASE,	    /* key; they go */
+	KEEPER_UPGRADE,	    /* text: path of the program that is to go on; root's order as a file */
+	KEEPER_LEFT,	    /* it has stopped at the end of a batch, as KEEPER_LEAVE wanted */
+	KEEPER_DEVICE_OPEN, /* struct keeper_open; a file for the states of rings */
 	KEEPER_DEVICE_CLOSE, /* the endpoint goes, and what is kept */
 	KEEPER_DEVICE_WAIT,  /* the next front-end may come */
 	KEEPER_DEVICE_HANG_UP,
@@ -52,13 +53,19 @@ enum keeper_kind {
 	KEEPER_DEVICE_DISCONNECTED, /* text: why, empty when the front-end closed */
 
 	/* Of an exchange of the keeper. */
-	KEEPER_REPLACE,	 /* from the switch; text: path of the program that is to be the keeper */
+	KEEPER_REPLACE,	 /* from the switch; text: path of the program that is to be the keeper; and
+			  * root's order */
 	KEEPER_ABLE,	 /* from that program, tried: it can be */
 	KEEPER_REPLACED, /* to the switch: it is; or KEEPER_REFUSED */
 	/* Of the watchdog (keeper/watchdog.h). */
 	KEEPER_BELL = 64, /* from the switch: an eventfd; it can be asked from now on */
 	KEEPER_ASK,	  /* from the keeper: whether it goes on */
 	KEEPER_ALIVE,	  /* from the switch, in answer to that: struct keeper_alive */
+	/* Of what the switch may not do itself (base/broker.h). */
+	KEEPER_REQUEST = 80, /* from the switch: struct keeper_request; its number as device */
+	KEEPER_ANSWER,	  /* to that number: struct keeper_answer, and files; several, with more */
+	KEEPER_FORBIDDEN, /* from the switch, as it dies: struct keeper_forbidden */
+	KEEPER_CALM,	  /* from the switch: packets go on; nobody waits for it any more */
 };
 
 struct keeper_header {
@@ -109,6 +116,27 @@ struct keeper_alive {
 	uint32_t quiet; /* there is nothing to do: the bell rings when there is */
 };
 
+#define KEEPER_ARGS_MAX (KEEPER_PAYLOAD_MAX - 2 * sizeof(uint32_t)) /* bytes, of a request */
+
+struct keeper_request {
+	uint32_t what; /* enum broker_request */
+	uint32_t size; /* of args, which end the packet */
+	uint8_t args[KEEPER_ARGS_MAX];
+};
+
+struct keeper_answer {
+	int32_t error; /* 0 or -errno */
+	uint32_t more; /* another packet of this answer follows */
+	int64_t value;
+	char text[256]; /* of the error */
+};
+
+/* A system call that a thread may not make (base/filter.h). */
+struct keeper_forbidden {
+	int32_t call, tid;
+	uint32_t kind; /* enum filter_thread */
+};
+
 /* Any packet. Who has it owns its fds. */
 struct keeper_packet {
 	struct keeper_header header;
@@ -121,6 +149,9 @@ struct keeper_packet {
 		struct keeper_connected connected;
 		struct keeper_done done;
 		struct keeper_alive alive;
+		struct keeper_request request;
+		struct keeper_answer answer;
+		struct keeper_forbidden forbidden;
 		char text[KEEPER_PAYLOAD_MAX];
 		uint8_t bytes[KEEPER_PAYLOAD_MAX];
 	};

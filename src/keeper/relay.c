@@ -411,13 +411,26 @@ static void adopt(struct device *d)
 	}
 }
 
+/* What the switch has asked for is no more than a configuration could: it may not be itself any
+ * more. */
+static int check_open(const struct keeper_packet *p, struct error *err)
+{
+	const struct keeper_open *o = &p->open;
+
+	if (p->header.size != sizeof(*o) || !p->header.device || !*o->name || !*o->path ||
+	    o->mode > VHOST_CONNECT || o->uid < -1 || o->gid < -1 || o->rights < -1 ||
+	    o->rights > 0777)
+		return error_set(err, -EINVAL, "a request for a socket that makes no sense");
+	return 0;
+}
+
 static void open_device(struct keeper_relay *relay, struct keeper_packet *p)
 {
-	struct device *old = find_name(relay, p->open.name), *d = old;
+	struct error err = { "" };
+	int rc = check_open(p, &err);
+	struct device *old = rc ? NULL : find_name(relay, p->open.name), *d = old;
 	uint32_t id = p->header.device;
 	struct keeper_packet answer;
-	struct error err = { "" };
-	int rc = 0;
 
 	if (old && (old->id || memcmp(&old->where, &p->open, sizeof(old->where)))) {
 		remove_device(old); /* another one of that name */
@@ -425,7 +438,7 @@ static void open_device(struct keeper_relay *relay, struct keeper_packet *p)
 	}
 	if (old)
 		adopt(old);
-	else
+	else if (!rc)
 		rc = add_device(relay, p, &d, &err);
 	keeper_packet_init(&answer, KEEPER_DEVICE_OPENED, id, 0);
 	answer.opened = (struct keeper_opened){ .error = rc, .resumed = old != NULL };

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/order.h"
 #include "keeper/private.h"
 
 #define UPGRADE_MS 5000 /* for each step of an upgrade */
@@ -24,7 +25,7 @@ void keeper_end_upgrade(struct keeper *k, int rc, const char *why)
 	k->exchange = EXCHANGE_NONE;
 	if (!rc)
 		return;
-	log_error("no upgrade: %s", why);
+	log_limited(LOG_ERROR, "no upgrade: %s", why);
 	if (k->leaving)
 		return; /* it cannot go on: one like it is started when it has left */
 	keeper_relay_freeze(k->relay, false);
@@ -32,7 +33,7 @@ void keeper_end_upgrade(struct keeper *k, int rc, const char *why)
 		keeper_send_text(&k->now, KEEPER_REFUSED, rc, why);
 }
 
-void keeper_start_upgrade(struct keeper *k, const char *path, bool keeper)
+void keeper_start_upgrade(struct keeper *k, const char *path, bool keeper, int order)
 {
 	static const struct timeval patience = { .tv_sec = UPGRADE_MS / 1000 };
 	struct error err = { "" };
@@ -40,6 +41,12 @@ void keeper_start_upgrade(struct keeper *k, const char *path, bool keeper)
 
 	if (k->next.pid || k->leaving || k->leaver || k->exchange) {
 		keeper_send_text(&k->now, KEEPER_REFUSED, -EBUSY, "another upgrade is on its way");
+		return;
+	}
+	/* the process that asks may be in a guest's hands */
+	rc = order_take(order, keeper ? ORDER_REPLACE : ORDER_UPGRADE, path, &err);
+	if (rc) {
+		keeper_end_upgrade(k, rc, err.text);
 		return;
 	}
 	log_info("upgrade%s to %s", keeper ? " of the keeper" : "", path);
@@ -72,6 +79,10 @@ void keeper_next_is_here(struct keeper *k)
 	hurry_begin(&k->hurry, pthread_self());
 	k->leaving = true;
 	k->died_ns = clock_ns();
+	/* every millisecond in which a thread of these waits for its processor is one in which no
+	 * packet moves */
+	process_hurry(&k->now, true);
+	process_hurry(&k->next, false);
 	keeper_send_text(&k->now, KEEPER_LEAVE, 0, "");
 	event_add(k->upgrade_timer, &patience);
 }
@@ -82,6 +93,7 @@ void keeper_has_left(struct keeper *k)
 	keeper_relay_attach(k->relay, NULL);
 	k->leaving = k->ready = false;
 	k->leaver = k->now.pid;
+	process_calm(&k->now);
 	keeper_forget_now(k);
 	if (!k->next.pid) {
 		keeper_start_switch(k);

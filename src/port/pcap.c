@@ -4,6 +4,7 @@
 // reads or writes would stop a worker.
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/broker.h"
 #include "base/log.h"
 #include "port/kinds.h"
+#include "port/pcap.h"
 #include "port/slots.h"
 
 LOG_MODULE("pcap");
@@ -71,19 +74,76 @@ static struct pcap_port *to_pcap(const struct port *port)
 	return container_of(port, struct pcap_port, port);
 }
 
+/* What the file is held under for a later process: who opened it may have been allowed more. */
+static const char *key_of(const struct port *port, char key[KEEP_KEY_MAX])
+{
+	snprintf(key, KEEP_KEY_MAX, "pcap/%s", port->name);
+	return key;
+}
+
+static int ask_for_file(const struct pcap_port *p, struct error *err)
+{
+	struct broker_file args = { .writes = p->writes };
+	struct broker_call call = { .what = BROKER_FILE, .args = &args, .size = sizeof(args) };
+	int r = broker_text(args.path, sizeof(args.path), p->path, err);
+
+	return r ? r : broker_ask_file(&call, err);
+}
+
+int pcap_file_open(const char *path, bool writes, struct error *err)
+{
+	int flags = writes ? O_WRONLY | O_CREAT : O_RDONLY;
+	/* O_NONBLOCK: opening a pipe must not wait for its other end. */
+	int fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+
+	if (fd < 0)
+		return error_set(err, -errno, "cannot open %.128s: %s", path, strerror(errno));
+	return fd;
+}
+
+/* Whether @fd is open on the port's file, by the kernel's word. */
+static bool is_same_file(const struct pcap_port *p, int fd)
+{
+	char link[64], name[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, name, sizeof(name) - 1);
+	return n > 0 && (size_t)n == strlen(p->path) && !memcmp(name, p->path, (size_t)n);
+}
+
+/* The file that an earlier process had for this port; -1: none, or another. It begins anew. */
+static int take_kept(const struct pcap_port *p)
+{
+	struct keep *keep = p->port.env->keep;
+	char key[KEEP_KEY_MAX];
+	int fd;
+
+	if (!keep || !keep->take(keep, key_of(&p->port, key), &fd, 1))
+		return -1;
+	if (is_same_file(p, fd) && lseek(fd, 0, SEEK_SET) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 /* Opens the file, or duplicates the descriptor that a client opened. Returns it or -errno. */
 static int open_path(const struct pcap_port *p, const json_t *options, struct error *err)
 {
-	int passed = (int)option_uint(options, "fd", (uint64_t)-1);
-	int flags = p->writes ? O_WRONLY | O_CREAT : O_RDONLY;
+	int passed = (int)option_uint(options, "fd", (uint64_t)-1), fd = take_kept(p), mode;
 	struct stat st;
-	int fd, mode;
 
-	/* O_NONBLOCK: opening a pipe must not wait for its other end. */
-	fd = passed >= 0 ? fcntl(passed, F_DUPFD_CLOEXEC, 0)
-			 : open(p->path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return error_set(err, -errno, "cannot open %.128s: %s", p->path, strerror(errno));
+	if (fd < 0 && passed >= 0) {
+		fd = fcntl(passed, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			return error_set(err, -errno, "cannot open %.128s: %s", p->path,
+					 strerror(errno));
+	} else if (fd < 0) {
+		fd = broker_present() ? ask_for_file(p, err)
+				      : pcap_file_open(p->path, p->writes, err);
+		if (fd < 0)
+			return fd;
+	}
 	mode = fcntl(fd, F_GETFL) & O_ACCMODE;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
 		close(fd);
@@ -143,10 +203,14 @@ static int start_writing(struct pcap_port *p, FILE *file, struct error *err)
 static int open_file(struct pcap_port *p, const json_t *options, struct error *err)
 {
 	int fd = open_path(p, options, err);
+	struct keep *keep = p->port.env->keep;
+	char key[KEEP_KEY_MAX];
 	FILE *file;
 
 	if (fd < 0)
 		return fd;
+	if (keep)
+		keep->hold(keep, key_of(&p->port, key), &fd, 1);
 	file = fdopen(fd, p->writes ? "w" : "r");
 	if (!file) {
 		close(fd);
@@ -184,11 +248,13 @@ static int add_queues(struct pcap_port *p)
 
 static void file_destroy(struct port *port)
 {
+	char key[KEEP_KEY_MAX];
 	struct pcap_port *p;
 
 	if (!port)
 		return;
 	p = to_pcap(port);
+	keep_release(port->env->keep, key_of(port, key));
 	if (p->flush)
 		event_free(p->flush);
 	if (p->dumper) {

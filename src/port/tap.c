@@ -334,7 +334,9 @@ static bool tap_arm(struct rxq *q)
 {
 	struct pollfd p = { .fd = q->wake_fd, .events = POLLIN };
 
-	return poll(&p, 1, 0) == 1 && p.revents & POLLIN;
+	static const struct timespec now;
+
+	return ppoll(&p, 1, &now, NULL) == 1 && p.revents & POLLIN;
 }
 
 static void tap_disarm(struct rxq *q)

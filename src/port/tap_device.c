@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/broker.h"
 #include "base/compiler.h"
 #include "port/offload.h"
 #include "port/tap_device.h"
@@ -168,18 +169,39 @@ static int find_name(const struct tap_device *dev, struct ifreq *ifr)
 	return ioctl(dev->control, SIOCGIFNAME, ifr) < 0 ? -errno : 0;
 }
 
+static int explain_mtu(int r, unsigned mtu, struct error *err)
+{
+	return r ? error_set(err, r, "cannot set the device's MTU to %u: %s", mtu, strerror(-r))
+		 : 0;
+}
+
+static int set_mtu(int control, struct ifreq *ifr, unsigned mtu)
+{
+	ifr->ifr_mtu = (int)mtu;
+	return ioctl(control, SIOCSIFMTU, ifr) < 0 ? -errno : 0;
+}
+
+static int ask_for_mtu(const struct tap_device *dev, unsigned mtu, struct error *err)
+{
+	struct tap_mtu_request args = { .mtu = mtu };
+	struct broker_call call = { .what = BROKER_TAP_MTU,
+				    .args = &args,
+				    .size = sizeof(args),
+				    .fds = dev->queues,
+				    .n_fds = 1 };
+
+	return broker_ask(&call, err);
+}
+
 int tap_device_set_mtu(const struct tap_device *dev, unsigned mtu, struct error *err)
 {
 	struct ifreq ifr;
-	int r = find_name(dev, &ifr);
+	int r;
 
-	if (!r) {
-		ifr.ifr_mtu = (int)mtu;
-		if (ioctl(dev->control, SIOCSIFMTU, &ifr) < 0)
-			r = -errno;
-	}
-	return r ? error_set(err, r, "cannot set the device's MTU to %u: %s", mtu, strerror(-r))
-		 : 0;
+	if (broker_present())
+		return ask_for_mtu(dev, mtu, err);
+	r = find_name(dev, &ifr);
+	return explain_mtu(r ? r : set_mtu(dev->control, &ifr, mtu), mtu, err);
 }
 
 unsigned tap_device_set_offloads(const struct tap_device *dev, unsigned wanted)
@@ -256,11 +278,16 @@ static int open_here(struct tap_device *dev, const struct tap_spec *spec, struct
 	return bring_up(dev, err);
 }
 
+/* Something to be done in a network namespace. */
 struct visit {
-	struct tap_device *dev;
-	const struct tap_spec *spec;
+	int (*act)(struct visit *v);
+	const char *name; /* of the namespace */
 	struct error *err;
 	int netns, result;
+	struct tap_device *dev; /* to be opened */
+	const struct tap_spec *spec;
+	struct ifreq *ifr; /* whose MTU is to be changed */
+	unsigned mtu;
 };
 
 static void *visit_namespace(void *arg)
@@ -269,17 +296,63 @@ static void *visit_namespace(void *arg)
 
 	if (setns(v->netns, CLONE_NEWNET) < 0)
 		v->result = error_set(v->err, -errno, "cannot enter network namespace %s: %s",
-				      v->spec->netns, strerror(errno));
+				      v->name, strerror(errno));
 	else
-		v->result = open_here(v->dev, v->spec, v->err);
+		v->result = v->act(v);
 	return NULL;
+}
+
+static int visit(struct visit *v)
+{
+	pthread_t thread;
+	int r = pthread_create(&thread, NULL, visit_namespace, v);
+
+	if (r)
+		return error_set(v->err, -r, "cannot start a thread: %s", strerror(r));
+	pthread_join(thread, NULL);
+	return v->result;
+}
+
+static int open_there(struct visit *v)
+{
+	return open_here(v->dev, v->spec, v->err);
+}
+
+static int set_mtu_there(struct visit *v)
+{
+	int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
+
+	if (control < 0)
+		return explain_mtu(-errno, v->mtu, v->err);
+	r = set_mtu(control, v->ifr, v->mtu);
+	close(control);
+	return explain_mtu(r, v->mtu, v->err);
+}
+
+int tap_device_set_mtu_of(int queue, unsigned mtu, struct error *err)
+{
+	struct ifreq ifr = { .ifr_flags = 0 };
+	struct visit v = {
+		.act = set_mtu_there, .name = "of the tap", .err = err, .ifr = &ifr, .mtu = mtu
+	};
+	int r;
+
+	if (ioctl(queue, TUNGETIFF, &ifr) < 0)
+		return error_set(err, -EINVAL, "this is no queue of a tap");
+	v.netns = ioctl(queue, TUNGETDEVNETNS);
+	if (v.netns < 0)
+		return explain_mtu(-errno, mtu, err);
+	r = visit(&v);
+	close(v.netns);
+	return r;
 }
 
 static int open_in_namespace(struct tap_device *dev, const struct tap_spec *spec, struct error *err)
 {
-	struct visit visit = { .dev = dev, .spec = spec, .err = err };
+	struct visit v = {
+		.act = open_there, .name = spec->netns, .dev = dev, .spec = spec, .err = err
+	};
 	char path[sizeof(NETNS_DIR) + NAME_MAX + 2];
-	pthread_t thread;
 	int r;
 
 	if (strlen(spec->netns) > NAME_MAX || strchr(spec->netns, '/') || spec->netns[0] == '.')
@@ -288,17 +361,55 @@ static int open_in_namespace(struct tap_device *dev, const struct tap_spec *spec
 				 "netns\" lists",
 				 spec->netns);
 	snprintf(path, sizeof(path), NETNS_DIR "/%s", spec->netns);
-	visit.netns = open(path, O_RDONLY | O_CLOEXEC);
-	if (visit.netns < 0)
+	v.netns = open(path, O_RDONLY | O_CLOEXEC);
+	if (v.netns < 0)
 		return error_set(err, -errno,
 				 "cannot open network namespace %s (%s): %s; \"ip netns\" lists "
 				 "what there is",
 				 spec->netns, path, strerror(errno));
-	r = pthread_create(&thread, NULL, visit_namespace, &visit);
+	r = visit(&v);
+	close(v.netns);
+	return r;
+}
+
+static void close_all(const int *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		close(fds[i]);
+}
+
+/* Has it opened by somebody who may. */
+static int ask_for_device(struct tap_device *dev, const struct tap_spec *spec, struct error *err)
+{
+	struct tap_request args = { .existing = spec->existing,
+				    .net_header = spec->net_header,
+				    .n_queues = spec->n_queues,
+				    .mtu = spec->mtu };
+	int fds[BROKER_FDS_MAX];
+	struct broker_call call = { .what = BROKER_TAP,
+				    .args = &args,
+				    .size = sizeof(args),
+				    .answer = fds,
+				    .max = BROKER_FDS_MAX };
+	int r = broker_text(args.interface, sizeof(args.interface), spec->interface, err);
+
 	if (!r)
-		pthread_join(thread, NULL);
-	close(visit.netns);
-	return r ? error_set(err, -r, "cannot start a thread: %s", strerror(r)) : visit.result;
+		r = broker_text(args.netns, sizeof(args.netns), spec->netns ? spec->netns : "",
+				err);
+	if (!r)
+		r = broker_ask(&call, err);
+	if (r)
+		return r;
+	if (call.n_answer != 2 + spec->n_queues) {
+		close_all(fds, call.n_answer);
+		return error_set(err, -EPROTO, "the keeper has sent no tap");
+	}
+	dev->control = fds[0];
+	dev->monitor = fds[1];
+	dev->n_queues = spec->n_queues;
+	memcpy(dev->queues, fds + 2, spec->n_queues * sizeof(fds[0]));
+	dev->ifindex = (int)call.value;
+	return 0;
 }
 
 int tap_device_open(struct tap_device *dev, const struct tap_spec *spec, struct error *err)
@@ -306,7 +417,9 @@ int tap_device_open(struct tap_device *dev, const struct tap_spec *spec, struct 
 	int r = tap_interface_check(spec->interface, err);
 
 	*dev = (struct tap_device){ .control = -1, .monitor = -1 };
-	if (!r)
+	if (!r && broker_present())
+		r = ask_for_device(dev, spec, err);
+	else if (!r)
 		r = spec->netns ? open_in_namespace(dev, spec, err) : open_here(dev, spec, err);
 	if (r < 0)
 		tap_device_close(dev);

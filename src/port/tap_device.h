@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/keep.h"
@@ -19,6 +20,18 @@ struct tap_spec {
 	bool net_header;       /* each frame travels behind a struct virtio_net_hdr */
 	unsigned n_queues;     /* 1..TAP_QUEUES_MAX */
 	unsigned mtu;	       /* 0: leave it */
+};
+
+/* What is wanted, as BROKER_TAP asks for it (base/broker.h). */
+struct tap_request {
+	char interface[16];
+	char netns[256]; /* "": ours */
+	uint32_t existing, net_header, n_queues, mtu;
+};
+
+/* BROKER_TAP_MTU. */
+struct tap_mtu_request {
+	uint32_t mtu;
 };
 
 /* What is there. Closing takes a device that we made with it. */
@@ -36,8 +49,8 @@ enum tap_state { TAP_UP, TAP_NO_CARRIER, TAP_DOWN, TAP_GONE };
 /* 0 or -EINVAL and a text: whether the kernel can name a device so. */
 int tap_interface_check(const char *interface, struct error *err);
 
-/* Opens all queues, sets the MTU and brings the device up. Returns 0, or -errno and a text, having
- * undone what it did to the kernel (an existing device may be left up).
+/* Opens all queues, sets the MTU and brings the device up, or has it done. Returns 0, or -errno and
+ * a text, having undone what it did to the kernel (an existing device may be left up).
  */
 int tap_device_open(struct tap_device *dev, const struct tap_spec *spec, struct error *err);
 void tap_device_close(struct tap_device *dev);
@@ -53,6 +66,10 @@ bool tap_device_take(struct tap_device *dev, const struct tap_spec *spec, struct
 
 /* 0 or -errno and a text. */
 int tap_device_set_mtu(const struct tap_device *dev, unsigned mtu, struct error *err);
+
+/* The same, of the device that @queue is attached to, wherever it is: who has that may ask for it.
+ */
+int tap_device_set_mtu_of(int queue, unsigned mtu, struct error *err);
 
 /* Tells the kernel to leave @wanted (bits of enum offload) to us in what it sends. Returns what of
  * that this kernel knows: what may be left to it, too. Only with net_header.

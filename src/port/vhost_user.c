@@ -3,13 +3,12 @@
  * a unix socket. This is the control half; vhost_queue.c moves the packets.
  */
 #include <errno.h>
-#include <grp.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/ids.h"
 #include "port/kinds.h"
 #include "port/offload.h"
 #include "port/vhost_queue.h"
@@ -27,46 +26,31 @@ struct vhost_port {
 	bool listens;
 };
 
-/* A user or group, by name or number. */
-static bool find_id(const char *text, bool group, int *id)
+/* As socket rights have it: -1 when there is none. */
+static int find_user(const char *text, struct error *err)
 {
-	char *end;
-	unsigned long n = strtoul(text, &end, 10);
+	int64_t id = ids_find_user(text, err);
 
-	if (*text && !*end && n <= INT32_MAX) {
-		*id = (int)n;
-		return true;
-	}
-	if (group) {
-		struct group *g = getgrnam(text);
+	return id >= 0 && id <= INT32_MAX ? (int)id : -1;
+}
 
-		*id = g ? (int)g->gr_gid : -1;
-	} else {
-		struct passwd *p = getpwnam(text);
+static int find_group(const char *text, struct error *err)
+{
+	int64_t id = ids_find_group(text, err);
 
-		*id = p ? (int)p->pw_uid : -1;
-	}
-	return *id >= 0;
+	return id >= 0 && id <= INT32_MAX ? (int)id : -1;
 }
 
 static json_t *check_owner(const char *text, struct error *err)
 {
-	int id;
-
-	if (find_id(text, false, &id))
-		return json_string(text);
 	error_set(err, -EINVAL, "there is no user \"%s\"", text);
-	return NULL;
+	return find_user(text, err) < 0 ? NULL : json_string(text);
 }
 
 static json_t *check_group(const char *text, struct error *err)
 {
-	int id;
-
-	if (find_id(text, true, &id))
-		return json_string(text);
 	error_set(err, -EINVAL, "there is no group \"%s\"", text);
-	return NULL;
+	return find_group(text, err) < 0 ? NULL : json_string(text);
 }
 
 static const char *const modes[] = { "listen", "connect", NULL };
@@ -266,9 +250,9 @@ static int make_device(struct vhost_port *vp, const json_t *options, struct erro
 			err, -EINVAL,
 			"owner, group and socket-mode are for mode listen: here the front-end makes the socket");
 	if (owner)
-		find_id(owner, false, &config.rights.uid);
+		config.rights.uid = find_user(owner, NULL);
 	if (group)
-		find_id(group, true, &config.rights.gid);
+		config.rights.gid = find_group(group, NULL);
 	if (mode)
 		config.rights.mode = (int)strtol(mode, NULL, 8);
 	/* a locally administered address, the same for every start of this port */

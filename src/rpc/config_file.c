@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/broker.h"
 #include "base/log.h"
 #include "rpc/config_file.h"
 #include "switch/config.h"
@@ -56,18 +58,26 @@ static char *read_all(int fd, size_t *len, struct error *err)
 	return text;
 }
 
+int config_file_open(const char *path, struct error *err)
+{
+	struct broker_call call = { .what = BROKER_CONFIG };
+	int fd;
+
+	if (broker_present())
+		return broker_ask_file(&call, err);
+	/* a FIFO in its place must not block the loop */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 ? error_set(err, -errno, "%s: %s", path, strerror(errno)) : fd;
+}
+
 int config_file_load(const char *path, json_t **config, struct error *err)
 {
-	/* a FIFO in its place must not block the loop */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = config_file_open(path, err);
 	size_t len = 0;
 	char *text;
 
-	if (fd < 0) {
-		int ret = -errno;
-
-		return error_set(err, ret, "%s: %s", path, strerror(-ret));
-	}
+	if (fd < 0)
+		return fd;
 	text = read_all(fd, &len, err);
 	close(fd);
 	*config = text ? config_parse(text, len, err) : NULL;
@@ -154,22 +164,44 @@ out:
 	return ret;
 }
 
-int config_file_save(const char *path, const json_t *config, struct error *err)
+int config_file_write(const char *path, const char *text, struct error *err)
 {
-	char *text = config_format(config), *target = realpath(path, NULL);
+	char *target = realpath(path, NULL);
 	int ret;
 
 	if (!target && errno == ENOENT)
 		target = strdup(path);
+	if (!target)
+		return error_set(err, -errno, "%s: %s", path, strerror(errno));
+	ret = replace_file(target, text);
+	free(target);
+	return ret ? error_set(err, ret, "cannot write %s: %s", path, strerror(-ret)) : 0;
+}
+
+/* Has it written by somebody who may. */
+static int ask_to_write(const char *text, struct error *err)
+{
+	int fd = memfd_create("vireo-config", MFD_CLOEXEC), ret;
+	struct broker_call call = { .what = BROKER_SAVE, .fds = &fd, .n_fds = 1 };
+
+	if (fd < 0)
+		return error_set(err, -errno, "out of memory");
+	ret = write_all(fd, text);
+	ret = ret ? error_set(err, ret, "out of memory") : broker_ask(&call, err);
+	close(fd);
+	return ret;
+}
+
+int config_file_save(const char *path, const json_t *config, struct error *err)
+{
+	char *text = config_format(config);
+	int ret;
+
 	if (!text)
 		ret = error_set(err, -EINVAL, "out of memory, or a value has control characters");
-	else if (!target)
-		ret = error_set(err, -errno, "%s: %s", path, strerror(errno));
 	else
-		ret = replace_file(target, text);
-	if (ret && text && target)
-		error_set(err, ret, "cannot write %s: %s", path, strerror(-ret));
-	free(target);
+		ret = broker_present() ? ask_to_write(text, err)
+				       : config_file_write(path, text, err);
 	free(text);
 	return ret;
 }

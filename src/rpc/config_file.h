@@ -14,10 +14,17 @@
  */
 int config_file_load(const char *path, json_t **config, struct error *err);
 
-/* Writes @config to @path: either wholly, and safe on disk, or not at all. An existing file's mode
- * and owner are kept, a symbolic link is followed; comments are lost. -errno and a text.
+/* Opens the file @path, or has it opened. Returns the fd, or -errno and a text. */
+int config_file_open(const char *path, struct error *err);
+
+/* Writes @config to @path, or has it written: either wholly, and safe on disk, or not at all. An
+ * existing file's mode and owner are kept, a symbolic link is followed; comments are lost. -errno
+ * and a text.
  */
 int config_file_save(const char *path, const json_t *config, struct error *err);
+
+/* Writes @text in the same way, with this process's rights: 0 or -errno and a text. */
+int config_file_write(const char *path, const char *text, struct error *err);
 
 /* What would make the state of this daemon, whose own log level is @level, again; a new reference,
  * NULL when memory is short.

@@ -158,7 +158,7 @@ fail:
 
 int listener_adopt(struct listener *l, const char *path, int fd, int lock_fd)
 {
-	*l = (struct listener){ .fd = fd, .lock_fd = lock_fd };
+	*l = (struct listener){ .fd = fd, .lock_fd = lock_fd, .adopted = true };
 	l->path = strdup(path);
 	l->lock_path = lock_path_of(path);
 	if (l->path && l->lock_path)
@@ -171,13 +171,23 @@ int listener_adopt(struct listener *l, const char *path, int fd, int lock_fd)
 	return -ENOMEM;
 }
 
+void listener_remove(const char *path)
+{
+	char *lock_path = lock_path_of(path);
+
+	unlink(path);
+	if (lock_path)
+		unlink(lock_path);
+	free(lock_path);
+}
+
 void listener_close(struct listener *l)
 {
 	if (l->fd < 0)
 		return;
-	unlink(l->path);
+	if (!l->adopted)
+		listener_remove(l->path);
 	close(l->fd);
-	unlink(l->lock_path);
 	close(l->lock_fd);
 	free(l->path);
 	free(l->lock_path);

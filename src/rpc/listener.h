@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "rpc/peer.h"
 
@@ -15,6 +17,7 @@
 struct listener {
 	int fd, lock_fd;
 	char *path, *lock_path;
+	bool adopted;
 };
 
 /* Makes the socket at @path, non-blocking, mode 0600, or 0660 and owned by the group when the
@@ -24,9 +27,12 @@ struct listener {
 int listener_open(struct listener *l, const char *path, const struct peer_policy *policy,
 		  struct error *err);
 
-/* Goes on with a socket that an earlier process has opened, and its lock; the fds are the
- * listener's now. 0 or -ENOMEM. */
+/* Goes on with a socket that another process has opened, and its lock; the fds are the listener's
+ * now. Who has made the files removes them. 0 or -ENOMEM. */
 int listener_adopt(struct listener *l, const char *path, int fd, int lock_fd);
 
-/* Removes both files. */
+/* Closes, and removes both files unless another process has made them. */
 void listener_close(struct listener *l);
+
+/* Removes the files of the socket at @path, which nobody serves any more. */
+void listener_remove(const char *path);

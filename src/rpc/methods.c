@@ -121,7 +121,7 @@ static int version(void *ctx, json_t *params, struct rpc_fds *fds, json_t **resu
 
 	if (ret)
 		return ret;
-	return give(json_pack("{s:s, s:i, s:I}", "version", VIREO_VERSION, "pid", (int)getpid(),
+	return give(json_pack("{s:s, s:i, s:I}", "version", VIREO_VERSION, "pid", (int)m->pid,
 			      "uptime", (json_int_t)((clock_ns() - m->started_ns) / NSEC_PER_SEC)),
 		    result, err);
 }
@@ -162,6 +162,18 @@ static bool is_open_on(int fd, const char *path)
 	       !memcmp(name, path, (size_t)n);
 }
 
+/* The file that "fd" says, among those that came with the request; or RPC_INVALID_PARAMS. */
+static int find_file(const json_t *params, const struct rpc_fds *fds, struct error *err)
+{
+	const json_t *index = json_object_get(params, "fd");
+	json_int_t i = json_integer_value(index);
+
+	if (json_is_integer(index) && i >= 0 && i < fds->n)
+		return fds->fd[i];
+	return error_set(err, RPC_INVALID_PARAMS,
+			 "\"fd\" must be the index of a file sent with the request");
+}
+
 /* change() for ports. A file that a client names it must have opened itself, so that it can do no
  * more than its user may: not even by having the name saved, and the file opened at a reload.
  */
@@ -170,20 +182,20 @@ static int change_port(void *ctx, json_t *params, struct rpc_fds *fds, struct er
 {
 	const json_t *index = json_object_get(params, "fd"),
 		     *file = json_object_get(params, "file");
-	json_int_t i = json_integer_value(index);
+	int fd;
 
 	if (file && !index)
 		return error_set(err, RPC_INVALID_PARAMS,
 				 "\"file\" must be opened by the client, and sent as \"fd\"");
 	if (!index)
 		return change(ctx, params, err, fn);
-	if (!json_is_integer(index) || i < 0 || i >= fds->n)
-		return error_set(err, RPC_INVALID_PARAMS,
-				 "\"fd\" must be the index of a file sent with the request");
-	if (!json_is_string(file) || !is_open_on(fds->fd[i], json_string_value(file)))
+	fd = find_file(params, fds, err);
+	if (fd < 0)
+		return fd;
+	if (!json_is_string(file) || !is_open_on(fd, json_string_value(file)))
 		return error_set(err, RPC_INVALID_PARAMS,
 				 "\"file\" must be the whole path, without links, of \"fd\"");
-	if (json_object_set_new(params, "fd", json_integer(fds->fd[i])))
+	if (json_object_set_new(params, "fd", json_integer(fd)))
 		return error_set(err, -ENOMEM, "out of memory");
 	return change(ctx, params, err, fn);
 }
@@ -409,17 +421,20 @@ static int config_result(void *ctx, json_t *params, struct rpc_fds *fds, json_t 
 	return ret ? ret : switch_config_result(m->sw, err);
 }
 
-static int exchange(struct methods_context *m, const json_t *params, const struct rpc_fds *fds,
+static int exchange(struct methods_context *m, json_t *params, const struct rpc_fds *fds,
 		    bool keeper, struct error *err)
 {
 	static const char *const names[] = { "path" };
-	int ret = check_params(params, names, 1, 1, err);
+	int order, ret;
 
-	if (ret)
-		return ret;
 	if (!fds->root)
 		return error_set(err, -EPERM, "only root may exchange the program");
-	return m->upgrade(m, text_of(params, "path"), keeper, err);
+	order = find_file(params, fds, err);
+	if (order < 0)
+		return order;
+	json_object_del(params, "fd");
+	ret = check_params(params, names, 1, 1, err);
+	return ret ? ret : m->upgrade(m, text_of(params, "path"), keeper, order, err);
 }
 
 static int upgrade(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,

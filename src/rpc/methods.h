@@ -19,19 +19,21 @@
  *	config.check   {["text"]}                {section: number of objects}; without text: the
  *	                                         daemon's own file
  *	config.save, config.reload               {"path"}
- *	upgrade        {"path"}                  true: the attempt is over, and this process still
+ *	upgrade        {"path", "fd"}            true: the attempt is over, and this process still
  *	                                         there; upgrade.result tells why. Root alone
- *	upgrade.keeper {"path"}                  true: the attempt is over; upgrade.result tells how
+ *	upgrade.keeper {"path", "fd"}            true: the attempt is over; upgrade.result tells how
  *	config.result                            true, or what went wrong in the last reload: what
  *	                                         could be done was done all the same
  *
  * A file that "file" of port.add names is opened by the client: "fd" is its index among the files
  * that came with the request, and "file" its path as /proc/PID/fd tells it. The switch sees the
- * file descriptor in the place of the index, and duplicates it to keep the file.
+ * file descriptor in the place of the index, and duplicates it to keep the file. "fd" of upgrade is
+ * the same of root's order (base/order.h), which the keeper wants to see.
  */
 #pragma once
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "rpc/jsonrpc.h"
 #include "switch/switch.h"
@@ -41,12 +43,13 @@ struct methods_context {
 	struct swtch *sw;
 	const char *config_path; /* what --config named; NULL: nothing */
 	const char *log_level;	 /* what --log-level said: of modules that the file leaves out */
+	pid_t pid;		 /* of this process */
 	uint64_t started_ns;	 /* clock_ns() when the daemon started */
 	bool changed; /* set by calls that may have changed the configuration; whoever looks at
 		       * that clears it */
-	/* Asks for another program to go on; its result is final when all has settled. 0 or -errno
-	 * and a text. */
-	int (*upgrade)(struct methods_context *context, const char *path, bool keeper,
+	/* Asks for another program to go on, by @order (base/order.h; stays the caller's); its
+	 * result is final when all has settled. 0 or -errno and a text. */
+	int (*upgrade)(struct methods_context *context, const char *path, bool keeper, int order,
 		       struct error *err);
 	int (*upgrade_result)(struct methods_context *context, struct error *err);
 };

@@ -1,39 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Access to the control socket by the credentials that the kernel vouches for. */
 #include <errno.h>
-#include <grp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/ids.h"
 #include "rpc/peer.h"
 
-#define GROUP_BUFFER 65536
 #define GROUPS_MAX 65536 /* the kernel's NGROUPS_MAX */
 
 int peer_policy_init(struct peer_policy *policy, const char *name, struct error *err)
 {
-	struct group entry, *found = NULL;
-	unsigned long number;
-	char *buffer, *end;
+	int64_t group = name ? ids_find_group(name, err) : 0;
 
-	*policy = (struct peer_policy){ .has_group = name != NULL };
-	if (!name)
-		return 0;
-	buffer = malloc(GROUP_BUFFER);
-	if (!buffer)
-		return error_set(err, -ENOMEM, "out of memory");
-	if (!getgrnam_r(name, &entry, buffer, GROUP_BUFFER, &found) && found)
-		policy->group = found->gr_gid;
-	free(buffer);
-	if (found)
-		return 0;
-	errno = 0;
-	number = strtoul(name, &end, 10);
-	if (errno || *name < '0' || *name > '9' || *end || number >= UINT32_MAX)
-		return error_set(err, -EINVAL, "there is no group \"%s\"", name);
-	policy->group = (gid_t)number;
+	*policy = (struct peer_policy){ .owner = geteuid() };
+	if (group < 0)
+		return (int)group;
+	policy->has_group = name != NULL;
+	policy->group = (gid_t)group;
 	return 0;
 }
 
@@ -66,19 +52,19 @@ int peer_check(const struct peer_policy *policy, int fd, struct error *err)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
 		return error_set(err, -EACCES, "the kernel does not say who is calling");
-	if (cred.uid == 0 || cred.uid == geteuid())
+	if (cred.uid == 0 || cred.uid == policy->owner)
 		return 0;
 	if (!policy->has_group)
 		return error_set(err, -EACCES,
 				 "user %u may not control vireod: only root and user %u may "
 				 "(vireod --group lets a group in)",
-				 cred.uid, geteuid());
+				 cred.uid, policy->owner);
 	if (in_group(fd, cred.gid, policy->group))
 		return 0;
 	return error_set(err, -EACCES,
 			 "user %u may not control vireod: only root, user %u and members of group "
 			 "%u may",
-			 cred.uid, geteuid(), policy->group);
+			 cred.uid, policy->owner, policy->group);
 }
 
 bool peer_is_root(int fd)

@@ -7,14 +7,16 @@
 
 #include "base/error.h"
 
-/* Who may, beside root and the daemon's own user. */
+/* Who may, beside root. */
 struct peer_policy {
+	uid_t owner; /* who has started the daemon */
 	bool has_group;
 	gid_t group; /* as a primary or supplementary group of the peer */
 };
 
-/* Makes the policy for group @name (a name or a number), or for none when NULL. -EINVAL and a text
- * when there is no such group. May read /etc/group: at start only.
+/* Makes the policy for group @name (a name or a number), or for none when NULL; the owner is this
+ * process's user. -EINVAL and a text when there is no such group. May read /etc/group: at start
+ * only.
  */
 int peer_policy_init(struct peer_policy *policy, const char *name, struct error *err);
 

@@ -163,6 +163,7 @@ int rpc_server_create(struct rpc_server **out, const struct rpc_config *config, 
 				   .owner = s };
 	s->listener.fd = -1;
 	ret = peer_policy_init(&s->policy, config->group, err);
+	s->policy.owner = config->owner;
 	if (!ret && config->n_fds == RPC_SERVER_FDS) {
 		ret = listener_adopt(&s->listener, config->path, config->fds[0], config->fds[1]);
 		if (ret)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <event2/event.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "rpc/jsonrpc.h"
@@ -18,7 +19,8 @@ struct rpc_server;
 
 struct rpc_config {
 	const char *path;  /* of the socket; its directory must exist */
-	const char *group; /* may use it beside root and the daemon's user; NULL: none */
+	const char *group; /* may use it beside root and the owner; NULL: none */
+	uid_t owner;	   /* who has started the daemon; this process may be somebody else's */
 	struct event_base *base;
 	const struct rpc_method *methods; /* ended by a NULL name; must outlive the server */
 	void *ctx;			  /* for the methods */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* MAC table (see mac.h for how it works). */
 #include <errno.h>
-#include <sched.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "base/compiler.h"
@@ -79,8 +79,10 @@ static bool try_lock_briefly(struct mac_table *t)
 
 static void lock(struct mac_table *t)
 {
+	static const struct timespec soon = { .tv_nsec = 1000 };
+
 	while (!try_lock(t))
-		sched_yield();
+		ppoll(NULL, 0, &soon, NULL);
 }
 
 static void unlock(struct mac_table *t)

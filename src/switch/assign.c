@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "switch/private.h"
@@ -21,6 +22,21 @@ static int cpu_node(int cpu)
 			return node;
 	}
 	return -1;
+}
+
+int switch_find_nodes(struct swtch *sw)
+{
+	unsigned n = datapath_n_workers(sw->dp);
+	struct datapath_worker_stats stats;
+
+	sw->nodes = calloc(n, sizeof(*sw->nodes));
+	if (!sw->nodes)
+		return -ENOMEM;
+	for (unsigned w = 0; w < n; w++) {
+		datapath_worker_stats(sw->dp, w, &stats);
+		sw->nodes[w] = cpu_node(stats.cpu);
+	}
+	return 0;
 }
 
 /* Queue pairs of @p at @worker, but for @but. */
@@ -44,13 +60,10 @@ static unsigned n_queues_of(const struct swtch *sw, unsigned worker)
 
 bool switch_worker_is_far(const struct sw_port *p, unsigned worker)
 {
-	struct datapath_worker_stats stats;
-	int node;
+	int node = p->sw->nodes[worker];
 
 	if (p->port->numa_node < 0)
 		return false;
-	datapath_worker_stats(p->sw->dp, worker, &stats);
-	node = cpu_node(stats.cpu);
 	return node >= 0 && node != p->port->numa_node;
 }
 

@@ -70,6 +70,11 @@ int switch_create(struct swtch **out, struct event_base *base, unsigned n_worker
 	r = datapath_create(&sw->dp, base, n_workers, cpus, err);
 	if (r < 0)
 		goto fail;
+	r = switch_find_nodes(sw);
+	if (r < 0) {
+		error_set(err, r, "out of memory");
+		goto fail;
+	}
 	*out = sw;
 	return 0;
 fail:
@@ -92,7 +97,6 @@ static void on_drained(void *arg)
 {
 	struct swtch *sw = arg;
 
-	datapath_hurry(sw->dp, false);
 	if (sw->destroying)
 		return;
 	datapath_retire(sw->dp);
@@ -104,9 +108,6 @@ void switch_leave(struct swtch *sw, void (*fn)(void *arg), void *arg)
 	sw->leaving = true;
 	sw->left = fn;
 	sw->left_arg = arg;
-	/* every millisecond in which a worker waits for its processor is one in which no packet
-	 * moves */
-	datapath_hurry(sw->dp, true);
 	switch_publish(sw);
 	datapath_drain(sw->dp, on_drained, sw);
 }
@@ -177,6 +178,7 @@ void switch_destroy(struct swtch *sw)
 	gone_close(sw->gone);
 	free(sw->busy);
 	free(sw->loads);
+	free(sw->nodes);
 	free(sw);
 }
 

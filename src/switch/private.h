@@ -125,6 +125,7 @@ struct swtch {
 	struct error apply_error;
 	struct busy_sample *busy;  /* of each worker at the last look */
 	struct worker_load *loads; /* of each worker */
+	int *nodes;		   /* NUMA node of each; -1: unknown */
 	bool keep_queues;	   /* where they are, whatever the load */
 };
 
@@ -201,6 +202,10 @@ json_t *switch_worker_canonical(const json_t *params, struct error *err);
 void switch_assign(struct sw_port *p);
 /* Whether the worker's CPU is known to be on another NUMA node than the guest's memory. */
 bool switch_worker_is_far(const struct sw_port *p, unsigned worker);
+
+/* Finds out near which memory the workers are: at the start, since the files that tell it may not
+ * be read later. 0 or -ENOMEM. */
+int switch_find_nodes(struct swtch *sw);
 /* Lets @worker serve the queue pair soon; nothing is lost or overtaken. */
 void switch_move_pair(struct sw_port *p, unsigned pair, unsigned worker);
 /* Lets all pairs of @p be at home where they are, soon. */

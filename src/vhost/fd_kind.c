@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/broker.h"
 #include "vhost/fd_kind.h"
 
 enum vhost_fd_kind vhost_fd_kind(int fd)
@@ -23,6 +24,17 @@ enum vhost_fd_kind vhost_fd_kind(int fd)
 	return strncmp(name, "pipe:[", 6) ? VHOST_FD_OTHER : VHOST_FD_PIPE;
 }
 
+/* A pipe is its maker's, and this process may be somebody else's. */
+static int ask_for_pipe(int fd, int access)
+{
+	struct broker_pipe args = { .access = (uint32_t)access };
+	struct broker_call call = {
+		.what = BROKER_PIPE, .args = &args, .size = sizeof(args), .fds = &fd, .n_fds = 1
+	};
+
+	return broker_ask_file(&call, NULL);
+}
+
 int vhost_pipe_open(int fd, int access)
 {
 	int given = fcntl(fd, F_GETFL) & O_ACCMODE, own;
@@ -30,6 +42,8 @@ int vhost_pipe_open(int fd, int access)
 
 	if (given != access && given != O_RDWR)
 		return -EBADF;
+	if (broker_present())
+		return ask_for_pipe(fd, access);
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	own = open(link, access | O_NONBLOCK | O_CLOEXEC);
 	return own < 0 ? -errno : own;

@@ -28,6 +28,7 @@ static unsigned n_skip;	  /* entries from the start that are certainly in use */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct sigaction previous;
+static bool given_back; /* it has been tried */
 
 static struct bus_guard *find_guard(uintptr_t addr)
 {
@@ -43,6 +44,15 @@ static struct bus_guard *find_guard(uintptr_t addr)
 	return NULL;
 }
 
+/* The access is repeated under the action that was there before. Who may not have that any more
+ * (base/filter.h) comes here again, and ends. */
+static void give_back(int sig)
+{
+	if (__atomic_exchange_n(&given_back, true, __ATOMIC_RELAXED))
+		__builtin_trap();
+	sigaction(sig, &previous, NULL);
+}
+
 /* Signal handler. The bare system call, since a wrapper (a sanitizer's) may do what a handler must
  * not. Mapping twice, when two threads fault at once, does no harm. */
 static void replace_mapping(int sig, siginfo_t *info, void *context)
@@ -52,9 +62,8 @@ static void replace_mapping(int sig, siginfo_t *info, void *context)
 	long rc;
 
 	if (!g) {
-		/* Not ours: the access is repeated under the action that was there before; what
-		 * somebody sent is sent again. */
-		sigaction(sig, &previous, NULL);
+		/* not ours; what somebody sent is sent again */
+		give_back(sig);
 		if (info->si_code <= 0)
 			raise(sig);
 		return;
@@ -62,7 +71,7 @@ static void replace_mapping(int sig, siginfo_t *info, void *context)
 	rc = syscall(SYS_mmap, g->start, g->len, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
 	if (rc == -1)
-		sigaction(sig, &previous, NULL);
+		give_back(sig);
 	else if (!__atomic_exchange_n(&g->hit, true, __ATOMIC_RELAXED))
 		__atomic_add_fetch(&bus_guard_n_hit, 1, __ATOMIC_RELAXED);
 	errno = saved;
@@ -77,6 +86,7 @@ void bus_guard_install(void)
 	sigemptyset(&action.sa_mask);
 	if (sigaction(SIGBUS, NULL, &now) == 0 && now.sa_sigaction != replace_mapping) {
 		previous = now;
+		given_back = false;
 		sigaction(SIGBUS, &action, NULL);
 	}
 }

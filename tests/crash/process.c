@@ -6,6 +6,7 @@
 #include <linux/virtio_net.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/compiler.h"
 #include "process.h"
@@ -183,7 +184,7 @@ void process_change(struct process *p)
 	keeper_client_set_config(p->client, "two");
 	keep_mark(p, "more");
 	keep_release(keeper_client_keep(p->client), "more");
-	keeper_client_upgrade(p->client, "/nowhere", false);
+	keeper_client_upgrade(p->client, "/nowhere", false, STDIN_FILENO);
 }
 
 void process_close(struct process *p)

@@ -7,55 +7,18 @@ The switch process hangs, in a loop or stopped, and is killed and replaced.
                           keeper === switch process, one of whose threads hangs
     guest b --- b.sock ---'
 """
-import ctypes
 import os
 import pathlib
 import signal
-import struct
 import subprocess
 import time
 
 from kills import serves_after
-from lab import BUILD, Switch, expect, libc, main, run, say, wait_for
+from lab import BUILD, Switch, expect, main, run, say, wait_for
+from tracing import attach, detach, hang
 
 SECONDS = 2  # of the watchdog
 SLACK = 20   # for a machine that is busy
-PTRACE_GETREGS, PTRACE_SETREGS, PTRACE_ATTACH, PTRACE_DETACH = 12, 13, 16, 17
-N_REGS, ORIG_RAX, RIP = 27, 15, 16  # struct user_regs_struct
-WALL = 0x40000000
-LOOP = b"\xeb\xfe"  # jumps to itself
-libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-
-
-def attach(tid):
-    expect(libc.ptrace(PTRACE_ATTACH, tid, None, None) == 0, f"cannot trace thread {tid}")
-    os.waitpid(tid, WALL)
-
-
-def detach(tid):
-    expect(libc.ptrace(PTRACE_DETACH, tid, None, None) == 0, f"cannot let go of thread {tid}")
-
-
-def beginning(pid):
-    """Address of the code that the program began with, which nobody needs any more."""
-    with open(f"/proc/{pid}/exe", "rb") as program:
-        entry = struct.unpack("<Q", program.read(32)[24:])[0]
-    maps = pathlib.Path(f"/proc/{pid}/maps").read_text()
-    return int(maps.split("-")[0], 16) + entry  # of a program that can lie anywhere
-
-
-def hang(pid, tid):
-    """Lets a thread go round for ever, wherever it is."""
-    at = beginning(pid)
-    with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
-        memory.seek(at)
-        memory.write(LOOP)
-    attach(tid)
-    regs = (ctypes.c_ulonglong * N_REGS)()
-    expect(libc.ptrace(PTRACE_GETREGS, tid, None, regs) == 0, "no registers")
-    regs[RIP], regs[ORIG_RAX] = at, ctypes.c_ulonglong(-1).value  # no system call is resumed
-    expect(libc.ptrace(PTRACE_SETREGS, tid, None, regs) == 0, "no registers")
-    detach(tid)
 
 
 def worker(pid):

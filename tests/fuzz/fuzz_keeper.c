@@ -45,6 +45,7 @@ static void attach(void)
 	k.now.link = keeper_link_create(pair[0], k.base, &keeper_switch_ops, &k.now);
 	require(k.now.link);
 	k.now.pid = child;
+	k.now.version = 0;
 	k.ready = false;
 }
 
@@ -164,6 +165,11 @@ static void fill(struct input *in, struct keeper_packet *p)
 	case KEEPER_DEVICE_DONE:
 		fill_done(in, p);
 		break;
+	case KEEPER_FORBIDDEN:
+		p->forbidden = (struct keeper_forbidden){ .call = take_choice(in, 255),
+							  .kind = take_choice(in, 4) };
+		p->header.size = sizeof(p->forbidden);
+		break;
 	case KEEPER_ALIVE:
 		p->alive.quiet = take_choice(in, 2);
 		p->header.size = sizeof(p->alive);
@@ -173,13 +179,13 @@ static void fill(struct input *in, struct keeper_packet *p)
 	}
 }
 
-/* Sockets are made in our directory, whatever the packet says now. Kinds that are not among those
- * of say() may do more than that, and do not come. */
+/* Sockets are made in our directory, whatever the packet says now. Requests may do more than that,
+ * have a fuzzer of their own, and do not come. */
 static void stay_inside(struct keeper_packet *p)
 {
 	size_t len = strlen(dir);
 
-	if (p->header.kind > KEEPER_ALIVE)
+	if (p->header.kind == KEEPER_REQUEST)
 		p->header.kind |= 1u << 31;
 	if (p->header.kind != KEEPER_DEVICE_OPEN)
 		return;
@@ -196,7 +202,7 @@ static void say(struct input *in)
 		KEEPER_RELEASE,	    KEEPER_UPGRADE,	 KEEPER_LEFT,	     KEEPER_DEVICE_OPEN,
 		KEEPER_DEVICE_OPEN, KEEPER_DEVICE_CLOSE, KEEPER_DEVICE_WAIT, KEEPER_DEVICE_HANG_UP,
 		KEEPER_DEVICE_DONE, KEEPER_DEVICE_DONE,	 KEEPER_DEVICE_DONE, KEEPER_REPLACE,
-		KEEPER_ABLE,	    KEEPER_BELL,	 KEEPER_ALIVE,	     KEEPER_DEVICE_OPEN,
+		KEEPER_ABLE,	    KEEPER_BELL,	 KEEPER_ALIVE,	     KEEPER_FORBIDDEN,
 	};
 	struct keeper_packet p;
 	unsigned n;

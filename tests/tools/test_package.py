@@ -49,7 +49,7 @@ class Package(unittest.TestCase):
 
     def test_control(self):
         depends = output("dpkg-deb", "--field", self.deb, "Depends")
-        for library in ("libevent-core", "liburcu", "libjansson", "libpcap", "libncurses"):
+        for library in ("libevent-core", "liburcu", "libjansson", "libpcap", "libncurses", "libseccomp", "adduser"):
             self.assertIn(library, depends)
         scripts = output("dpkg-deb", "--ctrl-tarfile", self.deb, errors="replace")
         self.assertIn("vireo upgrade --keeper", scripts)

@@ -57,6 +57,7 @@ static void test_defaults(void **state)
 	assert_string_equal(o.log_level, "info");
 	assert_null(o.config);
 	assert_null(o.group);
+	assert_null(o.user);
 	assert_null(o.worker_cpus);
 	assert_int_equal(o.workers, 1);
 	assert_int_equal(o.watchdog, 10);
@@ -79,7 +80,9 @@ static void test_takes_all(void **state)
 	assert_string_equal(o.log_level, "debug");
 	assert_string_equal(said, "");
 	/* again, from a clean state */
-	assert_int_equal(parse(&o, WORDS("--workers", "2", "--watchdog", "0")), OPTIONS_RUN);
+	assert_int_equal(parse(&o, WORDS("--workers", "2", "--watchdog", "0", "--user", "me")),
+			 OPTIONS_RUN);
+	assert_string_equal(o.user, "me");
 	assert_int_equal(o.watchdog, 0);
 	assert_int_equal(o.workers, 2);
 	assert_null(o.config);
@@ -87,9 +90,10 @@ static void test_takes_all(void **state)
 
 static void test_prints(void **state)
 {
-	static const char *const options[] = { "--config",   "--run-dir",     "--group",
-					       "--workers",  "--worker-cpus", "--log-level",
-					       "--watchdog", "--version",     "--help" };
+	static const char *const options[] = { "--config",    "--run-dir",  "--group",
+					       "--user",      "--workers",  "--worker-cpus",
+					       "--log-level", "--watchdog", "--version",
+					       "--help" };
 	struct daemon_options o;
 
 	assert_int_equal(parse(&o, WORDS("--version")), OPTIONS_DONE);

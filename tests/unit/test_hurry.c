@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -43,9 +44,37 @@ static void test_goes_first(void **state)
 	assert_int_equal(policy(), before);
 }
 
+/* By another process; here this one plays it. */
+static void test_is_lent(void **state)
+{
+	struct sched_param usual = { .sched_priority = 0 };
+	int before = policy();
+
+	hurry_take_back(gettid()); /* it was in none */
+	assert_int_equal(policy(), before);
+	hurry_lend(gettid());
+	if (policy() == before)
+		return; /* not allowed here */
+	assert_int_equal(policy(), SCHED_FIFO);
+	hurry_take_back(gettid());
+	assert_int_equal(policy(), SCHED_OTHER);
+	/* as an administrator has it */
+	assert_int_equal(sched_setscheduler(0, SCHED_BATCH, &usual), 0);
+	hurry_lend(gettid());
+	assert_int_equal(policy(), SCHED_BATCH);
+	hurry_take_back(gettid());
+	assert_int_equal(policy(), SCHED_BATCH);
+	assert_int_equal(sched_setscheduler(0, SCHED_OTHER, &usual), 0);
+	hurry_lend(1 << 30); /* nobody */
+	hurry_take_back(1 << 30);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_goes_first) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_goes_first),
+		cmocka_unit_test(test_is_lent),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

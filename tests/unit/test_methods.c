@@ -32,6 +32,7 @@ static int setup(void **state)
 	snprintf(path, sizeof(path), "%s/vireo.conf", dir);
 	context.config_path = path;
 	context.started_ns = clock_ns();
+	context.pid = getpid();
 	return 0;
 }
 

@@ -633,6 +633,32 @@ static void test_open_fails(void **state)
 	expect_nothing(w);
 }
 
+/* Rights that no configuration could ask for. */
+static void test_hostile_opens(void **state)
+{
+	const struct keeper_open good = { .name = "vm", .uid = -1, .gid = -1, .rights = -1 };
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < 8; i++) {
+		struct keeper_open open = good;
+		size_t size = sizeof(open);
+		struct keeper_packet *p;
+
+		strcpy(open.path, w->paths[0]);
+		open.mode = i == 0 ? VHOST_CONNECT + 1 : VHOST_LISTEN;
+		open.uid = i == 1 ? -2 : -1;
+		open.gid = i == 2 ? INT32_MIN : -1;
+		open.rights = i == 3 ? 04755 : i == 4 ? INT32_MAX : -1;
+		open.name[0] = i == 5 ? 0 : 'v';
+		open.path[0] = i == 6 ? 0 : '/';
+		size -= i == 7;
+		put(w->process, KEEPER_DEVICE_OPEN, 1, 0, &open, size);
+		p = expect(w, KEEPER_DEVICE_OPENED, 1);
+		assert_int_equal(p->opened.error, -EINVAL);
+		assert_int_equal(access(w->paths[0], F_OK), -1);
+	}
+}
+
 /* What makes no sense changes nothing. */
 static void test_wrong_packets(void **state)
 {
@@ -732,6 +758,7 @@ int main(void)
 		TEST(test_turns),
 		TEST(test_other_devices),
 		TEST(test_open_fails),
+		TEST(test_hostile_opens),
 		TEST(test_wrong_packets),
 		TEST(test_before_hello),
 		TEST(test_hostile_front_ends),

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // "vireo upgrade": which program it names, and what it says of what becomes of it.
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 
 static struct fake_daemon fake;
 static struct captured out, err_stream;
+static char ordered[512]; /* what came along as an order */
 
 /* Runs "vireo upgrade WORD" against a daemon that replies so. */
 static enum status run(const struct reply *replies, const char *word, bool json)
@@ -35,6 +38,9 @@ static enum status run(const struct reply *replies, const char *word, bool json)
 	capture_end(&err_stream);
 	capture_end(&out);
 	fake_daemon_stop(&fake);
+	memset(ordered, 0, sizeof(ordered));
+	if (fake.file >= 0)
+		assert_true(recv(fake.file, ordered, sizeof(ordered) - 1, MSG_DONTWAIT) > 0);
 	fake_daemon_clean(&fake);
 	return status;
 }
@@ -68,6 +74,22 @@ static void test_refused(void **state)
 	assert_non_null(strstr(fake.request, "\"path\":\"/")); /* whole, without links */
 }
 
+/* The program is ordered, too, where the daemon cannot change that. */
+static void test_order(void **state)
+{
+	static const struct reply replies[] = {
+		{ "\"version\"", RESULT("{\"pid\":7,\"version\":\"1\"}") },
+		{ "\"upgrade\"", REFUSAL("not now") },
+		{ NULL, NULL },
+	};
+	char program[PATH_MAX], want[PATH_MAX + 32];
+
+	assert_non_null(realpath("/bin/sh", program));
+	snprintf(want, sizeof(want), "vireo upgrade %s", program);
+	assert_int_equal(run(replies, "/bin/sh", false), STATUS_REFUSED);
+	assert_string_equal(ordered, want);
+}
+
 /* It tries, and tells later why nothing came of it. */
 static void test_refused_later(void **state)
 {
@@ -96,9 +118,8 @@ static void test_no_daemon(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_file),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_refused_later),
+		cmocka_unit_test(test_no_file),	  cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_order),	  cmocka_unit_test(test_refused_later),
 		cmocka_unit_test(test_no_daemon),
 	};
 
