@@ -18,7 +18,6 @@ struct end {
 	unsigned n_seen, n_fds_seen, n_writable, n_closed;
 	bool waits;    /* for an answer, from inside packet() */
 	bool answers;  /* each packet */
-	bool waits;    /* for an answer, from inside packet() */
 	bool fds_lost; /* of the last packet */
 	char why[64];
 	unsigned n_fds;
