@@ -11,7 +11,7 @@ import os
 import signal
 import time
 
-from lab import BUILD, Lab, Switch, Testpmd, expect, main, run, say
+from lab import BUILD, SCALE, Lab, Switch, Testpmd, expect, main, run, say
 
 
 def bench(*words):
@@ -35,7 +35,7 @@ def well(*words):
 
 
 def short(*words):
-    return (*words, "seconds", 0.5, "warmup", 0)
+    return (*words, "seconds", max(0.2, 0.5 * min(SCALE, 1)), "warmup", 0)
 
 
 def pair(lab, *options):

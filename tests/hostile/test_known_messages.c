@@ -100,15 +100,18 @@ static void test_cve_2019_14818(void **state)
  * large log. */
 static void test_cve_2020_10722(void **state)
 {
+	static const char WRAPS[] = "dirty log's file offset wraps";
+	static const char TOO_LARGE[] = ": more than 8589934592";
 	static const struct {
 		uint64_t size, offset;
+		const char *why;
 	} logs[] = {
-		{ RAW_LOG_SIZE, UINT64_MAX - RAW_LOG_SIZE + 1 },    /* 2^64, which is 0 */
-		{ RAW_LOG_SIZE, UINT64_MAX - RAW_LOG_SIZE + 4097 }, /* a page */
-		{ UINT64_MAX - 4095, 4096 },
-		{ UINT64_MAX, 1 },
-		{ 1ull << 63, 1ull << 63 },
-		{ INT64_MAX, 1 },
+		{ RAW_LOG_SIZE, UINT64_MAX - RAW_LOG_SIZE + 1, WRAPS },	   /* 2^64, which is 0 */
+		{ RAW_LOG_SIZE, UINT64_MAX - RAW_LOG_SIZE + 4097, WRAPS }, /* a page */
+		{ RAW_LOG_SIZE, INT64_MAX, WRAPS },
+		{ UINT64_MAX - 4095, 4096, TOO_LARGE },
+		{ UINT64_MAX, 1, TOO_LARGE },
+		{ 1ull << 63, 1ull << 63, TOO_LARGE },
 	};
 	struct world *w = *state;
 
@@ -119,7 +122,7 @@ static void test_cve_2020_10722(void **state)
 		assert_int_equal(ftruncate(fd, RAW_LOG_SIZE), 0);
 		enter(&raw, w, RAW_RUNNING);
 		raw_log(&raw, logs[i].size, logs[i].offset, fd);
-		expect_refused(w, &raw, "dirty log's file offset wraps");
+		expect_refused(w, &raw, logs[i].why);
 		close(fd);
 	}
 	world_expect_service(w, "logs");
