@@ -451,6 +451,11 @@ class Testpmd:
             ports.append({k: int(v) for k, v in re.findall(r"([RT][Xx]-\w+):\s+(\d+)", part)})
         return ports
 
+    def dropped(self):
+        """Frames that it could not hand on, since it was started, to all ports."""
+        text = self("show fwd stats all").split("Accumulated")[-1]
+        return int(re.search(r"TX-dropped:\s+(\d+)", text).group(1))
+
     def quit(self):
         if self.process.poll() is None:
             self.process.stdin.write(b"quit\n")
