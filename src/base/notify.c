@@ -4,24 +4,41 @@
  */
 #include <errno.h>
 #include <linux/aio_abi.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/lock.h"
+#include "base/log.h"
 #include "base/notify.h"
+
+LOG_MODULE("notify");
 
 #define EVENTS 32 /* operations that have ended and that we have not taken note of yet, about */
 
-/* Of each thread that notifies; the kernel's part lives as long as the process. */
+/* What a thread needs to notify. The kernel's part is limited for all processes together
+ * (fs.aio-max-nr), and takes long to end: it is for the next thread when one has ended. */
 struct aio {
-	enum { AIO_UNTRIED, AIO_WORKS, AIO_MISSING } state;
 	aio_context_t context;
+	struct aio *next; /* of the spare ones */
 };
 
-static _Thread_local struct aio own;
+static _Thread_local struct aio *own;
+static _Thread_local bool is_tried;
+
+static struct {
+	struct lock lock;
+	struct aio *first;
+} spare;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t end_of_thread;
 
 /* What the kernel maps where the context points to: a ring that programs may empty themselves. */
 struct aio_ring {
@@ -66,29 +83,79 @@ static int submit(const struct aio *aio, int fd)
 	return syscall(SYS_io_submit, aio->context, 1l, list) == 1 ? 0 : -errno;
 }
 
-/* Finds out whether the kernel does as it should. */
-static void try_aio(struct aio *aio)
+/* Whether the kernel does as it should. */
+static bool works(const struct aio *aio)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	eventfd_t value;
+	bool r;
 
 	if (fd < 0)
-		return; /* maybe the next time */
-	aio->state = AIO_MISSING;
-	if (syscall(SYS_io_setup, (long)EVENTS, &aio->context) == 0) {
-		if (ring_is_known(aio) && submit(aio, fd) == 0 && eventfd_read(fd, &value) == 0 &&
-		    value == 1)
-			aio->state = AIO_WORKS;
-		else
-			syscall(SYS_io_destroy, aio->context);
-	}
+		return false;
+	r = ring_is_known(aio) && submit(aio, fd) == 0 && eventfd_read(fd, &value) == 0 &&
+	    value == 1;
 	close(fd);
+	return r;
+}
+
+static struct aio *make(void)
+{
+	struct aio *aio = calloc(1, sizeof(*aio));
+
+	if (!aio)
+		return NULL;
+	if (syscall(SYS_io_setup, (long)EVENTS, &aio->context) < 0) {
+		log_warning("no asynchronous operations: %s; guests may make others wait",
+			    strerror(errno));
+	} else if (works(aio)) {
+		return aio;
+	} else {
+		log_warning("asynchronous operations do not work; guests may make others wait");
+		syscall(SYS_io_destroy, aio->context);
+	}
+	free(aio);
+	return NULL;
+}
+
+static struct aio *take_spare(void)
+{
+	struct aio *aio;
+
+	lock_take(&spare.lock);
+	aio = spare.first;
+	if (aio)
+		spare.first = aio->next;
+	lock_release(&spare.lock);
+	return aio;
+}
+
+static void leave(void *arg)
+{
+	struct aio *aio = arg;
+
+	lock_take(&spare.lock);
+	aio->next = spare.first;
+	spare.first = aio;
+	lock_release(&spare.lock);
+}
+
+static void prepare_to_leave(void)
+{
+	if (pthread_key_create(&end_of_thread, leave) != 0)
+		abort();
 }
 
 void notify_prepare(void)
 {
-	if (own.state == AIO_UNTRIED)
-		try_aio(&own);
+	if (is_tried)
+		return;
+	is_tried = true;
+	pthread_once(&once, prepare_to_leave);
+	own = take_spare();
+	if (!own)
+		own = make();
+	if (own)
+		pthread_setspecific(end_of_thread, own);
 }
 
 int notify_fd(int fd)
@@ -96,10 +163,10 @@ int notify_fd(int fd)
 	uint64_t one = 1;
 	int r = -EINVAL;
 
-	if (unlikely(own.state == AIO_UNTRIED))
+	if (unlikely(!is_tried))
 		notify_prepare();
-	if (likely(own.state == AIO_WORKS))
-		r = submit(&own, fd);
+	if (likely(own))
+		r = submit(own, fd);
 	if (likely(r != -EINVAL))
 		return r;
 	return write(fd, &one, sizeof(one)) < 0 ? -errno : 0;
