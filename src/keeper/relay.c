@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/letgo.h"
 #include "base/log.h"
 #include "keeper/device_record.h"
 #include "keeper/relay.h"
@@ -517,6 +518,7 @@ void keeper_relay_packet(struct keeper_relay *relay, struct keeper_packet *p)
 {
 	struct device *d;
 
+	letgo_begin(); /* of files that front-ends have sent */
 	if (!relay->link) {
 		/* who has not said hello cannot be answered */
 	} else if (p->header.kind == KEEPER_DEVICE_OPEN) {
@@ -529,6 +531,7 @@ void keeper_relay_packet(struct keeper_relay *relay, struct keeper_packet *p)
 			device_packet(d, p);
 	}
 	keeper_packet_close_fds(p);
+	letgo_end();
 }
 
 /* ---- processes */
