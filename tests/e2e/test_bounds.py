@@ -13,7 +13,7 @@ import struct
 from lab import BUILD, Switch, expect, main, run, say, wait_for
 
 FILES = 300
-SET_OWNER, SET_VRING_CALL = 3, 13
+SET_OWNER, SET_VRING_KICK, SET_VRING_CALL = 3, 12, 13
 RINGS = 96
 
 
@@ -91,6 +91,59 @@ def files_without_keeper(lab):
     files_of(lab, "--no-keeper")
 
 
+def lingering():
+    """A TCP socket whose last owner waits in close() until the other end has read what it never does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        mine = socket.create_connection(server.getsockname())
+        theirs = server.accept()[0]
+    try:
+        while True:
+            mine.send(bytes(65536), socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        pass
+    mine.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 100000))
+    return mine, theirs
+
+
+def ended(front_end):
+    try:
+        return front_end.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def strange_files_of(lab, *args):
+    """Who sends a file that takes for ever to close holds up nobody, whether it is received or not."""
+    switch = Switch(lab, args=args)
+    for name in "ab":
+        switch.vhost(name)
+    evil = switch.vhost("evil")
+    ends = []
+    for n in (1, 8, 200):
+        with socket.socket(socket.AF_UNIX) as front_end:
+            front_end.connect(str(evil))
+            front_end.settimeout(20)
+            mine, theirs = lingering()
+            ends.append(theirs)
+            message = struct.pack("=IIIQ", SET_VRING_KICK, 1, 8, 0)
+            socket.send_fds(front_end, [message[:4]], [mine.fileno()] * n)
+            mine.close()  # not the last one: nobody takes a part of a message
+            front_end.send(message[4:])
+            expect(ended(front_end), f"{n} files: it was answered")
+        pair_works(switch)
+    switch.stop()
+    for end in ends:
+        end.close()
+
+
+def strange_files(lab):
+    strange_files_of(lab)
+
+
+def strange_files_without_keeper(lab):
+    strange_files_of(lab, "--no-keeper")
+
+
 def clients(lab):
     """A process that never closes its connections gets 16, and others theirs."""
     switch = Switch(lab)
@@ -117,4 +170,4 @@ def clients(lab):
     switch.stop()
 
 
-main(files, files_without_keeper, clients, title=__doc__)
+main(files, files_without_keeper, strange_files, strange_files_without_keeper, clients, title=__doc__)
