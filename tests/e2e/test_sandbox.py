@@ -74,6 +74,17 @@ def status(lab):
     switch.stop(1)
 
 
+def inherited_files(lab):
+    """What is open where the keeper is started does not get into the sandbox."""
+    switch = Switch(lab, wrap=("sh", "-c", 'exec 9<"$0"; exec "$@"', __file__))
+    expect(any(os.readlink(f"/proc/{switch.process.pid}/fd/{fd}") == os.path.realpath(__file__)
+               for fd in os.listdir(f"/proc/{switch.process.pid}/fd")), "the keeper has no such file")
+    for fd in os.listdir(f"/proc/{switch.pid}/fd"):
+        name = os.readlink(f"/proc/{switch.pid}/fd/{fd}")
+        expect(name != os.path.realpath(__file__), f"file {fd} of the switch is {name}")
+    switch.stop()
+
+
 def users(lab):
     switch = Switch(lab, args=("--user", SOMEBODY))
     little_is_left(switch, SOMEBODY)
@@ -223,4 +234,5 @@ def not_by_root(lab):
     expect(not control.exists(), "the control socket is left")
 
 
-main(status, users, forbidden_calls, what_it_needs, rights, orders, not_by_root, title=__doc__)
+main(status, inherited_files, users, forbidden_calls, what_it_needs, rights, orders, not_by_root,
+     title=__doc__)
