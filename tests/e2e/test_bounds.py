@@ -13,19 +13,22 @@ import struct
 from lab import BUILD, Switch, expect, main, run, say, wait_for
 
 FILES = 300
-SET_OWNER, SET_VRING_KICK, SET_VRING_CALL = 3, 12, 13
+GET_FEATURES, SET_OWNER, SET_VRING_KICK, SET_VRING_CALL, SET_BACKEND_REQ_FD = 1, 3, 12, 13, 21
+FEATURES = 2, struct.pack("=Q", 1 << 32 | 1 << 30)  # VERSION_1, PROTOCOL_FEATURES
+PROTOCOL_FEATURES = 16, struct.pack("=Q", 1 << 5)  # BACKEND_REQ
 RINGS = 96
 
 
 class Evil:
     """A front-end that gives each ring an eventfd, and waits."""
 
-    def __init__(self, path):
+    def __init__(self, path, rings=RINGS):
         self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(20)
         self.socket.connect(str(path))
         self.send(SET_OWNER)
         event = os.eventfd(0)
-        for ring in range(RINGS):
+        for ring in range(rings):
             if not self.send(SET_VRING_CALL, struct.pack("=Q", ring), event):
                 break
         os.close(event)
@@ -140,6 +143,32 @@ def strange_files(lab):
     strange_files_of(lab)
 
 
+def back_end_channel(lab):
+    """What such a file is put into is a socket that the switch keeps to the end of the connection."""
+    switch = Switch(lab)
+    for name in "ab":
+        switch.vhost(name)
+    evil = switch.vhost("evil")
+    for _ in range(3):
+        front_end = Evil(evil, rings=0)
+        for features in FEATURES, PROTOCOL_FEATURES:
+            front_end.send(*features)
+        mine, theirs = socket.socketpair()
+        front_end.send(SET_BACKEND_REQ_FD, b"", theirs.fileno())
+        theirs.close()
+        front_end.send(GET_FEATURES)
+        expect(len(front_end.socket.recv(20)) == 20, "it was not served")
+        tcp, reader = lingering()
+        socket.send_fds(mine, [b"x"], [tcp.fileno()])
+        tcp.close()
+        mine.close()
+        front_end.close()
+        switch.wait_link("evil", up=False)
+        pair_works(switch)
+        reader.close()
+    switch.stop()
+
+
 def strange_files_without_keeper(lab):
     strange_files_of(lab, "--no-keeper")
 
@@ -170,4 +199,5 @@ def clients(lab):
     switch.stop()
 
 
-main(files, files_without_keeper, strange_files, strange_files_without_keeper, clients, title=__doc__)
+main(files, files_without_keeper, strange_files, strange_files_without_keeper, back_end_channel, clients,
+     title=__doc__)
