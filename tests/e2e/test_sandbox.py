@@ -15,6 +15,7 @@ import pathlib
 import pwd
 import re
 import socket
+import struct
 import subprocess
 
 from kills import bench_load, serves_after
@@ -192,6 +193,12 @@ def why_not(switch, program, order):
     return ask(switch, "upgrade", params, order) or ask(switch, "upgrade.result", {})
 
 
+def give_order(end, text):
+    """Root says that, and that it is root."""
+    who = struct.pack("iII", os.getpid(), os.geteuid(), os.getegid())
+    end.sendmsg([text.encode()], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, who)])
+
+
 def orders(lab):
     """What the switch itself asks for is not enough: the keeper wants to see root's own order."""
     switch = Switch(lab)
@@ -203,11 +210,11 @@ def orders(lab):
         expect("root has not ordered it" in why, f"with any file: {why}")
     mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with mine, theirs:
-        mine.send(b"vireo upgrade /bin/false")
+        give_order(mine, "vireo upgrade /bin/false")
         why = why_not(switch, program, theirs.fileno())
         expect("root has ordered something else" in why, f"with another order: {why}")
         expect(switch.json("version")["vireod"]["pid"] == old, "another process serves")
-        mine.send(f"vireo upgrade {program}".encode())
+        give_order(mine, f"vireo upgrade {program}")
         ask(switch, "upgrade", {"path": str(program), "fd": 0}, theirs.fileno())
         wait_for(lambda: serves_after(switch, old), SLACK, "the new switch process")
     switch.stop()
