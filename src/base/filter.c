@@ -72,7 +72,7 @@ static const struct allowed list[] = {
 	CALL(epoll_ctl, C),
 	CALL(timerfd_settime, C),
 	CALL(recvfrom, C),
-	CALL(sendto, C),
+	CALL_IF(sendto, C, IS, 4, 0), /* as send(), to whom the socket is connected with */
 	/* sleep and naps: worker.c; a tap that is to wake somebody: tap.c; a lock of mac.c */
 	CALL(epoll_pwait2, C | W), /* of libevent from 2.2 on, too */
 	CALL(ppoll, C | W),
@@ -89,7 +89,14 @@ static const struct allowed list[] = {
 	CALL(getsockopt, C),
 	/* what front-ends and the keeper send: fd_kind.c, socket.c, filemap.c, vring.c */
 	CALL(close, C | M),
-	CALL(fcntl, C),
+	/* of what fcntl() can do not that which sends signals: other processes may have our user */
+	CALL_IF(fcntl, C, IS, 1, F_GETFL),
+	CALL_IF(fcntl, C, IS, 1, F_SETFL),
+	CALL_IF(fcntl, C, IS, 1, F_GETFD),
+	CALL_IF(fcntl, C, IS, 1, F_SETFD),
+	CALL_IF(fcntl, C, IS, 1, F_DUPFD_CLOEXEC),
+	CALL_IF(fcntl, C, IS, 1, F_GET_SEALS),
+	CALL_IF(fcntl, C, IS, 1, F_ADD_SEALS),
 	CALL(readlink, C),
 	CALL(getsockname, C),
 	CALL(getpeername, C),
@@ -108,7 +115,7 @@ static const struct allowed list[] = {
 	CALL(madvise, C | M),
 	CALL(brk, C | M),
 	CALL(mincore, C),
-	CALL(move_pages, C),
+	CALL_IF(move_pages, C, IS, 0, 0), /* our own */
 	/* new ports: dummy.c, pcap.c, tap_device.c, tap_keep.c */
 	CALL(eventfd2, C),
 	CALL(lseek, C),

@@ -2,9 +2,9 @@
 /* What root alone may order, by way of a process that may be in a guest's hands.
  *
  * Who gives an order makes a pair of sockets, leaves the text in it, and hands one end on. Whoever
- * gets that in the end asks the kernel who has made it. A process on the way can keep an order
- * back, but it can neither make one nor change it; and it holds once, and only as long as who gave
- * it has the other end. Any thread.
+ * gets that in the end asks the kernel who has made it, and who has written the text. A process on
+ * the way can keep an order back, but it can neither make one nor change it; and it holds once, and
+ * only as long as who gave it has the other end. Any thread.
  */
 #pragma once
 

@@ -228,12 +228,13 @@ static void packet_of_now(struct keeper *k, struct keeper_packet *p)
 	case KEEPER_HELLO:
 		if (k->now.version)
 			break; /* once is enough */
-		k->now.version = p->hello.version;
+		k->now.version = max(p->hello.version, 1u);
 		belongings_set_process(k->table, k->now.pid); /* it may touch rings from here */
 		keeper_give_all(k);
 		break;
 	case KEEPER_READY:
-		become_ready(k);
+		if (!k->ready)
+			become_ready(k);
 		break;
 	case KEEPER_CONFIG:
 		take_config(k, p);

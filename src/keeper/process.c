@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -95,6 +97,8 @@ static void begin(const struct process *p, char **argv, int link_fd, int table_f
 	if (getppid() != parent)
 		_exit(127);
 	manager_hide();
+	/* what whoever started the keeper has left open is none of the switch's; Linux 5.11 */
+	close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
 	execute(p->exe_fd, argv, link_fd, table_fd);
 	fprintf(stderr, "vireod: cannot execute the program: %s\n", strerror(errno));
 	_exit(127);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Between front-ends and the switch process. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/letgo.h"
 #include "base/log.h"
 #include "keeper/device_record.h"
 #include "keeper/relay.h"
@@ -39,6 +41,7 @@ struct device {
 	struct vhost_journal *journal;
 	struct vhost_message message; /* came, and has not acted */
 	bool has_message;
+	int last_fd; /* of a connection that is over, until the switch has let go of it; -1: none */
 	unsigned n_crashes; /* of processes, while they had it */
 
 	enum told told;
@@ -234,8 +237,31 @@ static void drop_message(struct device *d)
 	d->n_crashes = 0;
 }
 
+static void close_last(struct device *d)
+{
+	if (d->last_fd >= 0)
+		close(d->last_fd);
+	d->last_fd = -1;
+}
+
+/* Whoever is the last to close a back-end channel lets go of all that the front-end has put into
+ * it. That may make him wait, and the switch could do nothing about it (base/letgo.h). */
+static void be_the_last(struct device *d)
+{
+	struct vhost_message m;
+	uint64_t number = 0;
+
+	while ((number = vhost_journal_next(d->journal, number, &m))) {
+		if (m.header.request != VHOST_USER_SET_BACKEND_REQ_FD || !m.n_fds)
+			continue;
+		close_last(d);
+		d->last_fd = fcntl(m.fds[0], F_DUPFD_CLOEXEC, 0);
+	}
+}
+
 static void forget_connection(struct device *d)
 {
+	be_the_last(d);
 	drop_message(d);
 	vhost_journal_clear(d->journal);
 	d->connected = d->resumed = false;
@@ -276,6 +302,7 @@ static void on_disconnected(void *owner, const char *why)
 		tell(d);
 	} else {
 		d->over = false;
+		close_last(d);
 		d->endpoint->ops->wait(d->endpoint);
 	}
 }
@@ -331,6 +358,7 @@ static void remove_device(struct device *d)
 	if (d->endpoint)
 		d->endpoint->ops->destroy(d->endpoint);
 	drop_message(d);
+	close_last(d);
 	if (d->state_fd >= 0)
 		close(d->state_fd);
 	free(d);
@@ -356,7 +384,7 @@ static struct device *make_device(struct keeper_relay *relay, const struct keepe
 		return NULL;
 	d->relay = relay;
 	d->where = *where;
-	d->state_fd = -1;
+	d->state_fd = d->last_fd = -1;
 	d->mirror = (struct device_mirror){ relay->table, number };
 	d->journal = vhost_journal_create();
 	if (!d->journal) {
@@ -405,6 +433,7 @@ static void adopt(struct device *d)
 	d->told_message = false;
 	d->tell_end = d->condemned;
 	d->resumed = d->connected || d->condemned;
+	close_last(d); /* the process that had it, too, is dead */
 	if (d->over && !d->condemned) {
 		d->over = false;
 		d->endpoint->ops->wait(d->endpoint);
@@ -496,6 +525,7 @@ static void device_packet(struct device *d, struct keeper_packet *p)
 		if (!d->over)
 			break;
 		d->over = d->tell_end = d->condemned = false;
+		close_last(d);
 		d->endpoint->ops->wait(d->endpoint);
 		break;
 	case KEEPER_DEVICE_HANG_UP:
@@ -517,6 +547,7 @@ void keeper_relay_packet(struct keeper_relay *relay, struct keeper_packet *p)
 {
 	struct device *d;
 
+	letgo_begin(); /* of files that front-ends have sent */
 	if (!relay->link) {
 		/* who has not said hello cannot be answered */
 	} else if (p->header.kind == KEEPER_DEVICE_OPEN) {
@@ -529,6 +560,7 @@ void keeper_relay_packet(struct keeper_relay *relay, struct keeper_packet *p)
 			device_packet(d, p);
 	}
 	keeper_packet_close_fds(p);
+	letgo_end();
 }
 
 /* ---- processes */

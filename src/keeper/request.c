@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -108,30 +109,38 @@ struct opening {
 	int result;
 };
 
+/* No capability is left: with some of them the kernel opens files of all processes' in /proc. */
+static bool become_user(const struct sandbox_user *user)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+
+	if (syscall(SYS_setgroups, 0ul, 0l) < 0)
+		return false;
+	setfsgid(user->gid);
+	setfsuid(user->uid);
+	/* they tell no error, but the id of before */
+	return setfsgid(-1) == (int)user->gid && setfsuid(-1) == (int)user->uid &&
+	       syscall(SYS_capset, &header, none) == 0;
+}
+
 /* On a thread of its own: the kernel's credentials are a thread's, only the library changes those
  * of all. With the user's ids for file systems alone, so that he cannot send signals here. */
 static void *open_as_user(void *arg)
 {
 	struct opening *o = arg;
 
-	if (syscall(SYS_setgroups, 0ul, 0l) < 0) {
-		o->result = error_set(o->err, -errno, "cannot give up groups: %s", strerror(errno));
-		return NULL;
-	}
-	setfsgid(o->user->gid);
-	setfsuid(o->user->uid);
-	/* they tell no error, but the id of before */
-	if (setfsgid(-1) != (int)o->user->gid || setfsuid(-1) != (int)o->user->uid)
-		o->result = error_set(o->err, -EPERM, "cannot become the switch's user");
-	else
+	if (become_user(o->user))
 		o->result = pcap_file_open(o->args->path, o->args->writes, o->err);
+	else
+		o->result = error_set(o->err, -EPERM, "cannot become the switch's user");
 	return NULL;
 }
 
 static int serve_file(struct errand *e, struct error *err)
 {
 	struct opening o = { .user = &e->rights->user, .args = e->args, .err = err };
-	bool same = geteuid() != 0 || o.user->uid == 0;
+	bool same = geteuid() != 0;
 	pthread_t thread;
 	int rc = 0;
 

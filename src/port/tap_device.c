@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -148,13 +149,32 @@ static int open_new(struct tap_device *dev, const struct tap_spec *spec, struct 
 	return explain(spec, -fd, err);
 }
 
+/* For ioctls in this namespace, and nothing else: who has it cannot send with it, not even on the
+ * namespace's own network. */
+static int open_control(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), e;
+
+	if (fd < 0 || shutdown(fd, SHUT_RDWR) == 0)
+		return fd < 0 ? -errno : fd;
+	e = errno;
+	close(fd);
+	return -e;
+}
+
+/* Of what comes a byte is left: that there is something, and not what else rtnetlink would tell of
+ * the namespace to whoever asks. */
 static int open_monitor(void)
 {
 	struct sockaddr_nl local = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	struct sock_filter one_byte = BPF_STMT(BPF_RET | BPF_K, 1);
+	struct sock_fprog program = { .len = 1, .filter = &one_byte };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 	int e;
 
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&local, sizeof(local)) == 0)
+	if (fd >= 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0 &&
+	    bind(fd, (struct sockaddr *)&local, sizeof(local)) == 0)
 		return fd;
 	e = errno;
 	if (fd >= 0)
@@ -251,9 +271,10 @@ static int open_here(struct tap_device *dev, const struct tap_spec *spec, struct
 	char in[64];
 	int r;
 
-	dev->control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	dev->control = open_control();
 	if (dev->control < 0)
-		return error_set(err, -errno, "cannot open a socket: %s", strerror(errno));
+		return error_set(err, dev->control, "cannot open a socket: %s",
+				 strerror(-dev->control));
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", spec->interface);
 	if (spec->existing && ioctl(dev->control, SIOCGIFINDEX, &ifr) < 0)
 		return error_set(err, -ENOENT,
@@ -320,10 +341,10 @@ static int open_there(struct visit *v)
 
 static int set_mtu_there(struct visit *v)
 {
-	int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), r;
+	int control = open_control(), r;
 
 	if (control < 0)
-		return explain_mtu(-errno, v->mtu, v->err);
+		return explain_mtu(control, v->mtu, v->err);
 	r = set_mtu(control, v->ifr, v->mtu);
 	close(control);
 	return explain_mtu(r, v->mtu, v->err);
@@ -440,7 +461,7 @@ void tap_device_close(struct tap_device *dev)
 enum tap_state tap_device_state(const struct tap_device *dev)
 {
 	struct ifreq ifr;
-	char message[64]; /* that something changed is all we want to know: the rest is cut off */
+	char message[64]; /* that something changed is all we want to know */
 
 	for (unsigned i = 0; i < MONITOR_READS_MAX; i++) {
 		if (recv(dev->monitor, message, sizeof(message), 0) < 0 && errno == EAGAIN)

@@ -38,7 +38,7 @@ struct tap_mtu_request {
 struct tap_device {
 	unsigned n_queues;
 	int queues[TAP_QUEUES_MAX]; /* non-blocking: a frame with each read and write */
-	int control;		    /* a socket in the device's namespace, for its ioctls */
+	int control; /* a socket in the device's namespace, for its ioctls; it sends nothing */
 	int monitor; /* rtnetlink, non-blocking: readable when some link in there changed */
 	int ifindex;
 };

@@ -9,6 +9,7 @@
 
 #include "base/compiler.h"
 #include "base/files.h"
+#include "base/letgo.h"
 #include "base/log.h"
 #include "vhost/socket.h"
 #include "vhost/socket_endpoint.h"
@@ -85,6 +86,7 @@ static void forget_file(struct socket_endpoint *e)
 
 static void close_connection(struct socket_endpoint *e)
 {
+	letgo_begin(); /* what is still in the socket goes with it */
 	forget_file(e);
 	if (e->read_event)
 		event_free(e->read_event);
@@ -94,6 +96,7 @@ static void close_connection(struct socket_endpoint *e)
 	if (connected(e)) /* others may have this socket open, too, to keep it for us */
 		shutdown(e->channel.fd, SHUT_RDWR);
 	vhost_channel_close(&e->channel);
+	letgo_end();
 	e->at_hand = e->prepared = false;
 	if (e->end_event)
 		event_del(e->end_event);
@@ -116,7 +119,9 @@ static void on_end(evutil_socket_t fd, short what, void *arg)
 {
 	struct socket_endpoint *e = arg;
 
+	letgo_begin();
 	end_connection(e, e->why);
+	letgo_end();
 }
 
 /* ---- messages */
@@ -173,9 +178,8 @@ static bool finish(struct socket_endpoint *e)
 	return !rc;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void read_messages(struct socket_endpoint *e)
 {
-	struct socket_endpoint *e = arg;
 	struct vhost_message m;
 	struct error err;
 	int rc;
@@ -202,6 +206,14 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	read_on(e);
 }
 
+/* Reading a message, and whatever comes of it, lets go of files: no front-end may make us wait. */
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	letgo_begin();
+	read_messages(arg);
+	letgo_end();
+}
+
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct socket_endpoint *e = arg;
@@ -210,7 +222,9 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	if (rc == -EAGAIN)
 		return;
 	if (rc) {
+		letgo_begin();
 		end_connection(e, rc == -ECONNRESET ? NULL : strerror(-rc));
+		letgo_end();
 		return;
 	}
 	event_del(e->write_event);
@@ -299,7 +313,9 @@ static void on_connectable(evutil_socket_t fd, short what, void *arg)
 			    "%s: refused process %d: process %d is connected, and a socket serves "
 			    "one front-end",
 			    e->name, vhost_socket_peer_pid(fd), e->peer_pid);
+		letgo_begin();
 		close(fd);
+		letgo_end();
 		return;
 	}
 	start_connection(e, fd);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Preloaded into a program: as long as the file $CRASH_IF begins with "1", it crashes where it asks
- * what an eventfd is. In vireod that is while it handles SET_VRING_KICK, _CALL or _ERR. The file is
- * mapped at the start: later the program may see no files.
+/* Preloaded into vireod: as long as the file $CRASH_IF begins with "1", its switch process crashes
+ * where it asks what an eventfd is. That is while it handles SET_VRING_KICK, _CALL or _ERR. The
+ * file is mapped at the start: later the process may see no files.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,9 +12,17 @@
 
 static const volatile char *flag;
 
-__attribute__((constructor)) static void map_flag(void)
+static int is_switch(int argc, char **argv)
 {
-	const char *path = getenv("CRASH_IF");
+	for (int i = 1; i < argc; i++)
+		if (!strcmp(argv[i], "--keeper-fd"))
+			return 1;
+	return 0;
+}
+
+__attribute__((constructor)) static void map_flag(int argc, char **argv)
+{
+	const char *path = is_switch(argc, argv) ? getenv("CRASH_IF") : NULL;
 	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	void *map = fd < 0 ? MAP_FAILED : mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0);
 

@@ -13,19 +13,22 @@ import struct
 from lab import BUILD, Switch, expect, main, run, say, wait_for
 
 FILES = 300
-SET_OWNER, SET_VRING_CALL = 3, 13
+GET_FEATURES, SET_OWNER, SET_VRING_KICK, SET_VRING_CALL, SET_BACKEND_REQ_FD = 1, 3, 12, 13, 21
+FEATURES = 2, struct.pack("=Q", 1 << 32 | 1 << 30)  # VERSION_1, PROTOCOL_FEATURES
+PROTOCOL_FEATURES = 16, struct.pack("=Q", 1 << 5)  # BACKEND_REQ
 RINGS = 96
 
 
 class Evil:
     """A front-end that gives each ring an eventfd, and waits."""
 
-    def __init__(self, path):
+    def __init__(self, path, rings=RINGS):
         self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(20)
         self.socket.connect(str(path))
         self.send(SET_OWNER)
         event = os.eventfd(0)
-        for ring in range(RINGS):
+        for ring in range(rings):
             if not self.send(SET_VRING_CALL, struct.pack("=Q", ring), event):
                 break
         os.close(event)
@@ -91,6 +94,85 @@ def files_without_keeper(lab):
     files_of(lab, "--no-keeper")
 
 
+def lingering():
+    """A TCP socket whose last owner waits in close() until the other end has read what it never does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        mine = socket.create_connection(server.getsockname())
+        theirs = server.accept()[0]
+    try:
+        while True:
+            mine.send(bytes(65536), socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        pass
+    mine.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 100000))
+    return mine, theirs
+
+
+def ended(front_end):
+    try:
+        return front_end.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def strange_files_of(lab, *args):
+    """Who sends a file that takes for ever to close holds up nobody, whether it is received or not."""
+    switch = Switch(lab, args=args)
+    for name in "ab":
+        switch.vhost(name)
+    evil = switch.vhost("evil")
+    ends = []
+    for n in (1, 8, 200):
+        with socket.socket(socket.AF_UNIX) as front_end:
+            front_end.connect(str(evil))
+            front_end.settimeout(20)
+            mine, theirs = lingering()
+            ends.append(theirs)
+            message = struct.pack("=IIIQ", SET_VRING_KICK, 1, 8, 0)
+            socket.send_fds(front_end, [message[:4]], [mine.fileno()] * n)
+            mine.close()  # not the last one: nobody takes a part of a message
+            front_end.send(message[4:])
+            expect(ended(front_end), f"{n} files: it was answered")
+        pair_works(switch)
+    switch.stop()
+    for end in ends:
+        end.close()
+
+
+def strange_files(lab):
+    strange_files_of(lab)
+
+
+def back_end_channel(lab):
+    """What such a file is put into is a socket that the switch keeps to the end of the connection."""
+    switch = Switch(lab)
+    for name in "ab":
+        switch.vhost(name)
+    evil = switch.vhost("evil")
+    for _ in range(3):
+        front_end = Evil(evil, rings=0)
+        for features in FEATURES, PROTOCOL_FEATURES:
+            front_end.send(*features)
+        mine, theirs = socket.socketpair()
+        front_end.send(SET_BACKEND_REQ_FD, b"", theirs.fileno())
+        theirs.close()
+        front_end.send(GET_FEATURES)
+        expect(len(front_end.socket.recv(20)) == 20, "it was not served")
+        tcp, reader = lingering()
+        socket.send_fds(mine, [b"x"], [tcp.fileno()])
+        tcp.close()
+        mine.close()
+        front_end.close()
+        switch.wait_link("evil", up=False)
+        pair_works(switch)
+        reader.close()
+    switch.stop()
+
+
+def strange_files_without_keeper(lab):
+    strange_files_of(lab, "--no-keeper")
+
+
 def clients(lab):
     """A process that never closes its connections gets 16, and others theirs."""
     switch = Switch(lab)
@@ -117,4 +199,5 @@ def clients(lab):
     switch.stop()
 
 
-main(files, files_without_keeper, clients, title=__doc__)
+main(files, files_without_keeper, strange_files, strange_files_without_keeper, back_end_channel, clients,
+     title=__doc__)

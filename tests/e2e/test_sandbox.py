@@ -15,6 +15,7 @@ import pathlib
 import pwd
 import re
 import socket
+import struct
 import subprocess
 
 from kills import bench_load, serves_after
@@ -72,6 +73,17 @@ def status(lab):
     switch.find()
     little_is_left(switch, usual_user())
     switch.stop(1)
+
+
+def inherited_files(lab):
+    """What is open where the keeper is started does not get into the sandbox."""
+    switch = Switch(lab, wrap=("sh", "-c", 'exec 9<"$0"; exec "$@"', __file__))
+    expect(any(os.readlink(f"/proc/{switch.process.pid}/fd/{fd}") == os.path.realpath(__file__)
+               for fd in os.listdir(f"/proc/{switch.process.pid}/fd")), "the keeper has no such file")
+    for fd in os.listdir(f"/proc/{switch.pid}/fd"):
+        name = os.readlink(f"/proc/{switch.pid}/fd/{fd}")
+        expect(name != os.path.realpath(__file__), f"file {fd} of the switch is {name}")
+    switch.stop()
 
 
 def users(lab):
@@ -181,6 +193,12 @@ def why_not(switch, program, order):
     return ask(switch, "upgrade", params, order) or ask(switch, "upgrade.result", {})
 
 
+def give_order(end, text):
+    """Root says that, and that it is root."""
+    who = struct.pack("iII", os.getpid(), os.geteuid(), os.getegid())
+    end.sendmsg([text.encode()], [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, who)])
+
+
 def orders(lab):
     """What the switch itself asks for is not enough: the keeper wants to see root's own order."""
     switch = Switch(lab)
@@ -192,11 +210,11 @@ def orders(lab):
         expect("root has not ordered it" in why, f"with any file: {why}")
     mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with mine, theirs:
-        mine.send(b"vireo upgrade /bin/false")
+        give_order(mine, "vireo upgrade /bin/false")
         why = why_not(switch, program, theirs.fileno())
         expect("root has ordered something else" in why, f"with another order: {why}")
         expect(switch.json("version")["vireod"]["pid"] == old, "another process serves")
-        mine.send(f"vireo upgrade {program}".encode())
+        give_order(mine, f"vireo upgrade {program}")
         ask(switch, "upgrade", {"path": str(program), "fd": 0}, theirs.fileno())
         wait_for(lambda: serves_after(switch, old), SLACK, "the new switch process")
     switch.stop()
@@ -223,4 +241,5 @@ def not_by_root(lab):
     expect(not control.exists(), "the control socket is left")
 
 
-main(status, users, forbidden_calls, what_it_needs, rights, orders, not_by_root, title=__doc__)
+main(status, inherited_files, users, forbidden_calls, what_it_needs, rights, orders, not_by_root,
+     title=__doc__)

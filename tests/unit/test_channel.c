@@ -2,6 +2,7 @@
 /* vhost-user framing: messages in pieces, fds, peers that close, flood or do not read. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -169,6 +171,29 @@ static void test_surplus_fds_are_closed(void **state)
 	vhost_message_close_fds(&got);
 	for (int i = 0; i < 40; i++)
 		close(fds[i]);
+}
+
+/* What takes others' time to close does not come in. */
+static void test_strange_files(void **state)
+{
+	struct pair *p = *state;
+	struct small a = make_small(VHOST_USER_SET_VRING_KICK, 1);
+	int fds[2] = { eventfd(0, 0), open("/", O_RDONLY | O_DIRECTORY) };
+	struct vhost_message got;
+	struct error err;
+	struct stat st;
+
+	send_all(p->peer, &a, sizeof(a), fds, 2);
+	close(fds[0]);
+	close(fds[1]);
+	assert_int_equal(vhost_channel_receive(&p->channel, &got, &err), 1);
+	assert_int_equal(got.n_fds, 2);
+	assert_int_equal(eventfd_write(got.fds[0], 1), 0);
+	assert_int_equal(fstat(got.fds[1], &st), 0);
+	assert_true(S_ISCHR(st.st_mode)); /* /dev/null */
+	vhost_message_close_fds(&got);
+	for (unsigned i = 0; i < 2000 && count_fds() > p->n_fds_before + 2; i++)
+		poll(NULL, 0, 10); /* another thread closes it */
 }
 
 static void test_fds_in_payload(void **state)
@@ -439,6 +464,7 @@ int main(void)
 		T(test_back_to_back_with_fds),
 		T(test_fds_on_first_byte),
 		T(test_surplus_fds_are_closed),
+		T(test_strange_files),
 		T(test_fds_in_payload),
 		T(test_bad_headers),
 		T(test_payload_sizes),

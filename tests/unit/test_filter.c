@@ -123,6 +123,23 @@ static void stat_a_path(void)
 	syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", buffer, 0);
 }
 
+/* SIGIO, or any other signal, would go to a process of the same user. */
+static void own_a_file(void)
+{
+	fcntl(pipe_[0], F_SETOWN, 1);
+}
+
+static void look_for_pages(void)
+{
+	syscall(SYS_move_pages, 1, 0ul, NULL, NULL, NULL, 0);
+}
+
+/* By a socket that is not connected. */
+static void send_to_somebody(void)
+{
+	syscall(SYS_sendto, pipe_[1], "x", 1ul, 0, crashed, 16u);
+}
+
 static void end_the_process(void)
 {
 	syscall(SYS_exit_group, 0);
@@ -139,6 +156,9 @@ static void test_forbidden(void **state)
 		is_forbidden(kind, map_code, SYS_mmap);
 		is_forbidden(kind, push_input, SYS_ioctl);
 		is_forbidden(kind, stat_a_path, SYS_newfstatat);
+		is_forbidden(kind, own_a_file, SYS_fcntl);
+		is_forbidden(kind, look_for_pages, SYS_move_pages);
+		is_forbidden(kind, send_to_somebody, SYS_sendto);
 	}
 	is_forbidden(FILTER_WORKER, end_the_process, SYS_exit_group);
 }

@@ -85,6 +85,21 @@ static void test_only_roots(void **state)
 	close_both();
 }
 
+/* Root has made the sockets, and somebody else has one of them: what he says is not root's. */
+static void test_sent_by_others(void **state)
+{
+	static const char text[] = ORDER_UPGRADE PROGRAM;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(seteuid(4242), 0);
+	assert_int_equal(send(ends[1], text, sizeof(text) - 1, 0), sizeof(text) - 1);
+	assert_int_equal(seteuid(0), 0);
+	refused(ends[0], ORDER_UPGRADE, PROGRAM, "root has ordered something else");
+	close_both();
+}
+
 /* Files that a rogue switch may have at hand. */
 static void test_no_order(void **state)
 {
@@ -122,6 +137,7 @@ int main(void)
 		cmocka_unit_test(test_holds_for_one_thing),
 		cmocka_unit_test(test_holds_while_somebody_waits),
 		cmocka_unit_test(test_only_roots),
+		cmocka_unit_test(test_sent_by_others),
 		cmocka_unit_test(test_no_order),
 		cmocka_unit_test(test_long_path),
 	};

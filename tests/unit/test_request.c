@@ -263,6 +263,36 @@ static void test_wrong_paths(void **state)
 	assert_int_equal(geteuid(), 0);
 }
 
+static void is_no_way(const char *path)
+{
+	for (unsigned writes = 0; writes < 2; writes++) {
+		struct broker_file file = { .writes = writes };
+
+		snprintf(file.path, sizeof(file.path), "%s", path);
+		is_refused(BROKER_FILE, &file, sizeof(file), -1, "cannot open");
+	}
+}
+
+/* What the keeper has open itself is no file of the switch's, though everybody could write to it if
+ * he found a way: the table of all that it knows is such a file. */
+static void test_ways_through_proc(void **state)
+{
+	int own = memory_file("table", 5);
+	char path[64], text[8] = { 0 };
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", own);
+	is_no_way(path);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", getpid(), own);
+	is_no_way(path);
+	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", own);
+	is_no_way(path);
+	is_no_way("/proc/self/root/etc/passwd");
+	is_no_way("/proc/1/maps"); /* it tells where things are */
+	assert_int_equal(pread(own, text, sizeof(text), 0), 5);
+	assert_string_equal(text, "table");
+	close(own);
+}
+
 static uint64_t next_random(void)
 {
 	static uint64_t x = 88172645463325252;
@@ -495,6 +525,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_wrong_taps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_configurations, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_paths, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ways_through_proc, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_random, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_that_is_needed, setup, teardown),
 	};

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -240,6 +242,37 @@ static void test_state(void **state)
 	tap_device_close(&dev);
 }
 
+/* What goes with a tap is good for that alone: nothing can be sent, and little be asked. */
+static void test_rights(void **state)
+{
+	struct tap_spec spec = { .interface = "t0", .n_queues = 1 };
+	struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "\0test_tap_device" };
+	struct {
+		struct nlmsghdr header;
+		struct ifinfomsg link;
+	} dump = { .header = { .nlmsg_len = sizeof(dump),
+			       .nlmsg_type = RTM_GETLINK,
+			       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
+	int listener = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), domain;
+	socklen_t len = sizeof(domain);
+	struct tap_device dev;
+	char bytes[4096];
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&name, sizeof(name)), 0);
+	assert_int_equal(tap_device_open(&dev, &spec, &err), 0);
+	assert_int_equal(getsockopt(dev.control, SOL_SOCKET, SO_DOMAIN, &domain, &len), 0);
+	assert_int_equal(domain, AF_UNIX); /* not of the network */
+	assert_int_equal(
+		sendto(dev.control, "x", 1, MSG_NOSIGNAL, (struct sockaddr *)&name, sizeof(name)),
+		-1);
+	assert_int_equal(errno, EPIPE);
+	assert_int_equal(tap_device_state(&dev), TAP_UP); /* what came until now is read */
+	assert_int_equal(send(dev.monitor, &dump, sizeof(dump), 0), sizeof(dump));
+	assert_int_equal(recv(dev.monitor, bytes, sizeof(bytes), 0), 1);
+	tap_device_close(&dev);
+	close(listener);
+}
+
 static void test_renamed(void **state)
 {
 	static const struct tap_spec spec = { .interface = "t0", .n_queues = 1 };
@@ -297,6 +330,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_existing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mtu, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_state, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rights, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_renamed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_namespaces, setup, teardown),
 		cmocka_unit_test(test_state_names),
