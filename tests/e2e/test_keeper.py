@@ -19,7 +19,7 @@ import subprocess
 import time
 
 import testpmd_pair
-from kills import RINGS, again, bench_load, blackouts, kill, report, serves_after
+from kills import RINGS, again, bench_load, blackouts, kill, report, report_kills, serves_after
 from lab import BUILD, Failure, Netns, Switch, expect, libc, main, run, say, scaled, wait_for
 
 SYS_TGKILL = 234  # x86-64
@@ -34,11 +34,12 @@ def kills_under_load(lab):
         switch.vhost(name)
     for ring in RINGS:
         n, before, told_before = scaled(8), len(blackouts(switch)), len(again(switch))
+        pauses = []
         result = bench_load(lab, ring, "loop", 0.45 * n + 1)
         switch.wait_link("a", "b")
         for _ in range(n):
             time.sleep(random.uniform(0.3, 0.4))
-            kill(switch)
+            pauses.append(kill(switch))
         total = result()
         crashes += n
         expect(total["lost"] == 0 and total["corrupted"] == 0 and total["other"] == 0,
@@ -48,7 +49,7 @@ def kills_under_load(lab):
             f"of {sum(told)} that might have")
         expect(len(told) == 2 * n and max(told) <= 32, f"{ring}: frames taken again: {told}")
         expect(total["reordered"] <= sum(told), f"{ring}: {total}, of {told} that it told of")
-        report(f"with {ring} rings", blackouts(switch)[before:])
+        report_kills(f"killed with {ring} rings", pauses, blackouts(switch)[before:])
     expect(switch.port("a")["connects"] <= 1, "the front-end had to connect anew")
     switch.stop(crashes)
 
@@ -58,14 +59,14 @@ def kills_at_start_up(lab):
     switch = Switch(lab)
     for name in "ab":
         switch.vhost(name)
-    n = scaled(8)
+    n, pauses = scaled(8), []
     for i in range(n):
         result = bench_load(lab, RINGS[i % 2], "loop", 0.3)
         time.sleep(random.uniform(0.0, 0.03))
-        kill(switch)
+        pauses.append(kill(switch))
         total = result()
         expect(total["lost"] == 0 and total["received"] > 0, f"kill {i}: {total}")
-    report("while front-ends start", blackouts(switch))
+    report_kills("killed while front-ends start", pauses, blackouts(switch))
     switch.stop(n)
 
 
@@ -76,11 +77,11 @@ def kills_with_testpmd(lab):
         pmd = testpmd_pair.start(lab, switch, driver="mrg_rxbuf=1,in_order=0" + driver)
         pmd("set fwd io")
         pmd("start tx_first 4")
-        n = scaled(4)
+        n, pauses = scaled(4), []
         for i in range(n):
             before = pmd.stats()[0]["RX-packets"]
             time.sleep(0.3)
-            kill(switch)
+            pauses.append(kill(switch))
             wait_for(lambda: pmd.stats()[0]["RX-packets"] > before + 1000, 10,
                      f"traffic after kill {i}")
         expect("Link status: up" in pmd("show port info 0"), "the link went down")
@@ -88,7 +89,7 @@ def kills_with_testpmd(lab):
         for here, there in (guests, guests[::-1]):
             twice = there["RX-packets"] - here["TX-packets"]
             expect(0 <= twice <= sum(again(switch)), f"{ring}: {twice} frames too many; {guests}")
-        report(f"with testpmd, {ring} rings", blackouts(switch))
+        report_kills(f"killed with testpmd, {ring} rings", pauses, blackouts(switch))
         pmd.quit()
         switch.stop(n)
 
@@ -197,7 +198,7 @@ def upgrades_under_load(lab):
         total = result()
         expect(total["lost"] == total["reordered"] == total["corrupted"] == 0, f"{ring}: {total}")
         expect(not any(again(switch)), f"{ring}: frames were left in the middle: {again(switch)}")
-        report(f"with {ring} rings, by upgrade", blackouts(switch)[before:])
+        report(f"upgraded with {ring} rings", blackouts(switch)[before:], "it was to leave")
     switch.stop()
 
 

@@ -53,7 +53,7 @@ def kills_under_load(lab):
         total = result()
         nothing_lost(total, again(switch)[before:])
         say(f"  {ring}: {total['received']} frames, none lost, {total['reordered']} came twice")
-        report(f"of the keeper with {ring} rings", times)
+        report(f"the keeper killed with {ring} rings", times)
     expect(switch.port("a")["connects"] <= 1, "the front-end had to connect anew")
     switch.stop()
 
@@ -70,7 +70,7 @@ def kills_at_start_up(lab):
         times.append(switch.kill_keeper())
         total = result()
         expect(total["lost"] == 0 and total["received"] > 0, f"kill {i}: {total}")
-    report("of the keeper while front-ends start", times)
+    report("the keeper killed while front-ends start", times)
     switch.stop()
 
 
@@ -106,7 +106,7 @@ def kills_with_testpmd(lab):
         times.append(switch.kill_keeper())
         wait_for(lambda: pmd.stats()[0]["RX-packets"] > before + 1000, 10, f"traffic after kill {i}")
     expect("Link status: up" in pmd("show port info 0"), "the link went down")
-    report("of the keeper with testpmd", times)
+    report("the keeper killed with testpmd", times)
     pmd.quit()
     switch.stop()
 
