@@ -133,10 +133,10 @@ static int become(struct keeper *k)
 }
 
 /* Whether nothing is halfway. */
-static bool may_be_replaced(const struct keeper *k)
+static bool may_be_replaced(struct keeper *k)
 {
-	return k->ready && !k->leaver && !k->reload && !k->stopping && k->now.link &&
-	       keeper_link_fd(k->now.link) >= 0 && keeper_relay_quiet(k->relay);
+	return k->ready && !k->leaver && !bodies_reap(&k->bodies) && !k->reload && !k->stopping &&
+	       k->now.link && keeper_link_fd(k->now.link) >= 0 && keeper_relay_quiet(k->relay);
 }
 
 /* The program that was tried takes this one's place as soon as it may. */

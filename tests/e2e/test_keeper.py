@@ -21,8 +21,10 @@ import time
 import testpmd_pair
 from kills import RINGS, again, bench_load, blackouts, kill, report, report_kills, serves_after
 from lab import BUILD, Failure, Netns, Switch, expect, libc, main, run, say, scaled, wait_for
+from tracing import bury, seize
 
 SYS_TGKILL = 234  # x86-64
+BODIES_MAX = 2  # of keeper/death.h
 GET_FEATURES, SET_VRING_CALL = 1, 13
 
 
@@ -92,6 +94,38 @@ def kills_with_testpmd(lab):
         report_kills(f"killed with testpmd, {ring} rings", pauses, blackouts(switch))
         pmd.quit()
         switch.stop(n)
+
+
+def bodies_are_left_behind(lab):
+    """The next process serves while the kernel still has the one before; but not any number of
+    them."""
+    if tuple(int(n) for n in os.uname().release.split(".")[:2]) < (5, 16):
+        return  # its keepers wait for the end
+    switch = Switch(lab)
+    for name in "ab":
+        switch.vhost(name)
+    result = bench_load(lab, "packed", "loop", 3)
+    switch.wait_link("a", "b")
+    bodies = []
+    for _ in range(BODIES_MAX):
+        time.sleep(0.3)  # deaths at once would be slowed down
+        bodies.append(switch.pid)
+        seize(switch.pid)
+        kill(switch)
+    time.sleep(0.3)
+    last, n = switch.pid, len(blackouts(switch))
+    seize(last)
+    os.kill(last, signal.SIGKILL)
+    time.sleep(0.3)
+    expect(len(blackouts(switch)) == n, f"a process beside {len(bodies)} bodies and {last}")
+    for pid in (*bodies, last):
+        bury(pid)
+    wait_for(lambda: serves_after(switch, last), 20, "a new switch process")
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in (*bodies, last)), 20,
+             "the keeper to take note of their ends")
+    total = result()
+    expect(total["lost"] == 0 and total["received"] > 0, f"{total}")
+    switch.stop(BODIES_MAX + 1)
 
 
 def front_end_leaves_meanwhile(lab):
@@ -402,7 +436,7 @@ def first_start_fails(lab):
 
 
 main(what_was_configured_stays, what_was_reloaded_stays, what_was_learned_stays, taps_stay,
-     kills_under_load, kills_at_start_up, kills_with_testpmd, front_end_leaves_meanwhile,
-     upgrades_under_load, upgrades_that_fail, a_port_that_makes_it_crash,
-     a_message_that_makes_it_crash, crash_loop_is_slowed_down,
+     kills_under_load, kills_at_start_up, kills_with_testpmd, bodies_are_left_behind,
+     front_end_leaves_meanwhile, upgrades_under_load, upgrades_that_fail,
+     a_port_that_makes_it_crash, a_message_that_makes_it_crash, crash_loop_is_slowed_down,
      keeper_dies, first_start_fails, title=__doc__)
