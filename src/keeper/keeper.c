@@ -545,10 +545,12 @@ static int add_events(struct keeper *k)
 static void end_orphan(struct keeper *k)
 {
 	int pidfd;
+	pid_t pid = belongings_process(k->table, &pidfd);
 
-	if (belongings_process(k->table, &pidfd) && pidfd >= 0)
-		process_end_orphan(pidfd);
-	close_fd(&pidfd);
+	if (pid && pidfd >= 0)
+		process_end_orphan(pidfd, pid);
+	if (!bodies_add(&k->bodies, pidfd))
+		close_fd(&pidfd);
 }
 
 /* What the keeper before this one has left, or an empty table. Returns whether there is something.

@@ -23,12 +23,19 @@ from manager import Service
 
 
 def is_alive(pid):
-    """Whether any thread of it may still run."""
+    """Whether any thread of it may still run: one that has no memory only waits for its end."""
     try:
-        status = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        tasks = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
     except OSError:
         return False
-    return status.rpartition(")")[2].split()[0] not in "ZX"
+    return any(has_memory(task) for task in tasks)
+
+
+def has_memory(task):
+    try:
+        return bool(os.readlink(task / "exe"))
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def nothing_lost(total, told):
