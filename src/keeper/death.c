@@ -111,6 +111,19 @@ static int show_status(pid_t pid)
 
 /* ---- the thread that waits */
 
+/* Signals are the main thread's. */
+static int start_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
+{
+	sigset_t all, old;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(thread, NULL, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -rc;
+}
+
 static bool is_stopped(const struct death *d)
 {
 	return __atomic_load_n(&d->stop, __ATOMIC_RELAXED);
@@ -160,19 +173,6 @@ static void on_found(evutil_socket_t fd, short what, void *arg)
 
 /* ---- construction */
 
-/* Signals are the main thread's. */
-static int start_thread(struct death *d)
-{
-	sigset_t all, old;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&d->thread, NULL, watch, d);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -rc;
-}
-
 static int start(struct death *d, struct event_base *base)
 {
 	d->pidfd = pidfd_open(d->pid, 0);
@@ -182,7 +182,7 @@ static int start(struct death *d, struct event_base *base)
 	d->event = event_new(base, d->found, EV_READ, on_found, d);
 	if (!d->event || event_add(d->event, NULL))
 		return -ENOMEM;
-	return start_thread(d);
+	return start_thread(&d->thread, watch, d);
 }
 
 static void destroy(struct death *d)
@@ -227,42 +227,48 @@ void death_forget(struct death *d)
 
 /* ---- bodies */
 
-bool bodies_add(struct bodies *bodies, int pidfd)
+static unsigned n_bodies; /* atomic; added to by the keeper's thread alone */
+
+/* Not in the keeper's own thread, nor in a hurry: until the last threads of a child have taken
+ * their files out of /proc, who waits for it goes round in the kernel, and they may need the
+ * processor. */
+static void *wait_for_end(void *arg)
 {
-	if (pidfd < 0 || bodies->n == BODIES_MAX)
+	int pidfd = (int)(intptr_t)arg;
+	struct pollfd end = { .fd = pidfd, .events = POLLIN };
+	siginfo_t info;
+
+	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)
+		poll(&end, 1, -1); /* somebody else's child */
+	close(pidfd);
+	__atomic_sub_fetch(&n_bodies, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+bool bodies_add(int pidfd)
+{
+	pthread_t thread;
+
+	if (pidfd < 0 || bodies_count() == BODIES_MAX)
 		return false;
-	bodies->pidfds[bodies->n++] = pidfd;
+	__atomic_add_fetch(&n_bodies, 1, __ATOMIC_RELAXED);
+	if (start_thread(&thread, wait_for_end, (void *)(intptr_t)pidfd)) {
+		__atomic_sub_fetch(&n_bodies, 1, __ATOMIC_RELAXED);
+		return false;
+	}
+	pthread_detach(thread);
 	return true;
 }
 
-static bool has_ended(int pidfd)
+unsigned bodies_count(void)
 {
-	struct pollfd end = { .fd = pidfd, .events = POLLIN };
-	siginfo_t info = { .si_pid = 0 };
-
-	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) == 0)
-		return info.si_pid != 0;
-	return poll(&end, 1, 0) > 0; /* somebody else's child */
+	return __atomic_load_n(&n_bodies, __ATOMIC_ACQUIRE);
 }
 
-bool bodies_reap(struct bodies *bodies)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < bodies->n; i++) {
-		if (has_ended(bodies->pidfds[i]))
-			close(bodies->pidfds[i]);
-		else
-			bodies->pidfds[n++] = bodies->pidfds[i];
-	}
-	bodies->n = n;
-	return n;
-}
-
-void bodies_wait(struct bodies *bodies, unsigned ms)
+void bodies_wait(unsigned ms)
 {
 	static const struct timespec pause = { .tv_nsec = NSEC_PER_MSEC };
 
-	while (bodies_reap(bodies) && ms--)
+	while (bodies_count() && ms--)
 		nanosleep(&pause, NULL);
 }

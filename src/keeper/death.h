@@ -45,18 +45,12 @@ bool death_has_come(pid_t pid);
 
 #define BODIES_MAX 2 /* more of them at once are not left behind */
 
-/* Zeroed: none. */
-struct bodies {
-	unsigned n;
-	int pidfds[BODIES_MAX];
-};
+/* Takes over the pidfd of a dead child, or of another process, and lets a thread wait for its end;
+ * false, and it does not, when there are too many, or @pidfd is none. */
+bool bodies_add(int pidfd);
 
-/* Takes over the pidfd of a dead child, or of another process; false, and it does not, when there
- * are too many, or @pidfd is none. */
-bool bodies_add(struct bodies *bodies, int pidfd);
+/* How many have not ended. */
+unsigned bodies_count(void);
 
-/* Takes note of those that have ended. Returns whether there are others. */
-bool bodies_reap(struct bodies *bodies);
-
-/* Waits up to @ms until there are no others. */
-void bodies_wait(struct bodies *bodies, unsigned ms);
+/* Waits up to @ms until there are none. */
+void bodies_wait(unsigned ms);

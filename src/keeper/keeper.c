@@ -210,7 +210,7 @@ static void serve_request(struct keeper *k, const struct keeper_packet *p)
 {
 	/* a body may still hold a tap of that name */
 	if (p->request.what == BROKER_TAP)
-		bodies_wait(&k->bodies, BODIES_MS);
+		bodies_wait(BODIES_MS);
 	keeper_request_serve(&k->rights, k->now.link, p);
 }
 
@@ -417,7 +417,7 @@ static void on_death(void *owner, int status)
 	struct keeper *k = owner;
 	int pidfd = pidfd_open(k->now.pid, 0);
 
-	if (k->ever_ready && !k->stopping && bodies_add(&k->bodies, pidfd)) {
+	if (k->ever_ready && !k->stopping && bodies_add(pidfd)) {
 		has_died(k, status);
 		return;
 	}
@@ -431,7 +431,8 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 	char text[64];
 	int status;
 
-	bodies_reap(&k->bodies);
+	if (!k->hurry.on)
+		hurry_take_back(getpid()); /* lent for what is over now (wait_for_end()) */
 	if (k->leaver && waitpid(k->leaver, &status, WNOHANG) == k->leaver)
 		k->leaver = 0;
 	if (k->next.pid && waitpid(k->next.pid, &status, WNOHANG) == k->next.pid) {
@@ -549,7 +550,7 @@ static void end_orphan(struct keeper *k)
 
 	if (pid && pidfd >= 0)
 		process_end_orphan(pidfd, pid);
-	if (!bodies_add(&k->bodies, pidfd))
+	if (!bodies_add(pidfd))
 		close_fd(&pidfd);
 }
 
@@ -682,7 +683,7 @@ static void stop(struct keeper *k)
 	keeper_relay_destroy(k->relay);
 	keeper_table_destroy(k->table);
 	keeper_forget_now(k);
-	bodies_wait(&k->bodies, STOP_MS);
+	bodies_wait(STOP_MS);
 	if (held_has(k->held, KEEPER_CONTROL_KEY))
 		keeper_request_remove_control(&k->rights);
 	held_clear(&k->held);

@@ -33,7 +33,6 @@ struct keeper {
 	struct process next;	   /* is to take its place; it has no more than said hello */
 	int fallback_fd;	   /* the program before that of now, until this serves; -1: none */
 	struct death *death;	   /* of the process now; NULL: its end has to do */
-	struct bodies bodies;	   /* of processes that served */
 	pid_t leaver;		   /* has left, and ends; 0: none */
 	bool leaving;		   /* the process now was told to leave */
 	struct watchdog *watchdog; /* of the process now; NULL: it may hang */

@@ -133,9 +133,9 @@ static int become(struct keeper *k)
 }
 
 /* Whether nothing is halfway. */
-static bool may_be_replaced(struct keeper *k)
+static bool may_be_replaced(const struct keeper *k)
 {
-	return k->ready && !k->leaver && !bodies_reap(&k->bodies) && !k->reload && !k->stopping &&
+	return k->ready && !k->leaver && !bodies_count() && !k->reload && !k->stopping &&
 	       k->now.link && keeper_link_fd(k->now.link) >= 0 && keeper_relay_quiet(k->relay);
 }
 

@@ -335,34 +335,59 @@ static void test_threads(void **state)
 
 static void test_bodies(void **state)
 {
-	struct bodies bodies = { .n = 0 };
 	struct child c[BODIES_MAX + 1];
 	int pidfds[BODIES_MAX + 1];
 
-	assert_false(bodies_reap(&bodies));
-	bodies_wait(&bodies, 1000000);
-	assert_false(bodies_add(&bodies, -1));
+	bodies_wait(BOUND_S * 1000); /* there are none */
+	assert_false(bodies_add(-1));
 	for (unsigned i = 0; i <= BODIES_MAX; i++) {
 		c[i] = start(by_others);
 		close(c[i].file);
 		pidfds[i] = pidfd_open(c[i].pid, 0);
-		assert_int_equal(bodies_add(&bodies, pidfds[i]), i < BODIES_MAX);
 	}
-	assert_true(bodies_reap(&bodies));
-	bodies_wait(&bodies, 10); /* they live */
-	assert_int_equal(bodies.n, BODIES_MAX);
+	for (unsigned i = 0; i <= BODIES_MAX; i++)
+		assert_int_equal(bodies_add(pidfds[i]), i < BODIES_MAX);
+	bodies_wait(10); /* they live */
+	assert_int_equal(bodies_count(), BODIES_MAX);
 	kill(c[0].pid, SIGKILL);
-	while (bodies.n == BODIES_MAX)
-		bodies_reap(&bodies);
+	while (bodies_count() == BODIES_MAX)
+		usleep(1000);
 	assert_int_equal(waitpid(c[0].pid, NULL, 0), -1); /* it has been waited for */
-	assert_true(bodies_add(&bodies, pidfds[BODIES_MAX]));
+	assert_true(bodies_add(pidfds[BODIES_MAX]));
 	for (unsigned i = 1; i <= BODIES_MAX; i++)
 		kill(c[i].pid, SIGKILL);
-	bodies_wait(&bodies, BOUND_S * 1000);
-	assert_int_equal(bodies.n, 0);
+	bodies_wait(BOUND_S * 1000);
+	assert_int_equal(bodies_count(), 0);
 	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 	for (unsigned i = 0; i <= BODIES_MAX; i++)
 		close(c[i].pipe);
+}
+
+/* Of another process only the end can be seen. */
+static void test_orphan(void **state)
+{
+	int pair[2], pidfd;
+	pid_t pid, orphan;
+
+	assert_int_equal(pipe(pair), 0);
+	pid = fork();
+	if (pid == 0) {
+		orphan = fork();
+		if (orphan == 0)
+			stay(NULL);
+		_exit(write(pair[1], &orphan, sizeof(orphan)) != sizeof(orphan));
+	}
+	assert_int_equal(read(pair[0], &orphan, sizeof(orphan)), sizeof(orphan));
+	waitpid(pid, NULL, 0);
+	close(pair[0]);
+	close(pair[1]);
+	pidfd = pidfd_open(orphan, 0);
+	assert_true(bodies_add(pidfd));
+	bodies_wait(10);
+	assert_int_equal(bodies_count(), 1);
+	pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+	bodies_wait(BOUND_S * 1000);
+	assert_int_equal(bodies_count(), 0);
 }
 
 int main(void)
@@ -371,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_ways),	  cmocka_unit_test(test_pretenders),
 		cmocka_unit_test(test_not_found), cmocka_unit_test(test_no_lifeline),
 		cmocka_unit_test(test_threads),	  cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_orphan),
 	};
 
 	return cmocka_run_group_tests(tests, find_out, NULL);
