@@ -78,7 +78,7 @@ int lifeline_wait(const uint32_t *word, pid_t tid, const uint32_t *stop)
 	long rc;
 
 	do {
-		rc = syscall(SYS_futex_waitv, both, ARRAY_SIZE(both), 0, NULL, 0);
+		rc = syscall(SYS_futex_waitv, both, ARRAY_SIZE(both), 0, 0l, 0);
 	} while (rc < 0 && errno == EINTR);
 	return rc >= 0 || errno == EAGAIN ? 0 : -errno;
 }
@@ -87,11 +87,11 @@ void lifeline_pause(const uint32_t *stop, long ns)
 {
 	const struct timespec time = { .tv_nsec = ns };
 
-	syscall(SYS_futex, stop, FUTEX_WAIT_PRIVATE, 0, &time, NULL, 0);
+	syscall(SYS_futex, stop, FUTEX_WAIT_PRIVATE, 0, &time, 0l, 0);
 }
 
 void lifeline_stop(uint32_t *stop)
 {
 	__atomic_store_n(stop, 1, __ATOMIC_RELAXED);
-	syscall(SYS_futex, stop, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	syscall(SYS_futex, stop, FUTEX_WAKE_PRIVATE, 1, 0l, 0l, 0);
 }
