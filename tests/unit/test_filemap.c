@@ -194,10 +194,8 @@ static void test_cut_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_maps_any_part),
-		cmocka_unit_test(test_guards),
-		cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_maps_any_part), cmocka_unit_test(test_guards),
+		cmocka_unit_test(test_refuses),	      cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_cut_off),
 	};
 
