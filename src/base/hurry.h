@@ -17,7 +17,8 @@ struct hurry {
 };
 
 /* Lets @thread go first (SCHED_FIFO, not inherited by threads that it makes). Does nothing where
- * that is not allowed. It must have little to do: nobody else gets its processor meanwhile. */
+ * that is not allowed. It must have little to do: nobody else gets its processor meanwhile. Takes
+ * over what was lent to it. */
 void hurry_begin(struct hurry *h, pthread_t thread);
 
 /* As before. */

@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "base/filter.h"
 #include "base/hurry.h"
+#include "base/lifeline.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/rcu.h"
@@ -43,8 +44,9 @@ struct daemon {
 	struct event *term, *intr, *hup;
 	struct rpc_server *server;
 	struct methods_context context;
-	uid_t owner; /* who has started this daemon */
-	int bell_fd; /* eventfd by which threads wake the keeper; -1: none */
+	uid_t owner;	 /* who has started this daemon */
+	int bell_fd;	 /* eventfd by which threads wake the keeper; -1: none */
+	int lifeline_fd; /* file by which it learns of the end of this thread; -1: none */
 	bool upgrading;
 	int upgrade_result; /* of the last attempt that failed, and why */
 	struct error upgrade_error;
@@ -162,6 +164,8 @@ static void on_replaced(void *owner)
 	d->upgrading = false;
 	if (d->bell_fd >= 0)
 		keeper_client_set_bell(d->keeper, d->bell_fd);
+	if (d->lifeline_fd >= 0)
+		keeper_client_set_lifeline(d->keeper, d->lifeline_fd);
 }
 
 static void on_told(void *owner)
@@ -201,6 +205,14 @@ static void offer_bell(struct daemon *d)
 	}
 	switch_set_bell(d->context.sw, d->bell_fd);
 	keeper_client_set_bell(d->keeper, d->bell_fd);
+}
+
+/* Without it the keeper learns of the death of this process some time later. */
+static void offer_lifeline(struct daemon *d)
+{
+	d->lifeline_fd = lifeline_tie();
+	if (d->lifeline_fd >= 0)
+		keeper_client_set_lifeline(d->keeper, d->lifeline_fd);
 }
 
 static int start_upgrade(struct methods_context *context, const char *path, bool keeper, int order,
@@ -358,6 +370,7 @@ static int join_keeper(struct daemon *d, int fd, struct error *err)
 	if (r)
 		return r;
 	broker_set(keeper_client_broker(d->keeper));
+	offer_lifeline(d);
 	if (!keeper_client_start(d->keeper)->died_ns)
 		keeper_client_calm(d->keeper);
 	return 0;
@@ -467,12 +480,15 @@ static void stop(struct daemon *d)
 		event_base_free(d->base);
 	if (d->bell_fd >= 0)
 		close(d->bell_fd);
+	if (d->lifeline_fd >= 0)
+		close(d->lifeline_fd);
 }
 
 int daemon_run(const struct daemon_options *o, struct error *err)
 {
 	struct daemon d = { .owner = geteuid(),
 			    .bell_fd = -1,
+			    .lifeline_fd = -1,
 			    .context = { .config_path = o->config,
 					 .log_level = o->log_level,
 					 .started_ns = clock_ns(),

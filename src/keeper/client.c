@@ -596,13 +596,23 @@ void keeper_client_ready(struct keeper_client *client)
 	tell(client, &p);
 }
 
-void keeper_client_set_bell(struct keeper_client *client, int fd)
+static void send_file(struct keeper_client *client, enum keeper_kind kind, int fd)
 {
 	struct keeper_packet p;
 
-	keeper_packet_init(&p, KEEPER_BELL, 0, 0);
+	keeper_packet_init(&p, kind, 0, 0);
 	p.fds[p.n_fds++] = fd;
 	keeper_link_send(client->link, &p);
+}
+
+void keeper_client_set_bell(struct keeper_client *client, int fd)
+{
+	send_file(client, KEEPER_BELL, fd);
+}
+
+void keeper_client_set_lifeline(struct keeper_client *client, int fd)
+{
+	send_file(client, KEEPER_LIFELINE, fd);
 }
 
 void keeper_client_upgrade(struct keeper_client *client, const char *path, bool keeper, int order)

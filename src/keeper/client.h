@@ -23,7 +23,7 @@ struct keeper_client_ops {
 	/* Another process is there to go on: stop, save what is to be saved, keeper_client_left().
 	 */
 	void (*leave)(void *owner);
-	/* Another program is the keeper now; it knows nothing of the bell. */
+	/* Another program is the keeper now; it knows nothing of the bell and the lifeline. */
 	void (*replaced)(void *owner);
 	/* There is no upgrade (@rc is -errno), and this process goes on. */
 	void (*refused)(void *owner, int rc, const char *why);
@@ -68,6 +68,10 @@ void keeper_client_set_config(struct keeper_client *client, const char *text);
 /* Lets the keeper look after this process, and be woken by the eventfd @fd, which stays the
  * caller's. */
 void keeper_client_set_bell(struct keeper_client *client, int fd);
+
+/* Lets the keeper learn at once when this process dies, by the file @fd of lifeline_tie(), which
+ * stays the caller's. */
+void keeper_client_set_lifeline(struct keeper_client *client, int fd);
 
 /* Asks for the program at @path to go on in the place of this process: leave() or refused()
  * follows; or, with @keeper, in that of the keeper: replaced() or refused() follows. @order: root's

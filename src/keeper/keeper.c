@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/broker.h"
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/files.h"
@@ -20,6 +22,7 @@
 #include "base/hurry.h"
 #include "base/log.h"
 #include "keeper/belongings.h"
+#include "keeper/death.h"
 #include "keeper/keeper.h"
 #include "keeper/manager.h"
 #include "keeper/private.h"
@@ -33,6 +36,7 @@
 #define HEARD_NS NSEC_PER_SEC /* after so long a process has heard of a reload */
 #define STOP_MS 10000	      /* for the switch to end when it is told to */
 #define CLOSED_MS 1000	      /* for a process to end that has closed its link */
+#define BODIES_MS 1000	      /* for bodies to end that may be in the way */
 
 LOG_MODULE("keeper");
 
@@ -100,6 +104,8 @@ static int start_process(struct process *p)
 void keeper_forget_now(struct keeper *k)
 {
 	watchdog_end(k->watchdog);
+	death_forget(k->death);
+	k->death = NULL;
 	process_forget(&k->now);
 }
 
@@ -187,6 +193,27 @@ static void take_bell(struct keeper *k, struct keeper_packet *p)
 	watchdog_begin(k->watchdog, k->now.pid, fd);
 }
 
+static void on_death(void *owner, int status); /* below, with the other ends */
+
+static void take_lifeline(struct keeper *k, struct keeper_packet *p)
+{
+	int fd = p->n_fds ? p->fds[0] : -1;
+
+	if (fd < 0 || !k->now.pid)
+		return;
+	p->fds[0] = -1;
+	death_forget(k->death);
+	k->death = death_watch(k->base, k->now.pid, fd, on_death, k);
+}
+
+static void serve_request(struct keeper *k, const struct keeper_packet *p)
+{
+	/* a body may still hold a tap of that name */
+	if (p->request.what == BROKER_TAP)
+		bodies_wait(BODIES_MS);
+	keeper_request_serve(&k->rights, k->now.link, p);
+}
+
 /* It dies of it. */
 static void tell_forbidden(const struct keeper *k, const struct keeper_forbidden *f)
 {
@@ -262,7 +289,10 @@ static void packet_of_now(struct keeper *k, struct keeper_packet *p)
 		take_bell(k, p);
 		break;
 	case KEEPER_REQUEST:
-		keeper_request_serve(&k->rights, k->now.link, p);
+		serve_request(k, p);
+		break;
+	case KEEPER_LIFELINE:
+		take_lifeline(k, p);
 		break;
 	case KEEPER_FORBIDDEN:
 		tell_forbidden(k, &p->forbidden);
@@ -332,7 +362,7 @@ const struct keeper_link_ops keeper_switch_ops = {
 
 /* ---- the ends of processes */
 
-/* The process that served has ended. Whether one is to be started again. */
+/* The process that served is dead. Whether one is to be started again. */
 static bool ended(struct keeper *k, int status)
 {
 	char text[64];
@@ -360,7 +390,6 @@ static bool ended(struct keeper *k, int status)
 	}
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) /* that somebody else has sent */
 		keeper_relay_crashed(k->relay);
-	hurry_begin(&k->hurry, pthread_self());
 	k->died_ns = clock_ns();
 	if (k->died_ns - k->reload_ns < HEARD_NS)
 		k->reload = true; /* it may have been passed to one that was dying already */
@@ -371,12 +400,40 @@ static bool ended(struct keeper *k, int status)
 	return true;
 }
 
+static void has_died(struct keeper *k, int status)
+{
+	hurry_begin(&k->hurry, pthread_self());
+	keeper_link_drain(k->now.link); /* what it said is done, is done */
+	event_del(k->stop_timer);
+	if (ended(k, status))
+		start_later(k);
+	else
+		event_base_loopbreak(k->base);
+}
+
+/* The process that serves is dead, and the kernel still takes it down. Where nobody waits for the
+ * next one, or there are bodies enough, its end is waited for, too. */
+static void on_death(void *owner, int status)
+{
+	struct keeper *k = owner;
+	int pidfd = pidfd_open(k->now.pid, 0);
+
+	if (k->ever_ready && !k->stopping && bodies_add(pidfd)) {
+		has_died(k, status);
+		return;
+	}
+	hurry_take_back(getpid());
+	close_fd(&pidfd);
+}
+
 static void on_child(evutil_socket_t sig, short what, void *arg)
 {
 	struct keeper *k = arg;
 	char text[64];
 	int status;
 
+	if (!k->hurry.on)
+		hurry_take_back(getpid()); /* lent for what is over now (wait_for_end()) */
 	if (k->leaver && waitpid(k->leaver, &status, WNOHANG) == k->leaver)
 		k->leaver = 0;
 	if (k->next.pid && waitpid(k->next.pid, &status, WNOHANG) == k->next.pid) {
@@ -391,12 +448,7 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 		watchdog_stir(k->watchdog);
 		return;
 	}
-	keeper_link_drain(k->now.link); /* what it said is done, is done */
-	event_del(k->stop_timer);
-	if (ended(k, status))
-		start_later(k);
-	else
-		event_base_loopbreak(k->base);
+	has_died(k, status);
 }
 
 /* A process is to be started, now; or the one that serves has left. */
@@ -495,10 +547,12 @@ static int add_events(struct keeper *k)
 static void end_orphan(struct keeper *k)
 {
 	int pidfd;
+	pid_t pid = belongings_process(k->table, &pidfd);
 
-	if (belongings_process(k->table, &pidfd) && pidfd >= 0)
-		process_end_orphan(pidfd);
-	close_fd(&pidfd);
+	if (pid && pidfd >= 0)
+		process_end_orphan(pidfd, pid);
+	if (!bodies_add(pidfd))
+		close_fd(&pidfd);
 }
 
 /* What the keeper before this one has left, or an empty table. Returns whether there is something.
@@ -630,6 +684,7 @@ static void stop(struct keeper *k)
 	keeper_relay_destroy(k->relay);
 	keeper_table_destroy(k->table);
 	keeper_forget_now(k);
+	bodies_wait(STOP_MS);
 	if (held_has(k->held, KEEPER_CONTROL_KEY))
 		keeper_request_remove_control(&k->rights);
 	held_clear(&k->held);

@@ -5,10 +5,10 @@
  * Theory of operation. The switch process is this program, executed again with --keeper-fd, the
  * number of its end of a socket pair (keeper/proto.h). The keeper holds the sockets of vhost-user
  * devices and the journal of what came by them (keeper/relay.h), and whatever else the switch lets
- * it hold. When the process has ended, wholly (waitpid() says so when no thread of it is left), all
- * that it has written to shared memory is there, and nothing will change: the next one is started
- * and given everything. One that dies again and again is started more and more slowly; one that
- * ends by itself takes the keeper with it.
+ * it hold. When the process is dead, and no thread of it is left (keeper/death.h; or waitpid() says
+ * so, some time later), all that it has written to shared memory is there, and nothing will change:
+ * the next one is started and given everything. One that dies again and again is started more and
+ * more slowly; one that ends by itself takes the keeper with it.
  *
  * All that the keeper knows is in a table that outlives it (keeper/table.h). When it is killed, the
  * switch process dies with it, and the keeper that the service manager starts goes on as after a

@@ -7,6 +7,7 @@
 
 #include "base/hurry.h"
 #include "keeper/belongings.h"
+#include "keeper/death.h"
 #include "keeper/process.h"
 #include "keeper/relay.h"
 #include "keeper/request.h"
@@ -31,6 +32,7 @@ struct keeper {
 	struct process now;	   /* serves; its program is what is started again */
 	struct process next;	   /* is to take its place; it has no more than said hello */
 	int fallback_fd;	   /* the program before that of now, until this serves; -1: none */
+	struct death *death;	   /* of the process now; NULL: its end has to do */
 	pid_t leaver;		   /* has left, and ends; 0: none */
 	bool leaving;		   /* the process now was told to leave */
 	struct watchdog *watchdog; /* of the process now; NULL: it may hang */

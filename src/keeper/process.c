@@ -21,10 +21,12 @@
 #include "base/compiler.h"
 #include "base/hurry.h"
 #include "base/log.h"
+#include "keeper/death.h"
 #include "keeper/manager.h"
 #include "keeper/process.h"
 
 #define ARGS_MAX 64
+#define LOOK_MS 1      /* between looks whether it has died */
 #define DEATH_MS 10000 /* of a process that was killed, before that is worth a word */
 
 LOG_MODULE("keeper");
@@ -147,17 +149,18 @@ void process_end(struct process *p)
 	process_forget(p);
 }
 
-void process_end_orphan(int pidfd)
+void process_end_orphan(int pidfd, pid_t pid)
 {
 	struct pollfd end = { .fd = pidfd, .events = POLLIN };
-	int rc;
 
 	pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
-	do {
-		rc = poll(&end, 1, DEATH_MS);
-		if (rc == 0)
+	for (unsigned n = 1; poll(&end, 1, LOOK_MS) != 1; n++) {
+		/* as long as it has not ended, the number is its own */
+		if (death_has_come(pid) && poll(&end, 1, 0) == 0)
+			break;
+		if (n % (DEATH_MS / LOOK_MS) == 0)
 			log_error("the switch process of the keeper before does not end");
-	} while (rc == 0 || (rc < 0 && errno == EINTR));
+	}
 }
 
 int process_become(int exe_fd, char **argv, int table_fd)

@@ -36,9 +36,9 @@ void process_forget(struct process *p);
 /* Kills it and waits for its end; none is fine. */
 void process_end(struct process *p);
 
-/* Kills the process behind @pidfd, whose parent may be gone, and waits until no thread of it is
- * left: then nothing that it shares with others changes any more. */
-void process_end_orphan(int pidfd);
+/* Kills the process @pid behind @pidfd, whose parent may be gone, and waits until it is dead: then
+ * nothing that it shares with others changes any more. Its end may still be to come. */
+void process_end_orphan(int pidfd, pid_t pid);
 
 /* Becomes the program behind @exe_fd, as the keeper, with the options of @argv. Returns -errno when
  * that cannot be. */

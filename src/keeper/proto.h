@@ -66,6 +66,7 @@ enum keeper_kind {
 	KEEPER_ANSWER,	  /* to that number: struct keeper_answer, and files; several, with more */
 	KEEPER_FORBIDDEN, /* from the switch, as it dies: struct keeper_forbidden */
 	KEEPER_CALM,	  /* from the switch: packets go on; nobody waits for it any more */
+	KEEPER_LIFELINE,  /* from the switch: a file by which its death shows (base/lifeline.h) */
 };
 
 struct keeper_header {

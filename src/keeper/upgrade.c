@@ -135,8 +135,8 @@ static int become(struct keeper *k)
 /* Whether nothing is halfway. */
 static bool may_be_replaced(const struct keeper *k)
 {
-	return k->ready && !k->leaver && !k->reload && !k->stopping && k->now.link &&
-	       keeper_link_fd(k->now.link) >= 0 && keeper_relay_quiet(k->relay);
+	return k->ready && !k->leaver && !bodies_count() && !k->reload && !k->stopping &&
+	       k->now.link && keeper_link_fd(k->now.link) >= 0 && keeper_relay_quiet(k->relay);
 }
 
 /* The program that was tried takes this one's place as soon as it may. */

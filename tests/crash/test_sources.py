@@ -31,6 +31,7 @@ NOT_STEPPED = {
     r"virtio/(filemap|guestmem|inflight\.c)": "maps what others store to",
     r"base/keep(_map)?\.c": "makes memory that others store to",
     r"keeper/client": "maps the states of rings",
+    r"base/lifeline": "maps a word that the kernel alone changes",
 }
 
 OWN = {

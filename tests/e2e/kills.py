@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Killing the switch process, what guests do meanwhile, and how long nothing was forwarded."""
+import datetime
 import json
 import os
 import re
@@ -38,18 +39,36 @@ def serves_after(switch, old):
     return switch.pid != old
 
 
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+def ms_of_day(text):
+    hours, minutes, seconds = text.split(":")
+    return (int(hours) * 60 + int(minutes)) * 60000 + float(seconds) * 1000
+
+
+def goes_on(switch):
+    """Of each new process: (ms of the day, by the log's clock, when all devices were there again and
+    packets went on; ms since the keeper found the one before dead, or had told it to leave)."""
+    log = switch.process.log.read_text(errors="replace")
+    found = re.findall(r"^(\S+) .*packets go on, ([\d.]+) ms after", log, re.M)
+    return [(ms_of_day(when), float(after)) for when, after in found]
+
+
 def kill(switch):
-    """Kills the switch process; waits until the next one answers."""
-    old = switch.pid
+    """Kills the switch process; waits until the next one answers and packets go on. Returns how many
+    milliseconds, of the log's clock, were between."""
+    old, n, begin = switch.pid, len(goes_on(switch)), datetime.datetime.now()
     os.kill(old, signal.SIGKILL)
     wait_for(lambda: serves_after(switch, old), 20, "a new switch process")
+    wait_for(lambda: len(goes_on(switch)) > n, 20, "packets to go on")
+    return (goes_on(switch)[n][0] - ms_of_day(f"{begin:%H:%M:%S.%f}")) % DAY_MS
 
 
 def blackouts(switch):
-    """Milliseconds from the end of each process, or from when it was told to leave, until all
-    devices were there again and packets went on."""
-    log = switch.process.log.read_text(errors="replace")
-    return [float(ms) for ms in re.findall(r"packets go on, ([\d.]+) ms after", log)]
+    """Milliseconds from when the keeper found each process dead, or told it to leave, until packets
+    went on."""
+    return [after for _, after in goes_on(switch)]
 
 
 def again(switch):
@@ -58,9 +77,20 @@ def again(switch):
     return [int(n) for n in re.findall(r"goes on; up to (\d+) frames are received again", log)]
 
 
-def report(what, times):
-    times = sorted(times)
-    p99 = times[min(len(times) - 1, len(times) * 99 // 100)]
-    say(f"  {len(times)} kills {what}: blackout {statistics.median(times):.1f} ms (median), "
-        f"{p99:.1f} ms (99 %), {times[-1]:.1f} ms at most")
-    return p99
+def percentile(times, percent):
+    return sorted(times)[min(len(times) - 1, len(times) * percent // 100)]
+
+
+def figures(times):
+    return (f"{statistics.median(times):.1f} ms (median), {percentile(times, 99):.1f} ms (99 %), "
+            f"{max(times):.1f} ms at most")
+
+
+def report(what, times, since="the kill"):
+    say(f"  {len(times)} times {what}: packets go on {figures(times)} after {since}")
+
+
+def report_kills(what, pauses, found):
+    """@pauses: from each kill; @found: from when the keeper had found the process dead."""
+    report(what, pauses)
+    say(f"    {figures(found)} after the keeper has found it dead")

@@ -19,10 +19,12 @@ import subprocess
 import time
 
 import testpmd_pair
-from kills import RINGS, again, bench_load, blackouts, kill, report, serves_after
+from kills import RINGS, again, bench_load, blackouts, kill, report, report_kills, serves_after
 from lab import BUILD, Failure, Netns, Switch, expect, libc, main, run, say, scaled, wait_for
+from tracing import bury, seize
 
 SYS_TGKILL = 234  # x86-64
+BODIES_MAX = 2  # of keeper/death.h
 GET_FEATURES, SET_VRING_CALL = 1, 13
 
 
@@ -34,11 +36,12 @@ def kills_under_load(lab):
         switch.vhost(name)
     for ring in RINGS:
         n, before, told_before = scaled(8), len(blackouts(switch)), len(again(switch))
+        pauses = []
         result = bench_load(lab, ring, "loop", 0.45 * n + 1)
         switch.wait_link("a", "b")
         for _ in range(n):
             time.sleep(random.uniform(0.3, 0.4))
-            kill(switch)
+            pauses.append(kill(switch))
         total = result()
         crashes += n
         expect(total["lost"] == 0 and total["corrupted"] == 0 and total["other"] == 0,
@@ -48,7 +51,7 @@ def kills_under_load(lab):
             f"of {sum(told)} that might have")
         expect(len(told) == 2 * n and max(told) <= 32, f"{ring}: frames taken again: {told}")
         expect(total["reordered"] <= sum(told), f"{ring}: {total}, of {told} that it told of")
-        report(f"with {ring} rings", blackouts(switch)[before:])
+        report_kills(f"killed with {ring} rings", pauses, blackouts(switch)[before:])
     expect(switch.port("a")["connects"] <= 1, "the front-end had to connect anew")
     switch.stop(crashes)
 
@@ -58,14 +61,14 @@ def kills_at_start_up(lab):
     switch = Switch(lab)
     for name in "ab":
         switch.vhost(name)
-    n = scaled(8)
+    n, pauses = scaled(8), []
     for i in range(n):
         result = bench_load(lab, RINGS[i % 2], "loop", 0.3)
         time.sleep(random.uniform(0.0, 0.03))
-        kill(switch)
+        pauses.append(kill(switch))
         total = result()
         expect(total["lost"] == 0 and total["received"] > 0, f"kill {i}: {total}")
-    report("while front-ends start", blackouts(switch))
+    report_kills("killed while front-ends start", pauses, blackouts(switch))
     switch.stop(n)
 
 
@@ -76,11 +79,11 @@ def kills_with_testpmd(lab):
         pmd = testpmd_pair.start(lab, switch, driver="mrg_rxbuf=1,in_order=0" + driver)
         pmd("set fwd io")
         pmd("start tx_first 4")
-        n = scaled(4)
+        n, pauses = scaled(4), []
         for i in range(n):
             before = pmd.stats()[0]["RX-packets"]
             time.sleep(0.3)
-            kill(switch)
+            pauses.append(kill(switch))
             wait_for(lambda: pmd.stats()[0]["RX-packets"] > before + 1000, 10,
                      f"traffic after kill {i}")
         expect("Link status: up" in pmd("show port info 0"), "the link went down")
@@ -88,9 +91,41 @@ def kills_with_testpmd(lab):
         for here, there in (guests, guests[::-1]):
             twice = there["RX-packets"] - here["TX-packets"]
             expect(0 <= twice <= sum(again(switch)), f"{ring}: {twice} frames too many; {guests}")
-        report(f"with testpmd, {ring} rings", blackouts(switch))
+        report_kills(f"killed with testpmd, {ring} rings", pauses, blackouts(switch))
         pmd.quit()
         switch.stop(n)
+
+
+def bodies_are_left_behind(lab):
+    """The next process serves while the kernel still has the one before; but not any number of
+    them."""
+    if tuple(int(n) for n in os.uname().release.split(".")[:2]) < (5, 16):
+        return  # its keepers wait for the end
+    switch = Switch(lab)
+    for name in "ab":
+        switch.vhost(name)
+    result = bench_load(lab, "packed", "loop", 3)
+    switch.wait_link("a", "b")
+    bodies = []
+    for _ in range(BODIES_MAX):
+        time.sleep(0.3)  # deaths at once would be slowed down
+        bodies.append(switch.pid)
+        seize(switch.pid)
+        kill(switch)
+    time.sleep(0.3)
+    last, n = switch.pid, len(blackouts(switch))
+    seize(last)
+    os.kill(last, signal.SIGKILL)
+    time.sleep(0.3)
+    expect(len(blackouts(switch)) == n, f"a process beside {len(bodies)} bodies and {last}")
+    for pid in (*bodies, last):
+        bury(pid)
+    wait_for(lambda: serves_after(switch, last), 20, "a new switch process")
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in (*bodies, last)), 20,
+             "the keeper to take note of their ends")
+    total = result()
+    expect(total["lost"] == 0 and total["received"] > 0, f"{total}")
+    switch.stop(BODIES_MAX + 1)
 
 
 def front_end_leaves_meanwhile(lab):
@@ -197,7 +232,7 @@ def upgrades_under_load(lab):
         total = result()
         expect(total["lost"] == total["reordered"] == total["corrupted"] == 0, f"{ring}: {total}")
         expect(not any(again(switch)), f"{ring}: frames were left in the middle: {again(switch)}")
-        report(f"with {ring} rings, by upgrade", blackouts(switch)[before:])
+        report(f"upgraded with {ring} rings", blackouts(switch)[before:], "it was to leave")
     switch.stop()
 
 
@@ -401,7 +436,7 @@ def first_start_fails(lab):
 
 
 main(what_was_configured_stays, what_was_reloaded_stays, what_was_learned_stays, taps_stay,
-     kills_under_load, kills_at_start_up, kills_with_testpmd, front_end_leaves_meanwhile,
-     upgrades_under_load, upgrades_that_fail, a_port_that_makes_it_crash,
-     a_message_that_makes_it_crash, crash_loop_is_slowed_down,
+     kills_under_load, kills_at_start_up, kills_with_testpmd, bodies_are_left_behind,
+     front_end_leaves_meanwhile, upgrades_under_load, upgrades_that_fail,
+     a_port_that_makes_it_crash, a_message_that_makes_it_crash, crash_loop_is_slowed_down,
      keeper_dies, first_start_fails, title=__doc__)

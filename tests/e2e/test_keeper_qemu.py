@@ -10,7 +10,7 @@ The switch process is killed under Linux guests, and the keeper.
 import json
 import time
 
-from kills import blackouts, kill, report
+from kills import blackouts, kill, report, report_kills
 from lab import Guest, Switch, expect, main, say, scaled
 from manager import Service
 
@@ -44,16 +44,16 @@ def guests_survive(lab, switch, die):
 
 
 def kills_with_qemu(lab):
-    switch = Switch(lab)
-    n = guests_survive(lab, switch, lambda: kill(switch))
-    report("with QEMU", blackouts(switch))
+    switch, pauses = Switch(lab), []
+    n = guests_survive(lab, switch, lambda: pauses.append(kill(switch)))
+    report_kills("killed with QEMU", pauses, blackouts(switch))
     switch.stop(n)
 
 
 def kills_of_the_keeper(lab):
     switch, times = Service(lab), []
     guests_survive(lab, switch, lambda: times.append(switch.kill_keeper()))
-    report("of the keeper with QEMU", times)
+    report("the keeper killed with QEMU", times)
     switch.stop()
 
 

@@ -8,6 +8,7 @@ import struct
 from lab import expect, libc
 
 PTRACE_GETREGS, PTRACE_SETREGS, PTRACE_ATTACH, PTRACE_DETACH = 12, 13, 16, 17
+PTRACE_SEIZE = 0x4206
 N_REGS, RAX, ORIG_RAX, RIP = 27, 10, 15, 16  # struct user_regs_struct
 WALL = 0x40000000
 LOOP = b"\xeb\xfe"  # jumps to itself
@@ -22,6 +23,15 @@ def attach(tid):
 
 def detach(tid):
     expect(libc.ptrace(PTRACE_DETACH, tid, None, None) == 0, f"cannot let go of thread {tid}")
+
+
+def seize(pid):
+    """Its parent is not told of its end before bury()."""
+    expect(libc.ptrace(PTRACE_SEIZE, pid, None, None) == 0, f"cannot trace process {pid}")
+
+
+def bury(pid):
+    os.waitpid(pid, WALL)
 
 
 def beginning(pid):

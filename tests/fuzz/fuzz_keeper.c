@@ -180,12 +180,13 @@ static void fill(struct input *in, struct keeper_packet *p)
 }
 
 /* Sockets are made in our directory, whatever the packet says now. Requests may do more than that,
- * have a fuzzer of their own, and do not come. */
+ * have a fuzzer of their own, and do not come; nor do lifelines, of which the child would die
+ * (test_death has them). */
 static void stay_inside(struct keeper_packet *p)
 {
 	size_t len = strlen(dir);
 
-	if (p->header.kind == KEEPER_REQUEST)
+	if (p->header.kind == KEEPER_REQUEST || p->header.kind == KEEPER_LIFELINE)
 		p->header.kind |= 1u << 31;
 	if (p->header.kind != KEEPER_DEVICE_OPEN)
 		return;

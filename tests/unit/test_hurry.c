@@ -48,6 +48,7 @@ static void test_goes_first(void **state)
 static void test_is_lent(void **state)
 {
 	struct sched_param usual = { .sched_priority = 0 };
+	struct hurry h = { 0 };
 	int before = policy();
 
 	hurry_take_back(gettid()); /* it was in none */
@@ -57,6 +58,11 @@ static void test_is_lent(void **state)
 		return; /* not allowed here */
 	assert_int_equal(policy(), SCHED_FIFO);
 	hurry_take_back(gettid());
+	assert_int_equal(policy(), SCHED_OTHER);
+	hurry_lend(gettid());
+	hurry_begin(&h, pthread_self()); /* it is its own now */
+	assert_int_equal(policy(), SCHED_FIFO);
+	hurry_end(&h, pthread_self());
 	assert_int_equal(policy(), SCHED_OTHER);
 	/* as an administrator has it */
 	assert_int_equal(sched_setscheduler(0, SCHED_BATCH, &usual), 0);

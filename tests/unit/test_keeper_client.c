@@ -352,7 +352,7 @@ static void test_wrong_start(void **state)
 	}
 }
 
-/* The watchdog's questions. */
+/* The watchdog's questions, and how else the keeper learns that all is over. */
 static void test_signs_of_life(void **state)
 {
 	struct world *w = *state;
@@ -361,6 +361,11 @@ static void test_signs_of_life(void **state)
 
 	keeper_client_set_bell(w->client, bell);
 	p = expect(w, KEEPER_BELL);
+	assert_int_equal(p->n_fds, 1);
+	assert_true(same_event(bell, p->fds[0]));
+	keeper_packet_close_fds(p);
+	keeper_client_set_lifeline(w->client, bell);
+	p = expect(w, KEEPER_LIFELINE);
 	assert_int_equal(p->n_fds, 1);
 	assert_true(same_event(bell, p->fds[0]));
 	keeper_packet_close_fds(p);
