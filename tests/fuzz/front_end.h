@@ -15,9 +15,10 @@
 #define N_VRINGS 4
 #define GUEST_ADDR 0x100000ull		  /* guest-physical, of the memory of FD_GUEST */
 #define GUEST_USER_ADDR 0x7f0000000000ull /* in the front-end */
-#define RING_STRIDE 0x10000u		  /* ring i lies at i * this in memory, with its parts: */
-#define RING_DRIVER 0x8000u
-#define RING_DEVICE 0xa000u
+#define RING_STRIDE 0x4000u		  /* ring i lies at i * this in memory, with its parts: */
+#define RING_DRIVER 0x2000u
+#define RING_DEVICE 0x3000u
+#define BUFFERS (N_VRINGS * RING_STRIDE) /* what is not rings, in memory */
 
 #define F_BIT(n) (1ull << (n))
 #define ALL_PROTOCOL 0x9b23full /* protocol features that the device knows */

@@ -152,15 +152,6 @@ static void say(struct input *in)
 	send_packet(&p);
 }
 
-/* What the switch has said is thrown away. */
-static void listen_to_switch(void)
-{
-	static uint8_t bytes[sizeof(struct keeper_header) + KEEPER_PAYLOAD_MAX];
-
-	while (recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		;
-}
-
 /* ---- the beginning */
 
 /* A file for the states of rings that may be an earlier process's, and may be wrong. */
@@ -308,7 +299,8 @@ static void step(struct input *in)
 		answer_quiesce();
 	if (device)
 		serve_rings();
-	listen_to_switch();
+	while (drop_packet(peer))
+		; /* what the switch has said is not of interest */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -322,8 +314,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		base = event_base_new();
 		require(base);
 	}
-	memset(fd_guest_memory, 0, N_VRINGS * RING_STRIDE);
 	n_fds = fds_open();
+	memset(fd_guest_memory, 0, BUFFERS);
 	if (begin(&in)) {
 		for (unsigned i = 0; i < STEPS_MAX && in.left && !lost; i++)
 			step(&in);

@@ -374,9 +374,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!device)
 		prepare();
-	memset(fd_guest_memory, 0, N_VRINGS * RING_STRIDE);
-	memset(states, 0, sizeof(states));
 	n_fds = fds_open();
+	memset(fd_guest_memory, 0, BUFFERS);
+	memset(states, 0, sizeof(states));
 	come();
 	for (unsigned i = 0; i < STEPS_MAX && in.left; i++)
 		step(&in);
