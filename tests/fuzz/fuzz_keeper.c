@@ -23,6 +23,7 @@ static char dir[] = "/dev/shm/vireo-fuzz-XXXXXX/";
 static pid_t child; /* a process that does nothing, in the place of the switch */
 static struct keeper k;
 static int peer = -1;		/* the switch's end of the link */
+static bool deaf;		/* it does not read */
 static int front_ends[N_PORTS]; /* -1: not connected */
 
 /* ---- the keeper */
@@ -35,13 +36,16 @@ static void no_question(void *owner)
 {
 }
 
-/* A new switch process, of which the keeper has heard nothing yet. */
+/* A new switch process, of which the keeper has heard nothing yet. What it does not read soon has
+ * to wait. */
 static void attach(void)
 {
-	int pair[2];
+	int pair[2], least = 0;
 
 	require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+	require(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) == 0);
 	peer = pair[1];
+	deaf = false;
 	k.now.link = keeper_link_create(pair[0], k.base, &keeper_switch_ops, &k.now);
 	require(k.now.link);
 	k.now.pid = child;
@@ -273,9 +277,7 @@ static void front_ends_go(void)
 
 static void step(struct input *in)
 {
-	unsigned choice = take_choice(in, 10);
-
-	switch (choice) {
+	switch (take_choice(in, 12)) {
 	case 0:
 		front_end_comes(take_choice(in, N_PORTS));
 		break;
@@ -293,6 +295,9 @@ static void step(struct input *in)
 	case 5:
 		say_anything(in);
 		break;
+	case 6:
+		deaf = take_choice(in, 2);
+		break;
 	default:
 		say(in);
 	}
@@ -301,7 +306,7 @@ static void step(struct input *in)
 		detach(true);
 		attach();
 	}
-	while (drop_packet(peer))
+	while (!deaf && drop_packet(peer))
 		; /* what the keeper has said is not of interest */
 }
 
