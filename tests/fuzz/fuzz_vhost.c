@@ -168,7 +168,7 @@ static void set_up(struct input *in)
 		}
 		make_addr(&m, i);
 		deliver(&m);
-		make_ring_fd(&m, VHOST_USER_SET_VRING_KICK, i);
+		make_ring_fd(&m, VHOST_USER_SET_VRING_KICK, i, fds_of_kind[FD_EVENT]);
 		deliver(&m);
 	}
 }
