@@ -145,7 +145,7 @@ static void try_quarantine(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaction(signals[i], &before[i], NULL);
 	require(fstat(*fake_keep_find(&keep.keep, "quarantine"), &st) == 0);
-	munmap(q, (size_t)st.st_size);
+	keep_unmap(q, (size_t)st.st_size);
 	fake_keep_clear(&keep);
 }
 

@@ -4,6 +4,7 @@
  * them, nearly as they should be. A real switch with a worker goes on with that, forwards some
  * frames, is changed and shows everything.
  */
+#include <errno.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "../unit/fake_keep.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/rcu.h"
 #include "descriptors.h"
 #include "port/dummy.h"
@@ -28,6 +30,19 @@
 static struct event_base *base;
 static struct swtch *sw;
 static struct fake_keep keep;
+
+/* In the place of base/notify.c, whose contexts live as long as the process: so many workers would
+ * take all that the machine has. */
+void notify_prepare(void)
+{
+}
+
+int notify_fd(int fd)
+{
+	uint64_t one = 1;
+
+	return write(fd, &one, sizeof(one)) < 0 ? -errno : 0;
+}
 
 /* ---- what is left */
 
@@ -251,7 +266,7 @@ static void forget_quarantine(struct quarantine *q)
 	if (!q)
 		return;
 	require(fstat(*fake_keep_find(&keep.keep, "quarantine"), &st) == 0);
-	munmap(q, (size_t)st.st_size);
+	keep_unmap(q, (size_t)st.st_size);
 }
 
 static void go_on(struct input *in)
