@@ -339,9 +339,22 @@ static void finish(struct input *in)
 	require(c.over || !message_at(c.read) || vhost_channel_sending(&c.front));
 	require(c.over || c.n_answers == c.n_asked);
 	require(!c.over || c.odd_fds || !message_at(c.read) || vhost_channel_sending(&c.front));
+}
+
+/* One of them closes the connection; then the next front-end may come. */
+static void end(bool hang_up)
+{
+	if (hang_up && !c.over) {
+		c.endpoint->ops->hang_up(c.endpoint);
+		c.over = true;
+	}
 	vhost_channel_close(&c.front);
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	require(c.over);
+	c.over = false;
+	c.endpoint->ops->wait(c.endpoint);
+	second_comes();
+	event_base_loop(base, EVLOOP_NONBLOCK);
 	c.endpoint->ops->destroy(c.endpoint);
 }
 
@@ -376,6 +389,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < STEPS_MAX && in.left; i++)
 		step(&in);
 	finish(&in);
+	end(take_choice(&in, 2));
 	require(fds_open() == n_fds);
 	return 0;
 }
