@@ -28,6 +28,11 @@ static int front_ends[N_PORTS]; /* -1: not connected */
 
 /* ---- the keeper */
 
+/* Of files that cannot be waited for libevent complains. */
+static void on_complaint(int severity, const char *text)
+{
+}
+
 static void nothing(evutil_socket_t fd, short what, void *arg)
 {
 }
@@ -335,6 +340,7 @@ static void prepare(void)
 	require(mkdtemp(dir));
 	dir[strlen(dir)] = '/';
 	memset(front_ends, -1, sizeof(front_ends));
+	event_set_log_callback(on_complaint);
 	k.base = event_base_new();
 	require(k.base);
 	k.start_timer = evtimer_new(k.base, nothing, NULL);
