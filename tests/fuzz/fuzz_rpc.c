@@ -19,7 +19,7 @@
 #include "rpc/methods.h"
 
 #define TURNS_MAX 10000
-#define PIECES_MAX 64 /* then comes the rest */
+#define PIECES_MAX 16 /* then comes the rest */
 
 static bool gone;
 
@@ -85,6 +85,7 @@ static bool put(int fd, const uint8_t *piece, size_t len, bool with_file)
 static void talk(struct event_base *base, int fd, const uint8_t *data, size_t size)
 {
 	size_t n_sent = 0, at = 2;
+	bool ended = false;
 
 	for (int turn = 0; turn < TURNS_MAX && !gone; turn++) {
 		while (at < size) {
@@ -96,8 +97,8 @@ static void talk(struct event_base *base, int fd, const uint8_t *data, size_t si
 			at += piece;
 			n_sent++;
 		}
-		if (at == size)
-			shutdown(fd, SHUT_WR);
+		if (at == size && !ended)
+			ended = shutdown(fd, SHUT_WR) == 0;
 		event_base_loop(base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
 		take_answers(fd);
 	}
