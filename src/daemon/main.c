@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /* vireod: the program. */
+#include <event2/event.h>
 #include <stdio.h>
 
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "daemon/daemon.h"
 #include "keeper/keeper.h"
+
+LOG_MODULE("daemon");
+
+/* What libevent complains of a peer may bring about again and again, as with a file that cannot be
+ * waited for. */
+static void on_complaint(int severity, const char *text)
+{
+	log_limited(severity == EVENT_LOG_ERR ? LOG_ERROR : LOG_WARNING, "libevent: %s", text);
+}
 
 static int run_keeper(const struct daemon_options *options, char **argv, struct error *err)
 {
@@ -45,6 +55,7 @@ int main(int argc, char **argv)
 		break;
 	}
 	log_init();
+	event_set_log_callback(on_complaint);
 	rc = log_set_level("all", options.log_level, &err);
 	if (!rc)
 		rc = run(&options, argv, &err);

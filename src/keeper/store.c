@@ -14,7 +14,6 @@
 #include "keeper/manager.h"
 #include "keeper/store.h"
 
-#define FILES_MAX 65536
 #define NAME_LEN 4	       /* with the end: enough for all numbers */
 #define NAMES_MAX (120 * 1024) /* bytes of all names: a variable may have 128 KiB */
 
@@ -29,9 +28,9 @@ struct file {
 };
 
 struct keeper_store {
-	struct file *files[FILES_MAX]; /* by number; NULL: none */
-	unsigned n, lowest;	       /* no number below this one is free, but 0 */
-	unsigned end;		       /* no number from this one on was ever used */
+	struct file *files[KEEPER_FILES_MAX]; /* by number; NULL: none */
+	unsigned n, lowest;		      /* no number below this one is free, but 0 */
+	unsigned end;			      /* no number from this one on was ever used */
 	size_t names_len;
 	void *tree; /* of files, by kcmp() */
 };
@@ -63,7 +62,7 @@ static unsigned number_of(const char *name)
 			return 0;
 		number = number * BASE + (size_t)(digit - digits);
 	}
-	return number < FILES_MAX ? (unsigned)number : 0;
+	return number < KEEPER_FILES_MAX ? (unsigned)number : 0;
 }
 
 static size_t name_len(unsigned number)
@@ -95,7 +94,7 @@ static bool kernel_compares(int fd)
 
 static struct file *file_of(const struct keeper_store *store, unsigned number)
 {
-	return number < FILES_MAX ? store->files[number] : NULL;
+	return number < KEEPER_FILES_MAX ? store->files[number] : NULL;
 }
 
 static int insert(struct keeper_store *store, unsigned number, int fd)
@@ -131,9 +130,10 @@ static void delete (struct keeper_store *store, struct file *f)
 /* 0: there is none. */
 static unsigned free_number(struct keeper_store *store)
 {
-	while (store->lowest < FILES_MAX && store->files[store->lowest])
+	while (store->lowest < KEEPER_FILES_MAX && store->files[store->lowest])
 		store->lowest++;
-	if (store->lowest == FILES_MAX || store->names_len + name_len(store->lowest) > NAMES_MAX)
+	if (store->lowest == KEEPER_FILES_MAX ||
+	    store->names_len + name_len(store->lowest) > NAMES_MAX)
 		return 0;
 	return store->lowest;
 }
@@ -209,7 +209,7 @@ int keeper_store_fd(const struct keeper_store *store, unsigned number)
 
 int keeper_store_adopt_number(struct keeper_store *store, unsigned number, int fd)
 {
-	if (!number || number >= FILES_MAX || store->files[number])
+	if (!number || number >= KEEPER_FILES_MAX || store->files[number])
 		return -EEXIST;
 	if (!kernel_compares(fd))
 		return -EBADF;

@@ -11,6 +11,14 @@
 
 #include <stdbool.h>
 
+/* Numbers of files are below this. What fuzzers use is small: inputs reach its end, and a new one
+ * costs little. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define KEEPER_FILES_MAX 256
+#else
+#define KEEPER_FILES_MAX 65536
+#endif
+
 struct keeper_store;
 
 /* NULL when memory is short. */

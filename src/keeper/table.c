@@ -19,9 +19,12 @@
 #define TABLE_MAGIC 0x65726f6576706b31ull
 #define TABLE_VERSION 1
 #define TABLE_NAME "table" /* for the manager: longer than a number's */
-#define RECORDS_MAX 262144 /* unused ones cost nothing */
-#define FILES_MAX 65536
 #define ATTEMPTS_MAX 8
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define RECORDS_MAX 512 /* as in keeper/store.h */
+#else
+#define RECORDS_MAX 262144 /* unused ones cost nothing */
+#endif
 
 LOG_MODULE("keeper");
 
@@ -33,7 +36,7 @@ struct layout {
 	uint32_t n_used;   /* no record at or behind this one was ever used */
 	uint32_t fds_end;  /* no file at or behind this one is in fds; 0: nobody has said so */
 	struct table_life life;
-	int32_t fds[FILES_MAX]; /* of files, by number, while life.heir is set; 0: none */
+	int32_t fds[KEEPER_FILES_MAX]; /* of files, by number, while life.heir is set; 0: none */
 	struct table_record records[RECORDS_MAX];
 };
 
@@ -349,7 +352,7 @@ static int adopt_stored(struct keeper_store *store)
 /* Takes over what this process, as another program, has left open. */
 static int adopt_inherited(struct keeper_table *t, struct layout *l, struct error *err)
 {
-	uint32_t end = l->fds_end && l->fds_end < FILES_MAX ? l->fds_end : FILES_MAX;
+	uint32_t end = l->fds_end && l->fds_end < KEEPER_FILES_MAX ? l->fds_end : KEEPER_FILES_MAX;
 
 	if (l->life.heir != getpid())
 		return error_set(err, -EPERM, "this process is not meant to go on with it");

@@ -27,7 +27,8 @@ struct vhost_vring {
 	uint32_t size;	  /* SET_VRING_NUM; 0: not set */
 	uint64_t desc_addr, driver_addr, device_addr; /* front-end virtual addresses */
 	bool has_addr;
-	uint32_t base; /* SET_VRING_BASE: where to start, see ring_start() */
+	uint32_t base;	/* where to start, see ring_start(); or where it was when it was paused */
+	uint32_t first; /* SET_VRING_BASE, or where it was stopped: where a new ring would start */
 	/* Where it was when the device was reset, if nothing was said of it since; else 0. */
 	uint32_t reset_base;
 	bool resume;		   /* goes on from its state the next time that it starts */

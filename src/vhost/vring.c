@@ -64,6 +64,7 @@ static void stop_ring(struct vhost_session *s, struct vhost_vring *v)
 		v->base |= v->base << 16;
 	}
 	close_fd(&v->kick_fd);
+	v->first = v->base;
 	v->started = v->resume = false;
 }
 
@@ -86,14 +87,17 @@ static void set_reset_base(struct vhost_session *s, struct vhost_vring *v, uint3
 		shared_store(kept, base);
 }
 
-/* A ring that waits may have become another one: of another size or layout. */
+/* A ring that waits may have become another one, of another size or layout, in which where it was
+ * means nothing: it starts where it would if it were new, as in the next process. */
 static void check_state(struct vhost_session *s, struct vhost_vring *v)
 {
 	uint64_t mark = ring_state_mark(is_packed(s), v->size);
 
-	if (v->started && !v->live && s->ring_states &&
-	    shared_load(&s->ring_states[v - s->vrings].running) != mark)
-		forget_state(s, v);
+	if (!v->started || v->live || !s->ring_states ||
+	    shared_load(&s->ring_states[v - s->vrings].running) == mark)
+		return;
+	forget_state(s, v);
+	v->base = v->first;
 }
 
 static bool translate(const struct vhost_session *s, const struct vhost_vring *v,
@@ -302,7 +306,7 @@ int vhost_set_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 		stop_ring(s, v);
 	else
 		forget_state(s, v); /* one that waits starts there, too */
-	v->base = num;
+	v->base = v->first = num;
 	set_reset_base(s, v, 0);
 	return 0;
 }

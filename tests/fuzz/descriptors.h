@@ -15,8 +15,8 @@
 
 #include "input.h"
 
-#define FDS_OPEN_MAX 512 /* those above are not counted */
-#define GUEST_LEN (1u << 20)
+#define FDS_OPEN_MAX 128 /* those above are not counted */
+#define GUEST_LEN (1u << 17)
 
 enum fd_kind {
 	FD_GUEST, /* GUEST_LEN bytes of memory, mapped at fd_guest_memory */
@@ -69,6 +69,34 @@ static inline int fd_again(int fd)
 
 	require(again >= 0);
 	return again;
+}
+
+/* Takes what waits at a socket and closes the file descriptors that came with it. False: nothing
+ * waited. */
+static inline bool drop_packet(int fd)
+{
+	static uint8_t bytes[8192];
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * 64)];
+	} control;
+	struct iovec iov = { bytes, sizeof(bytes) };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+	int got;
+
+	if (recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
+		return false;
+	require(!(msg.msg_flags & MSG_CTRUNC));
+	c = CMSG_FIRSTHDR(&msg);
+	for (size_t at = CMSG_LEN(0); c && at < c->cmsg_len; at += sizeof(got)) {
+		memcpy(&got, (uint8_t *)c + at, sizeof(got));
+		close(got);
+	}
+	return true;
 }
 
 /* How many of the lowest FDS_OPEN_MAX file descriptors are open. One system call: what is closed

@@ -135,7 +135,7 @@ static void guest_offers(struct input *in)
 	for (unsigned i = 0; i < n; i++) {
 		uint16_t flags = (uint16_t)take_number(in, 1); /* packed: id in flags' place */
 
-		descs[i] = (struct vring_desc){ GUEST_ADDR + 0x80000 + i * 64, 64, flags,
+		descs[i] = (struct vring_desc){ GUEST_ADDR + BUFFERS + i * 64, 64, flags,
 						(uint16_t)(i + 1) };
 	}
 	avail->ring[avail->idx % 256] = 0;

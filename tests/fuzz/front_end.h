@@ -15,9 +15,10 @@
 #define N_VRINGS 4
 #define GUEST_ADDR 0x100000ull		  /* guest-physical, of the memory of FD_GUEST */
 #define GUEST_USER_ADDR 0x7f0000000000ull /* in the front-end */
-#define RING_STRIDE 0x10000u		  /* ring i lies at i * this in memory, with its parts: */
-#define RING_DRIVER 0x8000u
-#define RING_DEVICE 0xa000u
+#define RING_STRIDE 0x4000u		  /* ring i lies at i * this in memory, with its parts: */
+#define RING_DRIVER 0x2000u
+#define RING_DEVICE 0x3000u
+#define BUFFERS (N_VRINGS * RING_STRIDE) /* what is not rings, in memory */
 
 #define F_BIT(n) (1ull << (n))
 #define ALL_PROTOCOL 0x9b23full /* protocol features that the device knows */
@@ -51,12 +52,17 @@ static inline void message_state(struct vhost_message *m, uint32_t request, uint
 	m->payload.state = (struct vhost_user_vring_state){ index, num };
 }
 
-/* Memory as one region, or one half of it. */
+/* Memory as one region, one half of it, or one page. */
 static inline struct vhost_user_region take_region(struct input *in)
 {
-	unsigned choice = take_choice(in, 4);
+	unsigned choice = take_choice(in, 32);
 	uint64_t half = GUEST_LEN / 2, at = choice == 2 ? half : 0;
 
+	if (choice >= 8) {
+		at = choice * 4096;
+		return (struct vhost_user_region){ GUEST_ADDR + at, 4096, GUEST_USER_ADDR + at,
+						   at };
+	}
 	return (struct vhost_user_region){ GUEST_ADDR + at, choice ? half : GUEST_LEN,
 					   GUEST_USER_ADDR + at, choice == 3 ? half : at };
 }
@@ -94,10 +100,10 @@ static inline void make_addr(struct vhost_message *m, unsigned index)
 	};
 }
 
-static inline void make_ring_fd(struct vhost_message *m, uint32_t request, unsigned index)
+static inline void make_ring_fd(struct vhost_message *m, uint32_t request, unsigned index, int fd)
 {
 	message_u64(m, request, index);
-	message_fd(m, fds_of_kind[FD_EVENT]);
+	message_fd(m, fd);
 }
 
 /* All that is said of rings. */
@@ -124,7 +130,8 @@ static inline void make_vring(struct input *in, struct vhost_message *m)
 		message_state(m, VHOST_USER_GET_VRING_BASE, index, 0);
 		break;
 	case 4:
-		make_ring_fd(m, fd_requests[take_choice(in, ARRAY_SIZE(fd_requests))], index);
+		make_ring_fd(m, fd_requests[take_choice(in, ARRAY_SIZE(fd_requests))], index,
+			     take_choice(in, 4) ? fds_of_kind[FD_EVENT] : take_fd(in));
 		break;
 	default:
 		message_state(m, VHOST_USER_SET_VRING_ENABLE, index, take_choice(in, 2));

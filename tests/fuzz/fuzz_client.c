@@ -19,7 +19,8 @@
 
 static struct event_base *base;
 static struct keeper_client *client;
-static int peer; /* the keeper's end */
+static int peer;	 /* the keeper's end */
+static uint32_t n_asked; /* questions */
 static bool lost;
 
 /* ---- the switch */
@@ -152,15 +153,6 @@ static void say(struct input *in)
 	send_packet(&p);
 }
 
-/* What the switch has said is thrown away. */
-static void listen_to_switch(void)
-{
-	static uint8_t bytes[sizeof(struct keeper_header) + KEEPER_PAYLOAD_MAX];
-
-	while (recv(peer, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		;
-}
-
 /* ---- the beginning */
 
 /* A file for the states of rings that may be an earlier process's, and may be wrong. */
@@ -239,6 +231,7 @@ static bool begin(struct input *in)
 	require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
 	peer = pair[0];
 	lost = asked = hold = false;
+	n_asked = 0;
 	say_start(in);
 	if (keeper_client_create(&client, pair[1], base, &client_ops, NULL, &err)) {
 		require(err.text[0]);
@@ -282,9 +275,84 @@ static void use_keep(struct input *in)
 		close(fds[--n]);
 }
 
+/* What the switch has to say of itself. */
+static void speak(struct input *in)
+{
+	struct keep *keep = keeper_client_keep(client);
+	int fd = take_fd(in);
+
+	switch (take_choice(in, 8)) {
+	case 0:
+		keep->hold(keep, "key", &fd, 1);
+		break;
+	case 1:
+		keep->release(keep, "key");
+		break;
+	case 2:
+		keeper_client_set_config(client, take_choice(in, 2) ? "port add p type dummy" : "");
+		break;
+	case 3:
+		keeper_client_set_bell(client, fd);
+		break;
+	case 4:
+		keeper_client_upgrade(client, "/nowhere", take_choice(in, 2), fd);
+		break;
+	case 5:
+		keeper_client_left(client);
+		break;
+	case 6:
+		keeper_client_calm(client);
+		break;
+	default:
+		keeper_client_ready(client);
+	}
+}
+
+/* Puts answers to a question into the client's socket. The last one is right and has no more behind
+ * it, so that nobody waits. */
+static void answer_question(struct input *in, uint32_t number)
+{
+	struct keeper_packet p;
+
+	for (unsigned n = take_choice(in, 4); n; n--) {
+		packet_init(&p, KEEPER_ANSWER, number, 0);
+		p.answer.more = take_choice(in, 4) != 1;
+		p.answer.error = take_choice(in, 4) == 1 ? -EPERM : 0;
+		p.header.size = sizeof(p.answer);
+		damage(in, &p);
+		send_packet(&p);
+	}
+	packet_init(&p, KEEPER_ANSWER, number, 0);
+	p.header.size = sizeof(p.answer);
+	send_packet(&p);
+}
+
+/* The switch asks for what it may not do itself. */
+static void ask(struct input *in)
+{
+	struct broker *broker = keeper_client_broker(client);
+	struct broker_name name = { "root" };
+	int files[8], fd = take_fd(in);
+	struct broker_call call = { .what = take_choice(in, BROKER_REQUESTS),
+				    .args = &name,
+				    .size = sizeof(name),
+				    .fds = &fd,
+				    .n_fds = take_choice(in, 2),
+				    .answer = files,
+				    .max = take_choice(in, ARRAY_SIZE(files) + 1) };
+	struct error err = { "" };
+
+	answer_question(in, ++n_asked);
+	if (broker->ask(broker, &call, &err))
+		require(call.n_answer == 0);
+	require(call.n_answer <= call.max);
+	while (call.n_answer)
+		close(files[--call.n_answer]);
+}
+
 static void step(struct input *in)
 {
-	switch (take_choice(in, 10)) {
+	switch (take_choice(in, 12)) {
 	case 0:
 		use_keep(in);
 		break;
@@ -298,7 +366,10 @@ static void step(struct input *in)
 		guest_offers(in);
 		break;
 	case 4:
-		keeper_client_ready(client);
+		speak(in);
+		break;
+	case 5:
+		ask(in);
 		break;
 	default:
 		say(in);
@@ -308,7 +379,8 @@ static void step(struct input *in)
 		answer_quiesce();
 	if (device)
 		serve_rings();
-	listen_to_switch();
+	while (drop_packet(peer))
+		; /* what the switch has said is not of interest */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -322,8 +394,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		base = event_base_new();
 		require(base);
 	}
-	memset(fd_guest_memory, 0, N_VRINGS * RING_STRIDE);
 	n_fds = fds_open();
+	memset(fd_guest_memory, 0, BUFFERS);
 	if (begin(&in)) {
 		for (unsigned i = 0; i < STEPS_MAX && in.left && !lost; i++)
 			step(&in);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* libFuzzer target: any bytes as a configuration file. What is understood must come back the same
- * from its own text, and that text must be stable.
+ * from its own text, and that text must be stable; and each option in it is right, or the refusal
+ * says why.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "input.h"
 #include "switch/config.h"
+#include "switch/switch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -28,6 +30,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	text_again = config_format(again);
 	if (!text_again || strcmp(text, text_again))
+		abort();
+	err.text[0] = 0;
+	if (switch_config_check(config, &err) < 0 && !err.text[0])
 		abort();
 	free(text);
 	free(text_again);

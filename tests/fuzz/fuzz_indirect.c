@@ -17,7 +17,7 @@
 #define N_REGIONS 3
 #define SIZE_MAX_LOG2 4
 #define DESCS_MAX 16
-#define PIECES_MAX 1024
+#define PIECES_MAX RING_ARENA_LEN /* a table may go round and round */
 
 /* The second goes on behind the first, the third lies alone. */
 static const uint64_t addrs[N_REGIONS] = { 0x1000, 0x1000 + REGION_LEN, 0x8000 };
@@ -92,8 +92,11 @@ static void mean_pieces(struct meaning *m, uint64_t addr, uint64_t len)
 			m->fault = RING_FAULT_ADDRESS;
 			return;
 		}
+		if (m->n == PIECES_MAX) {
+			m->fault = RING_FAULT_CHAIN_LENGTH;
+			return;
+		}
 		part = min(len, r->guest_addr + r->size - addr);
-		require(m->n < PIECES_MAX);
 		m->pieces[m->n++] = (struct iovec){ byte_at(addr), part };
 		addr += part;
 		len -= part;

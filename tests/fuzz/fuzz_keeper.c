@@ -19,13 +19,19 @@
 #define STEPS_MAX 100
 #define N_PORTS 3
 
-static char dir[] = "/tmp/vireo-fuzz-XXXXXX/";
+static char dir[] = "/dev/shm/vireo-fuzz-XXXXXX/";
 static pid_t child; /* a process that does nothing, in the place of the switch */
 static struct keeper k;
 static int peer = -1;		/* the switch's end of the link */
+static bool deaf;		/* it does not read */
 static int front_ends[N_PORTS]; /* -1: not connected */
 
 /* ---- the keeper */
+
+/* Of files that cannot be waited for libevent complains. */
+static void on_complaint(int severity, const char *text)
+{
+}
 
 static void nothing(evutil_socket_t fd, short what, void *arg)
 {
@@ -35,13 +41,16 @@ static void no_question(void *owner)
 {
 }
 
-/* A new switch process, of which the keeper has heard nothing yet. */
+/* A new switch process, of which the keeper has heard nothing yet. What it does not read soon has
+ * to wait. */
 static void attach(void)
 {
-	int pair[2];
+	int pair[2], least = 0;
 
 	require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+	require(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) == 0);
 	peer = pair[1];
+	deaf = false;
 	k.now.link = keeper_link_create(pair[0], k.base, &keeper_switch_ops, &k.now);
 	require(k.now.link);
 	k.now.pid = child;
@@ -234,22 +243,6 @@ static void say_anything(struct input *in)
 		send_packet(&p, take_number(in, 1));
 }
 
-/* What the keeper has said is not of interest, but its fds are. */
-static void listen_to_keeper(void)
-{
-	struct keeper_packet p;
-	struct keeper_link *link;
-	static const struct keeper_link_ops no_ops = { .packet = NULL };
-	int again = fcntl(peer, F_DUPFD_CLOEXEC, 0);
-	struct error err;
-
-	link = keeper_link_create(again, k.base, &no_ops, NULL);
-	require(link);
-	while (keeper_link_wait(link, 0, 0, 0, &p, &err) == 0)
-		keeper_packet_close_fds(&p);
-	keeper_link_destroy(link);
-}
-
 /* ---- front-ends */
 
 static void front_end_comes(unsigned i)
@@ -290,9 +283,7 @@ static void front_ends_go(void)
 
 static void step(struct input *in)
 {
-	unsigned choice = take_choice(in, 10);
-
-	switch (choice) {
+	switch (take_choice(in, 12)) {
 	case 0:
 		front_end_comes(take_choice(in, N_PORTS));
 		break;
@@ -310,6 +301,9 @@ static void step(struct input *in)
 	case 5:
 		say_anything(in);
 		break;
+	case 6:
+		deaf = take_choice(in, 2);
+		break;
 	default:
 		say(in);
 	}
@@ -318,7 +312,8 @@ static void step(struct input *in)
 		detach(true);
 		attach();
 	}
-	listen_to_keeper();
+	while (!deaf && drop_packet(peer))
+		; /* what the keeper has said is not of interest */
 }
 
 static void clean_up(void)
@@ -346,6 +341,7 @@ static void prepare(void)
 	require(mkdtemp(dir));
 	dir[strlen(dir)] = '/';
 	memset(front_ends, -1, sizeof(front_ends));
+	event_set_log_callback(on_complaint);
 	k.base = event_base_new();
 	require(k.base);
 	k.start_timer = evtimer_new(k.base, nothing, NULL);

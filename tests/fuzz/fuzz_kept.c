@@ -97,6 +97,7 @@ static void try_macs(const uint8_t *data, size_t size)
 	struct fake_keep keep;
 	struct mac_table *t;
 	unsigned n = 0;
+	uint32_t seen = 7;
 
 	fake_keep_init(&keep);
 	leave(&keep, "macs", data, size);
@@ -104,9 +105,19 @@ static void try_macs(const uint8_t *data, size_t size)
 	require(t);
 	mac_table_each(t, 0, count, &n);
 	require(n <= 64 && n == mac_table_count(t, MAC_NO_PORT));
-	for (uint64_t mac = 1; mac < 100; mac++) {
+	for (uint64_t mac = 1; mac < 70; mac++) { /* more than there is room for */
 		mac_table_learn(t, 0x020000000000 + mac, 0, 1, 7, 0);
 		mac_table_lookup(t, 0x020000000000 + mac, 0);
+	}
+	if (mac_table_put(t, 0x020000000001, 0, 2, 9, 3))
+		require(mac_table_lookup(t, 0x020000000001, 0) == 2);
+	mac_table_remove(t, 0x020000000001, 0);
+	require(mac_table_lookup(t, 0x020000000001, 0) == MAC_NO_PORT);
+	if (mac_table_add_static(t, 0x020000000001, 0, 3) == 0)
+		require(mac_table_lookup(t, 0x020000000001, 0) == 3);
+	if (mac_table_oldest(t, &seen)) {
+		n = mac_table_count(t, MAC_NO_PORT);
+		require(mac_table_age(t, seen + 50, 50) && mac_table_count(t, MAC_NO_PORT) < n);
 	}
 	mac_table_flush(t, MAC_NO_PORT, true);
 	require(mac_table_count(t, MAC_NO_PORT) == 0);
@@ -134,7 +145,7 @@ static void try_quarantine(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaction(signals[i], &before[i], NULL);
 	require(fstat(*fake_keep_find(&keep.keep, "quarantine"), &st) == 0);
-	munmap(q, (size_t)st.st_size);
+	keep_unmap(q, (size_t)st.st_size);
 	fake_keep_clear(&keep);
 }
 

@@ -19,7 +19,7 @@
 
 #define NUMBER 7 /* of the request */
 
-static char dir[] = "/tmp/vireo-fuzz-XXXXXX", config[64], run_dir[64];
+static char dir[] = "/dev/shm/vireo-fuzz-XXXXXX", config[64], run_dir[64];
 static struct keeper_rights rights;
 static struct event_base *base;
 

@@ -2,8 +2,9 @@
 /* libFuzzer target: all that a switch that has crashed may have left, at once: its configuration,
  * counters of its ports and of those that are gone, MAC tables, who was to blame. The input makes
  * them, nearly as they should be. A real switch with a worker goes on with that, forwards some
- * frames and shows everything.
+ * frames, is changed and shows everything.
  */
+#include <errno.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "../unit/fake_keep.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/rcu.h"
 #include "descriptors.h"
 #include "port/dummy.h"
@@ -28,6 +30,19 @@
 static struct event_base *base;
 static struct swtch *sw;
 static struct fake_keep keep;
+
+/* In the place of base/notify.c, whose contexts live as long as the process: so many workers would
+ * take all that the machine has. */
+void notify_prepare(void)
+{
+}
+
+int notify_fd(int fd)
+{
+	uint64_t one = 1;
+
+	return write(fd, &one, sizeof(one)) < 0 ? -errno : 0;
+}
 
 /* ---- what is left */
 
@@ -168,6 +183,70 @@ static void forward(struct input *in)
 	}
 }
 
+/* A port's state comes back to it, some of it changed. */
+static void carry(struct input *in, struct sw_port *p)
+{
+	struct error err = { "" };
+	uint8_t *bytes;
+	size_t n;
+
+	if (switch_port_save(p->port, &bytes, &n, &err)) {
+		require(err.text[0]);
+		return;
+	}
+	take_damage(in, bytes, n, 8);
+	if (switch_port_load(p->port, bytes, n, &err))
+		require(err.text[0]);
+	free(bytes);
+}
+
+static void set_port(struct input *in, const char *name)
+{
+	static const char *const options[] = { "tag", "mtu", "mac-limit", "bridge" };
+	struct error err = { "" };
+	json_t *params = json_pack("{s:s}", "name", name);
+
+	json_object_set_new(params, options[take_choice(in, ARRAY_SIZE(options))],
+			    take_choice(in, 4) ? json_integer((json_int_t)take_number(in, 2))
+					       : json_null());
+	if (switch_port_set(sw, params, &err))
+		require(err.text[0]);
+	json_decref(params);
+}
+
+/* Somebody changes something; br1 may be what a port that cannot be made waits for. */
+static void change(struct input *in)
+{
+	json_t *bridge = json_pack("{s:s}", "name", "br1");
+	struct error err = { "" };
+	struct sw_port *p;
+	char name[8];
+
+	snprintf(name, sizeof(name), "p%u", take_choice(in, N_PORTS));
+	p = switch_find_port(sw, name);
+	switch (take_choice(in, 5)) {
+	case 0:
+		if (switch_port_del(sw, name, &err))
+			require(err.text[0]);
+		break;
+	case 1:
+		set_port(in, name);
+		break;
+	case 2:
+		if (switch_bridge_add(sw, bridge, &err))
+			require(err.text[0]);
+		break;
+	case 3:
+		event_active(sw->retry_timer, EV_TIMEOUT, 0);
+		break;
+	default:
+		if (p && p->port && !p->removing)
+			carry(in, p);
+	}
+	json_decref(bridge);
+	require(settle());
+}
+
 static void show_all(void)
 {
 	struct error err;
@@ -187,7 +266,7 @@ static void forget_quarantine(struct quarantine *q)
 	if (!q)
 		return;
 	require(fstat(*fake_keep_find(&keep.keep, "quarantine"), &st) == 0);
-	munmap(q, (size_t)st.st_size);
+	keep_unmap(q, (size_t)st.st_size);
 }
 
 static void go_on(struct input *in)
@@ -208,6 +287,10 @@ static void go_on(struct input *in)
 	switch_config_restore(sw, config);
 	switch_restored(sw);
 	require(settle());
+	for (unsigned n = take_choice(in, 4); n; n--) {
+		forward(in);
+		change(in);
+	}
 	forward(in);
 	show_all();
 	require(settle());

@@ -19,6 +19,7 @@
 #include "rpc/methods.h"
 
 #define TURNS_MAX 10000
+#define PIECES_MAX 16 /* then comes the rest */
 
 static bool gone;
 
@@ -83,16 +84,21 @@ static bool put(int fd, const uint8_t *piece, size_t len, bool with_file)
 
 static void talk(struct event_base *base, int fd, const uint8_t *data, size_t size)
 {
-	size_t piece = data[0] + 1u, n_sent = 0, at = 2;
+	size_t n_sent = 0, at = 2;
+	bool ended = false;
 
 	for (int turn = 0; turn < TURNS_MAX && !gone; turn++) {
-		while (at < size &&
-		       put(fd, data + at, min(piece, size - at), data[1] >> (n_sent % 8) & 1)) {
-			at += min(piece, size - at);
+		while (at < size) {
+			size_t piece = n_sent < PIECES_MAX ? data[0] + 1u : size;
+
+			piece = min(piece, size - at);
+			if (!put(fd, data + at, piece, data[1] >> (n_sent % 8) & 1))
+				break;
+			at += piece;
 			n_sent++;
 		}
-		if (at == size)
-			shutdown(fd, SHUT_WR);
+		if (at == size && !ended)
+			ended = shutdown(fd, SHUT_WR) == 0;
 		event_base_loop(base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
 		take_answers(fd);
 	}

@@ -2,7 +2,8 @@
 /* libFuzzer target: the stream of bytes and file descriptors that a vhost-user front-end sends, in
  * pieces, and the endpoint that makes messages of it, hands them out one at a time and answers. A
  * second, simple reading of the same bytes says which messages must come, once each and in order;
- * and the front-end must get the answers whole.
+ * and the front-end, which has a channel as vhost/frontend.c does, must get the answers whole.
+ * Sockets take little at a time.
  */
 #include <event2/event.h>
 
@@ -13,22 +14,27 @@
 
 #define STEPS_MAX 200
 #define STREAM_MAX 65536
+#define IDLE_MAX 8 /* turns in which nothing happens */
+#define MESSAGES_MAX (STREAM_MAX / sizeof(struct vhost_user_header))
 
 static struct event_base *base;
+static char path[] = "/dev/shm/vireo-fuzz-XXXXXX/socket";
+static uint8_t stream[STREAM_MAX];
+static struct {
+	uint32_t request, size;
+} asked[MESSAGES_MAX]; /* for answers, in order */
 
 /* One connection. */
 static struct {
 	struct vhost_endpoint *endpoint;
 	struct vhost_outbox outbox;
-	int peer; /* the front-end's end */
-	uint8_t stream[STREAM_MAX];
-	size_t sent, read; /* of the stream; up to @read it has come as messages */
-	bool odd_fds;	   /* some were sent behind the first byte of a message */
+	struct vhost_channel front; /* the front-end's end */
+	size_t sent, read;	    /* of the stream; up to @read it has come as messages */
+	bool odd_fds;		    /* some were sent behind the first byte of a message */
 	bool at_hand, over;
+	bool deaf;	  /* the front-end does not read */
 	uint32_t request; /* of the message at hand */
 	unsigned n_asked, n_answers;
-	uint8_t answers[4 * VHOST_USER_PAYLOAD_MAX];
-	size_t answers_len;
 } c;
 
 /* ---- what must come */
@@ -40,7 +46,7 @@ static size_t message_at(size_t at)
 
 	if (c.sent - at < sizeof(header))
 		return 0;
-	memcpy(&header, c.stream + at, sizeof(header));
+	memcpy(&header, stream + at, sizeof(header));
 	if ((header.flags & VHOST_USER_VERSION_MASK) != VHOST_USER_VERSION ||
 	    header.size > VHOST_USER_PAYLOAD_MAX || header.size > c.sent - at - sizeof(header))
 		return 0;
@@ -58,7 +64,7 @@ static bool all_zero(const uint8_t *bytes, size_t len)
 static void on_message(void *owner, struct vhost_message *m)
 {
 	size_t len = message_at(c.read), size = m->header.size;
-	const uint8_t *sent = c.stream + c.read;
+	const uint8_t *sent = stream + c.read;
 
 	require(!c.at_hand && !c.over);
 	require(len == sizeof(m->header) + size && m->n_fds <= VHOST_USER_FDS_MAX);
@@ -80,7 +86,13 @@ static void on_disconnected(void *owner, const char *why)
 	c.at_hand = false;
 }
 
+static void on_connected(void *owner, int pid, bool resumed)
+{
+	require(!resumed);
+}
+
 static const struct vhost_endpoint_events events = { .message = on_message,
+						     .connected = on_connected,
 						     .disconnected = on_disconnected };
 
 /* ---- what happens */
@@ -91,12 +103,12 @@ static void send_piece(const uint8_t *bytes, size_t len, const int *fds, unsigne
 	ssize_t sent;
 
 	len = min(len, STREAM_MAX - c.sent);
-	if (!len)
+	if (!len || vhost_channel_sending(&c.front))
 		return;
-	sent = send_fds(c.peer, bytes, len, fds, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	sent = send_fds(c.front.fd, bytes, len, fds, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (sent <= 0)
 		return;
-	memcpy(c.stream + c.sent, bytes, (size_t)sent);
+	memcpy(stream + c.sent, bytes, (size_t)sent);
 	c.sent += (size_t)sent;
 }
 
@@ -129,6 +141,26 @@ static void send_message(struct input *in)
 	send_piece(m.payload.bytes, len - sizeof(m.header), NULL, 0);
 }
 
+/* One that is right as far as the channel knows; what the socket does not take now waits. */
+static void send_whole(struct input *in)
+{
+	struct vhost_message m;
+	size_t len;
+
+	make_message(in, &m);
+	len = sizeof(m.header) + m.header.size;
+	if (len > STREAM_MAX - c.sent)
+		return;
+	m.header.flags |= VHOST_USER_VERSION;
+	if (vhost_channel_send(&c.front, m.header.request, m.header.flags, m.payload.bytes,
+			       m.header.size, m.fds, m.n_fds))
+		return;
+	c.odd_fds = c.odd_fds || m.n_fds;
+	memcpy(stream + c.sent, &m.header, sizeof(m.header));
+	memcpy(stream + c.sent + sizeof(m.header), m.payload.bytes, m.header.size);
+	c.sent += len;
+}
+
 static void answer(struct input *in)
 {
 	static const uint8_t payload[VHOST_USER_PAYLOAD_MAX];
@@ -143,69 +175,50 @@ static void answer(struct input *in)
 	if (!c.at_hand)
 		return;
 	c.at_hand = false;
-	c.n_asked += reply;
+	if (reply) {
+		asked[c.n_asked].request = v.request;
+		asked[c.n_asked++].size = (uint32_t)v.size;
+	}
 	c.endpoint->ops->done(c.endpoint, &v);
-}
-
-/* Reads some answers; what goes with them is closed. False: there are none now. */
-static bool receive_answers(void)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = { c.answers + c.answers_len, sizeof(c.answers) - c.answers_len };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = &control,
-			      .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(c.peer, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	int fd;
-
-	if (n <= 0)
-		return false;
-	if (CMSG_FIRSTHDR(&msg)) {
-		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
-		close(fd);
-	}
-	c.answers_len += (size_t)n;
-	return true;
-}
-
-/* Counts those that are whole. */
-static void count_answers(void)
-{
-	struct vhost_user_header header;
-	size_t at = 0;
-
-	while (c.answers_len - at >= sizeof(header)) {
-		memcpy(&header, c.answers + at, sizeof(header));
-		require(header.flags == (VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY));
-		if (c.answers_len - at - sizeof(header) < header.size)
-			break;
-		at += sizeof(header) + header.size;
-		c.n_answers++;
-	}
-	c.answers_len -= at;
-	memmove(c.answers, c.answers + at, c.answers_len);
-	require(c.n_answers <= c.n_asked);
 }
 
 static void read_answers(void)
 {
-	while (receive_answers())
-		count_answers();
+	struct vhost_message m;
+	struct error err;
+
+	while (vhost_channel_receive(&c.front, &m, &err) == 1) {
+		require(c.n_answers < c.n_asked);
+		require(m.header.flags == (VHOST_USER_VERSION | VHOST_USER_FLAG_REPLY));
+		require(m.header.request == asked[c.n_answers].request);
+		require(m.header.size == asked[c.n_answers++].size);
+		require(all_zero(m.payload.bytes, sizeof(m.payload)));
+		vhost_message_close_fds(&m);
+	}
 }
 
 static void turn(void)
 {
+	vhost_channel_flush(&c.front);
 	event_base_loop(base, EVLOOP_NONBLOCK);
-	read_answers();
+	if (!c.deaf)
+		read_answers();
+}
+
+/* Another front-end comes while there is one, and is sent away. */
+static void second_comes(void)
+{
+	struct error err;
+	int fd = vhost_socket_connect(path, &err);
+
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	if (fd >= 0)
+		close(fd);
 }
 
 static void step(struct input *in)
 {
-	switch (take_choice(in, 6)) {
+	switch (take_choice(in, 9)) {
 	case 0:
 		send_any(in);
 		break;
@@ -216,6 +229,15 @@ static void step(struct input *in)
 	case 3:
 		answer(in);
 		break;
+	case 4:
+		send_whole(in);
+		break;
+	case 5:
+		c.deaf = take_choice(in, 2);
+		break;
+	case 6:
+		second_comes();
+		break;
 	default:
 		turn();
 	}
@@ -223,41 +245,136 @@ static void step(struct input *in)
 
 /* ---- a connection */
 
-static void begin(void)
+static void take_little(int fd)
 {
-	static const struct vhost_endpoint_config config = { .name = "fuzz",
-							     .path = "nowhere",
-							     .mode = VHOST_CONNECT };
+	int least = 0;
+
+	require(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) == 0);
+}
+
+/* The connection is one of another process, which has ended. */
+static int begin_with(struct vhost_endpoint_config *config)
+{
 	struct vhost_socket_fds fds = { .listen_fd = -1 };
 	struct error err;
 	int pair[2];
 
-	memset(&c, 0, sizeof(c));
+	config->mode = VHOST_CONNECT;
 	require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
-	c.peer = pair[0];
+	take_little(pair[1]);
 	fds.fd = pair[1];
-	require(vhost_socket_endpoint_restore(&c.endpoint, &config, &fds, &events, NULL, base,
+	require(vhost_socket_endpoint_restore(&c.endpoint, config, &fds, &events, NULL, base,
 					      &err) == 0);
 	vhost_socket_endpoint_use(c.endpoint, &c.outbox, 0);
 	vhost_socket_endpoint_resume(c.endpoint);
+	return pair[0];
 }
 
-/* All that was sent whole must have come, and be answered. */
-static void finish(struct input *in)
+/* The front-end connects. */
+static int begin_listening(struct vhost_endpoint_config *config)
 {
-	for (size_t i = 0; i < STREAM_MAX / 12 && !c.over && (c.at_hand || message_at(c.read));
-	     i++) {
+	struct error err;
+	int fd;
+
+	config->mode = VHOST_LISTEN;
+	require(vhost_socket_endpoint_create(&c.endpoint, config, &events, NULL, base, &err) == 0);
+	fd = vhost_socket_connect(path, &err);
+	require(fd >= 0);
+	return fd;
+}
+
+/* The endpoint connects. */
+static int begin_connecting(struct vhost_endpoint_config *config)
+{
+	struct vhost_socket_file file;
+	struct error err;
+	int listen_fd, fd;
+
+	config->mode = VHOST_CONNECT;
+	listen_fd = vhost_socket_listen(path, &config->rights, &file, &err);
+	require(listen_fd >= 0);
+	require(vhost_socket_endpoint_create(&c.endpoint, config, &events, NULL, base, &err) == 0);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	require(fd >= 0);
+	close(listen_fd);
+	vhost_socket_remove(path, &file);
+	return fd;
+}
+
+static void begin(struct input *in)
+{
+	static int (*const ways[])(struct vhost_endpoint_config * config) = {
+		begin_with, begin_with, begin_with, begin_listening, begin_connecting
+	};
+	struct vhost_endpoint_config config = { .name = "fuzz",
+						.path = path,
+						.rights = { -1, -1, -1 } };
+
+	memset(&c, 0, sizeof(c));
+	vhost_channel_init(&c.front, ways[take_choice(in, ARRAY_SIZE(ways))](&config));
+	take_little(c.front.fd);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+/* Turns until nothing happens any more. */
+static void settle(struct input *in)
+{
+	c.deaf = false;
+	for (unsigned idle = 0; idle < IDLE_MAX && !c.over; idle++) {
+		size_t before = c.read;
+
 		turn();
+		if (c.at_hand || c.read != before)
+			idle = 0;
 		answer(in);
 	}
-	turn();
-	require(c.over || !message_at(c.read));
+}
+
+/* All that was sent whole must have come, and be answered; but for a message in more pieces than
+ * the socket has room for, since it stays there until it is whole. */
+static void finish(struct input *in)
+{
+	settle(in);
+	require(c.over || !message_at(c.read) || vhost_channel_sending(&c.front));
 	require(c.over || c.n_answers == c.n_asked);
-	require(!c.over || c.odd_fds || !message_at(c.read));
-	close(c.peer);
+	require(!c.over || c.odd_fds || !message_at(c.read) || vhost_channel_sending(&c.front));
+}
+
+/* One of them closes the connection; then the next front-end may come. */
+static void end(bool hang_up)
+{
+	if (hang_up && !c.over) {
+		c.endpoint->ops->hang_up(c.endpoint);
+		c.over = true;
+	}
+	vhost_channel_close(&c.front);
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	require(c.over);
+	c.over = false;
+	c.endpoint->ops->wait(c.endpoint);
+	second_comes();
+	event_base_loop(base, EVLOOP_NONBLOCK);
 	c.endpoint->ops->destroy(c.endpoint);
+}
+
+static void clean_up(void)
+{
+	*strrchr(path, '/') = 0;
+	rmdir(path);
+}
+
+static void prepare(void)
+{
+	char *slash = strrchr(path, '/');
+
+	log_set_level("all", "error", NULL);
+	fds_prepare();
+	base = event_base_new();
+	*slash = 0;
+	require(base && mkdtemp(path));
+	*slash = '/';
+	atexit(clean_up);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -265,17 +382,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = { data, size };
 	unsigned n_fds;
 
-	if (!base) {
-		log_set_level("all", "error", NULL);
-		fds_prepare();
-		base = event_base_new();
-		require(base);
-	}
+	if (!base)
+		prepare();
 	n_fds = fds_open();
-	begin();
+	begin(&in);
 	for (unsigned i = 0; i < STEPS_MAX && in.left; i++)
 		step(&in);
 	finish(&in);
+	end(take_choice(&in, 2));
 	require(fds_open() == n_fds);
 	return 0;
 }

@@ -178,19 +178,6 @@ static unsigned hand_over(struct input *in, struct keeper_table *t, int *given)
 	return n;
 }
 
-static void drop_packets(int peer)
-{
-	static const struct keeper_link_ops no_ops = { .packet = NULL };
-	struct keeper_link *link = keeper_link_create(peer, base, &no_ops, NULL);
-	struct keeper_packet p;
-	struct error err;
-
-	require(link);
-	while (keeper_link_wait(link, 0, 0, 0, &p, &err) == 0)
-		keeper_packet_close_fds(&p);
-	keeper_link_destroy(link);
-}
-
 static void no_packet(void *owner, struct keeper_packet *p)
 {
 	keeper_packet_close_fds(p);
@@ -244,7 +231,9 @@ static void go_on(struct input *in, struct keeper_table *t)
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	keeper_relay_quiet(relay);
 	keeper_relay_save(relay);
-	drop_packets(pair[1]);
+	while (drop_packet(pair[1]))
+		;
+	close(pair[1]);
 	require(!keeper_table_whole(t) ||
 		keeper_table_check(keeper_table_own_fd(t), &(struct error){ "" }) == 0);
 	keeper_relay_destroy(relay);

@@ -168,7 +168,7 @@ static void set_up(struct input *in)
 		}
 		make_addr(&m, i);
 		deliver(&m);
-		make_ring_fd(&m, VHOST_USER_SET_VRING_KICK, i);
+		make_ring_fd(&m, VHOST_USER_SET_VRING_KICK, i, fds_of_kind[FD_EVENT]);
 		deliver(&m);
 	}
 }
@@ -374,9 +374,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!device)
 		prepare();
-	memset(fd_guest_memory, 0, N_VRINGS * RING_STRIDE);
-	memset(states, 0, sizeof(states));
 	n_fds = fds_open();
+	memset(fd_guest_memory, 0, BUFFERS);
+	memset(states, 0, sizeof(states));
 	come();
 	for (unsigned i = 0; i < STEPS_MAX && in.left; i++)
 		step(&in);

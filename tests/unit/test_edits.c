@@ -508,6 +508,27 @@ static void test_stopped_by_size(void **state)
 	assert_int_equal(ring_fault(&w->session->vrings[0].ring), RING_OK);
 }
 
+/* Where a ring was says nothing in another layout: it starts where the front-end has said. */
+static void test_another_layout(void **state)
+{
+	struct world *w = *state;
+	struct vhost_vring *v = &w->session->vrings[0];
+
+	send_number(w, VHOST_USER_SET_FEATURES, F_V1 | F_EXTENDED);
+	send_region(w, VHOST_USER_ADD_MEM_REG);
+	send_whole_ring(w, 0);
+	assert_true(v->live);
+	/* 300 chains later, which no packed ring of 256 entries comes to */
+	v->ring.next_avail = v->ring.next_used = 300;
+	((struct vring_used *)v->ring.config.device)->idx = 300;
+	send_number(w, VHOST_USER_SET_FEATURES, F_V1 | F_EXTENDED | F_PACKED);
+	assert_true(v->live);
+	assert_int_equal(ring_base(&v->ring), 0);
+	crash(w);
+	assert_true(w->session->vrings[0].live);
+	assert_int_equal(ring_base(&w->session->vrings[0].ring), 0);
+}
+
 /* One that cannot run as it is takes nothing else down. */
 static void test_ring_that_cannot_run(void **state)
 {
@@ -556,10 +577,15 @@ static void test_reset_before_the_question(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD_TEST(test_region_added_often),	WORLD_TEST(test_features_that_enable),
-		WORLD_TEST(test_told_in_another_order), WORLD_TEST(test_stopped_by_size),
-		WORLD_TEST(test_ring_that_cannot_run),	WORLD_TEST(test_reset_before_the_question),
-		cmocka_unit_test(test_random),		cmocka_unit_test(test_bounded),
+		WORLD_TEST(test_region_added_often),
+		WORLD_TEST(test_features_that_enable),
+		WORLD_TEST(test_told_in_another_order),
+		WORLD_TEST(test_stopped_by_size),
+		WORLD_TEST(test_another_layout),
+		WORLD_TEST(test_ring_that_cannot_run),
+		WORLD_TEST(test_reset_before_the_question),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_bounded),
 	};
 
 	log_set_level("all", "error", NULL); /* of wrong messages there are many */
