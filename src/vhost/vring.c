@@ -167,19 +167,22 @@ static int run_ring(struct vhost_session *s, struct vhost_vring *v, struct error
 	return 0;
 }
 
-void vhost_vrings_revive(struct vhost_session *session)
+/* One that still cannot be right waits on. */
+static void revive(struct vhost_session *s, struct vhost_vring *v)
 {
 	struct error err;
 
-	for (unsigned i = 0; i < session->n_vrings; i++) {
-		struct vhost_vring *v = &session->vrings[i];
+	if (!run_ring(s, v, &err))
+		return;
+	log_limited(LOG_WARNING, "%s: %s", s->name, err.text);
+	if (v->resume) /* nor could the next process */
+		forget_state(s, v);
+}
 
-		if (!run_ring(session, v, &err))
-			continue;
-		log_limited(LOG_WARNING, "%s: %s", session->name, err.text);
-		if (v->resume) /* nor could the next process */
-			forget_state(session, v);
-	}
+void vhost_vrings_revive(struct vhost_session *session)
+{
+	for (unsigned i = 0; i < session->n_vrings; i++)
+		revive(session, &session->vrings[i]);
 }
 
 int vhost_vrings_resume(struct vhost_session *session, struct error *err)
@@ -308,6 +311,7 @@ int vhost_set_vring_base(struct vhost_session *s, struct vhost_message *m, struc
 		forget_state(s, v); /* one that waits starts there, too */
 	v->base = v->first = num;
 	set_reset_base(s, v, 0);
+	revive(s, v);
 	return 0;
 }
 

@@ -529,6 +529,28 @@ static void test_another_layout(void **state)
 	assert_int_equal(ring_base(&w->session->vrings[0].ring), 0);
 }
 
+/* Only its position keeps it from running, and another one comes. */
+static void test_another_base(void **state)
+{
+	struct world *w = *state;
+
+	send_number(w, VHOST_USER_SET_FEATURES, F_V1 | F_EXTENDED);
+	send_number(w, VHOST_USER_SET_VRING_BASE, 300ull << 32);
+	send_region(w, VHOST_USER_ADD_MEM_REG);
+	send_whole_ring(w, 0);
+	((struct vring_used *)w->session->vrings[0].ring.config.device)->idx = 300;
+	send_number(w, VHOST_USER_SET_FEATURES, F_V1 | F_EXTENDED | F_PACKED);
+	assert_true(w->session->vrings[0].started);
+	assert_false(w->session->vrings[0].live);
+	crash(w);
+	send_number(w, VHOST_USER_SET_VRING_BASE, 300ull << 32);
+	assert_false(w->session->vrings[0].live);
+	send_number(w, VHOST_USER_SET_VRING_BASE, 0x8000ull << 32);
+	assert_true(w->session->vrings[0].live);
+	crash(w);
+	assert_true(w->session->vrings[0].live);
+}
+
 /* One that cannot run as it is takes nothing else down. */
 static void test_ring_that_cannot_run(void **state)
 {
@@ -577,15 +599,11 @@ static void test_reset_before_the_question(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WORLD_TEST(test_region_added_often),
-		WORLD_TEST(test_features_that_enable),
-		WORLD_TEST(test_told_in_another_order),
-		WORLD_TEST(test_stopped_by_size),
-		WORLD_TEST(test_another_layout),
-		WORLD_TEST(test_ring_that_cannot_run),
-		WORLD_TEST(test_reset_before_the_question),
-		cmocka_unit_test(test_random),
-		cmocka_unit_test(test_bounded),
+		WORLD_TEST(test_region_added_often),	WORLD_TEST(test_features_that_enable),
+		WORLD_TEST(test_told_in_another_order), WORLD_TEST(test_stopped_by_size),
+		WORLD_TEST(test_another_layout),	WORLD_TEST(test_another_base),
+		WORLD_TEST(test_ring_that_cannot_run),	WORLD_TEST(test_reset_before_the_question),
+		cmocka_unit_test(test_random),		cmocka_unit_test(test_bounded),
 	};
 
 	log_set_level("all", "error", NULL); /* of wrong messages there are many */
