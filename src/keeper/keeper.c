@@ -36,6 +36,7 @@
 #define HEARD_NS NSEC_PER_SEC /* after so long a process has heard of a reload */
 #define STOP_MS 10000	      /* for the switch to end when it is told to */
 #define CLOSED_MS 1000	      /* for a process to end that has closed its link */
+#define HURRY_S 2	      /* that a process may go first without a word */
 #define BODIES_MS 1000	      /* for bodies to end that may be in the way */
 
 LOG_MODULE("keeper");
@@ -124,13 +125,31 @@ static void start_later(struct keeper *k)
 	event_add(k->start_timer, &tv);
 }
 
+void keeper_hurry(struct keeper *k, const struct process *p, bool all)
+{
+	static const struct timeval tv = { .tv_sec = HURRY_S };
+
+	process_hurry(p, all);
+	event_add(k->calm_timer, &tv);
+}
+
+static void on_calm_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct keeper *k = arg;
+
+	if (k->now.pid)
+		process_calm(&k->now);
+	if (k->next.pid)
+		process_calm(&k->next);
+}
+
 void keeper_start_switch(struct keeper *k)
 {
 	int rc = start_process(&k->now);
 
 	k->ready = false;
 	if (!rc && k->died_ns)
-		process_hurry(&k->now, false);
+		keeper_hurry(k, &k->now, false);
 	if (!rc)
 		return;
 	log_error("cannot start the switch process: %s", strerror(-rc));
@@ -180,6 +199,27 @@ static void on_ask(void *owner)
 
 	keeper_packet_init(&p, KEEPER_ASK, 0, 0);
 	keeper_link_send(k->now.link, &p);
+}
+
+/* Keeps files for the next process, as long as there is room for those that the keeper, and that
+ * process, need themselves: who asks may not be itself any more. */
+static void hold(struct keeper *k, struct keeper_packet *p)
+{
+	bool all = p->n_fds > 0; /* none: they could not be opened here */
+
+	for (unsigned i = 0; i < p->n_fds; i++) {
+		p->fds[i] = files_admit(p->fds[i]);
+		all = all && p->fds[i] >= 0;
+	}
+	p->key[sizeof(p->key) - 1] = 0;
+	if (!all) {
+		log_limited(LOG_ERROR, "too many files: %s will not outlive the switch process",
+			    p->key);
+		return;
+	}
+	belongings_hold(k->table, p);
+	if (!held_put(&k->held, p))
+		log_error("out of memory: %s will not outlive the switch process", p->key);
 }
 
 static void take_bell(struct keeper *k, struct keeper_packet *p)
@@ -267,9 +307,7 @@ static void packet_of_now(struct keeper *k, struct keeper_packet *p)
 		take_config(k, p);
 		break;
 	case KEEPER_HOLD:
-		belongings_hold(k->table, p);
-		if (!held_put(&k->held, p))
-			log_error("out of memory: %s will not outlive the switch process", p->key);
+		hold(k, p);
 		break;
 	case KEEPER_RELEASE:
 		p->key[sizeof(p->key) - 1] = 0;
@@ -534,9 +572,10 @@ static int add_events(struct keeper *k)
 			return -ENOMEM;
 	}
 	k->start_timer = evtimer_new(k->base, on_start_timer, k);
+	k->calm_timer = evtimer_new(k->base, on_calm_timer, k);
 	k->stop_timer = evtimer_new(k->base, on_impatient, k);
 	k->upgrade_timer = evtimer_new(k->base, keeper_upgrade_late, k);
-	if (!k->start_timer || !k->stop_timer || !k->upgrade_timer)
+	if (!k->start_timer || !k->calm_timer || !k->stop_timer || !k->upgrade_timer)
 		return -ENOMEM;
 	return add_watchdog(k);
 }
@@ -691,6 +730,7 @@ static void stop(struct keeper *k)
 	for (size_t i = 0; i < ARRAY_SIZE(k->signals); i++)
 		free_event(k->signals[i]);
 	free_event(k->start_timer);
+	free_event(k->calm_timer);
 	free_event(k->stop_timer);
 	free_event(k->upgrade_timer);
 	watchdog_destroy(k->watchdog);

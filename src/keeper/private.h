@@ -48,7 +48,7 @@ struct keeper {
 	uint32_t n_crashes;
 	unsigned n_quick; /* crashes in a row that came soon */
 	struct event *signals[SIGNAL_CHILD + 1];
-	struct event *start_timer, *stop_timer, *upgrade_timer, *watchdog_timer;
+	struct event *start_timer, *stop_timer, *upgrade_timer, *watchdog_timer, *calm_timer;
 	int status; /* of the last process, for exit() */
 };
 
@@ -73,6 +73,10 @@ void keeper_give_all(struct keeper *k);
 
 /* Starts the process that is to serve, or tries again later. */
 void keeper_start_switch(struct keeper *k);
+
+/* Lets threads of a process go first, all or only the main one, until it says that it is done, or
+ * for two seconds: what has become of it is not known. */
+void keeper_hurry(struct keeper *k, const struct process *p, bool all);
 
 /* Nothing is known of the process that served any more. */
 void keeper_forget_now(struct keeper *k);

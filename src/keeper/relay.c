@@ -60,6 +60,7 @@ struct keeper_relay {
 	bool frozen;
 	bool ready; /* the process has opened all its devices, and is not told yet that all is told
 		     */
+	unsigned n_devices;
 	struct device *devices;
 };
 
@@ -350,6 +351,7 @@ static void remove_device(struct device *d)
 		at = &(*at)->next;
 	if (*at)
 		*at = d->next;
+	d->relay->n_devices--;
 	/* a socket file that nobody has any more is replaced, one that is missing is not */
 	vhost_journal_destroy(d->journal);
 	keeper_table_drop(d->mirror.table, d->record);
@@ -392,6 +394,7 @@ static struct device *make_device(struct keeper_relay *relay, const struct keepe
 		return NULL;
 	}
 	relay->last_number = max(relay->last_number, number);
+	relay->n_devices++;
 	d->next = relay->devices;
 	relay->devices = d;
 	return d;
@@ -400,10 +403,13 @@ static struct device *make_device(struct keeper_relay *relay, const struct keepe
 static int add_device(struct keeper_relay *relay, struct keeper_packet *p, struct device **out,
 		      struct error *err)
 {
-	struct device *d = make_device(relay, &p->open, relay->last_number + 1);
 	struct vhost_endpoint_config config;
+	struct device *d;
 	int rc;
 
+	if (relay->n_devices >= KEEPER_DEVICES_MAX)
+		return error_set(err, -ENOSPC, "more than %u sockets", KEEPER_DEVICES_MAX);
+	d = make_device(relay, &p->open, relay->last_number + 1);
 	if (!d)
 		return error_set(err, -ENOMEM, "out of memory");
 	vhost_journal_set_mirror(d->journal, &device_journal_mirror, &d->mirror);

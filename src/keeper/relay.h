@@ -17,6 +17,9 @@
 #include "keeper/link.h"
 #include "keeper/table.h"
 
+/* Sockets of vhost-user ports, more than a switch has ports. */
+#define KEEPER_DEVICES_MAX 4096u
+
 struct keeper_relay;
 
 /* All that it knows is written down in @table, which must outlive it. NULL when memory is short. */

@@ -81,8 +81,8 @@ void keeper_next_is_here(struct keeper *k)
 	k->died_ns = clock_ns();
 	/* every millisecond in which a thread of these waits for its processor is one in which no
 	 * packet moves */
-	process_hurry(&k->now, true);
-	process_hurry(&k->next, false);
+	keeper_hurry(k, &k->now, true);
+	keeper_hurry(k, &k->next, false);
 	keeper_send_text(&k->now, KEEPER_LEAVE, 0, "");
 	event_add(k->upgrade_timer, &patience);
 }
