@@ -35,7 +35,7 @@ def kills_under_load(lab):
     for name in "ab":
         switch.vhost(name)
     for ring in RINGS:
-        n, before, told_before = scaled(8), len(blackouts(switch)), len(again(switch))
+        n, before, told_before = scaled(5), len(blackouts(switch)), len(again(switch))
         pauses = []
         result = bench_load(lab, ring, "loop", 0.45 * n + 1)
         switch.wait_link("a", "b")
@@ -61,7 +61,7 @@ def kills_at_start_up(lab):
     switch = Switch(lab)
     for name in "ab":
         switch.vhost(name)
-    n, pauses = scaled(8), []
+    n, pauses = scaled(5), []
     for i in range(n):
         result = bench_load(lab, RINGS[i % 2], "loop", 0.3)
         time.sleep(random.uniform(0.0, 0.03))

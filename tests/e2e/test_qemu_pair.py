@@ -49,7 +49,7 @@ def pair_and_host(lab):
     b.wait_ready()
     switch.wait_link("a", "b", "host")
 
-    say(f"  {scaled(1000)} pings, no loss: {pings(a, scaled(1000), IP['b'])} ms between guests, "
+    say(f"  {scaled(500)} pings, no loss: {pings(a, scaled(500), IP['b'])} ms between guests, "
         f"{pings(a, 100, IP['h'])} ms guest and host")
     there, back = measure(a, b, IP["b"])
     say(f"  TCP between guests {there:.0f} and {back:.0f} Mbit/s")
@@ -94,7 +94,7 @@ def packed(lab):
     switch.wait_link("a", "b")
     expect([switch.port(n)["queues"][0]["ring"] for n in "ab"] == ["packed", "split"],
            "rings are not packed and split")
-    pings(a, scaled(1000), IP["b"])
+    pings(a, scaled(500), IP["b"])
     there, back = measure(a, b, IP["b"])
     say(f"  TCP between packed and split {there:.0f} and {back:.0f} Mbit/s")
     for what in ("unbind", "bind"):

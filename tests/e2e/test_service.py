@@ -49,7 +49,7 @@ def kills_under_load(lab):
     for name in "ab":
         switch.vhost(name)
     for ring in RINGS:
-        n, before, times = scaled(8), len(again(switch)), []
+        n, before, times = scaled(5), len(again(switch)), []
         result = bench_load(lab, ring, "loop", 0.5 * n + 1)
         switch.wait_link("a", "b")
         for _ in range(n):
