@@ -264,7 +264,8 @@ def main():
                         help="trials of each switch, more until there are as many alike (3; --before: 7)")
     parser.add_argument("--windows", type=int, help="quiet ones wanted of each trial (6; --before: 3)")
     parser.add_argument("--seconds", type=float, default=0.3, help="length of a window")
-    parser.add_argument("--loads", help="parts of load names, like 'open 64,ping,rates'")
+    parser.add_argument("--loads", help="parts of load names, like 'open 64,ping,rates';"
+                        " with --hostile: of attacks, like 'race split'")
     parser.add_argument("--switches", default="testpmd,ovs,vireo")
     parser.add_argument("--generator", choices=GENERATORS, default="vireo")
     parser.add_argument("--step", type=int, default=1,

@@ -38,6 +38,7 @@ SETTLE = 0.05  # until the scenario that is being played has ended
 ATTACKED = 2  # windows under attack for each one without
 NICE = 10  # more than the neighbours
 MAX_DEATHS = 100  # then it is not tried any further
+RACES = 6  # times half a minute: as many windows as the suite has
 QUIET = 0.5  # of the windows are compared: those in which the switch waited least for its core
 
 
@@ -121,8 +122,13 @@ class Siege:
         self.kind, self.words, self.args, self.distance = kind, words, args, distance
         self.cpus, self.cpu = cpus, cpus[0]
         self.calm, self.attacked, self.deaths = [], [], []
-        self.step = args.step if words[1] == "suite" else 1
-        self.n_played, first = 0, 1
+        is_suite = words[1] == "suite"
+        self.step, self.n_played = args.step if is_suite else 1, 0
+        for _ in range(1 if is_suite else max(1, RACES // args.step)):
+            self.play()
+
+    def play(self):
+        first = 1
         while first and len(self.deaths) < MAX_DEATHS:
             first = self.go_on(first)
 
@@ -217,7 +223,9 @@ def cells(siege):
 def report(names, cpus, args, distance, table):
     """Plays, and yields paragraphs. @cpus: of the guests, of the switch."""
     sieges = []
-    for words, n in itertools.product(ATTACKS, (n for n in names if n in KINDS)):
+    attacks = [a for a in ATTACKS if not args.loads or
+               any(word in "{1} {0}".format(*a) for word in args.loads.split(","))]
+    for words, n in itertools.product(attacks, (n for n in names if n in KINDS)):
         sieges.append(Siege(KINDS[n], words, cpus, args, distance))
         print("  " + " | ".join(cells(sieges[-1])), file=sys.stderr)
     yield table([["attack, its rings: switch", "scenarios", "ended by",
