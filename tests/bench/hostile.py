@@ -225,6 +225,8 @@ def report(names, cpus, args, distance, table):
     sieges = []
     attacks = [a for a in ATTACKS if not args.loads or
                any(word in "{1} {0}".format(*a) for word in args.loads.split(","))]
+    if not attacks:
+        sys.exit(f"bench: no attack is called {args.loads}: there are suite and race, split and packed")
     for words, n in itertools.product(attacks, (n for n in names if n in KINDS)):
         sieges.append(Siege(KINDS[n], words, cpus, args, distance))
         print("  " + " | ".join(cells(sieges[-1])), file=sys.stderr)
