@@ -26,7 +26,8 @@ static struct {
 	struct vhost_journal *journal;
 	struct vhost_message message; /* at hand; its fds are ours */
 	bool at_hand, connected;
-	int inflight_fd; /* that the last answer brought; -1: none */
+	int inflight_fd;      /* that the last answer brought; -1: none */
+	bool inflight_is_any; /* the front-end has given a region, maybe where the guest writes */
 } keeper = { .inflight_fd = -1 };
 
 /* ---- the endpoint */
@@ -62,7 +63,7 @@ static void end_connection(void)
 {
 	drop_message();
 	vhost_journal_clear(keeper.journal);
-	keeper.connected = false;
+	keeper.connected = keeper.inflight_is_any = false;
 }
 
 static void end_hang_up(struct vhost_endpoint *ep)
@@ -112,6 +113,7 @@ static void deliver(const struct vhost_message *m)
 	keeper.message = copy;
 	own_fds(&keeper.message);
 	own_fds(&copy);
+	keeper.inflight_is_any |= m->header.request == VHOST_USER_SET_INFLIGHT_FD;
 	keeper.at_hand = true;
 	events->message(events_owner, &copy);
 	if (!hold)
@@ -290,7 +292,7 @@ static void die(void)
 	static struct ring_state left[N_VRINGS];
 	struct vhost_message at_hand = keeper.message;
 	struct summary before, after;
-	bool again = keeper.at_hand;
+	bool again = keeper.at_hand, any_region;
 
 	if (!keeper.connected)
 		return;
@@ -301,7 +303,13 @@ static void die(void)
 	memcpy(states, left, sizeof(left)); /* the dead change nothing */
 	make_device();
 	keeper.at_hand = false;
+	any_region = keeper.inflight_is_any;
 	tell_kept();
+	if (!keeper.connected && any_region) { /* it says other things by now */
+		if (again)
+			vhost_message_close_fds(&at_hand);
+		return;
+	}
 	require(keeper.connected);
 	summarize(&after);
 	require(memcmp(&before, &after, sizeof(before)) == 0);
