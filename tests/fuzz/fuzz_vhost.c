@@ -252,7 +252,8 @@ static void summarize(struct summary *s)
 		s->rings[i].started = v->started;
 		s->rings[i].enabled = v->enabled;
 		s->rings[i].has_addr = v->has_addr;
-		s->rings[i].live = v->live;
+		/* a region that says other things by now may be right now, or no longer */
+		s->rings[i].live = v->live && !keeper.inflight_is_any;
 		s->rings[i].size = v->size;
 		s->rings[i].reset_base = v->reset_base;
 		s->rings[i].desc = v->desc_addr;
@@ -305,7 +306,7 @@ static void die(void)
 	keeper.at_hand = false;
 	any_region = keeper.inflight_is_any;
 	tell_kept();
-	if (!keeper.connected && any_region) { /* it says other things by now */
+	if (!keeper.connected && any_region) { /* as summarize() says */
 		if (again)
 			vhost_message_close_fds(&at_hand);
 		return;
