@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -194,20 +195,26 @@ static void test_event_idx(void **state)
  * still wait in a processor's buffer let both be wrong, now and then.
  */
 
+#define RACE_SECONDS 5.0 /* at most: on a busy machine a round can take milliseconds */
+#define RACE_OVER UINT_MAX
+
 struct race {
 	struct ring_pair p;
-	unsigned n_rounds;
-	bool calls;   /* it is the driver that sleeps */
-	bool noticed; /* by the side that has news; valid when done */
-	unsigned go __attribute__((aligned(64)));
+	bool calls;				  /* it is the driver that sleeps */
+	bool noticed;				  /* by the side that has news; valid when done */
+	unsigned go __attribute__((aligned(64))); /* the round that may begin */
 	unsigned done __attribute__((aligned(64)));
 };
 
-static void wait_for(unsigned *word, unsigned value)
+/* Until the word is another one than before, which is returned. */
+static unsigned wait_for(unsigned *word, unsigned before)
 {
-	for (unsigned i = 0; __atomic_load_n(word, __ATOMIC_ACQUIRE) != value; i++)
-		if (i % 1024 == 1023)
+	unsigned now;
+
+	for (unsigned i = 1; (now = __atomic_load_n(word, __ATOMIC_ACQUIRE)) == before; i++)
+		if (i % 1024 == 0)
 			sched_yield();
+	return now;
 }
 
 /* So that the two meet at every distance. */
@@ -221,8 +228,7 @@ static void *race_main(void *arg)
 {
 	struct race *r = arg;
 
-	for (unsigned i = 1; i <= r->n_rounds; i++) {
-		wait_for(&r->go, i);
+	for (unsigned i = 1; wait_for(&r->go, i - 1) != RACE_OVER; i++) {
 		wait_a_little(i % 499);
 		if (r->calls) {
 			ring_complete(&r->p.device, NULL, 1);
@@ -239,16 +245,17 @@ static void *race_main(void *arg)
 static void run_race(uint64_t features, bool calls)
 {
 	static struct iovec arena[RING_ARENA_LEN];
-	const char *scale = getenv("TEST_SCALE");
+	double scale = getenv("TEST_SCALE") ? atof(getenv("TEST_SCALE")) : 1;
+	uint64_t end = clock_ns() + (uint64_t)(RACE_SECONDS * max(scale, 1.0) * NSEC_PER_SEC);
+	unsigned n_rounds = (unsigned)(120000 * scale) + 1000;
 	struct race *r = calloc(1, sizeof(*r));
 	pthread_t thread;
 
 	assert_non_null(r);
-	r->n_rounds = (unsigned)(120000 * (scale ? atof(scale) : 1)) + 1000;
 	r->calls = calls;
 	pair_init(&r->p, features, 4, 0, 0);
 	assert_int_equal(pthread_create(&thread, NULL, race_main, r), 0);
-	for (unsigned i = 1; i <= r->n_rounds; i++) {
+	for (unsigned i = 1; i <= n_rounds && (i <= 1000 || clock_ns() < end); i++) {
 		struct iovec v = { r->p.buf, 1 };
 		struct ring_chain c;
 		bool awake;
@@ -266,7 +273,7 @@ static void run_race(uint64_t features, bool calls)
 		wait_a_little(i % 997);
 		awake = calls ? driver_ring_enable_call(&r->p.driver)
 			      : ring_enable_kick(&r->p.device);
-		wait_for(&r->done, i);
+		wait_for(&r->done, i - 1);
 		if (!awake && !r->noticed)
 			fail_msg("round %u: asleep, and nobody wakes it", i);
 		if (!calls) {
@@ -276,6 +283,7 @@ static void run_race(uint64_t features, bool calls)
 		}
 		assert_ptr_equal(driver_ring_get(&r->p.driver, &len), r);
 	}
+	__atomic_store_n(&r->go, RACE_OVER, __ATOMIC_RELEASE);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	pair_destroy(&r->p);
 	free(r);
