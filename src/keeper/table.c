@@ -34,7 +34,7 @@ struct layout {
 	uint32_t protocol; /* KEEPER_VERSION of whoever wrote it */
 	uint64_t made;	   /* the last change */
 	uint32_t n_used;   /* no record at or behind this one was ever used */
-	uint32_t fds_end;  /* no file at or behind this one is in fds; 0: nobody has said so */
+	uint32_t reserved; /* 0: or earlier keepers would look at so many of fds only */
 	struct table_life life;
 	int32_t fds[KEEPER_FILES_MAX]; /* of files, by number, while life.heir is set; 0: none */
 	struct table_record records[RECORDS_MAX];
@@ -352,11 +352,9 @@ static int adopt_stored(struct keeper_store *store)
 /* Takes over what this process, as another program, has left open. */
 static int adopt_inherited(struct keeper_table *t, struct layout *l, struct error *err)
 {
-	uint32_t end = l->fds_end && l->fds_end < KEEPER_FILES_MAX ? l->fds_end : KEEPER_FILES_MAX;
-
 	if (l->life.heir != getpid())
 		return error_set(err, -EPERM, "this process is not meant to go on with it");
-	for (unsigned i = 1; i < end; i++) {
+	for (unsigned i = 1; i < KEEPER_FILES_MAX; i++) {
 		int fd = l->fds[i];
 
 		if (!fd)
@@ -410,13 +408,13 @@ static void bequeath_one(void *ctx, unsigned number, int fd)
 
 	fcntl(fd, F_SETFD, yes ? 0 : FD_CLOEXEC);
 	shared_store(&l->fds[number], yes ? fd : 0);
-	if (l->fds_end <= number)
-		shared_store(&l->fds_end, number + 1);
 }
 
 static void set_heir(struct keeper_table *t, pid_t heir)
 {
 	shared_store(&t->layout->life.heir, heir);
+	if (t->layout->reserved)
+		shared_store(&t->layout->reserved, 0);
 	keeper_store_each(t->store, bequeath_one, t->layout);
 	fcntl(t->fd, F_SETFD, heir ? 0 : FD_CLOEXEC);
 }
