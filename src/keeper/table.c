@@ -413,8 +413,7 @@ static void bequeath_one(void *ctx, unsigned number, int fd)
 static void set_heir(struct keeper_table *t, pid_t heir)
 {
 	shared_store(&t->layout->life.heir, heir);
-	if (t->layout->reserved)
-		shared_store(&t->layout->reserved, 0);
+	shared_store(&t->layout->reserved, 0);
 	keeper_store_each(t->store, bequeath_one, t->layout);
 	fcntl(t->fd, F_SETFD, heir ? 0 : FD_CLOEXEC);
 }
