@@ -27,7 +27,7 @@ static struct {
 	struct vhost_message message; /* at hand; its fds are ours */
 	bool at_hand, connected;
 	int inflight_fd;      /* that the last answer brought; -1: none */
-	bool inflight_is_any; /* the front-end has given a region, maybe where the guest writes */
+	bool inflight_is_any; /* it has given a region of its own, maybe where the guest writes */
 } keeper = { .inflight_fd = -1 };
 
 /* ---- the endpoint */
@@ -113,7 +113,6 @@ static void deliver(const struct vhost_message *m)
 	keeper.message = copy;
 	own_fds(&keeper.message);
 	own_fds(&copy);
-	keeper.inflight_is_any |= m->header.request == VHOST_USER_SET_INFLIGHT_FD;
 	keeper.at_hand = true;
 	events->message(events_owner, &copy);
 	if (!hold)
@@ -356,6 +355,7 @@ static void step(struct input *in)
 		break;
 	default:
 		make_message(in, &m);
+		keeper.inflight_is_any |= m.header.request == VHOST_USER_SET_INFLIGHT_FD;
 		deliver(&m);
 	}
 	serve_rings();
