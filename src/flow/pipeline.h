@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pipeline of a bridge: tables of rules, groups, meters. Immutable once published; a change makes
+ * a new version that shares all else with the one before (persistent maps), in time that does not
+ * grow with the tables. The control thread changes; worker threads read the version that is the
+ * newest when they took their packets.
+ *
+ * Ownership. A version holds references to what it shows; pipeline_free() gives them back. Rules,
+ * groups and meters are counted by how many versions' nodes show them and freed with the last: so
+ * whoever keeps a pointer keeps the version, or is in a grace period with it.
+ */
+#pragma once
+
+#include "base/rcu.h"
+#include "flow/action.h"
+#include "flow/group.h"
+#include "flow/meter.h"
+#include "flow/tally.h"
+
+#define PIPELINE_TABLES 255 /* 0..254 */
+
+#define RULE_SEND_FLOW_REM 1u /* OFPFF */
+#define RULE_CHECK_OVERLAP 2u
+#define RULE_RESET_COUNTS 4u
+#define RULE_NO_PKT_COUNTS 8u
+#define RULE_NO_BYT_COUNTS 16u
+
+/* A rule, constant but for what tally points at and the two times. */
+struct rule {
+	uint32_t refs; /* control thread, and rcu's */
+	uint32_t id;   /* of its place in what is kept; the owner's */
+	uint16_t priority, idle_timeout, hard_timeout, importance;
+	uint16_t flags; /* RULE */
+	uint8_t table;
+	bool hidden; /* made by the switch itself (default flows) */
+	uint64_t cookie;
+	struct action_list actions;
+	struct tally *tally;  /* the owner's */
+	uint64_t created_ms, modified_ms; /* CLOCK_BOOTTIME, milliseconds; modified: shared_store */
+	void *owner; /* the control thread's, see switch/flows.c */
+	struct classifier_place *place; /* flow/classifier.c: compact key, mask, conjunctions */
+};
+
+/* The match of a rule, unpacked. */
+void rule_match(const struct rule *rule, struct match *out);
+
+struct pipeline;
+
+/* An empty one: version 1 (of all pipelines of the process: versions are never used twice). NULL
+ * when memory is short. */
+struct pipeline *pipeline_create(void);
+
+/* A new version that shows the same as @old; changes are made to it until it is published. */
+struct pipeline *pipeline_next(const struct pipeline *old);
+/* Gives back what nobody else shows. Not while a reader may use it: see rcu_free_later(); thread of
+ * the caller, which may be liburcu's: counts are atomic. NULL is fine. */
+void pipeline_free(struct pipeline *p);
+uint64_t pipeline_version(const struct pipeline *p);
+
+/* Makes a rule of @match; @actions is taken over. NULL when memory is short. References: 1, the
+ * caller's. */
+struct rule *rule_create(uint8_t table, uint16_t priority, const struct match *match,
+			 struct action_list *actions);
+void rule_ref(struct rule *rule);
+void rule_unref(struct rule *rule);
+/* When the last reference goes; for what the owner points at. May be NULL. Any thread. */
+extern void (*rule_on_free)(struct rule *rule);
+
+/* Adds a rule (takes a reference), in place of one of the same table, priority and match, or removes
+ * one that is shown. 0 or -ENOMEM: nothing changed. Only on a version that is not published. */
+int pipeline_add_rule(struct pipeline *p, struct rule *rule);
+int pipeline_remove_rule(struct pipeline *p, const struct rule *rule);
+
+/* The rule of exactly this match and priority; NULL: none. */
+struct rule *pipeline_find_rule(const struct pipeline *p, uint8_t table, uint16_t priority,
+				const struct match *match);
+/* A rule of @priority in @table that some packet of @match meets, too; NULL: none. */
+struct rule *pipeline_find_overlap(const struct pipeline *p, uint8_t table, uint16_t priority,
+				   const struct match *match);
+/* Calls @fn for each rule of @table (255: all) that is within @filter (NULL: all), until it returns
+ * false. It may change later versions, not @p. */
+void pipeline_each_rule(const struct pipeline *p, uint8_t table, const struct match *filter,
+			bool (*fn)(void *arg, struct rule *rule), void *arg);
+unsigned pipeline_n_rules(const struct pipeline *p, uint8_t table); /* 255: all */
+
+/* The rule of the highest priority that @key meets, conjunctive matches included; NULL: a table
+ * miss. Adds to @examined (NULL: no need) the bits that the answer depends on: any other packet that
+ * is the same in these meets the same rule. @conj_id: of the conjunction that was met, else 0. Any
+ * thread. */
+const struct rule *pipeline_lookup(const struct pipeline *p, uint8_t table,
+				   const struct flow_key *key, struct flow_key *examined,
+				   uint32_t *conj_id);
+
+/* What becomes of packets that no rule of a table is for. */
+enum table_miss { MISS_CONTROLLER, MISS_CONTINUE, MISS_DROP };
+
+/* Settings and counts of a table. */
+struct pipeline_table {
+	enum table_miss miss;
+	struct tally *lookups, *matches; /* the owner's, live as long as the bridge */
+	uint32_t max_rules; /* 0: no bound but the bridge's */
+};
+
+const struct pipeline_table *pipeline_table(const struct pipeline *p, uint8_t table);
+/* Changes one. 0 or -ENOMEM. */
+int pipeline_set_table(struct pipeline *p, uint8_t table, const struct pipeline_table *settings);
+
+/* Groups and meters: as for rules. Adding one takes the reference of the caller. */
+int pipeline_add_group(struct pipeline *p, struct group *group);
+int pipeline_remove_group(struct pipeline *p, uint32_t id);
+const struct group *pipeline_group(const struct pipeline *p, uint32_t id);
+void pipeline_each_group(const struct pipeline *p, bool (*fn)(void *arg, const struct group *group),
+			 void *arg);
+unsigned pipeline_n_groups(const struct pipeline *p);
+int pipeline_add_meter(struct pipeline *p, struct meter *meter);
+int pipeline_remove_meter(struct pipeline *p, uint32_t id);
+struct meter *pipeline_meter(const struct pipeline *p, uint32_t id);
+void pipeline_each_meter(const struct pipeline *p, bool (*fn)(void *arg, struct meter *meter),
+			 void *arg);
+unsigned pipeline_n_meters(const struct pipeline *p);
+
+/* What the translation must know of a port (the OpenFlow side). */
+struct pipeline_port {
+	uint32_t number; /* OFPORT */
+	bool live;	 /* link up: for groups and bundles that watch it */
+	bool no_flood, no_forward, no_receive, no_packet_in;
+};
+
+/* Ports of the bridge, sorted by number; in the version, since translation depends on them. Copied.
+ * 0 or -ENOMEM. */
+int pipeline_set_ports(struct pipeline *p, const struct pipeline_port *ports, unsigned n);
+const struct pipeline_port *pipeline_port(const struct pipeline *p, uint32_t number);
+unsigned pipeline_n_ports(const struct pipeline *p);
+const struct pipeline_port *pipeline_ports(const struct pipeline *p);
+
+/* How fragments are matched (OFPC_FRAG): 0 normal, 1 drop, 2 reassemble (refused), 3 nx-match. */
+void pipeline_set_frags(struct pipeline *p, uint8_t mode);
+uint8_t pipeline_frags(const struct pipeline *p);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The cache of plans of one worker, used by it alone: two levels (doc/architecture.md).
+ *
+ * Theory of operation. A plan stands under the bits that its translation examined; a *mask* is such
+ * a set of bits, and plans of one mask are in one hash table (level two: one look for each mask).
+ * Level one is a table of *hints*: by the hash of a packet's whole flow, the plan that the flow had
+ * last; whether it still is the right one, the plan's own bits tell. So a hint is never wrong, only
+ * useless. A plan is of one version of one bridge's pipeline and dies with it. Memory has two
+ * halves: plans are made in the one that is current; when it is full the other is emptied and becomes
+ * current, and plans that are hit in the old half move over. So live flows stay, whatever floods.
+ */
+#pragma once
+
+#include "flow/plan.h"
+
+#define PLANS_MASKS_MAX 128
+
+struct plans;
+
+/* A plan that is kept. Constant but for the counts. */
+struct plan {
+	uint64_t version;    /* of the pipeline */
+	uint64_t hash;	     /* of its key under its mask */
+	struct plan *next;   /* of the same hash bucket */
+	struct plan *dirty_next; /* of those with counts that are not credited yet */
+	uint64_t packets, bytes; /* not credited yet */
+	uint32_t mask;	     /* index */
+	uint32_t n_credits, steps_len;
+	struct tally **credits;
+	const uint8_t *steps;
+	uint64_t map;	  /* words that the mask has */
+	uint64_t words[]; /* of the key under the mask, then the mask's, for each bit of map */
+};
+
+/* What "vireo cache show" tells. */
+struct plans_stats {
+	uint64_t hint_hits, mask_hits, misses;
+	uint64_t made, moved, evicted, flipped; /* plans; halves */
+	uint64_t masks_full;			/* plans that found no room among the masks */
+	uint32_t n_masks, n_plans;
+	size_t used, size;			/* bytes of a half */
+};
+
+/* @half: bytes of each half. NULL when memory is short. */
+struct plans *plans_create(size_t half);
+void plans_destroy(struct plans *plans);
+
+/* The plan for a packet with @key, in the pipeline of @version; NULL: translate, then plans_add().
+ * @flow_hash: of the whole flow, keyed (packet/parse.h: pkt_hash(), with the port). Words of @key
+ * behind FLOW_KEY_PACKET_WORDS must be 0. */
+struct plan *plans_find(struct plans *plans, const struct flow_key *key, uint64_t version,
+			uint32_t flow_hash);
+/* Keeps a plan; NULL when it cannot be kept (then it is still to be carried out, from the draft). */
+struct plan *plans_add(struct plans *plans, const struct flow_key *key, uint64_t version,
+		       uint32_t flow_hash, const struct plan_draft *draft);
+/* A packet takes the plan. */
+void plans_count(struct plans *plans, struct plan *plan, uint32_t bytes);
+/* Credits all that has gathered. @now_ms as in struct tally. */
+void plans_settle(struct plans *plans, uint64_t now_ms);
+bool plans_settled(const struct plans *plans);
+void plans_stats(const struct plans *plans, struct plans_stats *out);
