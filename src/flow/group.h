@@ -14,7 +14,7 @@
 enum group_type { GROUP_TYPE_ALL, GROUP_TYPE_SELECT, GROUP_TYPE_INDIRECT, GROUP_TYPE_FF };
 enum group_method { GROUP_METHOD_DEFAULT, GROUP_METHOD_HASH, GROUP_METHOD_DP_HASH };
 
-struct bucket {
+struct group_bucket {
 	uint32_t id;
 	uint16_t weight;
 	uint32_t watch_port, watch_group; /* OFPORT_NONE, GROUP_ANY: none */
@@ -33,7 +33,7 @@ struct group {
 	uint64_t created_ms; /* CLOCK_BOOTTIME */
 	void *owner;
 	unsigned n_buckets;
-	struct bucket *buckets;
+	struct group_bucket *buckets;
 };
 
 /* @n zeroed buckets, ids 0.. , no watches; refs 1. NULL when memory is short. */

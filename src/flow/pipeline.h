@@ -104,6 +104,12 @@ const struct pipeline_table *pipeline_table(const struct pipeline *p, uint8_t ta
 /* Changes one. 0 or -ENOMEM. */
 int pipeline_set_table(struct pipeline *p, uint8_t table, const struct pipeline_table *settings);
 
+/* The rule, if there is no other, in the first table, and it sends all packets to NORMAL, and no port
+ * has a flag that matters; else NULL. Any thread, quick: found out by pipeline_finish(). */
+const struct rule *pipeline_only_normal(const struct pipeline *p);
+/* The version is complete: call before it is published. */
+void pipeline_finish(struct pipeline *p);
+
 /* Groups and meters: as for rules. Adding one takes the reference of the caller. */
 int pipeline_add_group(struct pipeline *p, struct group *group);
 int pipeline_remove_group(struct pipeline *p, uint32_t id);

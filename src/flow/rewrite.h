@@ -7,6 +7,11 @@
 
 #include "flow/plan.h"
 
+/* Whether a pipeline may look at the packet: a checksum that the guest has left to others is that of
+ * the transport header, or has been completed here; so nothing is written over headers that were
+ * matched. False: the packet is to be dropped. */
+bool rewrite_check_offload(struct pkt *pkt);
+
 /* Sets bits of the packet's fields (see struct plan_rewrite). */
 void rewrite_fields(struct pkt *pkt, const struct plan_rewrite *r);
 /* An outermost tag more, or less (nothing happens when there is none). False when there is no room

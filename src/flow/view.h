@@ -61,6 +61,7 @@ struct view_bridge;
 struct view_port {
 	uint32_t id;
 	uint32_t serial; /* of this port: ids are used again, serials are not */
+	uint32_t ofport; /* its number in OpenFlow */
 	struct port *port;
 	struct view_port_state *state;
 	const struct view_bridge *bridge;
@@ -95,11 +96,24 @@ struct view_port {
 		*by_pair; /* with steer: where in txqs a queue pair is, VIEW_NO_TXQ: nowhere */
 };
 
+/* A port by its number in OpenFlow. */
+struct view_ofport {
+	uint32_t number;
+	const struct view_port *port;
+};
+
+struct pipeline;
+
 /* Ports that exchange frames, and where addresses were seen. */
 struct view_bridge {
 	struct mac_table *macs;
 	unsigned n_ports;
 	const struct view_port **ports;
+	/* Where the newest rules are (RCU), which change without a new view. Lives as long as the
+	 * bridge, and tells which one it is. NULL: there are none, all frames go by NORMAL. */
+	const struct pipeline *const *rules;
+	const struct view_ofport *ofports; /* n_ports, sorted by number */
+	const struct view_port *nowhere; /* stands for the port of packets that came by none; id 0 */
 };
 
 /* A receive queue that a worker is to poll. */
@@ -121,10 +135,31 @@ struct view {
 	uint64_t generation;
 	unsigned n_ports;		/* ports has elements 0..n_ports-1 */
 	const struct view_port **ports; /* by id; NULL: no such port */
+	unsigned n_bridges;
+	const struct view_bridge **bridges;
 	unsigned n_workers;
 	struct view_worker *workers;
 	void *memory; /* all arrays above, freed together */
 };
+
+/* The port of a bridge with this number in OpenFlow; NULL: none. */
+static inline const struct view_port *view_find_ofport(const struct view_bridge *bridge,
+						       uint32_t number)
+{
+	unsigned low = 0, high = bridge->n_ports;
+
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+
+		if (bridge->ofports[mid].number == number)
+			return bridge->ofports[mid].port;
+		if (bridge->ofports[mid].number < number)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
 
 /* Packets that crossed more patch ports than this are in a loop. So are those whose copies crossed
  * more of them, taken together, than there are ports.

@@ -23,6 +23,11 @@
 	X(same_port,               "received",   "destination is on the port that the frame came from")       \
 	X(no_output,               "received",   "no other port may get this frame")                          \
 	X(patch_loop,              "received",   "crossed too many patch ports: the bridges form a loop")     \
+	X(no_such_port,            "received",   "a rule sends it to a port that the bridge does not have")   \
+	X(meter,                   "received",   "over the limit of a meter")                                 \
+	X(no_headroom,             "received",   "no room for the headers that a rule puts in front")         \
+	X(controller_full,         "received",   "copy for a controller: too many wait for it already")       \
+	X(learn_full,              "received",   "teaches a rule, and too many wait for that already")        \
 	X(port_removed,            "received",   "the port was just being removed")                           \
 	X(tx_link_down,            "sent",       "nobody is connected to the port")                           \
 	X(tx_no_queue,             "sent",       "the guest has no receive queue enabled")                    \
