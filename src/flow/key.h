@@ -15,7 +15,8 @@
 
 #include "packet/pkt.h"
 
-__extension__ typedef unsigned __int128 u128;
+/* Aligned like the words around it: lists of actions are. */
+__extension__ typedef unsigned __int128 u128 __attribute__((aligned(8)));
 
 #define FLOW_REGS 16
 #define FLOW_VLANS 2  /* tags that can be matched */

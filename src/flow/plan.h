@@ -68,7 +68,9 @@ struct plan_controller {
 };
 
 struct plan_meter {
-	struct plan_step step; /* arg: 0 */
+	/* arg: when it drops the packet, go on this many bytes behind the beginning of this step, at
+	 * the PLAN_RESTORE of the copy that is dropped; 0: all that follows is not for the packet */
+	struct plan_step step;
 	struct meter *meter;
 };
 

@@ -34,6 +34,9 @@ struct translate_input {
 	const struct pipeline *pipeline;
 	const struct flow_key *key; /* in_port set */
 	uint32_t len;		    /* of the packet in bytes, for check_pkt_larger */
+	/* The packet that the key is of, for what is behind labels that are popped (the key does not
+	 * have it); NULL: fields behind them are 0. */
+	const struct pkt *pkt;
 	const struct action_list *actions; /* packet-out: these in place of table 0; NULL: table 0 */
 	const struct translate_story *story; /* NULL: nobody listens */
 };

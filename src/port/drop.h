@@ -23,6 +23,13 @@
 	X(same_port,               "received",   "destination is on the port that the frame came from")       \
 	X(no_output,               "received",   "no other port may get this frame")                          \
 	X(patch_loop,              "received",   "crossed too many patch ports: the bridges form a loop")     \
+	X(flow_no_rule,            "received",   "no rule of the table that it came to is for it")            \
+	X(flow_drop,               "received",   "the rules for it send it nowhere")                          \
+	X(flow_fragment,           "received",   "a fragment of an IP packet, which the bridge is set to drop") \
+	X(flow_ttl,                "received",   "its time to live is over")                                  \
+	X(flow_group,              "received",   "no bucket of the group is live, or there is no such group")  \
+	X(flow_port,               "received",   "port flags forbid it: no-receive, no-forward, or back to where it came from") \
+	X(flow_limit,              "received",   "its way through the rules is longer than what is allowed")   \
 	X(no_such_port,            "received",   "a rule sends it to a port that the bridge does not have")   \
 	X(meter,                   "received",   "over the limit of a meter")                                 \
 	X(no_headroom,             "received",   "no room for the headers that a rule puts in front")         \
