@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "flow/key.h"
 #include "flow/layout.h"
+#include "packet/checksum.h"
 #include "packet/parse.h"
 
 #define SNAP_LEN 8 /* LLC and SNAP: aa aa 03, organization 0, type */
@@ -23,6 +24,8 @@
 #define UDP_LEN 8
 #define SCTP_LEN 12
 #define ICMP_LEN 8 /* and IGMP, ICMPv6 */
+
+#define ICMP_CSUM_OFFSET 2
 
 #define ND_OPTION_LEN 8 /* units of length; a link-layer address of Ethernet has one */
 
@@ -201,6 +204,11 @@ static bool tcp_is_whole(const struct layout *l, const uint8_t *head)
 	return len >= TCP_LEN && len <= l->end - l->transport;
 }
 
+static bool is_nd(const uint8_t *icmp)
+{
+	return !icmp[1] && (icmp[0] == ND_NEIGHBOR_SOLICIT || icmp[0] == ND_NEIGHBOR_ADVERT);
+}
+
 static void read_transport(struct layout *l, const uint8_t *head)
 {
 	uint32_t len = ICMP_LEN;
@@ -220,8 +228,12 @@ static void read_transport(struct layout *l, const uint8_t *head)
 		break;
 	case IPPROTO_ICMP:
 	case IPPROTO_IGMP:
+		l->l4 = readable(l, l->transport, len);
+		break;
 	case IPPROTO_ICMPV6:
 		l->l4 = readable(l, l->transport, len);
+		if (l->l4 && is_nd(head + l->transport))
+			len = l->limit - l->transport;
 		break;
 	default:
 		break;
@@ -303,4 +315,40 @@ void layout_read_nd(struct layout_nd *nd, const struct layout *l, const struct p
 		}
 		at = (uint16_t)(at + len);
 	}
+}
+
+bool layout_checksum(const struct layout *l, uint16_t *offset, bool *addresses)
+{
+	*addresses = true;
+	switch (l->transport ? l->proto : IPPROTO_NONE) {
+	case IPPROTO_TCP:
+		*offset = TCP_CSUM_OFFSET;
+		break;
+	case IPPROTO_UDP:
+	case IPPROTO_UDPLITE:
+	case IPPROTO_DCCP:
+		*offset = UDP_CSUM_OFFSET;
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_IGMP:
+		*offset = ICMP_CSUM_OFFSET;
+		*addresses = false;
+		break;
+	case IPPROTO_ICMPV6:
+		*offset = ICMP_CSUM_OFFSET;
+		break;
+	default:
+		return false;
+	}
+	return readable(l, l->transport, *offset + 2u);
+}
+
+bool layout_request_is_own(const struct layout *l, const struct pkt *pkt)
+{
+	uint16_t offset;
+	bool addresses;
+
+	return pkt->offload.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM &&
+	       layout_checksum(l, &offset, &addresses) && pkt->offload.csum_start == l->transport &&
+	       pkt->offload.csum_offset == offset;
 }

@@ -55,6 +55,14 @@ void layout_read(struct layout *layout, const struct pkt *pkt);
 /* @layout is of ICMPv6 with l4 set. */
 void layout_read_nd(struct layout_nd *nd, const struct layout *layout, const struct pkt *pkt);
 
+/* Where the checksum of the transport header is in it, and whether it covers the addresses, too.
+ * False: it has none that a change must mind, or that is not within the private copy. */
+bool layout_checksum(const struct layout *layout, uint16_t *offset, bool *addresses);
+
+/* Whether the packet's request for a checksum (virtio 1.2, 5.1.6.2) is for that of its transport
+ * header. */
+bool layout_request_is_own(const struct layout *layout, const struct pkt *pkt);
+
 static inline bool layout_is_mpls(uint16_t eth_type)
 {
 	return eth_type == ETH_P_MPLS_UC || eth_type == ETH_P_MPLS_MC;

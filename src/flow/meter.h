@@ -27,11 +27,14 @@ struct meter_band {
 	uint32_t rate, burst;  /* of flags: kb/s and kb, or packets/s and packets; burst 0: a second's */
 };
 
+#define METER_DUE_PARTS 16 /* of a ns: 64 bytes take few of them at 100 Gb/s */
+
 /* Of a meter: what workers write; may be in memory that outlives the process. */
 struct meter_state {
 	uint64_t packets, bytes; /* that came in */
 	struct meter_band_state {
-		uint64_t due; /* ns, CLOCK_MONOTONIC: theoretical arrival time, see flow/view.h */
+		/* CLOCK_MONOTONIC, in parts of ns: when the band would be full (flow/meter_take.c) */
+		uint64_t due;
 		uint64_t packets, bytes; /* that were over it */
 	} bands[METER_BANDS_MAX];
 };

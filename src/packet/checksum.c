@@ -125,6 +125,7 @@ int checksum_complete_copy(const struct pkt *pkt, struct batch *out)
 	copy->head_len = (uint16_t)min(field, (uint32_t)pkt->head_len);
 	copy->frags = &out->frags[out->n_frags];
 	copy->n_frags = 0;
+	copy->cut = 0;
 	append(copy, pkt, pkt->head_len, field);
 	/* the headroom is free: the frame goes on behind its head */
 	assert(copy->head - copy->buf >= (int)sizeof(checksum));

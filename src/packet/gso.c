@@ -273,6 +273,7 @@ bool gso_next(struct gso *g, bool leave_checksum, struct batch *out)
 	memcpy(seg->head, pkt->head, g->header_len);
 	seg->head_len = g->header_len;
 	seg->len = g->header_len + len;
+	seg->cut = 0;
 	seg->ethertype = pkt->ethertype;
 	seg->tci = pkt->tci;
 	seg->tagged = pkt->tagged;

@@ -26,6 +26,7 @@ static inline void start(struct pkt *pkt, uint32_t len)
 	pkt->head = pkt->buf + PKT_HEADROOM;
 	pkt->len = len;
 	pkt->head_len = (uint16_t)min(len, (uint32_t)PKT_HEAD_MAX);
+	pkt->cut = 0;
 	pkt->offload = (struct virtio_net_hdr){ 0 };
 }
 
@@ -118,4 +119,55 @@ void pkt_set_tag(struct pkt *pkt, bool tagged, uint16_t tci)
 	}
 	be16_store(pkt->head + 2 * ETH_ALEN + 2, tci);
 	pkt->tci = tci;
+}
+
+void pkt_insert(struct pkt *pkt, uint32_t at, uint32_t len)
+{
+	assert(pkt->head - pkt->buf >= (int)len && at <= pkt->head_len);
+	pkt->head -= len;
+	memmove(pkt->head, pkt->head + len, at);
+	pkt->head_len = (uint16_t)(pkt->head_len + len);
+	pkt->len += len;
+	shift_offload(pkt, (int)len);
+}
+
+void pkt_remove(struct pkt *pkt, uint32_t at, uint32_t len)
+{
+	assert(at <= pkt->head_len && len <= pkt->head_len - at);
+	memmove(pkt->head + len, pkt->head, at);
+	pkt->head += len;
+	pkt->head_len = (uint16_t)(pkt->head_len - len);
+	pkt->len -= len;
+	shift_offload(pkt, -(int)len);
+}
+
+void pkt_cut(struct pkt *pkt, uint32_t len)
+{
+	unsigned i = 0;
+	size_t left;
+
+	assert(len <= pkt->len);
+	if (len == pkt->len)
+		return;
+	pkt_uncut(pkt, pkt->n_frags, 0); /* one cut at a time: the last fragment may go */
+	pkt->len = len;
+	pkt->head_len = (uint16_t)min((uint32_t)pkt->head_len, len);
+	for (left = len - pkt->head_len; left; i++) {
+		size_t part = min(left, pkt->frags[i].iov_len);
+
+		left -= part;
+		pkt->cut = (uint32_t)(pkt->frags[i].iov_len - part);
+		pkt->frags[i].iov_len = part;
+	}
+	pkt->n_frags = (uint16_t)i;
+}
+
+void pkt_uncut(struct pkt *pkt, uint16_t n_frags, uint32_t cut)
+{
+	if (pkt->cut)
+		pkt->frags[pkt->n_frags - 1].iov_len += pkt->cut;
+	if (cut)
+		pkt->frags[n_frags - 1].iov_len -= cut;
+	pkt->n_frags = n_frags;
+	pkt->cut = cut;
 }

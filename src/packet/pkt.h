@@ -39,6 +39,7 @@ struct pkt {
 	uint16_t ethertype;  /* host order, behind the tag; set by parse */
 	uint16_t tci;	     /* of the outermost 802.1Q tag when tagged, else 0 */
 	bool tagged;	     /* the frame at head carries an 802.1Q tag */
+	uint32_t cut;	     /* bytes that the last fragment had more: see pkt_cut() */
 	struct virtio_net_hdr
 		offload; /* checksum and segmentation state (virtio 1.2, 5.1.6); 0: plain */
 	uint8_t buf[PKT_HEADROOM + PKT_HEAD_MAX] __attribute__((aligned(CACHE_LINE)));
@@ -95,6 +96,7 @@ static inline void pkt_init_single(struct pkt *pkt, struct iovec *rest, const ui
 	pkt->head = pkt->buf + PKT_HEADROOM;
 	pkt->len = len;
 	pkt->head_len = (uint16_t)head_len;
+	pkt->cut = 0;
 	pkt->offload = (struct virtio_net_hdr){ 0 };
 	pkt_copy_head(pkt->head, frame, head_len);
 	/* The copy is real: what is checked later cannot be read again from the source. */
@@ -119,6 +121,21 @@ void pkt_init_linear(struct pkt *pkt, const void *frame, uint32_t len, struct io
  * so already.
  */
 void pkt_set_tag(struct pkt *pkt, bool tagged, uint16_t tci);
+
+/* Makes room for @len bytes in front of byte @at of the frame, or takes @len bytes out that start
+ * there: all of it within the private copy, in which there must be room. What is in the new bytes is
+ * left open; offsets in the offload state, which must lie behind @at, are moved along.
+ */
+void pkt_insert(struct pkt *pkt, uint32_t at, uint32_t len);
+void pkt_remove(struct pkt *pkt, uint32_t at, uint32_t len);
+
+/* Cuts the frame to its first @len <= pkt->len bytes. The fragment in which that is gets shorter, in
+ * place; pkt->cut says by how much. The offload state is the caller's to mind. */
+void pkt_cut(struct pkt *pkt, uint32_t len);
+
+/* Takes the cut back: the first @n_frags fragments, the last of them cut by @cut. Both were those of
+ * this packet before it was cut, if not for the first time. Does not know pkt->len. */
+void pkt_uncut(struct pkt *pkt, uint16_t n_frags, uint32_t cut);
 
 /* Copies the whole frame to @to, which has room for pkt->len bytes. */
 static inline void pkt_copy(const struct pkt *pkt, void *to)
