@@ -65,27 +65,28 @@ bool translate_deeper(struct translation *t)
 
 /* ---- tables */
 
-/* Looks up; bits that were examined of the key as it is now are left in @seen. What @frags says of
- * fragments, see pipeline_set_frags(). */
+/* Looks up; bits that were examined of the key as it is now are left in @seen. Ports of fragments
+ * are 0, even if they are there, unless @frags says otherwise (see pipeline_set_frags()). */
 static const struct rule *look_up_rule(struct translation *t, uint8_t table, uint8_t frags,
 				       struct flow_key *seen)
 {
 	struct flow_key *key = &t->s.key;
-	uint16_t tp_src = key->tp_src, tp_dst = key->tp_dst, tcp_flags = key->tcp_flags;
+	uint16_t tp_src = key->tp_src, tp_dst = key->tp_dst;
+	uint32_t conj_id = 0;
 	bool hide = frags != FRAGS_NX_MATCH && (key->nw_frag & FLOW_FRAG_ANY);
 	const struct rule *rule;
 
 	memset(seen, 0, sizeof(*seen));
 	if (hide)
-		key->tp_src = key->tp_dst = key->tcp_flags = 0;
-	key->conj_id = 0;
-	rule = pipeline_lookup(t->p, table, key, seen, &key->conj_id);
+		key->tp_src = key->tp_dst = 0;
+	rule = pipeline_lookup(t->p, table, key, seen, &conj_id);
 	if (hide) {
 		key->tp_src = tp_src;
 		key->tp_dst = tp_dst;
-		key->tcp_flags = tcp_flags;
-		seen->tp_src = seen->tp_dst = seen->tcp_flags = 0;
+		seen->tp_src = seen->tp_dst = 0;
 	}
+	if (conj_id)
+		translate_note(t, "all clauses of conjunction %u are met", conj_id);
 	if (frags != FRAGS_NX_MATCH)
 		seen->nw_frag |= FLOW_FRAG_ANY;
 	return rule;
@@ -320,6 +321,22 @@ void translate_set(struct translation *t, const struct translate_segment *segmen
 	carry_out(t, out);
 }
 
+void translate_own_set(struct translation *t)
+{
+	unsigned first = t->set_first, n = t->n_set;
+	bool in_set = t->in_set;
+
+	if (n == first || t->stopped || t->exited)
+		return;
+	translate_note(t, "the action set is carried out");
+	t->in_set = true;
+	t->set_first = n; /* what is written meanwhile comes too late */
+	translate_set(t, &t->set[first], n - first);
+	t->set_first = first;
+	t->n_set = n;
+	t->in_set = in_set;
+}
+
 /* ---- the whole */
 
 static void init_state(struct translate_state *s, const struct flow_key *key)
@@ -350,7 +367,7 @@ static void init(struct translation *t, const struct translate_input *in, struct
 	t->last = NO_STEP;
 	t->queue_sent = NO_QUEUE;
 	init_state(&t->s, in->key);
-	t->n_set = 0;
+	t->n_set = t->set_first = 0;
 	t->top = t->n_pushed = t->pushed_floor = 0;
 	limit->what = NULL;
 	limit->rule = NULL;
@@ -374,12 +391,7 @@ static void walk(struct translation *t)
 	} else {
 		translate_visit(t, 0, t->s.key.in_port, true);
 	}
-	if (t->n_set && !t->stopped) {
-		t->exited = false;
-		t->in_set = true;
-		translate_note(t, "the action set is carried out");
-		translate_set(t, t->set, t->n_set);
-	}
+	translate_own_set(t);
 }
 
 static bool goes_somewhere(const struct plan_draft *out)

@@ -316,7 +316,7 @@ static void bundle(struct translation *t, const struct action_bundle *action)
 
 static void clear_set(struct translation *t)
 {
-	t->n_set = 0;
+	t->n_set = t->set_first;
 	t->set_has_group = false;
 	t->s.key.actset_output = PORT_UNSET;
 }
@@ -436,23 +436,33 @@ static void resubmit(struct translation *t, const struct action_resubmit *action
 	translate_visit(t, action->table == 255 ? t->table : action->table, port, false);
 }
 
+/* The copy ends with the action set that the packet has by then; exit ends not the copy alone. (So
+ * it is in Open vSwitch.) */
 static NEVER_INLINE void run_clone(struct translation *t, const struct action_nested *action)
 {
 	uint32_t floor = t->pushed_floor, top = t->top, n_pushed = t->n_pushed;
+	unsigned set_first = t->set_first, n_set = t->n_set, n = n_set - set_first;
 	bool has_group = t->set_has_group;
-	unsigned n_set = t->n_set;
 	struct translate_copy copy;
 
+	if (n > TRANSLATE_SET_MAX - n_set) {
+		translate_stop(t, "more than 256 write_actions");
+		return;
+	}
+	memcpy(&t->set[n_set], &t->set[set_first], n * sizeof(t->set[0]));
+	t->set_first = n_set;
+	t->n_set = n_set + n;
 	translate_copy_begin(t, &copy);
 	t->pushed_floor = n_pushed;
 	translate_list(t, action->actions, action->action.len - sizeof(action->action));
+	translate_own_set(t);
 	translate_copy_end(t, &copy);
 	t->pushed_floor = floor;
 	t->top = top;
 	t->n_pushed = n_pushed;
+	t->set_first = set_first;
 	t->n_set = n_set;
 	t->set_has_group = has_group;
-	t->exited = false;
 }
 
 /* actset_output is the port of an output, unless there is a group (OpenFlow 1.5.1, 7.2.3.8). */

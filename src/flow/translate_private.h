@@ -75,7 +75,7 @@ struct translation {
 	unsigned n_saved;	     /* of the copies around: with a PLAN_SAVE */
 	struct translate_state s;
 
-	unsigned n_set;
+	unsigned set_first, n_set; /* the action set that counts now: those between */
 	struct translate_segment set[TRANSLATE_SET_MAX];
 	uint32_t top, n_pushed, pushed_floor; /* of the stack */
 	struct translate_pushed pushed[TRANSLATE_PUSHES_MAX];
@@ -96,6 +96,8 @@ bool translate_deeper(struct translation *t);
 void translate_list(struct translation *t, const uint8_t *bytes, size_t len);
 /* As an action set, in its order (OpenFlow 1.5.1, 5.6). */
 void translate_set(struct translation *t, const struct translate_segment *segments, unsigned n);
+/* The packet's own, at the end; exit is the end of that, too. */
+void translate_own_set(struct translation *t);
 /* A table, and those that follow by goto_table; @in_port for this lookup. @miss: what the table's
  * settings say happens when there is no rule. */
 void translate_visit(struct translation *t, uint8_t table, uint32_t in_port, bool miss);
