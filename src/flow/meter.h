@@ -27,7 +27,7 @@ struct meter_band {
 	uint32_t rate, burst;  /* of flags: kb/s and kb, or packets/s and packets; burst 0: a second's */
 };
 
-#define METER_DUE_PARTS 16 /* of a ns: 64 bytes take few of them at 100 Gb/s */
+#define METER_DUE_PARTS 64 /* of a ns: 64 bytes take few of them at 100 Gb/s */
 
 /* Of a meter: what workers write; may be in memory that outlives the process. */
 struct meter_state {

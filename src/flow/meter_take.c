@@ -9,17 +9,21 @@
 
 #define NS_IN_SECOND 1000000000ull
 #define PARTS METER_DUE_PARTS
-/* The time of a band that lies so far ahead is of other settings. */
+/* The time of a band that lies so far ahead is of other settings; or the clock has begun again,
+ * after some years. */
 #define SLACK (NS_IN_SECOND * PARTS)
 #define LONGEST (1ull << 62)
 
-/* How long @n units (packets; bits, of @rate kilobits) take at @rate, in parts of ns; rounded. */
+/* How long @n units (packets; bits, of @rate kilobits) take at @rate, in parts of ns; cut, so that
+ * a burst has room for as many packets as it is long. */
 static uint64_t duration(uint64_t n, uint64_t in_unit, uint32_t rate)
 {
-	unsigned __int128 t = (unsigned __int128)n * (NS_IN_SECOND * PARTS);
 	uint64_t per_second = rate * in_unit;
+	unsigned __int128 t;
 
-	t = (t + per_second / 2) / per_second;
+	if (likely(n <= UINT64_MAX / (NS_IN_SECOND * PARTS)))
+		return n * (NS_IN_SECOND * PARTS) / per_second;
+	t = (unsigned __int128)n * (NS_IN_SECOND * PARTS) / per_second;
 	return t < LONGEST ? (uint64_t)t : LONGEST;
 }
 

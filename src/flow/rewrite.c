@@ -30,7 +30,10 @@ bool rewrite_check_request(struct pkt *pkt)
 	if (layout_request_is_own(&l, pkt) || pkt->offload.csum_start >= l.looked)
 		return true;
 	/* of a large packet, there is no checksum yet */
-	return pkt->offload.gso_type == VIRTIO_NET_HDR_GSO_NONE && !checksum_complete(pkt);
+	if (pkt->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE || checksum_complete(pkt) < 0)
+		return false;
+	pkt_parse(pkt); /* the field may have been a tag */
+	return true;
 }
 
 /* Whether @len bytes more find room at @at. Meets a request that is for something in front of it.

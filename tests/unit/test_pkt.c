@@ -241,6 +241,58 @@ static void offload_offsets_move_with_the_tag(void **state)
 	assert_int_equal(f->pkt.offload.hdr_len, 0);
 }
 
+static void bytes_come_and_go_anywhere(void **state)
+{
+	struct fixture *f = *state;
+	struct iovec frag;
+	struct virtio_net_hdr offload = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+					  .csum_start = 150,
+					  .gso_type = 1,
+					  .hdr_len = 170 };
+	uint8_t copy[512];
+
+	for (uint32_t at = 0; at <= PKT_HEAD_MAX; at++) {
+		pkt_init_linear(&f->pkt, f->frame, 300, &frag);
+		f->pkt.offload = offload;
+		pkt_insert(&f->pkt, at, 8);
+		assert_int_equal(f->pkt.len, 308);
+		assert_int_equal(f->pkt.offload.csum_start, 158);
+		assert_int_equal(f->pkt.offload.hdr_len, 178);
+		pkt_copy(&f->pkt, copy);
+		assert_memory_equal(copy, f->frame, at);
+		assert_memory_equal(copy + at + 8, f->frame + at, 300 - at);
+		pkt_remove(&f->pkt, at, 8);
+		assert_is_frame(f, 300);
+		assert_memory_equal(&f->pkt.offload, &offload, sizeof(offload));
+	}
+}
+
+/* Cut, cut shorter, and as it was; with empty fragments among the others. */
+static void cuts_are_taken_back(void **state)
+{
+	struct fixture *f = *state;
+
+	for (uint32_t first = 0; first <= 300; first++) {
+		struct iovec iov[] = { { f->frame, 140 },
+				       { f->frame + 140, 0 },
+				       { f->frame + 140, 100 },
+				       { f->frame + 240, 60 },
+				       { f->frame, 0 } };
+		uint32_t second = first * 7 % (first + 1);
+
+		pkt_init(&f->pkt, iov, 5, 300);
+		pkt_cut(&f->pkt, first);
+		assert_int_equal(f->pkt.len, first);
+		assert_int_equal(f->pkt.head_len, min(first, (uint32_t)PKT_HEAD_MAX));
+		pkt_cut(&f->pkt, second);
+		assert_int_equal(f->pkt.len, second);
+		pkt_uncut(&f->pkt, 5, 0);
+		f->pkt.len = 300;
+		f->pkt.head_len = PKT_HEAD_MAX;
+		assert_is_frame(f, 300);
+	}
+}
+
 static void batch_is_made_empty(void **state)
 {
 	struct batch *batch = batch_create();
@@ -265,6 +317,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(received_tag_is_popped_and_pushed_again, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(offload_offsets_move_with_the_tag, setup, teardown),
+		cmocka_unit_test_setup_teardown(bytes_come_and_go_anywhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(cuts_are_taken_back, setup, teardown),
 		cmocka_unit_test(batch_is_made_empty),
 	};
 
