@@ -22,6 +22,7 @@ enum broker_request {
 	BROKER_CONFIG,	 /* nothing; the configuration file, to be read */
 	BROKER_SAVE,	 /* a file in memory with the new configuration; nothing */
 	BROKER_CONTROL,	 /* nothing; the control socket, and its lock */
+	BROKER_SOCKETS,	 /* struct broker_sockets; a bridge's, for OpenFlow (openflow/sockets.h) */
 	BROKER_REQUESTS,
 };
 
@@ -38,6 +39,11 @@ struct broker_pipe {
 struct broker_file {
 	uint32_t writes; /* 0: read it; 1: write it, and make it if it is not there */
 	char path[3072]; /* absolute */
+};
+
+struct broker_sockets {
+	char bridge[64];
+	uint32_t remove; /* 0: make them; 1: remove their files, nothing comes back */
 };
 
 /* A question and its answer. */

@@ -29,6 +29,7 @@
 #include "keeper/process.h"
 #include "keeper/relay.h"
 #include "keeper/watchdog.h"
+#include "openflow/sockets.h"
 
 #define WELL_NS (250 * NSEC_PER_MSEC) /* a process that served so long was well */
 #define BACKOFF_MIN_MS 100 /* before the third start in a row, doubled for each behind it */
@@ -716,6 +717,18 @@ static void free_event(struct event *e)
 		event_free(e);
 }
 
+/* Those of which something was held: nobody serves them any more. */
+static void remove_sockets(struct keeper *k)
+{
+	size_t prefix = strlen(OF_SOCKETS_KEY);
+
+	for (const struct held *h = k->held; h; h = h->next)
+		if (!strncmp(h->key, OF_SOCKETS_KEY, prefix))
+			keeper_request_remove_sockets(&k->rights, h->key + prefix);
+	if (held_has(k->held, KEEPER_CONTROL_KEY))
+		keeper_request_remove_control(&k->rights);
+}
+
 static void stop(struct keeper *k)
 {
 	if (k->base)
@@ -724,8 +737,7 @@ static void stop(struct keeper *k)
 	keeper_table_destroy(k->table);
 	keeper_forget_now(k);
 	bodies_wait(STOP_MS);
-	if (held_has(k->held, KEEPER_CONTROL_KEY))
-		keeper_request_remove_control(&k->rights);
+	remove_sockets(k);
 	held_clear(&k->held);
 	for (size_t i = 0; i < ARRAY_SIZE(k->signals); i++)
 		free_event(k->signals[i]);

@@ -17,12 +17,14 @@
 
 #include "base/broker.h"
 #include "base/ids.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "keeper/request.h"
+#include "openflow/sockets.h"
 #include "port/pcap.h"
+#include "port/port.h"
 #include "port/tap_device.h"
 #include "rpc/config_file.h"
-#include "rpc/listener.h"
 #include "switch/config.h"
 #include "vhost/fd_kind.h"
 
@@ -320,6 +322,35 @@ void keeper_request_remove_control(const struct keeper_rights *rights)
 	listener_remove(path);
 }
 
+/* ---- sockets of bridges */
+
+static int serve_sockets(struct errand *e, struct error *err)
+{
+	const struct broker_sockets *args = e->args;
+	struct peer_policy policy;
+	int rc;
+
+	if (args->remove > 1 || !is_text(args->bridge, sizeof(args->bridge)) ||
+	    port_name_check(args->bridge, NULL))
+		return bad(err, "bridge");
+	if (args->remove) {
+		of_sockets_remove(e->rights->run_dir, args->bridge);
+		return 0;
+	}
+	rc = peer_policy_init(&policy, e->rights->group, err);
+	if (!rc)
+		rc = of_sockets_open(e->rights->run_dir, args->bridge, &policy, e->files, err);
+	if (!rc)
+		e->n = OF_SOCKETS;
+	return rc;
+}
+
+void keeper_request_remove_sockets(const struct keeper_rights *rights, const char *bridge)
+{
+	if (!port_name_check(bridge, NULL))
+		of_sockets_remove(rights->run_dir, bridge);
+}
+
 /* ---- packets */
 
 static const struct kind {
@@ -336,6 +367,7 @@ static const struct kind {
 	[BROKER_CONFIG] = { 0, 0, serve_config },
 	[BROKER_SAVE] = { 0, 1, serve_save },
 	[BROKER_CONTROL] = { 0, 0, serve_control },
+	[BROKER_SOCKETS] = { sizeof(struct broker_sockets), 0, serve_sockets },
 };
 
 /* Does what a packet asks for. */

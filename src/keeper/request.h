@@ -3,8 +3,8 @@
  *
  * The switch process may be in a guest's hands, so nothing that it asks is believed: each field is
  * checked here, and each request can do one thing, which the configuration could have asked for as
- * well. Files of packets are opened with the rights of the switch's own user; the control socket
- * and the configuration file are those of the keeper's command line; the MTU is that of a tap of
+ * well. Files of packets are opened with the rights of the switch's own user; the control socket,
+ * those of bridges beside it, and the configuration file are those of the keeper's command line; the MTU is that of a tap of
  * which the switch has a queue.
  */
 #pragma once
@@ -26,3 +26,6 @@ void keeper_request_serve(const struct keeper_rights *rights, struct keeper_link
 
 /* Removes the control socket, which nobody serves any more. */
 void keeper_request_remove_control(const struct keeper_rights *rights);
+
+/* The same of the sockets of a bridge; nothing for what is no name of one. */
+void keeper_request_remove_sockets(const struct keeper_rights *rights, const char *bridge);

@@ -14,7 +14,7 @@
 #include "base/limit.h"
 #include "base/log.h"
 #include "rpc/connection.h"
-#include "rpc/peer.h"
+#include "base/peer.h"
 
 LOG_MODULE("rpc");
 LIMIT_EACH(request_bytes, "rpc_request_bytes", RPC_REQUEST_MAX, "of a client's request");

@@ -9,7 +9,7 @@
 #include "base/limit.h"
 #include "base/log.h"
 #include "rpc/connection.h"
-#include "rpc/listener.h"
+#include "base/listener.h"
 #include "rpc/server.h"
 
 LOG_MODULE("rpc");

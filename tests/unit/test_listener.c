@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-#include "rpc/listener.h"
+#include "base/listener.h"
 
 struct fixture {
 	char dir[64], path[96], lock[96];

@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "base/compiler.h"
-#include "rpc/peer.h"
+#include "base/peer.h"
 
 #define USER 65534
 #define GROUP 4242

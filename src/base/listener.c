@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The control socket's file and its lock. */
+/* Sockets that are files, and the control socket's lock. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "rpc/listener.h"
+#include "base/listener.h"
 
 #define BACKLOG 64
 
@@ -90,44 +90,83 @@ static int remove_stale(const char *path, struct error *err)
 	return 0;
 }
 
-static int bind_socket(struct listener *l, const struct peer_policy *policy, struct error *err)
+/* Whether somebody listens at @path, whose file may have been left behind. */
+static bool is_served(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int ret;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool served;
 
-	memcpy(addr.sun_path, l->path, strlen(l->path));
-	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	memcpy(addr.sun_path, path, strlen(path));
+	served = !connect(fd, (struct sockaddr *)&addr, sizeof(addr)) || errno == EAGAIN;
+	close(fd);
+	return served;
+}
+
+static int check_path(const char *path, struct error *err)
+{
+	if (strlen(path) < sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return 0;
+	return error_set(err, -ENAMETOOLONG,
+			 "the socket's path %s is longer than the 107 bytes that are possible: use "
+			 "another --run-dir",
+			 path);
+}
+
+/* Returns the socket. */
+static int bind_socket(const char *path, const struct peer_policy *policy, struct error *err)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), ret;
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	memcpy(addr.sun_path, path, strlen(path));
 	/* the file gets the socket's own mode, whatever the umask leaves of it */
-	if (l->fd < 0 || fchmod(l->fd, 0600)) {
-		ret = -errno;
-		return error_set(err, ret, "cannot make a socket: %s", strerror(-ret));
+	if (fd < 0 || fchmod(fd, 0600)) {
+		ret = error_set(err, -errno, "cannot make a socket: %s", strerror(errno));
+		goto fail;
 	}
-	if (bind(l->fd, (struct sockaddr *)&addr, sizeof(addr))) {
-		ret = -errno;
-		return error_set(err, ret, "cannot make %s: %s", l->path, strerror(-ret));
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		ret = error_set(err, -errno, "cannot make %s: %s", path, strerror(errno));
+		goto fail;
 	}
-	if ((policy->has_group &&
-	     (lchown(l->path, (uid_t)-1, policy->group) || chmod(l->path, 0660))) ||
-	    listen(l->fd, BACKLOG)) {
-		ret = -errno;
-		unlink(l->path);
-		return error_set(err, ret, "cannot open %s to group %u: %s", l->path, policy->group,
-				 strerror(-ret));
+	if ((policy->has_group && (lchown(path, (uid_t)-1, policy->group) || chmod(path, 0660))) ||
+	    listen(fd, BACKLOG)) {
+		ret = error_set(err, -errno, "cannot open %s to group %u: %s", path, policy->group,
+				strerror(errno));
+		unlink(path);
+		goto fail;
 	}
-	return 0;
+	return fd;
+fail:
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+int listener_bind(const char *path, const struct peer_policy *policy, struct error *err)
+{
+	int ret = check_path(path, err);
+
+	if (ret)
+		return ret;
+	if (is_served(path))
+		return error_set(err, -EBUSY, "another process serves %s", path);
+	ret = remove_stale(path, err);
+	return ret ? ret : bind_socket(path, policy, err);
 }
 
 int listener_open(struct listener *l, const char *path, const struct peer_policy *policy,
 		  struct error *err)
 {
-	int ret = -ENOMEM;
+	int ret;
 
 	*l = (struct listener){ .fd = -1, .lock_fd = -1 };
-	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		return error_set(err, -ENAMETOOLONG,
-				 "the socket's path %s is longer than the 107 bytes that are "
-				 "possible: use another --run-dir",
-				 path);
+	ret = check_path(path, err);
+	if (ret)
+		return ret;
+	ret = -ENOMEM;
 	l->path = strdup(path);
 	l->lock_path = lock_path_of(path);
 	if (!l->path || !l->lock_path) {
@@ -140,13 +179,12 @@ int listener_open(struct listener *l, const char *path, const struct peer_policy
 	l->lock_fd = ret;
 	ret = remove_stale(path, err);
 	if (!ret)
-		ret = bind_socket(l, policy, err);
-	if (ret)
+		ret = bind_socket(path, policy, err);
+	if (ret < 0)
 		goto fail_lock;
+	l->fd = ret;
 	return 0;
 fail_lock:
-	if (l->fd >= 0)
-		close(l->fd);
 	unlink(l->lock_path);
 	close(l->lock_fd);
 fail:

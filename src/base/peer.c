@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/ids.h"
-#include "rpc/peer.h"
+#include "base/peer.h"
 
 #define GROUPS_MAX 65536 /* the kernel's NGROUPS_MAX */
 

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Buckets and properties of groups on the wire. */
+#include "openflow/bucket.h"
+#include "openflow/matches.h"
+#include "openflow/proto.h"
+
+#define HEADER_13 16
+#define HEADER_15 8
+
+#define PROP_WEIGHT 0
+#define PROP_WATCH_PORT 1
+#define PROP_WATCH_GROUP 2
+#define PROP_EXPERIMENTER 0xffff
+#define NTR_SELECTION_METHOD 1
+#define METHOD_LEN 16  /* bytes of its name */
+#define METHOD_PROP 40 /* bytes of the property before the fields */
+
+/* Where the property at @b ends: its padded length, 0 when that is wrong. */
+static size_t prop_len(const uint8_t *b, size_t len)
+{
+	size_t prop = len >= 4 ? (be16_load(b + 2) + 7u) & ~7u : 0;
+
+	return prop >= 8 && prop <= len ? prop : 0;
+}
+
+/* ---- reading */
+
+static enum of_error read_bucket_props(struct group_bucket *bucket, const uint8_t *b, size_t len)
+{
+	while (len) {
+		size_t prop = prop_len(b, len);
+
+		if (!prop)
+			return OFERR_BAD_LEN;
+		switch (be16_load(b)) {
+		case PROP_WEIGHT:
+			bucket->weight = be16_load(b + 4);
+			break;
+		case PROP_WATCH_PORT:
+			bucket->watch_port = be32_load(b + 4);
+			break;
+		case PROP_WATCH_GROUP:
+			bucket->watch_group = be32_load(b + 4);
+			break;
+		default:
+			return OFERR_GROUP_BAD_BUCKET;
+		}
+		b += prop;
+		len -= prop;
+	}
+	return OFERR_NONE;
+}
+
+static enum of_error read13(struct group_bucket *bucket, uint8_t version, const uint8_t *b,
+			    size_t len, struct error *err)
+{
+	bucket->weight = be16_load(b + 2);
+	bucket->watch_port = be32_load(b + 4);
+	bucket->watch_group = be32_load(b + 8);
+	return actions_decode(&bucket->actions, version, false, b + HEADER_13, len - HEADER_13,
+			      err);
+}
+
+static enum of_error read15(struct group_bucket *bucket, uint8_t version, const uint8_t *b,
+			    size_t len, struct error *err)
+{
+	size_t actions = be16_load(b + 2);
+	enum of_error error;
+
+	if (actions > len - HEADER_15)
+		return OFERR_GROUP_BAD_BUCKET;
+	bucket->id = be32_load(b + 4);
+	if (bucket->id > BUCKET_MAX)
+		return OFERR_GROUP_BAD_BUCKET;
+	b += HEADER_15;
+	error = actions_decode(&bucket->actions, version, false, b, actions, err);
+	if (error)
+		return error;
+	return read_bucket_props(bucket, b + actions, len - HEADER_15 - actions);
+}
+
+/* The length of the bucket at @b; 0: it is wrong. */
+static size_t bucket_len(const uint8_t *b, size_t len, bool new_layout)
+{
+	size_t bucket = len >= 2 ? be16_load(b) : 0;
+
+	return bucket >= (new_layout ? HEADER_15 : HEADER_13) && bucket <= len && !(bucket & 7)
+		       ? bucket
+		       : 0;
+}
+
+static enum of_error count_buckets(const uint8_t *b, size_t len, bool new_layout, unsigned *n)
+{
+	for (*n = 0; len; ++*n) {
+		size_t bucket = bucket_len(b, len, new_layout);
+
+		if (!bucket)
+			return OFERR_GROUP_BAD_BUCKET;
+		if (*n == GROUP_BUCKETS_MAX)
+			return OFERR_GROUP_OUT_OF_BUCKETS;
+		b += bucket;
+		len -= bucket;
+	}
+	return OFERR_NONE;
+}
+
+enum of_error of_read_buckets(struct group **out, uint8_t version, bool new_layout,
+			      const uint8_t *bytes, size_t len, struct error *err)
+{
+	unsigned n;
+	enum of_error error = count_buckets(bytes, len, new_layout, &n);
+	struct group *group;
+
+	if (error)
+		return error;
+	group = group_create(0, GROUP_TYPE_ALL, n);
+	if (!group)
+		return OFERR_GROUP_OUT_OF_GROUPS;
+	for (unsigned i = 0; i < n && !error; i++) {
+		size_t bucket = bucket_len(bytes, len, new_layout);
+
+		error = new_layout ? read15(&group->buckets[i], version, bytes, bucket, err)
+				   : read13(&group->buckets[i], version, bytes, bucket, err);
+		bytes += bucket;
+		len -= bucket;
+	}
+	if (error)
+		group_unref(group);
+	else
+		*out = group;
+	return error;
+}
+
+static enum of_error read_method(struct group *group, const uint8_t *b, size_t len,
+				 struct error *err)
+{
+	char name[METHOD_LEN + 1] = "";
+
+	if (len < METHOD_PROP || be32_load(b + 4) != VENDOR_NTR ||
+	    be32_load(b + 8) != NTR_SELECTION_METHOD)
+		return OFERR_GROUP_INVALID;
+	memcpy(name, b + 16, METHOD_LEN);
+	if (!strcmp(name, "hash"))
+		group->method = GROUP_METHOD_HASH;
+	else if (!strcmp(name, "dp_hash"))
+		group->method = GROUP_METHOD_DP_HASH;
+	else if (*name)
+		return OFERR_GROUP_INVALID;
+	group->method_param = wire_load64(b + 32);
+	/* the fields: their values are all ones, or masks */
+	return match_decode(&group->fields, b + METHOD_PROP, len - METHOD_PROP, true, err);
+}
+
+enum of_error of_read_group_props(struct group *group, const uint8_t *bytes, size_t len,
+				  struct error *err)
+{
+	while (len) {
+		size_t prop = prop_len(bytes, len);
+		enum of_error error;
+
+		if (!prop || be16_load(bytes) != PROP_EXPERIMENTER)
+			return OFERR_GROUP_INVALID;
+		error = read_method(group, bytes, be16_load(bytes + 2), err);
+		if (error)
+			return error;
+		bytes += prop;
+		len -= prop;
+	}
+	return OFERR_NONE;
+}
+
+/* ---- writing */
+
+static void write_prop32(struct of_out *out, uint16_t prop, uint32_t value)
+{
+	out_u16(out, prop);
+	out_u16(out, 8);
+	out_u32(out, value);
+}
+
+static void write_actions(struct of_out *out, uint8_t version, const struct group_bucket *bucket)
+{
+	of_write_actions(out, version, false, &bucket->actions);
+}
+
+void of_write_bucket(struct of_out *out, uint8_t version, bool new_layout,
+		     const struct group *group, const struct group_bucket *bucket)
+{
+	size_t start = out->len;
+
+	out_u16(out, 0);
+	if (new_layout) {
+		out_u16(out, 0);
+		out_u32(out, bucket->id);
+		write_actions(out, version, bucket);
+		out_patch16(out, start + 2, out->len - start - HEADER_15);
+		if (group->type == GROUP_TYPE_SELECT)
+			write_prop32(out, PROP_WEIGHT, (uint32_t)bucket->weight << 16);
+		if (bucket->watch_port != OFPORT_NONE)
+			write_prop32(out, PROP_WATCH_PORT, bucket->watch_port);
+		if (bucket->watch_group != GROUP_ANY)
+			write_prop32(out, PROP_WATCH_GROUP, bucket->watch_group);
+	} else {
+		out_u16(out, bucket->weight);
+		out_u32(out, bucket->watch_port);
+		out_u32(out, bucket->watch_group);
+		out_u32(out, 0);
+		write_actions(out, version, bucket);
+	}
+	out_patch16(out, start, out->len - start);
+}
+
+void of_write_group_props(struct of_out *out, const struct group *group)
+{
+	size_t start = out->len, n;
+	uint8_t *at;
+
+	if (group->method == GROUP_METHOD_DEFAULT)
+		return;
+	out_u16(out, PROP_EXPERIMENTER);
+	out_u16(out, 0);
+	out_u32(out, VENDOR_NTR);
+	out_u32(out, NTR_SELECTION_METHOD);
+	out_u32(out, 0);
+	out_text(out, group->method == GROUP_METHOD_HASH ? "hash" : "dp_hash", METHOD_LEN);
+	out_u64(out, group->method_param);
+	at = out_zeros(out, MATCH_WIRE_MAX);
+	if (!at)
+		return;
+	n = match_encode(&group->fields, OF15, at, MATCH_WIRE_MAX);
+	out->len = start + METHOD_PROP + (n <= MATCH_WIRE_MAX ? n : 0);
+	out_patch16(out, start + 2, out->len - start);
+	out_pad(out, start);
+}

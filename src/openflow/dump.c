@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Answers in parts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limit.h"
+#include "base/log.h"
+#include "openflow/dump.h"
+
+LOG_MODULE("openflow");
+LIMIT(dump_limit, "openflow_dump_objects", OF_DUMP_MAX, "listed for answers to OpenFlow peers");
+
+#define FLAGS_AT (OF_HEADER + 2)
+#define TURN 1024 /* objects that are written before others have a turn */
+
+struct of_dump {
+	struct of_later later;
+	const struct of_dump_ops *ops;
+	uint32_t arg;
+	bool started;
+	size_t n, size, next; /* objects[0..next) are written */
+	void **objects;
+	struct of_reply reply;
+};
+
+void of_reply_begin(struct of_reply *reply, struct of_session *s, const struct of_request *request)
+{
+	struct of_out *out = &reply->out;
+
+	*reply = (struct of_reply){ .s = s };
+	of_begin_reply(out, request);
+	out_u16(out, request->multipart);
+	out_u16(out, 0);
+	if (request->version > OF10)
+		out_u32(out, 0);
+	if (request->vendor) {
+		out_u32(out, request->vendor);
+		out_u32(out, request->subtype);
+		if (request->version == OF10)
+			out_u32(out, 0);
+	}
+	reply->whole = reply->header = out->len;
+}
+
+/* Sends the whole entries; the one behind them begins another part. */
+static void send_part(struct of_reply *reply)
+{
+	struct of_out part = { 0 };
+
+	out_bytes(&part, reply->out.bytes, reply->whole);
+	out_patch16(&part, FLAGS_AT, OF_REPLY_MORE);
+	of_send(reply->s, &part);
+	memmove(reply->out.bytes + reply->header, reply->out.bytes + reply->whole,
+		reply->out.len - reply->whole);
+	reply->out.len -= reply->whole - reply->header;
+	reply->whole = reply->header;
+}
+
+void of_reply_entry(struct of_reply *reply)
+{
+	struct of_out *out = &reply->out;
+
+	if (out->failed)
+		return;
+	if (out->len > OF_LEN_MAX && reply->whole > reply->header)
+		send_part(reply);
+	if (out->len > OF_LEN_MAX) {
+		log_limited(LOG_WARNING, "%s: an answer leaves out what no message has room for",
+			    flows_bridge(reply->s->bridge->flows));
+		out->len = reply->whole;
+	}
+	reply->whole = out->len;
+}
+
+void of_reply_end(struct of_reply *reply)
+{
+	of_send(reply->s, &reply->out);
+}
+
+void of_reply_cancel(struct of_reply *reply)
+{
+	out_free(&reply->out);
+}
+
+static bool go_on(struct of_later *later, struct of_session *s)
+{
+	struct of_dump *dump = container_of(later, struct of_dump, later);
+
+	for (unsigned i = 0; dump->next < dump->n; i++) {
+		if (i == TURN || s->transport->waiting(s->transport) > OF_QUEUE_MAX)
+			return false;
+		dump->ops->write(&dump->reply, dump->objects[dump->next++], dump->arg);
+		of_reply_entry(&dump->reply);
+	}
+	of_reply_end(&dump->reply);
+	return true;
+}
+
+static void free_later(struct of_later *later)
+{
+	of_dump_free(container_of(later, struct of_dump, later));
+}
+
+struct of_dump *of_dump_create(const struct of_dump_ops *ops, uint32_t arg)
+{
+	struct of_dump *dump = calloc(1, sizeof(*dump));
+
+	if (!dump)
+		return NULL;
+	dump->later = (struct of_later){ go_on, free_later };
+	dump->ops = ops;
+	dump->arg = arg;
+	return dump;
+}
+
+bool of_dump_add(struct of_dump *dump, void *object)
+{
+	if (dump->n == dump->size) {
+		size_t size = dump->size ? dump->size * 2 : 64;
+		void **objects = reallocarray(dump->objects, size, sizeof(*objects));
+
+		if (!objects)
+			return false;
+		dump->objects = objects;
+		dump->size = size;
+	}
+	if (!limit_take(&dump_limit, 1))
+		return false;
+	dump->objects[dump->n++] = object;
+	return true;
+}
+
+void of_dump_free(struct of_dump *dump)
+{
+	if (!dump)
+		return;
+	for (size_t i = 0; dump->ops->release && i < dump->n; i++)
+		dump->ops->release(dump->objects[i]);
+	limit_give(&dump_limit, dump->n);
+	if (dump->started)
+		of_reply_cancel(&dump->reply);
+	free(dump->objects);
+	free(dump);
+}
+
+void of_dump_start(struct of_dump *dump, struct of_session *s, const struct of_request *request)
+{
+	of_reply_begin(&dump->reply, s, request);
+	dump->started = true;
+	of_session_answer_later(s, &dump->later);
+}
