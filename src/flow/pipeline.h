@@ -14,34 +14,9 @@
 #include "flow/action.h"
 #include "flow/group.h"
 #include "flow/meter.h"
-#include "flow/tally.h"
+#include "flow/rule.h"
 
 #define PIPELINE_TABLES 255 /* 0..254 */
-
-#define RULE_SEND_FLOW_REM 1u /* OFPFF */
-#define RULE_CHECK_OVERLAP 2u
-#define RULE_RESET_COUNTS 4u
-#define RULE_NO_PKT_COUNTS 8u
-#define RULE_NO_BYT_COUNTS 16u
-
-/* A rule, constant but for what tally points at and the two times. */
-struct rule {
-	uint32_t refs; /* control thread, and rcu's */
-	uint32_t id;   /* of its place in what is kept; the owner's */
-	uint16_t priority, idle_timeout, hard_timeout, importance;
-	uint16_t flags; /* RULE */
-	uint8_t table;
-	bool hidden; /* made by the switch itself (default flows) */
-	uint64_t cookie;
-	struct action_list actions;
-	struct tally *tally;  /* the owner's */
-	uint64_t created_ms, modified_ms; /* CLOCK_BOOTTIME, milliseconds; modified: shared_store */
-	void *owner; /* the control thread's, see switch/flows.c */
-	struct classifier_place *place; /* flow/classifier.c: compact key, mask, conjunctions */
-};
-
-/* The match of a rule, unpacked. */
-void rule_match(const struct rule *rule, struct match *out);
 
 struct pipeline;
 
@@ -54,19 +29,13 @@ struct pipeline *pipeline_next(const struct pipeline *old);
 /* Gives back what nobody else shows. Not while a reader may use it: see rcu_free_later(); thread of
  * the caller, which may be liburcu's: counts are atomic. NULL is fine. */
 void pipeline_free(struct pipeline *p);
+/* The same after a grace period. Control thread. */
+void pipeline_free_later(struct pipeline *p);
 uint64_t pipeline_version(const struct pipeline *p);
 
-/* Makes a rule of @match; @actions is taken over. NULL when memory is short. References: 1, the
- * caller's. */
-struct rule *rule_create(uint8_t table, uint16_t priority, const struct match *match,
-			 struct action_list *actions);
-void rule_ref(struct rule *rule);
-void rule_unref(struct rule *rule);
-/* When the last reference goes; for what the owner points at. May be NULL. Any thread. */
-extern void (*rule_on_free)(struct rule *rule);
-
-/* Adds a rule (takes a reference), in place of one of the same table, priority and match, or removes
- * one that is shown. 0 or -ENOMEM: nothing changed. Only on a version that is not published. */
+/* Adds a rule (takes a reference of its own), in place of one of the same table, priority and match,
+ * or removes one that is shown (-ENOENT: it is not). 0 or -ENOMEM: nothing changed. Only on a version
+ * that is not published. */
 int pipeline_add_rule(struct pipeline *p, struct rule *rule);
 int pipeline_remove_rule(struct pipeline *p, const struct rule *rule);
 
@@ -84,8 +53,8 @@ unsigned pipeline_n_rules(const struct pipeline *p, uint8_t table); /* 255: all 
 
 /* The rule of the highest priority that @key meets, conjunctive matches included; NULL: a table
  * miss. Adds to @examined (NULL: no need) the bits that the answer depends on: any other packet that
- * is the same in these meets the same rule. @conj_id: of the conjunction that was met, else 0. Any
- * thread. */
+ * is the same in these meets the same rule. @conj_id: of the conjunction that was met, else 0; may be
+ * NULL. Any thread. */
 const struct rule *pipeline_lookup(const struct pipeline *p, uint8_t table,
 				   const struct flow_key *key, struct flow_key *examined,
 				   uint32_t *conj_id);
@@ -110,7 +79,8 @@ const struct rule *pipeline_only_normal(const struct pipeline *p);
 /* The version is complete: call before it is published. */
 void pipeline_finish(struct pipeline *p);
 
-/* Groups and meters: as for rules. Adding one takes the reference of the caller. */
+/* Groups and meters: as for rules, but adding one takes over the reference of the caller, unless it
+ * fails. pipeline_each_*: in the order of their numbers. */
 int pipeline_add_group(struct pipeline *p, struct group *group);
 int pipeline_remove_group(struct pipeline *p, uint32_t id);
 const struct group *pipeline_group(const struct pipeline *p, uint32_t id);
@@ -131,7 +101,7 @@ struct pipeline_port {
 	bool no_flood, no_forward, no_receive, no_packet_in;
 };
 
-/* Ports of the bridge, sorted by number; in the version, since translation depends on them. Copied.
+/* Ports of the bridge, which come sorted by number; in the version, since translation depends on them. Copied.
  * 0 or -ENOMEM. */
 int pipeline_set_ports(struct pipeline *p, const struct pipeline_port *ports, unsigned n);
 const struct pipeline_port *pipeline_port(const struct pipeline *p, uint32_t number);
@@ -139,5 +109,6 @@ unsigned pipeline_n_ports(const struct pipeline *p);
 const struct pipeline_port *pipeline_ports(const struct pipeline *p);
 
 /* How fragments are matched (OFPC_FRAG): 0 normal, 1 drop, 2 reassemble (refused), 3 nx-match. */
+#define PIPELINE_FRAGS_DROP 1
 void pipeline_set_frags(struct pipeline *p, uint8_t mode);
 uint8_t pipeline_frags(const struct pipeline *p);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rules of one table, found by packets: tuple-space search. Rules of one shape are a tuple;
+ * tuples are tried in the order of the highest priority in them, until none can have a better rule
+ * than the one that was found. Persistent; threads as in flow/pmap.h.
+ */
+#pragma once
+
+#include "flow/pmap.h"
+#include "flow/rule.h"
+
+struct classifier {
+	unsigned n_rules;
+	uint64_t next;	    /* number of the next tuple */
+	struct pmap tuples; /* rank of its highest priority, and number -> tuple */
+	struct pmap shapes; /* hash of a shape -> key in tuples */
+};
+
+void classifier_init(struct classifier *c);
+/* Makes @to, which holds nothing, the same as @from. */
+void classifier_share(struct classifier *to, const struct classifier *from);
+void classifier_clear(struct classifier *c);
+
+/* Adds a rule (and a reference to it), in place of one of the same priority and match: 0 or
+ * -ENOMEM: nothing has changed. Removes one that is there: also -ENOENT. */
+int classifier_add(struct classifier *c, struct rule *rule);
+int classifier_remove(struct classifier *c, const struct rule *rule);
+
+/* See pipeline.h for what these do. */
+const struct rule *classifier_lookup(const struct classifier *c, const struct flow_key *key,
+				     struct flow_key *examined, uint32_t *conj_id);
+struct rule *classifier_find(const struct classifier *c, uint16_t priority,
+			     const struct match *match);
+struct rule *classifier_find_overlap(const struct classifier *c, uint16_t priority,
+				     const struct match *match);
+/* Whether @fn never returned false. */
+bool classifier_each(const struct classifier *c, const struct match *filter,
+		     bool (*fn)(void *arg, struct rule *rule), void *arg);

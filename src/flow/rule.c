@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Rules: their memory. */
+#include <stdlib.h>
+
+#include "flow/place.h"
+#include "flow/refs.h"
+#include "flow/rule.h"
+
+void (*rule_on_free)(struct rule *rule);
+
+struct rule *rule_create(uint8_t table, uint16_t priority, const struct match *match,
+			 struct action_list *actions)
+{
+	struct rule *rule = calloc(1, sizeof(*rule));
+
+	if (rule)
+		rule->place = place_create(match, actions);
+	if (!rule || !rule->place) {
+		free(rule);
+		actions_free(actions);
+		*actions = (struct action_list){ 0 };
+		return NULL;
+	}
+	rule->refs = 1;
+	rule->table = table;
+	rule->priority = priority;
+	rule->actions = *actions;
+	*actions = (struct action_list){ 0 };
+	return rule;
+}
+
+void rule_ref(struct rule *rule)
+{
+	refs_take(&rule->refs);
+}
+
+void rule_unref(struct rule *rule)
+{
+	if (!rule || !refs_drop(&rule->refs))
+		return;
+	if (rule_on_free)
+		rule_on_free(rule);
+	place_destroy(rule->place);
+	actions_free(&rule->actions);
+	free(rule);
+}
+
+void rule_match(const struct rule *rule, struct match *out)
+{
+	place_match(rule->place, out);
+}
