@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Fields of the flow key: finding them, reading and writing them, and what must be there first. */
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+
+#include "flow/field.h"
+
+#define ICMPV6_SOLICIT 135
+#define ICMPV6_ADVERT 136
+#define CT_STATE_TRK 0x20u
+
+#define HEADER_LEN 0xffu
+#define HEADER_HASMASK 0x100u
+
+u128 field_ones(const struct field *field)
+{
+	return field->n_bits == 128 ? ~(u128)0 : ((u128)1 << field->n_bits) - 1;
+}
+
+static u128 container_get(const struct field *field, const struct flow_key *key)
+{
+	const uint8_t *at = (const uint8_t *)key + field->offset;
+	u128 v = 0;
+
+	memcpy(&v, at, field->size); /* little-endian */
+	return v;
+}
+
+u128 field_get(const struct field *field, const struct flow_key *key)
+{
+	return container_get(field, key) >> field->shift & field_ones(field);
+}
+
+void field_set(const struct field *field, struct flow_key *key, u128 value, u128 mask)
+{
+	u128 v = container_get(field, key);
+
+	mask = (mask & field_ones(field)) << field->shift;
+	v = (v & ~mask) | (value << field->shift & mask);
+	memcpy((uint8_t *)key + field->offset, &v, field->size);
+}
+
+uint32_t field_header(const struct field *field, uint8_t version)
+{
+	if (field->oxm && (version >= field->oxm_since || !field->nxm))
+		return field->oxm;
+	return field->nxm;
+}
+
+const struct field *field_by_header(uint32_t header)
+{
+	/* a mask doubles the length */
+	uint32_t len = header & HEADER_HASMASK ? (header & HEADER_LEN) / 2 : header & HEADER_LEN;
+
+	if (header & HEADER_HASMASK && header & 1)
+		return NULL;
+	header = (header & ~(HEADER_HASMASK | HEADER_LEN)) | len;
+	for (unsigned i = 0; i < FIELD_N; i++)
+		if ((fields[i].nxm == header || fields[i].oxm == header) &&
+		    (fields[i].nxm || fields[i].oxm) && header & HEADER_LEN)
+			return &fields[i];
+	return NULL;
+}
+
+/* What is asked of a key, step by step: bits that do not count yet are not examined. */
+struct question {
+	const struct flow_key *key;
+	struct flow_key *examined; /* or NULL */
+};
+
+static bool type_is(struct question *q, uint16_t a, uint16_t b)
+{
+	if (q->examined)
+		q->examined->eth_type = UINT16_MAX;
+	return q->key->eth_type == a || q->key->eth_type == b;
+}
+
+static bool proto_is(struct question *q, uint8_t proto)
+{
+	if (q->examined)
+		q->examined->nw_proto = UINT8_MAX;
+	if (q->key->nw_proto != proto)
+		return false;
+	if (q->examined)
+		q->examined->nw_frag |= FLOW_FRAG_LATER;
+	return !(q->key->nw_frag & FLOW_FRAG_LATER);
+}
+
+/* Whether it is ICMPv6 of type @a or @b, code 0. */
+static bool icmpv6_is(struct question *q, uint16_t a, uint16_t b)
+{
+	if (!type_is(q, ETH_P_IPV6, ETH_P_IPV6) || !proto_is(q, IPPROTO_ICMPV6))
+		return false;
+	if (q->examined) {
+		q->examined->tp_src |= UINT8_MAX; /* all that ICMP has of them */
+		q->examined->tp_dst |= UINT8_MAX;
+	}
+	return (q->key->tp_src == a || q->key->tp_src == b) && q->key->tp_dst == 0;
+}
+
+static bool is_met(enum field_prereq prereq, struct question *q)
+{
+	switch (prereq) {
+	case PREREQ_NONE:
+		return true;
+	case PREREQ_VLAN:
+		if (q->examined)
+			q->examined->vlan[0].tci |= FLOW_VLAN_PRESENT;
+		return q->key->vlan[0].tci & FLOW_VLAN_PRESENT;
+	case PREREQ_IPV4:
+		return type_is(q, ETH_P_IP, ETH_P_IP);
+	case PREREQ_IPV6:
+		return type_is(q, ETH_P_IPV6, ETH_P_IPV6);
+	case PREREQ_IP:
+		return type_is(q, ETH_P_IP, ETH_P_IPV6);
+	case PREREQ_ARP:
+		return type_is(q, ETH_P_ARP, ETH_P_RARP);
+	case PREREQ_MPLS:
+		return type_is(q, ETH_P_MPLS_UC, ETH_P_MPLS_MC);
+	case PREREQ_TCP:
+		return type_is(q, ETH_P_IP, ETH_P_IPV6) && proto_is(q, IPPROTO_TCP);
+	case PREREQ_UDP:
+		return type_is(q, ETH_P_IP, ETH_P_IPV6) && proto_is(q, IPPROTO_UDP);
+	case PREREQ_SCTP:
+		return type_is(q, ETH_P_IP, ETH_P_IPV6) && proto_is(q, IPPROTO_SCTP);
+	case PREREQ_ICMPV4:
+		return type_is(q, ETH_P_IP, ETH_P_IP) && proto_is(q, IPPROTO_ICMP);
+	case PREREQ_ICMPV6:
+		return type_is(q, ETH_P_IPV6, ETH_P_IPV6) && proto_is(q, IPPROTO_ICMPV6);
+	case PREREQ_ND:
+		return icmpv6_is(q, ICMPV6_SOLICIT, ICMPV6_ADVERT);
+	case PREREQ_ND_SOLICIT:
+		return icmpv6_is(q, ICMPV6_SOLICIT, ICMPV6_SOLICIT);
+	case PREREQ_ND_ADVERT:
+		return icmpv6_is(q, ICMPV6_ADVERT, ICMPV6_ADVERT);
+	case PREREQ_CT:
+		if (q->examined)
+			q->examined->ct_state |= CT_STATE_TRK;
+		return q->key->ct_state & CT_STATE_TRK;
+	}
+	return false;
+}
+
+bool field_present(const struct field *field, const struct flow_key *key, struct flow_key *examined)
+{
+	return is_met(field->prereq, &(struct question){ key, examined });
+}
+
+bool field_ensured(enum field_prereq prereq, const struct flow_key *key,
+		   const struct flow_key *mask)
+{
+	struct flow_key needed = { 0 };
+
+	if (!is_met(prereq, &(struct question){ key, &needed }))
+		return false;
+	needed.nw_frag = 0; /* a match on ports is one on packets that have them */
+	for (unsigned i = 0; i < FLOW_KEY_WORDS; i++)
+		if (needed.words[i] & ~mask->words[i])
+			return false;
+	return true;
+}

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Values of fields as text, the way ovs-ofctl has them. */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "flow/field.h"
+
+#define OF10_PORTS 0xff00u /* reserved ports of OpenFlow 1.0 begin here */
+
+struct word {
+	const char *name;
+	uint32_t value;
+};
+
+static const struct word port_words[] = {
+	{ "IN_PORT", OFPORT_IN_PORT }, { "TABLE", OFPORT_TABLE },
+	{ "NORMAL", OFPORT_NORMAL },   { "FLOOD", OFPORT_FLOOD },
+	{ "ALL", OFPORT_ALL },	       { "CONTROLLER", OFPORT_CONTROLLER },
+	{ "LOCAL", OFPORT_LOCAL },     { "ANY", OFPORT_NONE },
+	{ "NONE", OFPORT_NONE },       { NULL, 0 },
+};
+
+static const struct word tcp_flag_words[] = {
+	{ "fin", 0x001 }, { "syn", 0x002 }, { "rst", 0x004 }, { "psh", 0x008 }, { "ack", 0x010 },
+	{ "urg", 0x020 }, { "ece", 0x040 }, { "cwr", 0x080 }, { "ns", 0x100 },	{ NULL, 0 },
+};
+
+static const struct word ct_state_words[] = {
+	{ "new", 0x01 }, { "est", 0x02 },  { "rel", 0x04 },  { "rpl", 0x08 }, { "inv", 0x10 },
+	{ "trk", 0x20 }, { "snat", 0x40 }, { "dnat", 0x80 }, { NULL, 0 },
+};
+
+static const struct word tun_flag_words[] = { { "oam", 0x1 }, { NULL, 0 } };
+
+/* value and mask of ip_frag's words */
+static const struct {
+	const char *name;
+	uint8_t value, mask;
+} frag_words[] = {
+	{ "no", 0, 3 },	   { "yes", 1, 1 },	  { "first", 1, 3 },
+	{ "later", 3, 3 }, { "not_later", 0, 2 },
+};
+
+/* "123", "0x7b", with up to 128 bits, up to the end of @len bytes. */
+static bool parse_number(const char *text, size_t len, u128 *out)
+{
+	unsigned base = 10;
+	u128 v = 0;
+
+	if (len > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+		base = 16;
+		text += 2;
+		len -= 2;
+	}
+	if (!len)
+		return false;
+	for (; len; len--, text++) {
+		unsigned char c = (unsigned char)tolower((unsigned char)*text);
+		unsigned digit = 16;
+
+		if (isdigit(c))
+			digit = c - (unsigned)'0';
+		else if (isxdigit(c))
+			digit = c - (unsigned)'a' + 10;
+
+		if (digit >= base || v > (~(u128)0 - digit) / base)
+			return false;
+		v = v * base + digit;
+	}
+	*out = v;
+	return true;
+}
+
+static bool parse_mac(const char *text, size_t len, u128 *out)
+{
+	char word[MAC_TEXT_LEN];
+	mac_t mac;
+
+	if (len >= sizeof(word))
+		return false;
+	memcpy(word, text, len);
+	word[len] = '\0';
+	if (!mac_parse(word, &mac))
+		return false;
+	*out = mac;
+	return true;
+}
+
+static bool parse_address(int family, const char *text, size_t len, u128 *out)
+{
+	char word[INET6_ADDRSTRLEN + 1];
+	uint8_t bytes[16];
+
+	if (len >= sizeof(word))
+		return false;
+	memcpy(word, text, len);
+	word[len] = '\0';
+	if (inet_pton(family, word, bytes) != 1)
+		return false;
+	*out = 0;
+	for (unsigned i = 0; i < (family == AF_INET ? 4 : 16); i++)
+		*out = *out << 8 | bytes[i];
+	return true;
+}
+
+static bool parse_port(const char *text, size_t len, u128 *out)
+{
+	for (const struct word *w = port_words; w->name; w++)
+		if (strlen(w->name) == len && !strncasecmp(w->name, text, len)) {
+			*out = w->value;
+			return true;
+		}
+	if (!parse_number(text, len, out))
+		return false;
+	/* reserved ports as OpenFlow 1.0 has them */
+	if (*out >= OF10_PORTS && *out <= UINT16_MAX)
+		*out |= 0xffff0000u;
+	return true;
+}
+
+/* One value, without a mask. */
+static bool parse_plain(const struct field *field, const char *text, size_t len, u128 *out)
+{
+	bool ok;
+
+	switch (field->format) {
+	case FORMAT_MAC:
+		ok = parse_mac(text, len, out);
+		break;
+	case FORMAT_IPV4:
+		ok = parse_address(AF_INET, text, len, out);
+		break;
+	case FORMAT_IPV6:
+		ok = parse_address(AF_INET6, text, len, out);
+		break;
+	case FORMAT_PORT:
+		ok = parse_port(text, len, out);
+		break;
+	default:
+		return parse_number(text, len, out) && !(*out & ~field_ones(field));
+	}
+	return (ok || parse_number(text, len, out)) && !(*out & ~field_ones(field));
+}
+
+/* What is matched when flags are named without signs. */
+static u128 all_flags(const struct field *field)
+{
+	return field->format == FORMAT_TUN_FLAGS ? 1 : field_ones(field);
+}
+
+/* "+syn-ack": whole words with signs; "syn|ack": all others are not set. */
+static bool parse_flags(const struct field *field, const struct word *words, const char *text,
+			u128 *value, u128 *mask)
+{
+	bool signs = *text == '+' || *text == '-';
+
+	*value = 0;
+	*mask = signs ? 0 : all_flags(field);
+	while (*text) {
+		bool on = true;
+		const struct word *w;
+		size_t len;
+
+		if (signs) {
+			if (*text != '+' && *text != '-')
+				return false;
+			on = *text++ == '+';
+		}
+		len = strcspn(text, "+-|");
+		for (w = words; w->name; w++)
+			if (strlen(w->name) == len && !strncmp(w->name, text, len))
+				break;
+		if (!w->name || (signs && *mask & w->value))
+			return false;
+		*mask |= w->value;
+		if (on)
+			*value |= w->value;
+		text += len;
+		if (*text == '|' && !signs)
+			text++;
+	}
+	return true;
+}
+
+static const struct word *flag_words(const struct field *field)
+{
+	switch (field->format) {
+	case FORMAT_TCP_FLAGS:
+		return tcp_flag_words;
+	case FORMAT_CT_STATE:
+		return ct_state_words;
+	case FORMAT_TUN_FLAGS:
+		return tun_flag_words;
+	default:
+		return NULL;
+	}
+}
+
+static bool parse_frag(const char *text, u128 *value, u128 *mask)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(frag_words); i++)
+		if (!strcmp(text, frag_words[i].name)) {
+			*value = frag_words[i].value;
+			*mask = frag_words[i].mask;
+			return true;
+		}
+	return false;
+}
+
+/* What is behind the slash. */
+static bool parse_mask(const struct field *field, const char *text, u128 *mask)
+{
+	unsigned bits = field->n_bits;
+	u128 n;
+
+	if ((field->format == FORMAT_IPV4 || field->format == FORMAT_IPV6) &&
+	    parse_number(text, strlen(text), &n) && text[1] != 'x' && n <= bits) {
+		*mask = n ? field_ones(field) & ~((n == bits ? 0 : field_ones(field) >> n)) : 0;
+		return true;
+	}
+	return parse_plain(field, text, strlen(text), mask);
+}
+
+int field_parse(const struct field *field, const char *text, u128 *value, u128 *mask,
+		struct error *err)
+{
+	const char *slash = strchr(text, '/');
+	size_t len = slash ? (size_t)(slash - text) : strlen(text);
+
+	if (field->format == FORMAT_FRAG && parse_frag(text, value, mask))
+		return 0;
+	if (flag_words(field) && !isdigit((unsigned char)*text) && *text &&
+	    parse_flags(field, flag_words(field), text, value, mask))
+		return 0;
+	if (!parse_plain(field, text, len, value))
+		return error_set(err, -EINVAL, "%s: \"%.*s\" is no value of %u bits for it",
+				 field->name, (int)(len < 60 ? len : 60), text, field->n_bits);
+	*mask = field_ones(field);
+	if (slash && !parse_mask(field, slash + 1, mask))
+		return error_set(err, -EINVAL, "%s: \"%.60s\" is no mask for it", field->name,
+				 slash + 1);
+	*value &= *mask;
+	return 0;
+}
+
+/* What snprintf() would return. */
+static int print_number(u128 v, bool hex, char *text, size_t size)
+{
+	char digits[42];
+	unsigned at = sizeof(digits) - 1;
+
+	digits[at] = '\0';
+	do {
+		digits[--at] = "0123456789abcdef"[v % (hex ? 16 : 10)];
+		v /= hex ? 16 : 10;
+	} while (v);
+	return snprintf(text, size, "%s%s", hex && digits[at] != '0' ? "0x" : "", digits + at);
+}
+
+static int print_address(int family, u128 v, char *text, size_t size)
+{
+	unsigned n = family == AF_INET ? 4 : 16;
+	char word[INET6_ADDRSTRLEN];
+	uint8_t bytes[16];
+
+	for (unsigned i = n; i--; v >>= 8)
+		bytes[i] = (uint8_t)v;
+	return snprintf(text, size, "%s", inet_ntop(family, bytes, word, sizeof(word)));
+}
+
+static int print_port(u128 v, char *text, size_t size)
+{
+	for (const struct word *w = port_words; w->name; w++)
+		if (w->value == v)
+			return snprintf(text, size, "%s", w->name);
+	return print_number(v, false, text, size);
+}
+
+static int print_plain(const struct field *field, u128 v, bool hex, char *text, size_t size)
+{
+	char word[MAC_TEXT_LEN];
+
+	switch (field->format) {
+	case FORMAT_MAC:
+		return snprintf(text, size, "%s", mac_format((mac_t)v, word));
+	case FORMAT_IPV4:
+		return print_address(AF_INET, v, text, size);
+	case FORMAT_IPV6:
+		return print_address(AF_INET6, v, text, size);
+	case FORMAT_PORT:
+		return print_port(v, text, size);
+	case FORMAT_DECIMAL:
+		return print_number(v, hex, text, size);
+	default:
+		if (field->id == FIELD_eth_type || field->id == FIELD_vlan_tci)
+			return snprintf(text, size, "0x%04x", (unsigned)v);
+		if (field->id == FIELD_ipv6_label)
+			return snprintf(text, size, "0x%05x", (unsigned)v);
+		return print_number(v, true, text, size);
+	}
+}
+
+/* Bits that have a name, all others of @mask as a number behind them. */
+static int print_flags(const struct field *field, const struct word *words, u128 value, u128 mask,
+		       char *text, size_t size)
+{
+	bool all = mask == field_ones(field) && field->format == FORMAT_TCP_FLAGS;
+	char line[160] = "";
+	size_t n = 0;
+	u128 named = 0;
+
+	for (const struct word *w = words; w->name; w++)
+		named |= w->value;
+	if (mask & ~named && !all)
+		return -1;
+	if (value & ~named)
+		return -1;
+	for (const struct word *w = words; w->name && n < sizeof(line); w++)
+		if (all ? value & w->value : mask & w->value)
+			n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s",
+					      all		 ? (n ? "|" : "")
+					      : value & w->value ? "+"
+								 : "-",
+					      w->name);
+	return snprintf(text, size, "%s", *line ? line : "0");
+}
+
+/* How many bits of a mask that is a prefix; -1: it is none. */
+static int prefix_len(const struct field *field, u128 mask)
+{
+	unsigned n = 0;
+
+	while (n < field->n_bits && mask >> (field->n_bits - 1 - n) & 1)
+		n++;
+	return mask == (field_ones(field) & ~(n == field->n_bits ? 0 : field_ones(field) >> n))
+		       ? (int)n
+		       : -1;
+}
+
+static int print_masked(const struct field *field, u128 value, u128 mask, char *text, size_t size)
+{
+	char v[64], m[64];
+
+	print_plain(field, value, true, v, sizeof(v));
+	if ((field->format == FORMAT_IPV4 || field->format == FORMAT_IPV6) &&
+	    prefix_len(field, mask) >= 0)
+		return snprintf(text, size, "%s/%d", v, prefix_len(field, mask));
+	print_plain(field, mask, true, m, sizeof(m));
+	return snprintf(text, size, "%s/%s", v, m);
+}
+
+int field_print(const struct field *field, u128 value, u128 mask, char *text, size_t size)
+{
+	const struct word *words = flag_words(field);
+
+	if (field->format == FORMAT_FRAG)
+		for (unsigned i = 0; i < ARRAY_SIZE(frag_words); i++)
+			if (value == frag_words[i].value && mask == frag_words[i].mask)
+				return snprintf(text, size, "%s", frag_words[i].name);
+	if (words) {
+		int n = print_flags(field, words, value, mask, text, size);
+
+		if (n >= 0)
+			return n;
+	}
+	if (mask == field_ones(field))
+		return print_plain(field, value, false, text, size);
+	return print_masked(field, value, mask, text, size);
+}

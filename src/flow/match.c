@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Matches: setting and comparing them, and what must be matched before a field can be. */
+#include <errno.h>
+
+#include "flow/match.h"
+
+void match_init(struct match *match)
+{
+	memset(match, 0, sizeof(*match));
+}
+
+void match_set(struct match *match, const struct field *field, u128 value, u128 mask)
+{
+	field_set(field, &match->mask, mask, ~(u128)0);
+	field_set(field, &match->key, value & mask, ~(u128)0);
+}
+
+bool match_equal(const struct match *a, const struct match *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+bool match_is_within(const struct match *a, const struct match *b)
+{
+	for (unsigned i = 0; i < FLOW_KEY_WORDS; i++)
+		if (b->mask.words[i] & ~a->mask.words[i] ||
+		    (a->key.words[i] ^ b->key.words[i]) & b->mask.words[i])
+			return false;
+	return true;
+}
+
+bool match_overlaps(const struct match *a, const struct match *b)
+{
+	for (unsigned i = 0; i < FLOW_KEY_WORDS; i++)
+		if ((a->key.words[i] ^ b->key.words[i]) & a->mask.words[i] & b->mask.words[i])
+			return false;
+	return true;
+}
+
+bool match_covers(const struct match *match, const struct flow_key *key)
+{
+	for (unsigned i = 0; i < FLOW_KEY_WORDS; i++)
+		if ((match->key.words[i] ^ key->words[i]) & match->mask.words[i])
+			return false;
+	return true;
+}
+
+/* Fields that share a container: with which of them a match is shown and checked. */
+static bool is_own(const struct field *field, const struct match *match)
+{
+	return field_ensured(field->prereq, &match->key, &match->mask);
+}
+
+enum of_error match_check(const struct match *match, struct error *err)
+{
+	struct flow_key left = match->mask;
+
+	/* what no field explains is a field without its prerequisites */
+	for (unsigned i = 0; i < FIELD_N; i++)
+		if (field_get(&fields[i], &match->mask) && is_own(&fields[i], match))
+			field_set(&fields[i], &left, 0, ~(u128)0);
+	for (unsigned i = 0; i < FIELD_N; i++)
+		if (field_get(&fields[i], &left)) {
+			error_set(err, -EINVAL, "%s: what must be there first is not matched",
+				  fields[i].name);
+			return OFERR_MATCH_BAD_PREREQ;
+		}
+	return OFERR_NONE;
+}

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Matches as text, the way ovs-ofctl has them. */
+#include <ctype.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/option.h"
+#include "flow/match.h"
+
+#define NAME_MAX_LEN 40
+#define NO_VLAN 0xffffu /* dl_vlan */
+
+/* Words for an EtherType and a protocol; proto 0: none. */
+static const struct {
+	const char *name;
+	uint16_t type;
+	uint8_t proto;
+} words[] = {
+	{ "tcp", ETH_P_IP, IPPROTO_TCP },
+	{ "udp", ETH_P_IP, IPPROTO_UDP },
+	{ "sctp", ETH_P_IP, IPPROTO_SCTP },
+	{ "icmp", ETH_P_IP, IPPROTO_ICMP },
+	{ "ip", ETH_P_IP, 0 },
+	{ "tcp6", ETH_P_IPV6, IPPROTO_TCP },
+	{ "udp6", ETH_P_IPV6, IPPROTO_UDP },
+	{ "sctp6", ETH_P_IPV6, IPPROTO_SCTP },
+	{ "icmp6", ETH_P_IPV6, IPPROTO_ICMPV6 },
+	{ "ipv6", ETH_P_IPV6, 0 },
+	{ "arp", ETH_P_ARP, 0 },
+	{ "rarp", ETH_P_RARP, 0 },
+	{ "mpls", ETH_P_MPLS_UC, 0 },
+	{ "mplsm", ETH_P_MPLS_MC, 0 },
+	{ "icmpv4", ETH_P_IP, IPPROTO_ICMP },
+	{ "ip4", ETH_P_IP, 0 },
+	{ "ip6", ETH_P_IPV6, 0 },
+	{ "icmpv6", ETH_P_IPV6, IPPROTO_ICMPV6 },
+};
+
+static bool set_word(struct match *match, const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(name, words[i].name))
+			continue;
+		match_set(match, &fields[FIELD_eth_type], words[i].type, UINT16_MAX);
+		if (words[i].proto)
+			match_set(match, &fields[FIELD_nw_proto], words[i].proto, UINT8_MAX);
+		return true;
+	}
+	return !strcmp(name, "eth");
+}
+
+/* The field that a name means which depends on the protocol. */
+static const struct field *by_protocol(const struct match *match, const char *name)
+{
+	bool src = !strcmp(name, "tp_src");
+
+	if (!strcmp(name, "nw_src") || !strcmp(name, "nw_dst")) {
+		bool arp = field_ensured(PREREQ_ARP, &match->key, &match->mask);
+
+		src = name[3] == 's';
+		return &fields[arp ? (src ? FIELD_arp_spa : FIELD_arp_tpa)
+				   : (src ? FIELD_ip_src : FIELD_ip_dst)];
+	}
+	if (!strcmp(name, "nw_proto") && field_ensured(PREREQ_ARP, &match->key, &match->mask))
+		return &fields[FIELD_arp_op];
+	if (!src && strcmp(name, "tp_dst"))
+		return NULL;
+	switch (match->key.nw_proto) {
+	case IPPROTO_UDP:
+		return &fields[src ? FIELD_udp_src : FIELD_udp_dst];
+	case IPPROTO_SCTP:
+		return &fields[src ? FIELD_sctp_src : FIELD_sctp_dst];
+	case IPPROTO_ICMP:
+		return &fields[src ? FIELD_icmp_type : FIELD_icmp_code];
+	case IPPROTO_ICMPV6:
+		return &fields[src ? FIELD_icmpv6_type : FIELD_icmpv6_code];
+	default:
+		return &fields[src ? FIELD_tcp_src : FIELD_tcp_dst];
+	}
+}
+
+/* dl_vlan, vlan_vid, dl_vlan_pcp: what they say of the tag control information. */
+static int set_vlan(struct match *match, const char *name, const char *value, struct error *err)
+{
+	const struct field *tci = &fields[FIELD_vlan_tci];
+	bool pcp = strstr(name, "pcp"), dl_vlan = !strcmp(name, "dl_vlan");
+	u128 old_mask = field_get(tci, &match->mask), old = field_get(tci, &match->key), v, m;
+	struct field wide = fields[pcp ? FIELD_vlan_pcp : FIELD_vlan_tci];
+
+	wide.name = name;
+	wide.format = FORMAT_DECIMAL;
+	if (field_parse(&wide, value, &v, &m, err) < 0)
+		return -EINVAL;
+	if (pcp) {
+		match_set(match, tci, old | v << 13 | FLOW_VLAN_PRESENT,
+			  old_mask | m << 13 | FLOW_VLAN_PRESENT);
+	} else if (dl_vlan && v == NO_VLAN) {
+		match_set(match, tci, 0, 0xffff);
+	} else if (dl_vlan) {
+		if (v > 0xfff)
+			return error_set(err, -EINVAL, "%s: VLANs are 0 to 4095", name);
+		match_set(match, tci, (old & 0xe000) | v | FLOW_VLAN_PRESENT,
+			  (old_mask & 0xe000) | 0x1fff);
+	} else { /* vlan_vid: thirteen bits, with that which says that there is a tag */
+		m &= 0x1fff;
+		if (v > 0x1fff)
+			return error_set(err, -EINVAL, "%s: it has 13 bits", name);
+		match_set(match, tci, (old & 0xe000) | v, (old_mask & 0xe000) | m);
+	}
+	return 0;
+}
+
+static int unknown(const char *name, struct error *err)
+{
+	const char *names[FIELD_N + ARRAY_SIZE(words)], *near;
+
+	for (unsigned i = 0; i < FIELD_N; i++)
+		names[i] = fields[i].name;
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+		names[FIELD_N + i] = words[i].name;
+	near = nearest_word(name, names, ARRAY_SIZE(names));
+	return error_set(err, -ENOENT, "there is no field \"%.40s\"%s%s%s", name,
+			 near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+int match_parse_term(struct match *match, const char *name, const char *value, struct error *err)
+{
+	const struct field *field;
+	u128 v, mask;
+
+	if (!value || !*value) {
+		if (set_word(match, name))
+			return 0;
+		if (!field_find(name, strlen(name)))
+			return unknown(name, err);
+		return error_set(err, -EINVAL, "%s needs a value", name);
+	}
+	if (!strcmp(name, "dl_vlan") || !strcmp(name, "vlan_vid") || !strcmp(name, "dl_vlan_pcp") ||
+	    !strcmp(name, "vlan_pcp"))
+		return set_vlan(match, name, value, err);
+	field = by_protocol(match, name);
+	if (!field)
+		field = field_find(name, strlen(name));
+	if (!field)
+		return unknown(name, err);
+	if (field_parse(field, value, &v, &mask, err) < 0)
+		return -EINVAL;
+	if (!field->maskable && mask != field_ones(field) && field->format != FORMAT_FRAG)
+		return error_set(err, -EINVAL, "%s cannot be matched with a mask", name);
+	if (field->id == FIELD_packet_type && v != 0)
+		return error_set(err, -EINVAL, "packet_type: all packets are Ethernet (0)");
+	if (field->id == FIELD_nw_tos && (v & 3))
+		return error_set(err, -EINVAL, "%s: the lower two bits are nw_ecn", name);
+	if (field->id == FIELD_nw_tos)
+		mask &= ~(u128)3;
+	match_set(match, field, v, mask);
+	return 0;
+}
+
+int match_parse(struct match *match, const char *text, struct error *err)
+{
+	static const char ends[] = ", \t\n";
+	char line[2048], *at = line, *save;
+	enum of_error e;
+
+	match_init(match);
+	if (strlen(text) >= sizeof(line))
+		return error_set(err, -EINVAL, "a match of more than %zu bytes", sizeof(line) - 1);
+	strcpy(line, text);
+	/* types come first, wherever they stand */
+	for (unsigned pass = 0; pass < 2; pass++) {
+		strcpy(line, text);
+		for (char *term = strtok_r(at, ends, &save); term;
+		     term = strtok_r(NULL, ends, &save)) {
+			char *value = strchr(term, '=');
+			bool type;
+
+			if (value)
+				*value++ = '\0';
+			type = !value || strstr(term, "type") || strstr(term, "proto");
+			if (type != (pass == 0))
+				continue;
+			if (match_parse_term(match, term, value, err) < 0)
+				return -EINVAL;
+		}
+	}
+	e = match_check(match, err);
+	return e == OFERR_NONE ? 0 : -EINVAL;
+}
+
+/* Text that grows; counts what does not fit, too. */
+struct line {
+	char *text;
+	size_t size, len;
+	struct flow_key left; /* mask bits that have not been shown */
+};
+
+static void add(struct line *l, const char *name, const char *value)
+{
+	size_t at = l->len < l->size ? l->len : l->size;
+
+	l->len += (size_t)snprintf(l->text + at, l->size - at, "%s%s%s%s", l->len ? "," : "", name,
+				   value ? "=" : "", value ? value : "");
+}
+
+static void add_field(struct line *l, const struct match *match, enum field_id id, const char *name)
+{
+	const struct field *field = &fields[id];
+	u128 mask = field_get(field, &l->left);
+	char value[160];
+
+	if (!mask)
+		return;
+	if (id == FIELD_nw_tos && mask == 0xfc)
+		mask = 0xff;
+	field_print(field, field_get(field, &match->key), mask, value, sizeof(value));
+	add(l, name ? name : field->name, value);
+	field_set(field, &l->left, 0, ~(u128)0);
+}
+
+static void add_vlan(struct line *l, const struct match *match)
+{
+	uint16_t mask = l->left.vlan[0].tci, tci = match->key.vlan[0].tci;
+	char value[32];
+
+	if (!mask)
+		return;
+	if ((mask & 0x1fff) == 0x1fff && tci & FLOW_VLAN_PRESENT &&
+	    ((mask & 0xe000) == 0xe000 || !(mask & 0xe000))) {
+		snprintf(value, sizeof(value), "%u", tci & 0xfffu);
+		add(l, "dl_vlan", value);
+		mask &= 0xe000;
+	}
+	if ((mask & 0xe000) == 0xe000 && tci & FLOW_VLAN_PRESENT && !(mask & 0xfff)) {
+		snprintf(value, sizeof(value), "%u", tci >> 13);
+		add(l, "dl_vlan_pcp", value);
+		mask = 0;
+	}
+	l->left.vlan[0].tci = mask;
+	add_field(l, match, FIELD_vlan_tci, NULL);
+	l->left.vlan[0].tci = 0;
+}
+
+/* "tcp" and so on. Whether the protocol has been shown. */
+static void add_word(struct line *l, const struct match *match)
+{
+	bool proto = match->mask.nw_proto == UINT8_MAX;
+
+	if (match->mask.eth_type != UINT16_MAX)
+		return;
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
+		if (words[i].type != match->key.eth_type ||
+		    (words[i].proto && (!proto || words[i].proto != match->key.nw_proto)))
+			continue;
+		add(l, words[i].name, NULL);
+		l->left.eth_type = 0;
+		if (words[i].proto)
+			l->left.nw_proto = 0;
+		return;
+	}
+}
+
+static void add_transport(struct line *l, const struct match *match)
+{
+	uint8_t proto = match->mask.nw_proto ? match->key.nw_proto : 0;
+	bool six = match->key.eth_type == ETH_P_IPV6;
+
+	if (proto == IPPROTO_ICMP && !six) {
+		add_field(l, match, FIELD_icmp_type, NULL);
+		add_field(l, match, FIELD_icmp_code, NULL);
+	} else if (proto == IPPROTO_ICMPV6 && six) {
+		add_field(l, match, FIELD_icmpv6_type, "icmp_type");
+		add_field(l, match, FIELD_icmpv6_code, "icmp_code");
+		add_field(l, match, FIELD_nd_target, NULL);
+		add_field(l, match, FIELD_nd_sll, NULL);
+		add_field(l, match, FIELD_nd_tll, NULL);
+		add_field(l, match, FIELD_nd_reserved, NULL);
+		add_field(l, match, FIELD_nd_options_type, NULL);
+	} else {
+		add_field(l, match, FIELD_tcp_src, "tp_src");
+		add_field(l, match, FIELD_tcp_dst, "tp_dst");
+	}
+	add_field(l, match, FIELD_tcp_flags, NULL);
+}
+
+static void add_network(struct line *l, const struct match *match)
+{
+	bool arp = field_ensured(PREREQ_ARP, &match->key, &match->mask);
+
+	add_field(l, match, arp ? FIELD_arp_spa : FIELD_ip_src, arp ? NULL : "nw_src");
+	add_field(l, match, arp ? FIELD_arp_tpa : FIELD_ip_dst, arp ? NULL : "nw_dst");
+	add_field(l, match, FIELD_ipv6_src, NULL);
+	add_field(l, match, FIELD_ipv6_dst, NULL);
+	add_field(l, match, FIELD_ipv6_label, NULL);
+	add_field(l, match, FIELD_nw_proto, NULL);
+	add_field(l, match, FIELD_arp_op, NULL);
+	if (arp) {
+		add_field(l, match, FIELD_arp_sha, NULL);
+		add_field(l, match, FIELD_arp_tha, NULL);
+	}
+	if ((l->left.nw_tos & 0xfc) == 0xfc) {
+		char value[8];
+
+		snprintf(value, sizeof(value), "%u", match->key.nw_tos & 0xfcu);
+		add(l, "nw_tos", value);
+		l->left.nw_tos &= 3;
+	}
+	if (l->left.nw_tos == 3)
+		add_field(l, match, FIELD_nw_ecn, NULL);
+	add_field(l, match, FIELD_nw_tos, NULL);
+	add_field(l, match, FIELD_nw_ttl, NULL);
+	add_field(l, match, FIELD_mpls_label, NULL);
+	add_field(l, match, FIELD_mpls_tc, NULL);
+	add_field(l, match, FIELD_mpls_ttl, NULL);
+	add_field(l, match, FIELD_mpls_bos, NULL);
+	add_field(l, match, FIELD_ip_frag, "nw_frag");
+}
+
+int match_print(const struct match *match, char *text, size_t size)
+{
+	struct line l = { text, size, 0, match->mask };
+
+	if (size)
+		*text = '\0';
+	add_field(&l, match, FIELD_pkt_mark, NULL);
+	add_field(&l, match, FIELD_recirc_id, NULL);
+	add_field(&l, match, FIELD_dp_hash, NULL);
+	add_field(&l, match, FIELD_conj_id, NULL);
+	add_field(&l, match, FIELD_actset_output, NULL);
+	for (unsigned id = FIELD_ct_state; id <= FIELD_ct_tp_dst; id++)
+		add_field(&l, match, id, NULL);
+	add_word(&l, match);
+	for (unsigned id = FIELD_reg0; id <= FIELD_reg15; id++)
+		add_field(&l, match, id, NULL);
+	for (unsigned id = FIELD_tun_id; id <= FIELD_tun_ttl; id++)
+		add_field(&l, match, id, NULL);
+	add_field(&l, match, FIELD_metadata, NULL);
+	add_field(&l, match, FIELD_in_port, NULL);
+	add_vlan(&l, match);
+	add_field(&l, match, FIELD_eth_src, "dl_src");
+	add_field(&l, match, FIELD_eth_dst, "dl_dst");
+	add_field(&l, match, FIELD_eth_type, "dl_type");
+	add_network(&l, match);
+	add_transport(&l, match);
+	for (unsigned id = 0; id < FIELD_N; id++) /* what has not been shown yet */
+		add_field(&l, match, id, NULL);
+	return (int)l.len;
+}
