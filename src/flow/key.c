@@ -9,15 +9,15 @@
 #include "flow/layout.h"
 #include "packet/parse.h"
 
+static_assert(LAYOUT_TAGS == FLOW_VLANS && LAYOUT_LABELS == FLOW_LABELS, "all are told");
+
 #define IPV4_FRAGMENT 0x3fff /* "more fragments" and the offset */
 #define TCP_HEADER_MIN 20
 #define UDP_HEADER_LEN 8
 #define TCP_FLAGS 0x0fff
+#define IPV6_LABEL 0xfffff
 
-/* From here on, reading either of the two headers is safe. */
-#define PLAIN_LEN (ETH_HLEN + IPV4_HEADER_MIN + TCP_HEADER_MIN)
-
-static u128 load128(const uint8_t *p)
+static inline u128 load128(const uint8_t *p)
 {
 	uint64_t high, low;
 
@@ -42,43 +42,125 @@ static inline uint32_t load32(const uint8_t *p)
 	return __builtin_bswap32(v);
 }
 
-/* False, and nothing written, when the packet is not plain. */
-static ALWAYS_INLINE bool extract_plain(struct flow_key *key, const struct pkt *pkt,
-					uint32_t in_port)
+/* Clears @n <= 6 words: of more at once, compilers make string instructions, which cost more than
+ * all the rest. */
+static ALWAYS_INLINE void clear(struct flow_key *key, unsigned first, unsigned n)
 {
-	const uint8_t *head = pkt->head, *ip = head + ETH_HLEN, *l4 = ip + IPV4_HEADER_MIN;
-	uint32_t room = pkt->len - ETH_HLEN, ip_len, l4_len;
-	bool tcp, plain;
+	memset(&key->words[first], 0, 8 * n);
+}
 
-	if (unlikely(pkt->head_len < PLAIN_LEN))
-		return false;
-	tcp = ip[9] == IPPROTO_TCP;
-	ip_len = load16(ip + 2);
-	l4_len = tcp ? (l4[12] >> 4) * 4u : UDP_HEADER_LEN;
+/* What any plain packet has, whose IP header is at @at, ETH_HLEN or behind a tag. */
+static ALWAYS_INLINE void extract_plain_ethernet(struct flow_key *key, const uint8_t *head,
+						 unsigned at)
+{
+	key->eth_dst = mac_load(head);
+	key->eth_src = mac_load(head + ETH_ALEN);
+	key->words[4] = 0;
+	if (at != ETH_HLEN)
+		key->vlan[0] = (struct flow_vlan){
+			.tpid = ETH_P_8021Q,
+			.tci = load16(head + ETH_HLEN) | FLOW_VLAN_PRESENT,
+		};
+}
+
+/* The ports, if the packet is plain so far (@odd is 0) and its transport header wholly within @len
+ * bytes. False: it is not plain. */
+static ALWAYS_INLINE bool extract_plain_transport(struct flow_key *key, const uint8_t *l4,
+						  uint8_t proto, uint32_t len, unsigned odd)
+{
+	bool tcp = proto == IPPROTO_TCP;
+	uint32_t l4_len = tcp ? (l4[12] >> 4) * 4u : UDP_HEADER_LEN;
+
 	/* no short circuits: one branch */
-	plain = (load16(head + 2 * ETH_ALEN) == ETH_P_IP) & ((ip[0] & 0xf) == 5) &
-		!(load16(ip + 6) & IPV4_FRAGMENT) & (tcp | (ip[9] == IPPROTO_UDP)) &
-		(ip_len <= room) & (room - ip_len <= UINT16_MAX) &
-		(l4_len >= (tcp ? TCP_HEADER_MIN : UDP_HEADER_LEN)) &
-		(ip_len >= IPV4_HEADER_MIN + l4_len);
-	if (unlikely(!plain))
+	odd |= (tcp ? 0 : proto ^ IPPROTO_UDP) | (l4_len > len);
+	odd |= l4_len < (tcp ? TCP_HEADER_MIN : UDP_HEADER_LEN);
+	if (unlikely(odd))
+		return false;
+	key->tcp_flags = tcp ? load16(l4 + 12) & TCP_FLAGS : 0;
+	key->tp_src = load16(l4);
+	key->tp_dst = load16(l4 + 2);
+	return true;
+}
+
+/* What is written is of no use when they return false. */
+static ALWAYS_INLINE bool extract_plain_ipv4(struct flow_key *key, const struct pkt *pkt,
+					     uint32_t in_port, unsigned at)
+{
+	const uint8_t *ip = pkt->head + at;
+	uint32_t room = pkt->len - at, len;
+	unsigned odd;
+
+	/* from here on, reading either transport header is safe */
+	if (unlikely(pkt->head_len < at + IPV4_HEADER_MIN + TCP_HEADER_MIN))
+		return false;
+	len = load16(ip + 2);
+	odd = ((ip[0] & 0xfu) ^ 5) | (load16(ip + 6) & IPV4_FRAGMENT) | (len < IPV4_HEADER_MIN);
+	odd |= (len > room) | (room - len > UINT16_MAX);
+	if (!extract_plain_transport(key, ip + IPV4_HEADER_MIN, ip[9], len - IPV4_HEADER_MIN, odd))
 		return false;
 	key->in_port = in_port;
 	key->nw_frag = 0;
 	key->nw_proto = ip[9];
 	key->nw_tos = ip[1];
 	key->nw_ttl = ip[8];
-	key->eth_dst = mac_load(head);
-	key->eth_src = mac_load(head + ETH_ALEN);
+	extract_plain_ethernet(key, pkt->head, at);
 	key->eth_type = ETH_P_IP;
-	key->tcp_flags = tcp ? load16(l4 + 12) & TCP_FLAGS : 0;
-	key->tp_src = load16(l4);
-	key->tp_dst = load16(l4 + 2);
-	key->words[4] = 0;
 	key->nw_src = load32(ip + 12);
 	key->nw_dst = load32(ip + 16);
-	memset(&key->words[6], 0, 8 * (FLOW_KEY_PACKET_WORDS - 6));
+	clear(key, 6, 6);
+	clear(key, 12, 6);
 	return true;
+}
+
+static ALWAYS_INLINE bool extract_plain_ipv6(struct flow_key *key, const struct pkt *pkt,
+					     uint32_t in_port, unsigned at)
+{
+	const uint8_t *ip = pkt->head + at;
+	uint32_t room = pkt->len - at, len, first;
+	unsigned odd;
+
+	if (unlikely(pkt->head_len < at + IPV6_HEADER_LEN + TCP_HEADER_MIN))
+		return false;
+	len = load16(ip + 4);
+	first = load32(ip);
+	odd = (len > room - IPV6_HEADER_LEN) | (room - IPV6_HEADER_LEN - len > UINT16_MAX);
+	if (!extract_plain_transport(key, ip + IPV6_HEADER_LEN, ip[6], len, odd))
+		return false;
+	key->in_port = in_port;
+	key->nw_frag = 0;
+	key->nw_proto = ip[6];
+	key->nw_tos = (uint8_t)(first >> 20);
+	key->nw_ttl = ip[7];
+	extract_plain_ethernet(key, pkt->head, at);
+	key->eth_type = ETH_P_IPV6;
+	key->words[5] = 0;
+	key->ipv6_src = load128(ip + 8);
+	key->ipv6_dst = load128(ip + 24);
+	key->words[10] = first & IPV6_LABEL;
+	clear(key, 11, 4);
+	clear(key, 15, 3);
+	return true;
+}
+
+static inline bool extract_plain(struct flow_key *key, const struct pkt *pkt, uint32_t in_port)
+{
+	const uint8_t *type = pkt->head + 2 * ETH_ALEN, *inner = type + VLAN_TAG_LEN;
+
+	if (likely(load16(type) == ETH_P_IP))
+		return extract_plain_ipv4(key, pkt, in_port, ETH_HLEN);
+	if (load16(type) == ETH_P_IPV6)
+		return extract_plain_ipv6(key, pkt, in_port, ETH_HLEN);
+	if (load16(type) != ETH_P_8021Q || pkt->head_len < ETH_HLEN + VLAN_TAG_LEN)
+		return false;
+	if (load16(inner) == ETH_P_IP)
+		return extract_plain_ipv4(key, pkt, in_port, ETH_HLEN + VLAN_TAG_LEN);
+	return load16(inner) == ETH_P_IPV6 &&
+	       extract_plain_ipv6(key, pkt, in_port, ETH_HLEN + VLAN_TAG_LEN);
+}
+
+static uint8_t fragment(const struct layout *l)
+{
+	return (uint8_t)((l->fragment ? FLOW_FRAG_ANY : 0) | (l->later ? FLOW_FRAG_LATER : 0));
 }
 
 static void extract_tags(struct flow_key *key, const struct layout *l, const uint8_t *head)
@@ -110,11 +192,11 @@ static void extract_ipv6(struct flow_key *key, const struct layout *l, const uin
 	key->ipv6_dst = load128(ip + 24);
 	if (l->broken)
 		return;
-	key->ipv6_label = first & 0xfffff;
+	key->ipv6_label = first & IPV6_LABEL;
 	key->nw_tos = (uint8_t)(first >> 20);
 	key->nw_ttl = ip[7];
 	key->nw_proto = l->proto;
-	key->nw_frag = l->frag;
+	key->nw_frag = fragment(l);
 }
 
 static void extract_nd(struct flow_key *key, const struct layout *l, const struct pkt *pkt)
@@ -163,7 +245,8 @@ static NEVER_INLINE void extract_any(struct flow_key *key, const struct pkt *pkt
 
 	layout_read(&l, pkt);
 	network = head + l.network;
-	memset(key->words, 0, 8 * FLOW_KEY_PACKET_WORDS);
+	for (unsigned i = 0; i < FLOW_KEY_PACKET_WORDS; i += 6)
+		clear(key, i, 6);
 	key->in_port = in_port;
 	key->eth_dst = mac_load(head);
 	key->eth_src = mac_load(head + ETH_ALEN);
@@ -174,7 +257,7 @@ static NEVER_INLINE void extract_any(struct flow_key *key, const struct pkt *pkt
 		key->nw_tos = network[1];
 		key->nw_ttl = network[8];
 		key->nw_proto = l.proto;
-		key->nw_frag = l.frag;
+		key->nw_frag = fragment(&l);
 		key->nw_src = be32_load(network + 12);
 		key->nw_dst = be32_load(network + 16);
 		break;

@@ -7,7 +7,6 @@
 #include <netinet/in.h>
 
 #include "base/bytes.h"
-#include "flow/key.h"
 #include "flow/layout.h"
 #include "packet/checksum.h"
 #include "packet/parse.h"
@@ -53,7 +52,7 @@ static void read_ethernet(struct layout *l, const uint8_t *head)
 	uint32_t at = 2 * ETH_ALEN;
 	uint16_t type = be16_load(head + at);
 
-	while (ethertype_is_tag(type) && l->n_tags < FLOW_VLANS &&
+	while (ethertype_is_tag(type) && l->n_tags < LAYOUT_TAGS &&
 	       readable(l, at, VLAN_TAG_LEN + 2)) {
 		at += VLAN_TAG_LEN;
 		type = be16_load(head + at);
@@ -70,7 +69,7 @@ static void read_mpls(struct layout *l, const uint8_t *head)
 	uint32_t at = l->network;
 
 	l->kind = LAYOUT_MPLS;
-	while (l->n_labels < FLOW_LABELS && readable(l, at, MPLS_LSE_LEN)) {
+	while (l->n_labels < LAYOUT_LABELS && readable(l, at, MPLS_LSE_LEN)) {
 		l->n_labels++;
 		if (be32_load(head + at) & MPLS_BOTTOM)
 			break;
@@ -117,10 +116,8 @@ static void read_ipv4(struct layout *l, const struct pkt *pkt)
 		return;
 	l->kind = LAYOUT_IPV4;
 	fragment = be16_load(ip + 6);
-	if (fragment & (IPV4_MORE | IPV4_OFFSET))
-		l->frag = FLOW_FRAG_ANY;
-	if (fragment & IPV4_OFFSET)
-		l->frag |= FLOW_FRAG_LATER;
+	l->fragment = fragment & (IPV4_MORE | IPV4_OFFSET);
+	l->later = fragment & IPV4_OFFSET;
 	l->proto = ip[9];
 	l->transport = (uint16_t)(l->network + len);
 	l->looked = l->transport;
@@ -144,11 +141,10 @@ static uint32_t read_extension(struct layout *l, const uint8_t *head, uint32_t a
 	if (kind == IPPROTO_ROUTING && head[at + 3])
 		l->routed = true;
 	if (kind == IPPROTO_FRAGMENT && be16_load(head + at + 2)) {
-		l->frag = FLOW_FRAG_ANY;
-		if (be16_load(head + at + 2) & IPV6_OFFSET) {
-			l->frag |= FLOW_FRAG_LATER;
+		l->fragment = true;
+		l->later = be16_load(head + at + 2) & IPV6_OFFSET;
+		if (l->later)
 			l->proto = IPPROTO_FRAGMENT;
-		}
 	}
 	return len;
 }
@@ -178,13 +174,13 @@ static void read_ipv6(struct layout *l, const struct pkt *pkt)
 	l->kind = LAYOUT_IPV6;
 	l->looked = at;
 	l->proto = ip[6];
-	while (is_extension(l->proto) && !(l->frag & FLOW_FRAG_LATER)) {
+	while (is_extension(l->proto) && !l->later) {
 		uint32_t len = read_extension(l, pkt->head, at);
 
 		if (!len) {
 			l->broken = true;
 			l->proto = 0;
-			l->frag = 0;
+			l->fragment = false;
 			return;
 		}
 		at += len;
@@ -265,7 +261,7 @@ void layout_read(struct layout *l, const struct pkt *pkt)
 	default:
 		break;
 	}
-	if (l->frag & FLOW_FRAG_LATER)
+	if (l->later)
 		l->transport = 0;
 	if (l->transport)
 		read_transport(l, pkt->head);

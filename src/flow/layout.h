@@ -9,9 +9,14 @@
 
 #define FLOW_TYPE_NONE 0x05ff /* EtherType of frames that have none: 802.3 without SNAP */
 
+#define LAYOUT_TAGS 2	/* that are looked behind */
+#define LAYOUT_LABELS 3 /* the same */
+
+/* Lengths in bytes: of IPv4 without options, IPv6, a label stack entry. */
 #define IPV4_HEADER_MIN 20
 #define IPV6_HEADER_LEN 40
 #define MPLS_LSE_LEN 4
+
 #define MPLS_BOTTOM 0x100u /* of a label stack entry */
 #define ARP_LEN 28	   /* for IPv4 over Ethernet */
 
@@ -30,7 +35,8 @@ struct layout {
 	uint16_t transport; /* 0: none, or not known where */
 	uint8_t kind;	    /* enum layout_network */
 	uint8_t n_tags, n_labels;
-	uint8_t frag;	 /* FLOW_FRAG */
+	bool fragment;	 /* of an IP packet, */
+	bool later;	 /* and not the first: then there is no transport header */
 	uint8_t proto;	 /* behind IPv6's extension headers */
 	bool broken;	 /* IPv6: the extension headers are, nothing else is known */
 	bool routed;	 /* IPv6: not the destination of the transport header's checksum yet */
@@ -63,6 +69,7 @@ bool layout_checksum(const struct layout *layout, uint16_t *offset, bool *addres
  * header. */
 bool layout_request_is_own(const struct layout *layout, const struct pkt *pkt);
 
+/* Whether an EtherType says that a label stack follows (RFC 5332). */
 static inline bool layout_is_mpls(uint16_t eth_type)
 {
 	return eth_type == ETH_P_MPLS_UC || eth_type == ETH_P_MPLS_MC;

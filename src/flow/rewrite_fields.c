@@ -12,8 +12,8 @@
 #include "packet/crc32c.h"
 #include "packet/parse.h"
 
-#define DSCP_CLASSES_MAX 4 /* assured forwarding: class 1 to 4, drop precedence 1 to 3 (RFC 2597) \
-			    */
+/* Assured forwarding has classes 1 to 4 and drop precedences 1 to 3 (RFC 2597). */
+#define DSCP_CLASSES_MAX 4
 #define DROP_PRECEDENCE_MAX 3
 
 /* The words of the key that are dealt with below. */
@@ -130,7 +130,7 @@ static void put_sctp_ports(struct edit *e, struct change ports)
 
 	memcpy(&before, sctp, sizeof(before));
 	put(e, e->l.transport, 4, ports, &ignored);
-	if (e->l.frag)
+	if (e->l.fragment)
 		return;
 	memcpy(&after, sctp, sizeof(after));
 	memcpy(&crc, field, sizeof(crc));

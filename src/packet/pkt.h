@@ -123,18 +123,18 @@ void pkt_init_linear(struct pkt *pkt, const void *frame, uint32_t len, struct io
 void pkt_set_tag(struct pkt *pkt, bool tagged, uint16_t tci);
 
 /* Makes room for @len bytes in front of byte @at of the frame, or takes @len bytes out that start
- * there: all of it within the private copy, in which there must be room. What is in the new bytes is
- * left open; offsets in the offload state, which must lie behind @at, are moved along.
+ * there: all of it within the private copy, in which there must be room. What is in the new bytes
+ * is left open; offsets in the offload state, which must lie behind @at, are moved along.
  */
 void pkt_insert(struct pkt *pkt, uint32_t at, uint32_t len);
 void pkt_remove(struct pkt *pkt, uint32_t at, uint32_t len);
 
-/* Cuts the frame to its first @len <= pkt->len bytes. The fragment in which that is gets shorter, in
- * place; pkt->cut says by how much. The offload state is the caller's to mind. */
+/* Cuts the frame to its first @len <= pkt->len bytes. The fragment in which that is gets shorter,
+ * in place; pkt->cut says by how much. The offload state is the caller's to mind. */
 void pkt_cut(struct pkt *pkt, uint32_t len);
 
-/* Takes the cut back: the first @n_frags fragments, the last of them cut by @cut. Both were those of
- * this packet before it was cut, if not for the first time. Does not know pkt->len. */
+/* Takes the cut back: the first @n_frags fragments, the last of them cut by @cut. Both were those
+ * of this packet before it was cut, if not for the first time. Does not know pkt->len. */
 void pkt_uncut(struct pkt *pkt, uint16_t n_frags, uint32_t cut);
 
 /* Copies the whole frame to @to, which has room for pkt->len bytes. */
