@@ -6,39 +6,54 @@
  * Level one is a table of *hints*: by the hash of a packet's whole flow, the plan that the flow had
  * last; whether it still is the right one, the plan's own bits tell. So a hint is never wrong, only
  * useless. A plan is of one version of one bridge's pipeline and dies with it. Memory has two
- * halves: plans are made in the one that is current; when it is full the other is emptied and becomes
- * current, and plans that are hit in the old half move over. So live flows stay, whatever floods.
+ * halves: plans are made in the one that is current; when it is full the other is emptied and
+ * becomes current, and plans that are hit in the old half move over. So live flows stay, whatever
+ * floods; and once memory has been full, a plan is kept only when it is made for the second time.
+ *
+ * What find and add return is in the current half: it stays until more than a whole half has been
+ * made or moved since, that is at least PLANS_STAY plans.
  */
 #pragma once
 
 #include "flow/plan.h"
 
-#define PLANS_MASKS_MAX 128
+#define PLANS_MASKS_MAX 128 /* distinct sets of bits */
 
 struct plans;
 
 /* A plan that is kept. Constant but for the counts. */
 struct plan {
-	uint64_t version;    /* of the pipeline */
-	uint64_t hash;	     /* of its key under its mask */
-	struct plan *next;   /* of the same hash bucket */
-	struct plan *dirty_next; /* of those with counts that are not credited yet */
+	uint64_t version;	 /* of the pipeline */
+	uint64_t map;		 /* words that the mask has */
 	uint64_t packets, bytes; /* not credited yet */
-	uint32_t mask;	     /* index */
-	uint32_t n_credits, steps_len;
-	struct tally **credits;
 	const uint8_t *steps;
-	uint64_t map;	  /* words that the mask has */
-	uint64_t words[]; /* of the key under the mask, then the mask's, for each bit of map */
+	uint32_t steps_len, n_credits;
+	struct tally **credits;
+	struct plan *dirty_next; /* of those with counts that are not credited yet */
+	/* the cache's own */
+	struct plan *moved; /* to the other half: it is there now; NULL: no */
+	uint64_t hash;	    /* of its key under its mask, with the version */
+	uint64_t mask_id;
+	uint32_t len; /* bytes */
+	uint8_t mask; /* its place, as long as mask_id is there */
+	uint8_t half;
+	bool dirty;
+	struct plan_word {
+		uint64_t value, mask;
+	} words[]; /* for each bit of map */
 };
+
+#define PLANS_STAY 64 /* no plan takes more than this part of a half */
 
 /* What "vireo cache show" tells. */
 struct plans_stats {
 	uint64_t hint_hits, mask_hits, misses;
 	uint64_t made, moved, evicted, flipped; /* plans; halves */
-	uint64_t masks_full;			/* plans that found no room among the masks */
+	/* plans that were not kept: no room among the masks; made for the first time while memory
+	 * is short; not cacheable; too large */
+	uint64_t masks_full, once, not_cacheable, too_large;
 	uint32_t n_masks, n_plans;
-	size_t used, size;			/* bytes of a half */
+	size_t used, size; /* bytes of a half */
 };
 
 /* @half: bytes of each half. NULL when memory is short. */
@@ -50,12 +65,14 @@ void plans_destroy(struct plans *plans);
  * behind FLOW_KEY_PACKET_WORDS must be 0. */
 struct plan *plans_find(struct plans *plans, const struct flow_key *key, uint64_t version,
 			uint32_t flow_hash);
-/* Keeps a plan; NULL when it cannot be kept (then it is still to be carried out, from the draft). */
+/* Keeps a plan; NULL when it cannot be kept (then it is still to be carried out, from the draft).
+ */
 struct plan *plans_add(struct plans *plans, const struct flow_key *key, uint64_t version,
 		       uint32_t flow_hash, const struct plan_draft *draft);
-/* A packet takes the plan. */
+/* A packet takes the plan, which find or add have just returned. */
 void plans_count(struct plans *plans, struct plan *plan, uint32_t bytes);
 /* Credits all that has gathered. @now_ms as in struct tally. */
 void plans_settle(struct plans *plans, uint64_t now_ms);
 bool plans_settled(const struct plans *plans);
+/* Any thread. */
 void plans_stats(const struct plans *plans, struct plans_stats *out);
