@@ -3,12 +3,16 @@
  * them are flow/rewrite_fields.c's.
  */
 #include "flow/rewrite.h"
+#include <netinet/in.h>
+
 #include "base/bytes.h"
 #include "flow/layout.h"
 #include "packet/checksum.h"
+#include "packet/gso.h"
 #include "packet/parse.h"
 
-#define LENGTH_MAX 1500 /* of 802.3; what is greater is a type */
+#define IPV4_FRAGMENT 0x3fff /* "more fragments" and the offset */
+#define LENGTH_MAX 1500	     /* of 802.3; what is greater is a type */
 
 static bool has_request(const struct pkt *pkt)
 {
@@ -22,15 +26,39 @@ static void clear_request(struct pkt *pkt)
 	pkt->offload.csum_offset = 0;
 }
 
+/* Most are for TCP or UDP over IPv4 without options or tags. Whatever else its header says, the
+ * request is for nothing in front of the checksum. */
+static inline bool request_is_plain(const struct pkt *pkt)
+{
+	const struct virtio_net_hdr *o = &pkt->offload;
+	const uint8_t *ip = pkt->head + ETH_HLEN;
+
+	return o->csum_start == ETH_HLEN + IPV4_HEADER_MIN && pkt->head_len >= o->csum_start &&
+	       be16_load(ip - 2) == ETH_P_IP && (ip[0] & 0xf) == 5 &&
+	       !(be16_load(ip + 6) & IPV4_FRAGMENT) &&
+	       o->csum_offset == (ip[9] == IPPROTO_TCP	 ? TCP_CSUM_OFFSET
+				  : ip[9] == IPPROTO_UDP ? UDP_CSUM_OFFSET
+							 : UINT16_MAX);
+}
+
 bool rewrite_check_request(struct pkt *pkt)
 {
 	struct layout l;
+	struct gso gso;
+	bool large;
 
+	if (likely(request_is_plain(pkt)))
+		return true;
 	layout_read(&l, pkt);
-	if (layout_request_is_own(&l, pkt) || pkt->offload.csum_start >= l.looked)
+	large = pkt->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE;
+	/* rules may pop labels and look behind them */
+	if (l.kind == LAYOUT_MPLS && large)
+		return !gso_start(&gso, pkt);
+	if (l.kind != LAYOUT_MPLS &&
+	    (layout_request_is_own(&l, pkt) || pkt->offload.csum_start >= l.looked))
 		return true;
 	/* of a large packet, there is no checksum yet */
-	if (pkt->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE || checksum_complete(pkt) < 0)
+	if (large || checksum_complete(pkt) < 0)
 		return false;
 	pkt_parse(pkt); /* the field may have been a tag */
 	return true;

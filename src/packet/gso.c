@@ -8,7 +8,10 @@
 #include "packet/gso.h"
 #include "packet/parse.h"
 
-#define TAGS_MAX 3 /* two from the guest, and the one that the switch puts on */
+#define TAGS_MAX 8 /* also those that rules push */
+#define LABELS_MAX 8
+#define LABEL_LEN 4
+#define LABEL_BOTTOM 0x01 /* in the third byte of a label (RFC 3032 2.1) */
 #define IPV4_HEADER_MIN 20
 #define IPV4_FRAGMENT 0x3fff /* "more fragments" and the offset */
 #define IPV6_HEADER_LEN 40
@@ -31,6 +34,29 @@ static bool in_head(const struct pkt *pkt, uint32_t at, uint32_t len)
 	return at + len <= pkt->head_len;
 }
 
+/* Finds what is behind a label stack at @at (RFC 3032): its type, which nothing but its version
+ * tells, or 0. */
+static uint16_t find_labelled(struct gso *g, const struct pkt *pkt, uint32_t at)
+{
+	for (unsigned i = 0; i < LABELS_MAX && in_head(pkt, at, LABEL_LEN + 1); i++) {
+		bool bottom = pkt->head[at + 2] & LABEL_BOTTOM;
+
+		at += LABEL_LEN;
+		if (!bottom)
+			continue;
+		g->network = (uint16_t)at;
+		switch (pkt->head[at] >> 4) {
+		case 4:
+			return ETH_P_IP;
+		case 6:
+			return ETH_P_IPV6;
+		default:
+			return 0;
+		}
+	}
+	return 0;
+}
+
 /* Finds the network header; returns its type, or 0. */
 static uint16_t find_network(struct gso *g, const struct pkt *pkt)
 {
@@ -41,6 +67,8 @@ static uint16_t find_network(struct gso *g, const struct pkt *pkt)
 
 		if (ethertype_is_tag(type))
 			continue;
+		if (type == ETH_P_MPLS_UC || type == ETH_P_MPLS_MC)
+			return find_labelled(g, pkt, at);
 		g->network = (uint16_t)at;
 		return type;
 	}

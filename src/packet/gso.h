@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Segmentation of large TCP and UDP packets in software, for receivers that take none (virtio 1.2,
  * 5.1.6.2: "generic segmentation offload"). TCP over IPv4 and IPv6, and UDP (virtio 1.3,
- * VIRTIO_NET_HDR_GSO_UDP_L4), behind up to three VLAN tags and IPv6 extension headers. Worker
+ * VIRTIO_NET_HDR_GSO_UDP_L4), behind VLAN tags, MPLS labels and IPv6 extension headers. Worker
  * threads.
  */
 #pragma once

@@ -23,7 +23,7 @@
 /* How a packet is made. */
 struct shape {
 	bool ipv6, udp, ecn;
-	unsigned n_tags;
+	unsigned n_tags, n_labels;
 	unsigned options;    /* words of options in the IPv4 header, extension headers of IPv6 */
 	unsigned tcp_option; /* words */
 	uint8_t tcp_flags;
@@ -179,10 +179,17 @@ static struct pkt *make_packet(struct fixture *f, const struct shape *s)
 		f->frame[i] = (uint8_t)random();
 	for (unsigned i = 400; i < sizeof(f->frame); i++)
 		f->frame[i] = (uint8_t)(i * 7 + i / 251);
-	f->network = ETH_HLEN + s->n_tags * VLAN_TAG_LEN;
+	f->network = ETH_HLEN + (s->n_tags + s->n_labels) * 4;
 	for (unsigned i = 0; i < s->n_tags; i++)
 		put16(f->frame + 12 + 4 * i, i ? ETH_P_8021Q : ETH_P_8021AD);
-	put16(f->frame + f->network - 2, s->ipv6 ? ETH_P_IPV6 : ETH_P_IP);
+	put16(f->frame + 12 + 4 * s->n_tags, s->n_labels ? ETH_P_MPLS_UC
+					     : s->ipv6	 ? ETH_P_IPV6
+							 : ETH_P_IP);
+	for (unsigned i = 0; i < s->n_labels; i++) {
+		uint8_t *label = f->frame + f->network - 4 * (i + 1);
+
+		label[2] = (uint8_t)((label[2] & 0xfe) | !i);
+	}
 	put_network(f, s);
 	put_transport(f, s);
 	len = f->header_len + s->payload;
@@ -316,6 +323,7 @@ static struct shape random_shape(void)
 		.ipv6 = random() & 1,
 		.udp = !below(3),
 		.n_tags = below(3),
+		.n_labels = below(4) ? 0 : below(3),
 		.payload = below(4) ? below(60000) : below(300),
 		.size = (uint16_t)(below(4) ? 500 + below(2000) : 48 + below(200)),
 		.tcp_flags = (uint8_t)(0x10 | (below(256) & ~2u)),
@@ -324,6 +332,8 @@ static struct shape random_shape(void)
 
 	s.options = s.ipv6 ? below(3) : below(6);
 	s.ecn = !s.udp && random() & 1;
+	if (s.ipv6 && s.n_labels)
+		s.options = min(s.options, 1u); /* so that all fits into the head */
 	if (s.ipv6 && s.options == 2 && !s.n_tags && s.tcp_option < 2)
 		s.options = 3; /* all three still fit into the head */
 	return s;

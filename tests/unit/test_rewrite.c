@@ -323,7 +323,8 @@ static bool check(struct fixture *f, uint16_t start, uint16_t offset, uint8_t gs
 	f->pkt.offload = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
 						  .csum_start = start,
 						  .csum_offset = offset,
-						  .gso_type = gso };
+						  .gso_type = gso,
+						  .gso_size = 100 };
 	return rewrite_check_offload(&f->pkt);
 }
 
@@ -358,6 +359,29 @@ static void test_requests(void **state)
 	assert_false(check(f, start, 2, VIRTIO_NET_HDR_GSO_TCPV4));
 	assert_false(check(f, start - 2, 18, VIRTIO_NET_HDR_GSO_TCPV4));
 	assert_false(check(f, start, 400, 0)); /* of the guest's own, far behind */
+}
+
+/* Rules may look behind labels, so nothing there is left for later, but for what is large. */
+static void test_requests_behind_labels(void **state)
+{
+	struct fixture *f = *state;
+	uint16_t start;
+
+	do
+		receive_made(f);
+	while (f->made.kind != MADE_IPV4 || f->made.proto != IPPROTO_TCP || f->made.fragment ||
+	       f->len < f->made.transport + 30 || f->made.network != 14 + 4 * f->made.n_tags);
+	rewrite_push_mpls(&f->pkt, ETH_P_MPLS_UC, 0x140);
+	f->len = f->pkt.len;
+	pkt_copy(&f->pkt, f->frame);
+	f->frame[f->made.transport + 4 + 13] = 0x10;
+	start = (uint16_t)(f->made.transport + 4);
+	assert_true(check(f, start, 16, 0));
+	assert_int_equal(f->pkt.offload.flags, 0);
+	assert_true(check(f, start, 16, VIRTIO_NET_HDR_GSO_TCPV4));
+	assert_int_equal(f->pkt.offload.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+	assert_false(check(f, start, 18, VIRTIO_NET_HDR_GSO_TCPV4));
+	assert_false(check(f, start - 4, 16, VIRTIO_NET_HDR_GSO_TCPV4));
 }
 
 /* No header that was matched changes when it is completed. */
@@ -471,6 +495,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_headers_are_restored, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut_completes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_requests, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_requests_behind_labels, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_requests_of_any_kind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_any_bytes, setup, teardown),
 	};
