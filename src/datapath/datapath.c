@@ -19,6 +19,8 @@ LOG_MODULE("datapath");
 
 #define QUIESCE_POLL_US 100	     /* between looks at the workers */
 #define QUIESCE_LATE_NS NSEC_PER_SEC /* a worker that takes longer is worth a log line */
+#define UPCALLS_RUN 256		     /* records of a worker handed out in a row */
+#define UPCALLS_MAX 100000	     /* more cannot be in a queue */
 #define DRAIN_LOOKS_MAX 10000	     /* at inboxes that do not become empty */
 
 struct waiter {
@@ -29,6 +31,7 @@ struct waiter {
 	void (*fn)(void *arg);
 	void *arg;
 	bool drain; /* the inboxes have to be empty, too */
+	uint64_t settle; /* not 0: all that was counted has to be credited, too */
 	unsigned n_looks;
 	uint64_t turns[VIEW_WORKERS_MAX]; /* of each worker at the last look */
 };
@@ -38,6 +41,9 @@ struct datapath {
 	struct event *poll;		       /* looks at the workers while somebody waits */
 	struct waiter *waiters, **last_waiter; /* in order of generation */
 	bool owes_view;			       /* the newest is older than what was asked for */
+	struct event *upcall;		       /* a worker has something for us */
+	datapath_upcall_fn *on_upcall;
+	void *upcall_arg;
 	struct event *packet;		       /* there is one, which was awaited */
 	void (*on_packet)(void *arg);
 	void *packet_arg;
@@ -181,6 +187,55 @@ static bool drained(const struct datapath *dp, struct waiter *w)
 	return all_turned(dp, w) && ++w->n_looks > DRAIN_LOOKS_MAX;
 }
 
+/* Whether all workers have credited what they had counted when @w began to wait. */
+static bool settled(const struct datapath *dp, const struct waiter *w)
+{
+	for (unsigned i = 0; w->settle && i < dp->shared.n_workers; i++) {
+		const struct worker *worker = &dp->shared.workers[i];
+
+		/* who sleeps has credited all before; pairs with settle() in worker.c */
+		if (__atomic_load_n(&worker->settled, __ATOMIC_ACQUIRE) < w->settle &&
+		    __atomic_load_n(&worker->seen, __ATOMIC_SEQ_CST) != WORKER_IDLE)
+			return false;
+	}
+	return true;
+}
+
+/* Hands out what is in a worker's queue, at most @n records. Whether it is empty now. */
+static bool hand_out(struct datapath *dp, unsigned worker, unsigned n)
+{
+	struct upcalls *up = &dp->shared.workers[worker].upcalls;
+	struct upcall *u = NULL;
+
+	while (n-- && (u = upcalls_next(up))) {
+		if (dp->on_upcall)
+			dp->on_upcall(dp->upcall_arg, u);
+		upcalls_release(up);
+	}
+	return !u;
+}
+
+static void on_upcall(evutil_socket_t fd, short what, void *arg)
+{
+	struct datapath *dp = arg;
+	bool empty = true;
+	uint64_t n;
+
+	if (fd >= 0 && read(fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+		log_limited(LOG_WARNING, "reading what workers want: %s", strerror(errno));
+	for (unsigned i = 0; i < dp->shared.n_workers; i++)
+		empty &= hand_out(dp, i, UPCALLS_RUN);
+	if (!empty)
+		event_active(dp->upcall, EV_READ, 0);
+}
+
+/* Hands out all that workers had put there before now: it points at what may be freed next. */
+static void hand_out_all(struct datapath *dp)
+{
+	for (unsigned i = 0; i < dp->shared.n_workers; i++)
+		(void)hand_out(dp, i, UPCALLS_MAX);
+}
+
 static void look_at_workers(evutil_socket_t fd, short what, void *arg)
 {
 	struct timeval tv = { .tv_usec = QUIESCE_POLL_US };
@@ -188,10 +243,12 @@ static void look_at_workers(evutil_socket_t fd, short what, void *arg)
 	struct waiter *w, **at = &dp->waiters;
 
 	while ((w = *at) && passed(dp, w->generation)) {
-		if (!drained(dp, w)) {
+		if (!drained(dp, w) || !settled(dp, w)) {
 			at = &w->next;
 			continue;
 		}
+		if (w->settle)
+			hand_out_all(dp);
 		*at = w->next;
 		if (!w->next)
 			dp->last_waiter = at;
@@ -242,10 +299,13 @@ int datapath_create(struct datapath **out, struct event_base *base, unsigned n_w
 	dp->shared.view = empty_view(n_workers);
 	dp->poll = evtimer_new(base, look_at_workers, dp);
 	dp->shared.packet_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	dp->shared.upcall_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	dp->upcall = event_new(base, dp->shared.upcall_fd, EV_READ | EV_PERSIST, on_upcall, dp);
 	dp->shared.bell_fd = -1;
 	dp->packet = event_new(base, dp->shared.packet_fd, EV_READ | EV_PERSIST, on_packet, dp);
 	if (!dp->shared.workers || !dp->shared.view || !dp->poll || dp->shared.packet_fd < 0 ||
-	    !dp->packet || event_add(dp->packet, NULL) < 0 ||
+	    !dp->packet || event_add(dp->packet, NULL) < 0 || dp->shared.upcall_fd < 0 ||
+	    !dp->upcall || event_add(dp->upcall, NULL) < 0 ||
 	    inboxes_init(&dp->shared.inboxes, n_workers) < 0) {
 		error_set(err, r, "out of memory");
 		dp->shared.n_workers = 0;
@@ -290,8 +350,12 @@ void datapath_destroy(struct datapath *dp)
 		event_free(dp->poll);
 	if (dp->packet)
 		event_free(dp->packet);
+	if (dp->upcall)
+		event_free(dp->upcall);
 	if (dp->shared.packet_fd >= 0)
 		close(dp->shared.packet_fd);
+	if (dp->shared.upcall_fd >= 0)
+		close(dp->shared.upcall_fd);
 	free(dp->shared.workers);
 	free(dp);
 }
@@ -360,7 +424,8 @@ void datapath_publish(struct datapath *dp, struct view *view)
 	wake_all(dp);
 }
 
-static void wait_for_workers(struct datapath *dp, bool drain, void (*fn)(void *arg), void *arg)
+static void wait_for_workers(struct datapath *dp, bool drain, uint64_t settle,
+			     void (*fn)(void *arg), void *arg)
 {
 	struct timeval now = { 0 };
 	struct waiter *w = malloc(sizeof(*w));
@@ -378,6 +443,7 @@ static void wait_for_workers(struct datapath *dp, bool drain, void (*fn)(void *a
 		.fn = fn,
 		.arg = arg,
 		.drain = drain,
+		.settle = settle,
 	};
 	*dp->last_waiter = w;
 	dp->last_waiter = &w->next;
@@ -391,12 +457,77 @@ void datapath_owes_view(struct datapath *dp)
 
 void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg)
 {
-	wait_for_workers(dp, false, fn, arg);
+	wait_for_workers(dp, false, 0, fn, arg);
 }
 
 void datapath_drain(struct datapath *dp, void (*fn)(void *arg), void *arg)
 {
-	wait_for_workers(dp, true, fn, arg);
+	wait_for_workers(dp, true, 0, fn, arg);
+}
+
+void datapath_settle(struct datapath *dp, void (*fn)(void *arg), void *arg)
+{
+	wait_for_workers(dp, false, __atomic_add_fetch(&dp->shared.settle, 1, __ATOMIC_SEQ_CST), fn,
+			 arg);
+}
+
+void datapath_set_upcall(struct datapath *dp, datapath_upcall_fn *fn, void *arg)
+{
+	dp->on_upcall = fn;
+	dp->upcall_arg = arg;
+}
+
+/* Lets worker 0 have a packet with @actions, or NULL. */
+static int put_packet(struct datapath *dp, const struct record *r, const void *actions,
+		      const void *frame)
+{
+	int e = inboxes_put(&dp->shared.inboxes, r, actions, frame);
+
+	if (e == 0)
+		worker_wake(&dp->shared.workers[0]);
+	return e;
+}
+
+int datapath_packet_out(struct datapath *dp, const struct pipeline *const *rules, uint32_t port,
+			uint32_t in_port, const struct action_list *actions, const void *frame,
+			uint32_t len)
+{
+	const struct view *view = dp->shared.view;
+	struct record r = {
+		.kind = RECORD_PACKET_OUT,
+		.len = len,
+		.actions_len = actions->len,
+		.in_port = in_port,
+		.rules = rules,
+	};
+
+	if (port && (port >= view->n_ports || !view->ports[port]))
+		return -ENOENT;
+	if (port) {
+		r.port = port;
+		r.serial = view->ports[port]->serial;
+	}
+	return put_packet(dp, &r, actions->bytes, frame);
+}
+
+int datapath_again(struct datapath *dp, const struct upcall *u)
+{
+	const struct record r = {
+		.kind = RECORD_TAUGHT,
+		.port = u->port,
+		.serial = u->serial,
+		.len = u->frame_len,
+		.actions_len = u->actions_len,
+		.in_port = u->in_port,
+		.rules = u->rules,
+	};
+
+	return put_packet(dp, &r, u->actions, u->frame);
+}
+
+void datapath_plans_stats(const struct datapath *dp, unsigned worker, struct plans_stats *stats)
+{
+	forward_stats(dp->shared.workers[worker].forwarder, stats);
 }
 
 int datapath_inject(struct datapath *dp, uint32_t port, const void *frame, uint32_t len)

@@ -6,6 +6,8 @@
 
 #include <event2/event.h>
 
+#include "datapath/upcall.h"
+#include "flow/plans.h"
 #include "flow/view.h"
 
 struct datapath;
@@ -55,6 +57,29 @@ void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg);
  * (or that takes a second). Later calls of datapath_quiesce() do not wait for this one.
  */
 void datapath_drain(struct datapath *dp, void (*fn)(void *arg), void *arg);
+
+/* The same, once no worker uses rules older than those that are published now, all that packets did
+ * until then has been credited to rules, groups and tables, and all that workers had for the control
+ * thread has been handed out: then rules that are in no version any more can be freed. */
+void datapath_settle(struct datapath *dp, void (*fn)(void *arg), void *arg);
+
+/* Calls @fn(@arg, ...), from the loop, for what workers have for the control thread. The record and
+ * what it points at are valid during the call. */
+typedef void datapath_upcall_fn(void *arg, const struct upcall *u);
+void datapath_set_upcall(struct datapath *dp, datapath_upcall_fn *fn, void *arg);
+
+/* Lets a worker carry out @actions on @frame (at least ETH_HLEN bytes), as if it had come in by
+ * @in_port (OFPORT) of the bridge whose rules are at @rules. @port: the number of that port in views,
+ * 0: it came from nowhere. 0, -ENOENT when the view has no such port, or -ENOBUFS. */
+int datapath_packet_out(struct datapath *dp, const struct pipeline *const *rules, uint32_t port,
+			uint32_t in_port, const struct action_list *actions, const void *frame,
+			uint32_t len);
+
+/* Lets a worker handle the packet of an UPCALL_AGAIN, from the beginning. 0 or -ENOBUFS. */
+int datapath_again(struct datapath *dp, const struct upcall *u);
+
+/* Of a worker's cache of plans. */
+void datapath_plans_stats(const struct datapath *dp, unsigned worker, struct plans_stats *stats);
 
 /* Lets a worker handle @frame (at least ETH_HLEN bytes) as if it had been received on port @port.
  * 0, -ENOENT when the view has no such port, or -ENOBUFS. */

@@ -23,51 +23,18 @@
  */
 #pragma once
 
-#include "base/spsc.h"
+#include "datapath/inbox.h"
 #include "datapath/unsettled.h"
+#include "datapath/upcall.h"
+#include "flow/plans.h"
 #include "flow/view.h"
 #include "packet/pkt.h"
 
 struct forwarder;
 
-/* The inbox of each worker, written and read by itself; and behind them one in which the control
- * thread has packets for worker 0.
- */
-struct inboxes {
-	unsigned n_workers;
-	struct spsc *queues; /* n_workers + 1 */
-};
-
-/* Returns 0 or -ENOMEM. */
-int inboxes_init(struct inboxes *in, unsigned n_workers);
-void inboxes_destroy(struct inboxes *in);
-
-/* What waits at @worker. */
-static inline struct spsc *inboxes_of_worker(const struct inboxes *in, unsigned worker)
-{
-	return &in->queues[worker];
-}
-
-/* What the control thread has injected. */
-static inline struct spsc *inboxes_of_control(const struct inboxes *in)
-{
-	return &in->queues[in->n_workers];
-}
-
-/* Bytes that wait anywhere, and how many may. Any thread. */
-void inboxes_waiting(const struct inboxes *in, uint64_t *now, uint64_t *most);
-
-/* Whether nothing waits anywhere. Any thread; means something while nobody receives. */
-bool inboxes_empty(const struct inboxes *in);
-
-/* Lets worker 0 handle a frame as if it had been received on @port. Control thread. 0 or -ENOBUFS.
- */
-int inboxes_inject(struct inboxes *in, const struct view_port *port, const void *frame,
-		   uint32_t len);
-
-/* Transmit queues that were used go to @unsettled, which must outlive the forwarder. NULL when
+/* What is for the control thread goes to @up, transmit queues that were used to @unsettled, which all of which must outlive the forwarder. NULL when
  * memory is short. */
-struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes,
+struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes, struct upcalls *up,
 				   struct unsettled *unsettled);
 void forwarder_destroy(struct forwarder *fw);
 
@@ -83,3 +50,10 @@ unsigned forward_inboxes(struct forwarder *fw, const struct view *view, uint64_t
 
 /* Whether it has nothing to handle there. */
 bool forward_inboxes_empty(const struct forwarder *fw);
+
+/* Credits rules, tables and groups with what has been counted for them; whether nothing is left. */
+void forward_settle(struct forwarder *fw);
+bool forward_settled(const struct forwarder *fw);
+
+/* Of the cache of plans. Any thread; each number is right, all together are of about one time. */
+void forward_stats(const struct forwarder *fw, struct plans_stats *out);

@@ -142,6 +142,7 @@ static void sleep_until_work(struct worker *w, const struct view *view, long mos
 	    !__atomic_load_n(&w->shared->stop, __ATOMIC_SEQ_CST) &&
 	    (forward_inboxes_empty(w->forwarder) || only_held_left(w, view))) {
 		counter_add(&w->sleeps, 1);
+		forward_settle(w->forwarder); /* who sleeps has nothing to credit */
 		rcu_reader_offline();
 		__atomic_store_n(&w->seen, WORKER_IDLE, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&w->sound, all_wake && !most, __ATOMIC_SEQ_CST);
@@ -203,6 +204,13 @@ static bool rest(struct worker *w, const struct view *view, uint64_t now, unsign
 	return true;
 }
 
+/* Somebody wants to know what was counted: pairs with datapath_settle(). */
+static void settle(struct worker *w, uint64_t asked)
+{
+	forward_settle(w->forwarder);
+	__atomic_store_n(&w->settled, asked, __ATOMIC_RELEASE);
+}
+
 static void run(struct worker *w)
 {
 	struct worker_shared *shared = w->shared;
@@ -211,12 +219,15 @@ static void run(struct worker *w)
 	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
 		uint64_t generation = __atomic_load_n(&shared->generation, __ATOMIC_ACQUIRE);
 		uint64_t before = ticks;
+		uint64_t asked = __atomic_load_n(&shared->settle, __ATOMIC_ACQUIRE);
 		const struct view *view;
 		bool sample = w->turns % SAMPLED_TURNS == 0;
 		unsigned n;
 
 		if (unlikely(generation != w->seen))
 			unsettled_settle(&w->unsettled);
+		if (unlikely(asked != w->settled))
+			settle(w, asked);
 		/* pairs with the load of @seen in datapath_quiesce() */
 		__atomic_store_n(&w->seen, generation, __ATOMIC_RELEASE);
 		view = __atomic_load_n(&shared->view, __ATOMIC_SEQ_CST);
@@ -259,6 +270,7 @@ static void *main_of_thread(void *arg)
 		abort();
 	}
 	run(w);
+	forward_settle(w->forwarder);
 	__atomic_store_n(&w->seen, WORKER_IDLE, __ATOMIC_SEQ_CST);
 	rcu_reader_unregister();
 	return NULL;
@@ -313,7 +325,10 @@ int worker_start(struct worker *w, struct worker_shared *shared, unsigned id, in
 	if (w->epoll_fd < 0 || w->wake_fd < 0 ||
 	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &event) < 0)
 		return -errno;
-	w->forwarder = forwarder_create(id, &shared->inboxes, &w->unsettled);
+	if (upcalls_init(&w->upcalls, shared->upcall_fd) < 0)
+		return -ENOMEM;
+	w->has_upcalls = true;
+	w->forwarder = forwarder_create(id, &shared->inboxes, &w->upcalls, &w->unsettled);
 	w->batch = batch_create();
 	if (!w->forwarder || !w->batch)
 		return -ENOMEM;
@@ -333,6 +348,8 @@ void worker_free(struct worker *w)
 {
 	batch_destroy(w->batch);
 	forwarder_destroy(w->forwarder);
+	if (w->has_upcalls)
+		upcalls_destroy(&w->upcalls);
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
 	if (w->wake_fd >= 0)

@@ -35,6 +35,8 @@ struct worker_shared {
 	int packet_fd;	  /* eventfd */
 	bool rings;	  /* who looks after this process wants to know when it wakes up ... */
 	int bell_fd;	  /* ... by this eventfd; -1: nobody does */
+	uint64_t settle; /* how often counts were asked for */
+	int upcall_fd;	 /* eventfd: there is something in a worker's upcalls */
 	struct inboxes inboxes;
 	unsigned n_workers;
 	struct worker *workers;
@@ -48,13 +50,16 @@ struct worker {
 	int wake_fd; /* eventfd */
 	pthread_t thread;
 	bool running;
+	bool has_upcalls;
 	int tid; /* of the thread, as the kernel counts; 0: it has not begun */
 	struct forwarder *forwarder;
 	struct batch *batch;
 	struct unsettled unsettled;
+	struct upcalls upcalls;
 
 	/* written by the worker */
 	uint64_t seen __attribute__((aligned(CACHE_LINE)));
+	uint64_t settled; /* shared->settle, when all had been credited */
 	bool asleep;
 	bool sound; /* asleep until something happens, however long that takes */
 	bool armed; /* queues were asked to wake us */

@@ -56,7 +56,8 @@ bool normal_receive(const struct view_port *in, const uint8_t *ethernet, bool ta
 		*drop = DROP_reserved_mac;
 		return false;
 	}
-	mac_table_learn(in->bridge->macs, frame->src, frame->vid, in->id, now, in->mac_limit);
+	if (likely(in->id)) /* else it came from nowhere */
+		mac_table_learn(in->bridge->macs, frame->src, frame->vid, in->id, now, in->mac_limit);
 	return true;
 }
 

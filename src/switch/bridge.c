@@ -107,6 +107,15 @@ static void free_macs(void *arg)
 	mac_table_destroy(macs);
 }
 
+/* Of what counts packets that come by no port. */
+static size_t nowhere_size(const struct swtch *sw)
+{
+	size_t size = sizeof(struct view_port_state) +
+		      datapath_n_workers(sw->dp) * sizeof(struct port_counters);
+
+	return (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+}
+
 int switch_bridge_add(struct swtch *sw, const json_t *params, struct error *err)
 {
 	struct sw_bridge *b, **last = &sw->bridges;
@@ -129,6 +138,12 @@ int switch_bridge_add(struct swtch *sw, const json_t *params, struct error *err)
 		goto fail;
 	}
 	b->aging = (uint32_t)option_uint(b->options, "mac-aging-time", MAC_AGING_DEFAULT);
+	b->nowhere = aligned_alloc(CACHE_LINE, nowhere_size(sw));
+	if (!b->nowhere) {
+		r = error_set(err, -ENOMEM, "out of memory");
+		goto fail;
+	}
+	memset(b->nowhere, 0, nowhere_size(sw));
 	r = make_macs(sw, b, table_size(b->options), &b->macs, err);
 	if (r < 0)
 		goto fail;
@@ -145,6 +160,7 @@ void bridge_free(struct sw_bridge *b)
 {
 	json_decref(b->options);
 	free_macs(b->macs);
+	free(b->nowhere);
 	free(b);
 	limit_give(&bridge_limit, 1);
 }

@@ -23,6 +23,8 @@ struct sw_bridge {
 	json_t *options; /* canonical */
 	struct mac_table *macs;
 	uint32_t aging; /* seconds */
+	const struct pipeline *const *rules; /* see struct view_bridge */
+	struct view_port_state *nowhere;     /* counts of packets that came by no port */
 };
 
 /* Options that all ports have, as the datapath wants them. */
@@ -58,6 +60,7 @@ struct sw_port {
 	char name[PORT_NAME_MAX + 1];
 	json_t *options; /* canonical, with "type" and "bridge" */
 	uint32_t id, serial;
+	uint32_t ofport; /* number in OpenFlow */
 	struct sw_bridge *bridge;
 	struct port *port; /* NULL while create() runs */
 	struct port_settings settings;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "flow/key.h"
 #include "port/patch.h"
 #include "switch/private.h"
 
@@ -57,9 +58,15 @@ static size_t view_memory(const struct swtch *sw, unsigned n_ports, unsigned n_w
 {
 	size_t size = padded(n_ports, sizeof(void *)) +
 		      padded(n_workers, sizeof(struct view_worker)) + n_workers * 16;
+	unsigned n_bridges = 0;
 
-	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
-		size += padded(1, sizeof(struct view_bridge)) + padded(n_ports, sizeof(void *));
+	for (const struct sw_bridge *b = sw->bridges; b; b = b->next) {
+		size += padded(1, sizeof(struct view_bridge)) + padded(n_ports, sizeof(void *)) +
+			padded(n_ports, sizeof(struct view_ofport)) +
+			padded(1, sizeof(struct view_port));
+		n_bridges++;
+	}
+	size += padded(n_bridges, sizeof(void *));
 	for (const struct sw_port *p = sw->ports; p; p = p->next)
 		if (shown(p))
 			size += port_memory(p, n_workers);
@@ -221,6 +228,7 @@ static struct view_port *show_port(struct sw_port *p, const struct view_bridge *
 
 	v->id = p->id;
 	v->serial = p->serial;
+	v->ofport = p->ofport;
 	v->port = p->port;
 	v->state = p->state;
 	v->bridge = bridge;
@@ -233,8 +241,33 @@ static struct view_port *show_port(struct sw_port *p, const struct view_bridge *
 	return v;
 }
 
-static void show_bridge(struct swtch *sw, const struct sw_bridge *b, struct view *view,
-			struct arena *a)
+static int by_number(const void *a, const void *b)
+{
+	const struct view_ofport *x = a, *y = b;
+
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* Ports by their OpenFlow numbers, and what stands for no port. */
+static void show_rules(const struct sw_bridge *b, struct view_bridge *v, struct arena *a)
+{
+	struct view_ofport *ofports = carve(a, v->n_ports, sizeof(*ofports));
+	struct view_port *nowhere = carve(a, 1, sizeof(*nowhere));
+
+	for (unsigned i = 0; i < v->n_ports; i++)
+		ofports[i] = (struct view_ofport){ v->ports[i]->ofport, v->ports[i] };
+	qsort(ofports, v->n_ports, sizeof(*ofports), by_number);
+	nowhere->state = b->nowhere;
+	nowhere->bridge = v;
+	nowhere->ofport = OFPORT_NONE;
+	nowhere->mtu = FRAME_LEN_MAX;
+	v->rules = b->rules;
+	v->ofports = ofports;
+	v->nowhere = nowhere;
+}
+
+static struct view_bridge *show_bridge(struct swtch *sw, const struct sw_bridge *b,
+				       struct view *view, struct arena *a)
 {
 	struct view_bridge *v = carve(a, 1, sizeof(*v));
 
@@ -246,6 +279,19 @@ static void show_bridge(struct swtch *sw, const struct sw_bridge *b, struct view
 		view->ports[p->id] = show_port(p, v, a, view->n_workers);
 		v->ports[v->n_ports++] = view->ports[p->id];
 	}
+	show_rules(b, v, a);
+	return v;
+}
+
+static void show_bridges(struct swtch *sw, struct view *view, struct arena *a)
+{
+	unsigned n = 0;
+
+	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
+		n++;
+	view->bridges = carve(a, n, sizeof(*view->bridges));
+	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
+		view->bridges[view->n_bridges++] = show_bridge(sw, b, view, a);
 }
 
 /* Two patch ports that name each other are the ends of one cable. */
@@ -318,8 +364,7 @@ void switch_publish(struct swtch *sw)
 	view->workers = carve(&a, view->n_workers, sizeof(*view->workers));
 	show_homes(sw, view);
 	share_queues(sw, view);
-	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
-		show_bridge(sw, b, view, &a);
+	show_bridges(sw, view, &a);
 	join_patches(sw, view);
 	show_rxqs(sw, view, &a);
 	datapath_publish(sw->dp, view);

@@ -17,6 +17,7 @@ struct stage {
 	struct inboxes inboxes;
 	struct forwarder *fw[3];
 	struct unsettled unsettled[3];
+	struct upcalls upcalls[3];
 	struct view *view;
 	uint64_t generation;
 	struct batch *batch;
@@ -31,7 +32,8 @@ UNUSED_OK static int setup(void **state)
 	assert_int_equal(inboxes_init(&s->inboxes, 3), 0);
 	for (unsigned i = 0; i < 3; i++) {
 		s->unsettled[i].worker = i;
-		s->fw[i] = forwarder_create(i, &s->inboxes, &s->unsettled[i]);
+		assert_int_equal(upcalls_init(&s->upcalls[i], -1), 0);
+		s->fw[i] = forwarder_create(i, &s->inboxes, &s->upcalls[i], &s->unsettled[i]);
 		assert_non_null(s->fw[i]);
 	}
 	s->batch = batch_create();
@@ -46,6 +48,8 @@ UNUSED_OK static int teardown(void **state)
 
 	for (unsigned i = 0; i < 3; i++)
 		forwarder_destroy(s->fw[i]);
+	for (unsigned i = 0; i < 3; i++)
+		upcalls_destroy(&s->upcalls[i]);
 	forwarder_destroy(NULL);
 	inboxes_destroy(&s->inboxes);
 	maker_free_view(s->view);

@@ -259,7 +259,7 @@ static void forward(struct twins *t, unsigned k)
 	q->port->ops->rx(q, s->batch, c);
 	if (k == WITHOUT) {
 		forwarder_destroy(s->fw[0]);
-		s->fw[0] = forwarder_create(0, &s->inboxes, &s->unsettled[0]);
+		s->fw[0] = forwarder_create(0, &s->inboxes, &s->upcalls[0], &s->unsettled[0]);
 		assert_non_null(s->fw[0]);
 	}
 	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .q = q, .port = t->in }, s->batch,

@@ -37,12 +37,20 @@ struct maker {
 	bool no_rxqs; /* list none */
 	bool steer;   /* ports of several queues learn what their guests want */
 	struct steer *steers[MAKER_PORTS];
+	const struct pipeline *const *rules[MAKER_BRIDGES];
+	struct view_port_state *nowhere;
 	bool alone; /* no transmit queue is shared; the test sees to it that none has to be */
 };
 
 UNUSED_OK static void maker_init(struct maker *m, unsigned n_workers)
 {
+	size_t size = sizeof(struct view_port_state) + n_workers * sizeof(struct port_counters);
+
+	size = (size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
 	memset(m, 0, sizeof(*m));
+	m->nowhere = aligned_alloc(CACHE_LINE, size);
+	assert_non_null(m->nowhere);
+	memset(m->nowhere, 0, size);
 	m->env = fake_env_make(NULL);
 	m->n_workers = n_workers;
 	for (unsigned i = 0; i < MAKER_BRIDGES; i++) {
@@ -87,6 +95,7 @@ UNUSED_OK static void maker_destroy(struct maker *m)
 			maker_del(m, i);
 	for (unsigned i = 0; i < MAKER_BRIDGES; i++)
 		mac_table_destroy(m->macs[i]);
+	free(m->nowhere);
 }
 
 /* Everything in one piece, as view->memory wants it. */
@@ -95,6 +104,9 @@ struct maker_view {
 	struct view_port ports[MAKER_PORTS];
 	struct view_bridge bridges[MAKER_BRIDGES];
 	const struct view_port *members[MAKER_BRIDGES][MAKER_PORTS];
+	struct view_ofport ofports[MAKER_BRIDGES][MAKER_PORTS];
+	struct view_port nowhere[MAKER_BRIDGES];
+	const struct view_bridge *all[MAKER_BRIDGES];
 	struct view_txq txqs[MAKER_PORTS][DUMMY_QUEUES_MAX];
 	struct view_txq_range ranges[MAKER_PORTS][8];
 	uint8_t by_pair[MAKER_PORTS][PORT_QUEUES_MAX];
@@ -164,6 +176,8 @@ UNUSED_OK static struct view *maker_view(struct maker *m)
 	assert_non_null(mv);
 	*view = (struct view){ .n_ports = MAKER_PORTS,
 			       .ports = mv->by_id,
+			       .n_bridges = MAKER_BRIDGES,
+			       .bridges = mv->all,
 			       .n_workers = m->n_workers,
 			       .workers = mv->workers,
 			       .memory = mv };
@@ -172,6 +186,14 @@ UNUSED_OK static struct view *maker_view(struct maker *m)
 	for (unsigned i = 0; i < MAKER_BRIDGES; i++) {
 		mv->bridges[i].macs = m->macs[i];
 		mv->bridges[i].ports = mv->members[i];
+		mv->bridges[i].rules = m->rules[i];
+		mv->bridges[i].ofports = mv->ofports[i];
+		mv->bridges[i].nowhere = &mv->nowhere[i];
+		mv->nowhere[i] = (struct view_port){ .state = m->nowhere,
+						     .bridge = &mv->bridges[i],
+						     .ofport = 0xffffffff,
+						     .mtu = 65535 };
+		mv->all[i] = &mv->bridges[i];
 	}
 	for (unsigned id = 1; id < MAKER_PORTS; id++) {
 		struct view_bridge *b = &mv->bridges[m->bridge[id]];
@@ -183,7 +205,10 @@ UNUSED_OK static struct view *maker_view(struct maker *m)
 		maker_show_queues(m, mv, id);
 		if (m->steer)
 			maker_show_steering(m, mv, id);
+		mv->ports[id].ofport = id;
 		mv->by_id[id] = &mv->ports[id];
+		mv->ofports[m->bridge[id]][b->n_ports] =
+			(struct view_ofport){ id, &mv->ports[id] };
 		b->ports[b->n_ports++] = mv->by_id[id];
 	}
 	return view;

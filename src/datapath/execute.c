@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Carrying out plans. */
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "datapath/bridging.h"
+#include "datapath/execute.h"
+#include "flow/rewrite.h"
+#include "flow/translate.h"
+#include "packet/checksum.h"
+#include "port/offload.h"
+
+LOG_MODULE("datapath");
+
+#define PLANS_HALF (16u << 20) /* bytes of half a cache; untouched ones cost nothing */
+#define NESTED_PLANS_MAX 16	/* made for one packet behind patch ports: others are not kept */
+
+/* Packets that went by NORMAL alone, of one bridge, and are not credited yet. */
+struct normal_count {
+	const struct rule *rule;
+	struct tally *credits[3]; /* that of the rule, those of its table; or NULL */
+	uint64_t packets, bytes;
+};
+
+struct execution {
+	struct plans *plans;
+	struct upcalls *up;
+	struct normal_count normal;
+	uint64_t now_ms;
+	unsigned n_nested; /* plans made behind patch ports, for the packet at hand */
+	/* The key of the packet at hand on each bridge of its way; words that are not of the packet
+	 * stay 0. */
+	struct flow_key keys[VIEW_PATCH_HOPS_MAX + 1];
+	struct plan_draft drafts[VIEW_PATCH_HOPS_MAX + 1]; /* untouched ones cost nothing */
+};
+
+/* A plan while it is carried out. */
+struct course {
+	struct forwarder *fw;
+	const struct execution_out *out;
+	const struct pipeline *rules;
+	struct pkt *pkt;
+	unsigned hops;
+	bool queued;		/* the packet is in outboxes, which see what is changed on it, */
+	struct normal_tag tag;	/* and may change its tag: this one is right */
+	unsigned n_saved;
+	struct rewrite_saved saved[PLAN_SAVES_MAX];
+};
+
+struct execution *execution_create(struct upcalls *up)
+{
+	struct execution *x = mmap(NULL, sizeof(*x), PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (x == MAP_FAILED)
+		return NULL;
+	x->up = up;
+	x->plans = plans_create(PLANS_HALF);
+	if (x->plans)
+		return x;
+	execution_destroy(x);
+	return NULL;
+}
+
+void execution_destroy(struct execution *x)
+{
+	if (!x)
+		return;
+	plans_destroy(x->plans);
+	munmap(x, sizeof(*x));
+}
+
+const struct pipeline *execution_rules(const struct view_bridge *bridge,
+				       const struct rule **normal)
+{
+	const struct pipeline *rules;
+
+	*normal = NULL;
+	if (!bridge->rules)
+		return NULL;
+	rules = rcu_read(bridge->rules);
+	*normal = pipeline_only_normal(rules);
+	return *normal ? NULL : rules;
+}
+
+/* Before the headers are changed: what is in outboxes leaves as it is. */
+static void unqueue(struct course *c)
+{
+	if (!c->queued)
+		return;
+	flush_all(c->fw);
+	c->queued = false;
+	if (c->pkt->tagged || c->tag.tagged)
+		pkt_set_tag(c->pkt, c->tag.tagged, c->tag.tci);
+}
+
+/* It is put into outboxes now. */
+static void queue(struct course *c)
+{
+	if (c->queued)
+		return;
+	c->queued = true;
+	c->tag = (struct normal_tag){ c->pkt->tagged, c->pkt->tci };
+}
+
+static void drop(struct course *c, enum drop_reason reason)
+{
+	drop_count(counters(c->fw, c->out->in), reason, 1);
+}
+
+static void output(struct course *c, const struct plan_output *step)
+{
+	const struct view_port *port = view_find_ofport(c->out->in->bridge, step->step.arg);
+	struct rewrite_saved whole;
+	bool cut = step->max_len && step->max_len < c->pkt->len;
+
+	if (unlikely(!port)) {
+		drop(c, DROP_no_such_port);
+		return;
+	}
+	if (unlikely(cut)) {
+		unqueue(c);
+		rewrite_save(c->pkt, &whole);
+		if (!rewrite_truncate(c->pkt, step->max_len)) {
+			rewrite_restore(c->pkt, &whole);
+			drop(c, DROP_offload);
+			return;
+		}
+	}
+	queue(c);
+	bridging_emit(c->fw, port, c->pkt, c->tag, c->hops);
+	if (unlikely(cut)) {
+		unqueue(c);
+		rewrite_restore(c->pkt, &whole);
+	}
+}
+
+static void normal(struct course *c)
+{
+	unqueue(c); /* outboxes may have given it another tag */
+	queue(c);
+	bridging_received(c->fw, c->out->in, c->pkt, c->hops);
+}
+
+static void to_controller(struct course *c, const struct plan_controller *step)
+{
+	struct upcall u = {
+		.kind = UPCALL_PACKET,
+		.reason = step->reason,
+		.table = step->table,
+		.controller = (uint16_t)step->step.arg,
+		.max_len = step->max_len,
+		.userdata_len = step->userdata_len,
+		.port = c->out->in->id,
+		.serial = c->out->in->serial,
+		.in_port = c->out->in_port,
+		.total_len = c->pkt->len,
+		.frame_len = step->max_len == CONTROLLER_WHOLE
+				     ? c->pkt->len
+				     : min(c->pkt->len, (uint32_t)step->max_len),
+		.cookie = step->cookie,
+		.rules = c->out->in->bridge->rules,
+		.rule = step->rule,
+		.map = step->map,
+		.words = step->words,
+		.userdata = (const uint8_t *)(step->words + __builtin_popcountll(step->map)),
+	};
+
+	unqueue(c); /* outboxes may have given it another tag */
+	if (!upcalls_put(c->fw->execution->up, &u, c->pkt))
+		drop(c, DROP_controller_full);
+}
+
+/* False: the packet is over the meter's limit. */
+static bool metered(struct course *c, const struct plan_meter *step)
+{
+	uint8_t levels;
+
+	switch (meter_take(step->meter, c->pkt->len, c->fw->now, &levels)) {
+	case METER_PASS:
+		return true;
+	case METER_REMARK:
+		unqueue(c);
+		rewrite_remark(c->pkt, levels);
+		return true;
+	case METER_DROP:
+		break;
+	}
+	drop(c, DROP_meter);
+	return false;
+}
+
+static void finish(const struct course *c, const struct plan_fin_timeout *step)
+{
+	uint16_t idle = __atomic_load_n(&step->rule->idle_timeout, __ATOMIC_RELAXED);
+	uint16_t hard = __atomic_load_n(&step->rule->hard_timeout, __ATOMIC_RELAXED);
+	struct upcall u = {
+		.kind = UPCALL_FIN,
+		.rules = c->out->in->bridge->rules,
+		.rule = step->rule,
+		.idle = step->idle,
+		.hard = step->hard,
+	};
+
+	/* a rule that lives for a shorter time anyway stays as it is; one without a record lives on
+	 * as long as it would without the packet */
+	if ((step->idle && (!idle || idle > step->idle)) ||
+	    (step->hard && (!hard || hard > step->hard)))
+		(void)upcalls_put(c->fw->execution->up, &u, NULL);
+}
+
+/* A step that changes headers. False: the packet cannot go on. */
+static bool rewrite(struct course *c, const struct plan_step *s)
+{
+	unqueue(c);
+	switch (s->kind) {
+	case PLAN_REWRITE:
+		rewrite_fields(c->pkt, (const struct plan_rewrite *)s);
+		return true;
+	case PLAN_PUSH_VLAN:
+		return rewrite_push_vlan(c->pkt, (uint16_t)(s->arg >> 16), (uint16_t)s->arg);
+	case PLAN_POP_VLAN:
+		rewrite_pop_vlan(c->pkt);
+		return true;
+	case PLAN_PUSH_MPLS:
+		return rewrite_push_mpls(
+			c->pkt, (uint16_t)((const struct plan_push_mpls *)s)->ethertype, s->arg);
+	case PLAN_POP_MPLS:
+		rewrite_pop_mpls(c->pkt, (uint16_t)s->arg);
+		return true;
+	case PLAN_SAVE:
+		if (c->n_saved == PLAN_SAVES_MAX)
+			return false;
+		rewrite_save(c->pkt, &c->saved[c->n_saved++]);
+		return true;
+	default: /* PLAN_RESTORE */
+		rewrite_restore(c->pkt, &c->saved[--c->n_saved]);
+		return true;
+	}
+}
+
+/* One step. False: it was the last one for this packet. */
+static bool step(struct course *c, const struct plan_step *s)
+{
+	switch (s->kind) {
+	case PLAN_OUTPUT:
+		output(c, (const struct plan_output *)s);
+		return true;
+	case PLAN_NORMAL:
+		normal(c);
+		return true;
+	case PLAN_CONTROLLER:
+		to_controller(c, (const struct plan_controller *)s);
+		return true;
+	case PLAN_METER:
+		return metered(c, (const struct plan_meter *)s);
+	case PLAN_DROP:
+		drop(c, s->arg);
+		return true;
+	case PLAN_FIN_TIMEOUT:
+		finish(c, (const struct plan_fin_timeout *)s);
+		return true;
+	case PLAN_LEARN:
+	case PLAN_QUEUE:
+		return true;
+	default:
+		if (likely(rewrite(c, s)))
+			return true;
+		drop(c, DROP_no_headroom);
+		return false;
+	}
+}
+
+static uint64_t boottime_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Whether the rule that a learn step makes is there, as it makes it; then it is young again. */
+static bool is_learned(const struct course *c, const struct plan_learn *l)
+{
+	const struct action_learn *a = l->learn;
+	struct rule *rule = pipeline_find_rule(c->rules, a->table, a->priority, &l->match);
+	struct action_list actions = { (uint8_t *)l + l->step.arg, l->actions_len, l->actions_len };
+
+	if (!rule || rule->cookie != a->cookie || rule->hard_timeout != a->hard_timeout ||
+	    rule->idle_timeout != a->idle_timeout || !actions_equal(&rule->actions, &actions))
+		return false;
+	__atomic_store_n(&rule->modified_ms, boottime_ms(), __ATOMIC_RELAXED);
+	return true;
+}
+
+/* Lets the control thread learn what the packet teaches, and send it on its way again. */
+static void teach(struct course *c, const uint8_t *steps, uint32_t len, size_t learn_len,
+		  unsigned n)
+{
+	struct upcalls *up = c->fw->execution->up;
+	struct upcall u = {
+		.kind = UPCALL_LEARN,
+		.port = c->out->in->id,
+		.serial = c->out->in->serial,
+		.in_port = c->out->in_port,
+		.rules = c->out->in->bridge->rules,
+	};
+
+	/* what waits for rules has lost its offload state when it comes again */
+	if (c->pkt->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE ||
+	    !upcalls_room(up, learn_len + c->pkt->len + (c->out->actions ? c->out->actions->len : 0),
+			  n + 1)) {
+		drop(c, DROP_learn_full);
+		return;
+	}
+	PLAN_FOR_EACH (s, steps, len) {
+		u.learn = (const struct plan_learn *)s;
+		if (s->kind == PLAN_LEARN && !is_learned(c, u.learn))
+			upcalls_put(up, &u, NULL);
+	}
+	u.kind = UPCALL_AGAIN;
+	u.learn = NULL;
+	u.total_len = u.frame_len = c->pkt->len;
+	if (c->out->actions) {
+		u.actions = c->out->actions->bytes;
+		u.actions_len = c->out->actions->len;
+	}
+	if (c->pkt->offload.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		(void)checksum_complete(c->pkt);
+	upcalls_put(up, &u, c->pkt);
+}
+
+/* Whether the packet has to wait until what it teaches has been learned; it is on its way then. */
+static bool teaches(struct course *c, const uint8_t *steps, uint32_t len)
+{
+	size_t learn_len = 0;
+	unsigned n = 0;
+
+	if (likely(len < sizeof(struct plan_learn)))
+		return false;
+	PLAN_FOR_EACH (s, steps, len)
+		if (s->kind == PLAN_LEARN && !is_learned(c, (const struct plan_learn *)s)) {
+			learn_len += s->len;
+			n++;
+		}
+	if (!n || c->out->taught)
+		return false;
+	teach(c, steps, len, learn_len, n);
+	return true;
+}
+
+static void take_course(struct course *c, const uint8_t *steps, uint32_t len)
+{
+	PLAN_FOR_EACH (s, steps, len)
+		if (unlikely(!step(c, s)))
+			return;
+}
+
+/* Spreads a flow over the hints; flows that collide only cost time. */
+static uint32_t hash_of(const struct flow_key *key)
+{
+	const uint64_t *w = key->words;
+	uint64_t h = hash_mix(w[0] ^ w[5], w[3] ^ hash_secret());
+
+	if (unlikely(key->eth_type != ETH_P_IP))
+		h = hash_mix(h ^ w[1] ^ w[6] ^ w[8], w[2] ^ w[4] ^ w[7] ^ w[9]);
+	return (uint32_t)(h ^ h >> 32);
+}
+
+static void log_limit(const struct translate_limit *limit)
+{
+	if (limit->rule)
+		log_limited(LOG_WARNING,
+			    "a packet was dropped: %s (table %u, priority %u, cookie 0x%llx)",
+			    limit->what, limit->rule->table, limit->rule->priority,
+			    (unsigned long long)limit->rule->cookie);
+	else
+		log_limited(LOG_WARNING, "a packet was dropped: %s", limit->what);
+}
+
+static void credit_draft(const struct execution *x, const struct plan_draft *draft, uint32_t len)
+{
+	for (uint32_t i = 0; i < draft->n_credits; i++)
+		tally_add(draft->credits[i], 1, len, x->now_ms);
+}
+
+/* Translates, keeps the plan if that can be, and carries it out. */
+static void make_plan(struct course *c, const struct flow_key *key, uint32_t hash)
+{
+	struct execution *x = c->fw->execution;
+	struct plan_draft *draft = &x->drafts[c->hops];
+	const struct translate_input in = {
+		.pipeline = c->rules,
+		.key = key,
+		.len = c->pkt->len,
+		.actions = c->out->actions,
+	};
+	struct translate_limit limit = { NULL, NULL };
+	struct plan *plan = NULL;
+	uint32_t len = c->pkt->len;
+
+	translate(&in, draft, &limit);
+	if (unlikely(limit.what))
+		log_limit(&limit);
+	if (!in.actions && draft->cacheable && (!c->hops || x->n_nested++ < NESTED_PLANS_MAX))
+		plan = plans_add(x->plans, key, pipeline_version(c->rules), hash, draft);
+	if (teaches(c, draft->steps, draft->steps_len))
+		return;
+	if (plan)
+		plans_count(x->plans, plan, len);
+	else
+		credit_draft(x, draft, len);
+	take_course(c, draft->steps, draft->steps_len);
+}
+
+/* A packet meets the rules of its bridge. */
+static void meet_rules(struct course *c)
+{
+	struct execution *x = c->fw->execution;
+	struct flow_key *key = &x->keys[c->hops];
+	struct plan *plan;
+	uint32_t hash;
+
+	flow_key_extract(key, c->pkt, c->out->in_port);
+	hash = hash_of(key);
+	if (unlikely(c->out->actions)) {
+		make_plan(c, key, hash);
+		return;
+	}
+	plan = plans_find(x->plans, key, pipeline_version(c->rules), hash);
+	if (unlikely(!plan)) {
+		make_plan(c, key, hash);
+		return;
+	}
+	if (unlikely(teaches(c, plan->steps, plan->steps_len)))
+		return;
+	plans_count(x->plans, plan, c->pkt->len);
+	take_course(c, plan->steps, plan->steps_len);
+}
+
+/* Whether rules can be met: what the guest has left to be done must leave headers alone. */
+static bool fit_for_rules(struct forwarder *fw, const struct view_port *in, struct pkt *pkt)
+{
+	if (likely(offload_none(pkt)) || likely(rewrite_check_offload(pkt)))
+		return true;
+	drop_count(counters(fw, in), DROP_offload, 1);
+	return false;
+}
+
+void execution_packet(struct forwarder *fw, const struct pipeline *rules,
+		      const struct view_port *in, struct pkt *pkt, unsigned hops)
+{
+	const struct execution_out out = { .in = in, .in_port = in->ofport };
+	struct course c;
+
+	c.fw = fw;
+	c.out = &out;
+	c.rules = rules;
+	c.pkt = pkt;
+	c.hops = hops;
+	c.queued = false;
+	c.n_saved = 0;
+	if (!hops)
+		fw->execution->n_nested = 0;
+	if (likely(fit_for_rules(fw, in, pkt)))
+		meet_rules(&c);
+}
+
+void execution_packet_out(struct forwarder *fw, const struct execution_out *out,
+			  struct pkt *pkt)
+{
+	struct course c = { .fw = fw, .out = out, .pkt = pkt };
+
+	fw->execution->n_nested = 0;
+	c.rules = out->in->bridge->rules ? rcu_read(out->in->bridge->rules) : NULL;
+	if (c.rules && fit_for_rules(fw, out->in, pkt))
+		meet_rules(&c);
+}
+
+void execution_enter(struct forwarder *fw, const struct pipeline *rules,
+		     const struct view_port *in, struct pkt *pkt, struct normal_tag tag,
+		     unsigned hops)
+{
+	struct rewrite_saved saved;
+
+	flush_all(fw);
+	rewrite_save(pkt, &saved);
+	if (pkt->tagged || tag.tagged)
+		pkt_set_tag(pkt, tag.tagged, tag.tci);
+	execution_packet(fw, rules, in, pkt, hops);
+	flush_all(fw);
+	rewrite_restore(pkt, &saved);
+}
+
+static void credit_normal(struct execution *x)
+{
+	struct normal_count *n = &x->normal;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(n->credits); i++)
+		if (n->credits[i])
+			tally_add(n->credits[i], n->packets, n->bytes, x->now_ms);
+	*n = (struct normal_count){ 0 };
+}
+
+void execution_count_normal(struct execution *x, const struct view_bridge *bridge,
+			    const struct rule *rule, unsigned n, uint64_t bytes)
+{
+	if (unlikely(x->normal.rule != rule)) {
+		const struct pipeline_table *table = pipeline_table(rcu_read(bridge->rules), 0);
+
+		credit_normal(x);
+		x->normal.rule = rule;
+		x->normal.credits[0] = rule->tally;
+		x->normal.credits[1] = table->lookups;
+		x->normal.credits[2] = table->matches;
+	}
+	x->normal.packets += n;
+	x->normal.bytes += bytes;
+}
+
+void execution_set_time(struct execution *x, uint64_t now)
+{
+	x->now_ms = now / 1000000;
+}
+
+void execution_settle(struct execution *x)
+{
+	credit_normal(x);
+	plans_settle(x->plans, x->now_ms);
+}
+
+bool execution_settled(const struct execution *x)
+{
+	return !x->normal.rule && plans_settled(x->plans);
+}
+
+void execution_stats(const struct execution *x, struct plans_stats *out)
+{
+	plans_stats(x->plans, out);
+}
