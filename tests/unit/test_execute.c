@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Bridges with rules: what leaves where, byte by byte, whether a plan is new, kept, or cannot be kept;
+ * what is counted, and what the control thread gets.
+ */
+#include "rules_stage.h"
+
+#define WORDS 4
+
+static struct rules_stage rules[2];
+
+static int begin(void **state)
+{
+	struct stage *s;
+
+	if (setup(state) < 0)
+		return -1;
+	s = *state;
+	for (unsigned i = 1; i <= 4; i++)
+		maker_add(&s->m, i, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		rules_init(&rules[i]);
+		rules_ports(&rules[i], 8);
+		s->m.rules[i] = (const struct pipeline *const *)&rules[i].current;
+	}
+	follow(s);
+	return 0;
+}
+
+static int end(void **state)
+{
+	int r = teardown(state);
+
+	rules_free(&rules[0]);
+	rules_free(&rules[1]);
+	return r;
+}
+
+/* The same frame comes in three times, so that its plan is made, kept, and found. */
+static void thrice(struct stage *s, const uint8_t *frame, uint32_t len,
+		   void (*check)(struct stage *s, const uint8_t *frame, uint32_t len))
+{
+	for (unsigned i = 0; i < 3; i++) {
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		check(s, frame, len);
+		for (unsigned p = 1; p <= 4; p++)
+			expect_nothing(s, p);
+	}
+}
+
+static void to_two(struct stage *s, const uint8_t *frame, uint32_t len)
+{
+	expect_frame(s, 2, frame, len);
+}
+
+static void test_output(void **state)
+{
+	struct tally *hit = rules_add(&rules[0], 0, 10, "in_port=1", "output:2");
+	struct tally *other = rules_add(&rules[0], 0, 20, "in_port=2", "output:3");
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
+
+	thrice(s, frame, len, to_two);
+	forward_settle(s->fw[0]);
+	assert_int_equal(hit->packets, 3);
+	assert_int_equal(hit->bytes, 3 * len);
+	assert_int_equal(other->packets, 0);
+	assert_int_equal(rules[0].lookups[0].packets, 3);
+	assert_int_equal(rules[0].matches[0].packets, 3);
+	assert_true(forward_settled(s->fw[0]));
+}
+
+/* What is changed behind an output is not seen there; a plan is tied to its version. */
+static void in_turn(struct stage *s, const uint8_t *frame, uint32_t len)
+{
+	uint8_t want[FRAME_MAX];
+
+	expect_frame(s, 2, frame, len);
+	memcpy(want, frame, len);
+	mac_store(want, MAC(33));
+	expect_frame(s, 3, want, len);
+	mac_store(want + 6, MAC(44));
+	expect_frame(s, 4, want, len);
+}
+
+static void test_changes_between_outputs(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 300);
+
+	rules_add(&rules[0], 0, 10, "in_port=1",
+		  "output:2,set_field:02:00:00:00:00:21->eth_dst,output:3,"
+		  "set_field:02:00:00:00:00:2c->eth_src,output:4");
+	thrice(s, frame, len, in_turn);
+	rules_add(&rules[0], 0, 10, "in_port=1", "output:2"); /* in its place */
+	thrice(s, frame, len, to_two);
+}
+
+static void test_vlan(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX], want[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 300), tagged;
+
+	rules_add(&rules[0], 0, 10, "in_port=1",
+		  "push_vlan:0x8100,set_field:4106->vlan_vid,output:2,strip_vlan,output:3");
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	tagged = make_frame(want, MAC(9), MAC(1), 10, 300);
+	expect_frame(s, 2, want, tagged);
+	expect_frame(s, 3, frame, len);
+}
+
+static void test_clone(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX], want[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 300);
+
+	rules_add(&rules[0], 0, 10, "in_port=1",
+		  "clone(set_field:02:00:00:00:00:21->eth_dst,output:2),output:3");
+	for (unsigned i = 0; i < 3; i++) {
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		memcpy(want, frame, len);
+		mac_store(want, MAC(33));
+		expect_frame(s, 2, want, len);
+		expect_frame(s, 3, frame, len);
+	}
+}
+
+static void test_truncated(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 900);
+
+	rules_add(&rules[0], 0, 10, "in_port=1", "output(port=2,max_len=100),output:3");
+	for (unsigned i = 0; i < 3; i++) {
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		expect_frame(s, 2, frame, 100);
+		expect_frame(s, 3, frame, len);
+	}
+}
+
+/* NORMAL learns and floods; as the only rule, too, where no plan is made. */
+static void test_normal(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX], back[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
+	uint32_t back_len = make_frame(back, MAC(1), MAC(9), UNTAGGED, 70);
+
+	for (unsigned mixed = 0; mixed < 2; mixed++) {
+		struct tally *t;
+		const struct rule *normal;
+
+		if (mixed)
+			rules_add(&rules[0], 0, 10, "in_port=4", "drop");
+		t = rules_add(&rules[0], 0, 0, "", "NORMAL");
+		assert_int_equal(!execution_rules(s->view->ports[1]->bridge, &normal), !mixed);
+		mac_table_flush(s->m.macs[0], 0, 0);
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		for (unsigned p = 2; p <= 4; p++)
+			expect_frame(s, p, frame, len);
+		inject(s, 3, back, back_len);
+		turn(s, 0, 3);
+		expect_frame(s, 1, back, back_len);
+		expect_nothing(s, 2);
+		forward_settle(s->fw[0]);
+		assert_int_equal(t->packets, 2);
+		assert_int_equal(t->bytes, len + back_len);
+	}
+}
+
+static void test_drops(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
+
+	rules_add(&rules[0], 0, 10, "in_port=1", "output:77");
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	assert_int_equal(maker_drops(&s->m, 1, DROP_no_such_port), 1);
+	assert_int_equal(maker_all_drops(&s->m, 1), 1);
+	inject(s, 2, frame, len); /* no rule is for it */
+	turn(s, 0, 2);
+	assert_int_equal(maker_all_drops(&s->m, 2), 1);
+}
+
+static void test_controller(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 500);
+	struct upcall *u;
+
+	rules_add(&rules[0], 0, 10, "in_port=1",
+		  "set_field:0x77->reg0,controller(max_len=90,id=5,userdata=0a.0b),output:2");
+	for (unsigned i = 0; i < 2; i++) {
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		expect_frame(s, 2, frame, len);
+		u = upcalls_next(&s->upcalls[0]);
+		assert_non_null(u);
+		assert_int_equal(u->kind, UPCALL_PACKET);
+		assert_int_equal(u->controller, 5);
+		assert_int_equal(u->in_port, 1);
+		assert_int_equal(u->total_len, len);
+		assert_int_equal(u->frame_len, 90);
+		assert_memory_equal(u->frame, frame, 90);
+		assert_int_equal(u->userdata_len, 2);
+		assert_memory_equal(u->userdata, "\x0a\x0b", 2);
+		assert_ptr_equal(u->rules, s->m.rules[0]);
+		assert_int_not_equal(u->map, 0); /* reg0 */
+		assert_null(upcalls_next(&s->upcalls[0]));
+		upcalls_release(&s->upcalls[0]);
+	}
+}
+
+/* A packet that teaches a rule waits until it is there; then it goes on. */
+static void test_learn(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
+	struct record r = { .kind = RECORD_TAUGHT, .port = 1, .serial = 1, .len = len };
+	struct tally *t = rules_add(&rules[0], 0, 10, "in_port=1",
+				    "learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
+				    "output:NXM_OF_IN_PORT[]),output:2");
+	struct upcall *u;
+
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	expect_nothing(s, 2);
+	u = upcalls_next(&s->upcalls[0]);
+	assert_non_null(u);
+	assert_int_equal(u->kind, UPCALL_LEARN);
+	assert_int_equal(u->learn->match.key.eth_dst, MAC(1));
+	u = upcalls_next(&s->upcalls[0]);
+	assert_non_null(u);
+	assert_int_equal(u->kind, UPCALL_AGAIN);
+	assert_int_equal(u->frame_len, len);
+	assert_memory_equal(u->frame, frame, len);
+	assert_null(upcalls_next(&s->upcalls[0]));
+	upcalls_release(&s->upcalls[0]);
+	forward_settle(s->fw[0]);
+	assert_int_equal(t->packets, 0);
+
+	/* without the rule, too, it does not wait twice */
+	assert_int_equal(inboxes_put(&s->inboxes, &r, NULL, frame), 0);
+	turn(s, 0, 0);
+	expect_frame(s, 2, frame, len);
+	assert_null(upcalls_next(&s->upcalls[0]));
+
+	rules_add(&rules[0], 1, 32768, "dl_dst=02:00:00:00:00:01", "output:1");
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	expect_frame(s, 2, frame, len);
+	assert_null(upcalls_next(&s->upcalls[0]));
+	forward_settle(s->fw[0]);
+	assert_int_equal(t->packets, 2);
+}
+
+static void test_packet_out(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
+	struct action_list list = { 0 };
+	struct record r = { .kind = RECORD_PACKET_OUT,
+			    .len = len,
+			    .in_port = OFPORT_CONTROLLER,
+			    .rules = s->m.rules[0] };
+	struct error err;
+
+	rules_add(&rules[0], 0, 10, "in_port=3", "output:4");
+	assert_int_equal(actions_parse(&list, "output:2,output:3", false, &err), 0);
+	r.actions_len = list.len;
+	assert_int_equal(inboxes_put(&s->inboxes, &r, list.bytes, frame), 0);
+	turn(s, 0, 0);
+	expect_frame(s, 2, frame, len);
+	expect_frame(s, 3, frame, len);
+	expect_nothing(s, 4);
+	actions_free(&list);
+	r.rules = NULL; /* a bridge that is gone */
+	r.actions_len = 0;
+	assert_int_equal(inboxes_put(&s->inboxes, &r, NULL, frame), 0);
+	turn(s, 0, 0);
+	for (unsigned p = 1; p <= 4; p++)
+		expect_nothing(s, p);
+}
+
+/* Behind a patch port the next bridge's rules change the packet, and nobody else sees that. */
+static void test_patch(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX], want[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
+
+	s->m.bridge[3] = s->m.bridge[4] = 1;
+	s->m.ports[2].patch = s->m.ports[3].patch = true;
+	s->m.ports[2].patch_peer = 3;
+	s->m.ports[3].patch_peer = 2;
+	follow(s);
+	rules_add(&rules[0], 0, 10, "in_port=1",
+		  "output:2,set_field:02:00:00:00:00:07->eth_src,in_port");
+	rules_add(&rules[1], 0, 10, "in_port=3", "set_field:02:00:00:00:00:21->eth_dst,output:4");
+	for (unsigned i = 0; i < 3; i++) {
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		memcpy(want, frame, len);
+		mac_store(want, MAC(33));
+		expect_frame(s, 4, want, len);
+		memcpy(want, frame, len);
+		mac_store(want + 6, MAC(7));
+		expect_frame(s, 1, want, len);
+	}
+	s->m.ports[2].patch = s->m.ports[3].patch = false;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_output, begin, end),
+		cmocka_unit_test_setup_teardown(test_changes_between_outputs, begin, end),
+		cmocka_unit_test_setup_teardown(test_vlan, begin, end),
+		cmocka_unit_test_setup_teardown(test_clone, begin, end),
+		cmocka_unit_test_setup_teardown(test_truncated, begin, end),
+		cmocka_unit_test_setup_teardown(test_normal, begin, end),
+		cmocka_unit_test_setup_teardown(test_drops, begin, end),
+		cmocka_unit_test_setup_teardown(test_controller, begin, end),
+		cmocka_unit_test_setup_teardown(test_learn, begin, end),
+		cmocka_unit_test_setup_teardown(test_packet_out, begin, end),
+		cmocka_unit_test_setup_teardown(test_patch, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
