@@ -30,8 +30,8 @@ static inline uint32_t payload_len(const struct pkt *pkt)
 	return len > headers ? len - headers : 0;
 }
 
-/* A packet is to leave by @out with @tag: into its outbox, or through a patch port, or a drop. @hops:
- * patch ports behind it. */
+/* A packet is to leave by @out with @tag: into its outbox, or through a patch port, or a drop.
+ * @hops: patch ports behind it. */
 void bridging_emit(struct forwarder *fw, const struct view_port *out, struct pkt *pkt,
 		   struct normal_tag tag, unsigned hops);
 

@@ -30,7 +30,7 @@ struct waiter {
 	bool complained;
 	void (*fn)(void *arg);
 	void *arg;
-	bool drain; /* the inboxes have to be empty, too */
+	bool drain;	 /* the inboxes have to be empty, too */
 	uint64_t settle; /* not 0: all that was counted has to be credited, too */
 	unsigned n_looks;
 	uint64_t turns[VIEW_WORKERS_MAX]; /* of each worker at the last look */
@@ -44,7 +44,7 @@ struct datapath {
 	struct event *upcall;		       /* a worker has something for us */
 	datapath_upcall_fn *on_upcall;
 	void *upcall_arg;
-	struct event *packet;		       /* there is one, which was awaited */
+	struct event *packet; /* there is one, which was awaited */
 	void (*on_packet)(void *arg);
 	void *packet_arg;
 	uint64_t turns[VIEW_WORKERS_MAX]; /* of each worker, at the last datapath_look() */

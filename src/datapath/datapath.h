@@ -59,8 +59,8 @@ void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg);
 void datapath_drain(struct datapath *dp, void (*fn)(void *arg), void *arg);
 
 /* The same, once no worker uses rules older than those that are published now, all that packets did
- * until then has been credited to rules, groups and tables, and all that workers had for the control
- * thread has been handed out: then rules that are in no version any more can be freed. */
+ * until then has been credited to rules, groups and tables, and all that workers had for the
+ * control thread has been handed out: then rules that are in no version any more can be freed. */
 void datapath_settle(struct datapath *dp, void (*fn)(void *arg), void *arg);
 
 /* Calls @fn(@arg, ...), from the loop, for what workers have for the control thread. The record and
@@ -69,8 +69,8 @@ typedef void datapath_upcall_fn(void *arg, const struct upcall *u);
 void datapath_set_upcall(struct datapath *dp, datapath_upcall_fn *fn, void *arg);
 
 /* Lets a worker carry out @actions on @frame (at least ETH_HLEN bytes), as if it had come in by
- * @in_port (OFPORT) of the bridge whose rules are at @rules. @port: the number of that port in views,
- * 0: it came from nowhere. 0, -ENOENT when the view has no such port, or -ENOBUFS. */
+ * @in_port (OFPORT) of the bridge whose rules are at @rules. @port: the number of that port in
+ * views, 0: it came from nowhere. 0, -ENOENT when the view has no such port, or -ENOBUFS. */
 int datapath_packet_out(struct datapath *dp, const struct pipeline *const *rules, uint32_t port,
 			uint32_t in_port, const struct action_list *actions, const void *frame,
 			uint32_t len);

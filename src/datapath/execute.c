@@ -15,7 +15,7 @@
 LOG_MODULE("datapath");
 
 #define PLANS_HALF (16u << 20) /* bytes of half a cache; untouched ones cost nothing */
-#define NESTED_PLANS_MAX 16	/* made for one packet behind patch ports: others are not kept */
+#define NESTED_PLANS_MAX 16    /* made for one packet behind patch ports: others are not kept */
 
 /* Packets that went by NORMAL alone, of one bridge, and are not credited yet. */
 struct normal_count {
@@ -43,8 +43,8 @@ struct course {
 	const struct pipeline *rules;
 	struct pkt *pkt;
 	unsigned hops;
-	bool queued;		/* the packet is in outboxes, which see what is changed on it, */
-	struct normal_tag tag;	/* and may change its tag: this one is right */
+	bool queued;	       /* the packet is in outboxes, which see what is changed on it, */
+	struct normal_tag tag; /* and may change its tag: this one is right */
 	unsigned n_saved;
 	struct rewrite_saved saved[PLAN_SAVES_MAX];
 };
@@ -72,8 +72,7 @@ void execution_destroy(struct execution *x)
 	munmap(x, sizeof(*x));
 }
 
-const struct pipeline *execution_rules(const struct view_bridge *bridge,
-				       const struct rule **normal)
+const struct pipeline *execution_rules(const struct view_bridge *bridge, const struct rule **normal)
 {
 	const struct pipeline *rules;
 
@@ -173,23 +172,23 @@ static void to_controller(struct course *c, const struct plan_controller *step)
 		drop(c, DROP_controller_full);
 }
 
-/* False: the packet is over the meter's limit. */
-static bool metered(struct course *c, const struct plan_meter *step)
+/* Where to go on behind a meter: as many bytes; 0: the packet is over its limit. */
+static uint32_t metered(struct course *c, const struct plan_meter *step)
 {
 	uint8_t levels;
 
 	switch (meter_take(step->meter, c->pkt->len, c->fw->now, &levels)) {
 	case METER_PASS:
-		return true;
+		return step->step.len;
 	case METER_REMARK:
 		unqueue(c);
 		rewrite_remark(c->pkt, levels);
-		return true;
+		return step->step.len;
 	case METER_DROP:
 		break;
 	}
 	drop(c, DROP_meter);
-	return false;
+	return step->step.arg; /* a copy is dropped alone */
 }
 
 static void finish(const struct course *c, const struct plan_fin_timeout *step)
@@ -241,36 +240,38 @@ static bool rewrite(struct course *c, const struct plan_step *s)
 	}
 }
 
-/* One step. False: it was the last one for this packet. */
-static bool step(struct course *c, const struct plan_step *s)
+/* One step. How many bytes behind it begins the next one; 0: it was the last one for this packet.
+ */
+static uint32_t step(struct course *c, const struct plan_step *s)
 {
 	switch (s->kind) {
 	case PLAN_OUTPUT:
 		output(c, (const struct plan_output *)s);
-		return true;
+		break;
 	case PLAN_NORMAL:
 		normal(c);
-		return true;
+		break;
 	case PLAN_CONTROLLER:
 		to_controller(c, (const struct plan_controller *)s);
-		return true;
+		break;
 	case PLAN_METER:
 		return metered(c, (const struct plan_meter *)s);
 	case PLAN_DROP:
 		drop(c, s->arg);
-		return true;
+		break;
 	case PLAN_FIN_TIMEOUT:
 		finish(c, (const struct plan_fin_timeout *)s);
-		return true;
+		break;
 	case PLAN_LEARN:
 	case PLAN_QUEUE:
-		return true;
+		break;
 	default:
 		if (likely(rewrite(c, s)))
-			return true;
+			break;
 		drop(c, DROP_no_headroom);
-		return false;
+		return 0;
 	}
+	return s->len;
 }
 
 static uint64_t boottime_ms(void)
@@ -310,12 +311,14 @@ static void teach(struct course *c, const uint8_t *steps, uint32_t len, size_t l
 
 	/* what waits for rules has lost its offload state when it comes again */
 	if (c->pkt->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE ||
-	    !upcalls_room(up, learn_len + c->pkt->len + (c->out->actions ? c->out->actions->len : 0),
+	    !upcalls_room(up,
+			  learn_len + c->pkt->len + (c->out->actions ? c->out->actions->len : 0),
 			  n + 1)) {
 		drop(c, DROP_learn_full);
 		return;
 	}
-	PLAN_FOR_EACH (s, steps, len) {
+	PLAN_FOR_EACH(s, steps, len)
+	{
 		u.learn = (const struct plan_learn *)s;
 		if (s->kind == PLAN_LEARN && !is_learned(c, u.learn))
 			upcalls_put(up, &u, NULL);
@@ -340,11 +343,11 @@ static bool teaches(struct course *c, const uint8_t *steps, uint32_t len)
 
 	if (likely(len < sizeof(struct plan_learn)))
 		return false;
-	PLAN_FOR_EACH (s, steps, len)
-		if (s->kind == PLAN_LEARN && !is_learned(c, (const struct plan_learn *)s)) {
-			learn_len += s->len;
-			n++;
-		}
+	PLAN_FOR_EACH(s, steps, len)
+	if (s->kind == PLAN_LEARN && !is_learned(c, (const struct plan_learn *)s)) {
+		learn_len += s->len;
+		n++;
+	}
 	if (!n || c->out->taught)
 		return false;
 	teach(c, steps, len, learn_len, n);
@@ -353,9 +356,15 @@ static bool teaches(struct course *c, const uint8_t *steps, uint32_t len)
 
 static void take_course(struct course *c, const uint8_t *steps, uint32_t len)
 {
-	PLAN_FOR_EACH (s, steps, len)
-		if (unlikely(!step(c, s)))
+	const uint8_t *at = steps, *end = steps + len;
+
+	while (at < end) {
+		uint32_t behind = step(c, (const struct plan_step *)at);
+
+		if (unlikely(!behind))
 			return;
+		at += behind;
+	}
 }
 
 /* Spreads a flow over the hints; flows that collide only cost time. */
@@ -395,6 +404,7 @@ static void make_plan(struct course *c, const struct flow_key *key, uint32_t has
 		.pipeline = c->rules,
 		.key = key,
 		.len = c->pkt->len,
+		.pkt = c->pkt,
 		.actions = c->out->actions,
 	};
 	struct translate_limit limit = { NULL, NULL };
@@ -468,8 +478,7 @@ void execution_packet(struct forwarder *fw, const struct pipeline *rules,
 		meet_rules(&c);
 }
 
-void execution_packet_out(struct forwarder *fw, const struct execution_out *out,
-			  struct pkt *pkt)
+void execution_packet_out(struct forwarder *fw, const struct execution_out *out, struct pkt *pkt)
 {
 	struct course c = { .fw = fw, .out = out, .pkt = pkt };
 
@@ -479,9 +488,8 @@ void execution_packet_out(struct forwarder *fw, const struct execution_out *out,
 		meet_rules(&c);
 }
 
-void execution_enter(struct forwarder *fw, const struct pipeline *rules,
-		     const struct view_port *in, struct pkt *pkt, struct normal_tag tag,
-		     unsigned hops)
+void execution_enter(struct forwarder *fw, const struct pipeline *rules, const struct view_port *in,
+		     struct pkt *pkt, struct normal_tag tag, unsigned hops)
 {
 	struct rewrite_saved saved;
 

@@ -20,7 +20,8 @@
 struct execution *execution_create(struct upcalls *up);
 void execution_destroy(struct execution *x);
 
-/* The rules that packets of this bridge have to meet; NULL: there are none, or only NORMAL, of which
+/* The rules that packets of this bridge have to meet; NULL: there are none, or only NORMAL, of
+ * which
  * *@normal is the rule then (NULL: none). */
 const struct pipeline *execution_rules(const struct view_bridge *bridge,
 				       const struct rule **normal);
@@ -29,11 +30,10 @@ const struct pipeline *execution_rules(const struct view_bridge *bridge,
 void execution_packet(struct forwarder *fw, const struct pipeline *rules,
 		      const struct view_port *in, struct pkt *pkt, unsigned hops);
 
-/* The same for a packet that enters by a patch port, on which it carries @tag. It may be in outboxes,
- * and is as before afterwards. */
-void execution_enter(struct forwarder *fw, const struct pipeline *rules,
-		     const struct view_port *in, struct pkt *pkt, struct normal_tag tag,
-		     unsigned hops);
+/* The same for a packet that enters by a patch port, on which it carries @tag. It may be in
+ * outboxes, and is as before afterwards. */
+void execution_enter(struct forwarder *fw, const struct pipeline *rules, const struct view_port *in,
+		     struct pkt *pkt, struct normal_tag tag, unsigned hops);
 
 /* Handles a packet on which @actions are to be carried out, as if it had come in by @in_port
  * (OFPORT); @in: that port, or view_bridge.nowhere. */
@@ -41,11 +41,10 @@ struct execution_out {
 	const struct view_port *in;
 	uint32_t in_port;
 	const struct action_list *actions; /* NULL: the pipeline, from its first table on */
-	bool taught; /* what it teaches has been learned, or will not be */
+	bool taught;			   /* what it teaches has been learned, or will not be */
 };
 
-void execution_packet_out(struct forwarder *fw, const struct execution_out *out,
-			  struct pkt *pkt);
+void execution_packet_out(struct forwarder *fw, const struct execution_out *out, struct pkt *pkt);
 
 /* @n packets of @bytes in all went by NORMAL alone. */
 void execution_count_normal(struct execution *x, const struct view_bridge *bridge,

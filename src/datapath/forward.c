@@ -329,8 +329,7 @@ static unsigned forward_inbox(struct forwarder *fw, struct spsc *queue)
 			flush_waited(fw);
 			fw->home = home_of(fw, r->home);
 		}
-		pkt_init_linear(pkt, (uint8_t *)(r + 1) + r->actions_len, r->len,
-				&batch->frags[n]);
+		pkt_init_linear(pkt, (uint8_t *)(r + 1) + r->actions_len, r->len, &batch->frags[n]);
 		if (r->kind != RECORD_TRANSMIT) {
 			forward_injected(fw, port, r, pkt);
 			continue;

@@ -32,8 +32,8 @@
 
 struct forwarder;
 
-/* What is for the control thread goes to @up, transmit queues that were used to @unsettled, which all of which must outlive the forwarder. NULL when
- * memory is short. */
+/* What is for the control thread goes to @up, transmit queues that were used to @unsettled, which
+ * all of which must outlive the forwarder. NULL when memory is short. */
 struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes, struct upcalls *up,
 				   struct unsettled *unsettled);
 void forwarder_destroy(struct forwarder *fw);

@@ -72,8 +72,7 @@ int inboxes_inject(struct inboxes *in, const struct view_port *port, const void 
 	return inboxes_put(in, &r, NULL, frame);
 }
 
-int inboxes_put(struct inboxes *in, const struct record *r, const void *actions,
-		const void *frame)
+int inboxes_put(struct inboxes *in, const struct record *r, const void *actions, const void *frame)
 {
 	struct spsc *queue = inboxes_of_control(in);
 	size_t len = sizeof(*r) + r->actions_len + r->len;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inboxes: bounded queues of records, one for each worker, written and read by itself, where packets
- * wait for ports that are held (datapath/forward.h); and behind them one in which the control thread
- * has packets for worker 0.
+/* Inboxes: bounded queues of records, one for each worker, written and read by itself, where
+ * packets wait for ports that are held (datapath/forward.h); and behind them one in which the
+ * control thread has packets for worker 0.
  */
 #pragma once
 
@@ -67,5 +67,4 @@ int inboxes_inject(struct inboxes *in, const struct view_port *port, const void 
 
 /* Lets worker 0 handle @r->len bytes at @frame, @actions before them, as the record says. Control
  * thread. 0 or -ENOBUFS. */
-int inboxes_put(struct inboxes *in, const struct record *r, const void *actions,
-		const void *frame);
+int inboxes_put(struct inboxes *in, const struct record *r, const void *actions, const void *frame);

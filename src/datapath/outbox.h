@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a worker has in hand, and its outboxes: packets that go out by one port, gathered over a batch
- * and sent together. Shared by the files that forward (forward.c, bridging.c, execute.c). Worker
- * threads; a forwarder belongs to one worker.
+/* What a worker has in hand, and its outboxes: packets that go out by one port, gathered over a
+ * batch and sent together. Shared by the files that forward (forward.c, bridging.c, execute.c).
+ * Worker threads; a forwarder belongs to one worker.
  */
 #pragma once
 

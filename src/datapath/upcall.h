@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What workers have for the control thread: packets for controllers, rules that packets teach. Each
- * worker has a bounded queue; what finds no room is dropped, with a count at the port that the packet
- * came by. The control thread hands out what is there, some records a turn of its loop.
+ * worker has a bounded queue; what finds no room is dropped, with a count at the port that the
+ * packet came by. The control thread hands out what is there, some records a turn of its loop.
  */
 #pragma once
 
@@ -11,7 +11,8 @@
 
 enum upcall_kind {
 	UPCALL_PACKET, /* to a controller */
-	UPCALL_LEARN,  /* a rule is to be made; one UPCALL_AGAIN follows behind the last of a packet */
+	UPCALL_LEARN,  /* a rule is to be made; one UPCALL_AGAIN follows behind the last of a packet
+			*/
 	UPCALL_AGAIN,  /* a packet waited for rules, and is to be handled again: datapath_again() */
 	UPCALL_FIN,    /* a connection ends: its rule is to live no longer than it says */
 };
@@ -20,18 +21,18 @@ enum upcall_kind {
  * queues has been handed out (datapath_settle()). */
 struct upcall {
 	uint8_t kind, reason, table;
-	bool taught;		/* UPCALL_AGAIN: not for the first time */
+	bool taught; /* UPCALL_AGAIN: not for the first time */
 	uint16_t controller, max_len, userdata_len;
-	uint16_t idle, hard;	/* UPCALL_FIN */
-	uint32_t port, serial;	/* of the view: where the packet came in; port 0: from nowhere */
-	uint32_t in_port;	/* OFPORT */
-	uint32_t total_len;	/* of the packet, */
-	uint32_t frame_len;	/* and what is here of it */
-	uint32_t actions_len;	/* UPCALL_AGAIN of a packet-out */
+	uint16_t idle, hard;   /* UPCALL_FIN */
+	uint32_t port, serial; /* of the view: where the packet came in; port 0: from nowhere */
+	uint32_t in_port;      /* OFPORT */
+	uint32_t total_len;    /* of the packet, */
+	uint32_t frame_len;    /* and what is here of it */
+	uint32_t actions_len;  /* UPCALL_AGAIN of a packet-out */
 	uint64_t cookie;
-	const void *rules;	/* the bridge: see struct view_bridge */
+	const void *rules; /* the bridge: see struct view_bridge */
 	const struct rule *rule;
-	uint64_t map;		/* UPCALL_PACKET: see struct plan_controller */
+	uint64_t map; /* UPCALL_PACKET: see struct plan_controller */
 	const uint64_t *words;
 	const struct plan_learn *learn; /* UPCALL_LEARN */
 	const uint8_t *userdata, *actions, *frame;

@@ -35,8 +35,8 @@ struct worker_shared {
 	int packet_fd;	  /* eventfd */
 	bool rings;	  /* who looks after this process wants to know when it wakes up ... */
 	int bell_fd;	  /* ... by this eventfd; -1: nobody does */
-	uint64_t settle; /* how often counts were asked for */
-	int upcall_fd;	 /* eventfd: there is something in a worker's upcalls */
+	uint64_t settle;  /* how often counts were asked for */
+	int upcall_fd;	  /* eventfd: there is something in a worker's upcalls */
 	struct inboxes inboxes;
 	unsigned n_workers;
 	struct worker *workers;

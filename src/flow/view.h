@@ -113,7 +113,8 @@ struct view_bridge {
 	 * bridge, and tells which one it is. NULL: there are none, all frames go by NORMAL. */
 	const struct pipeline *const *rules;
 	const struct view_ofport *ofports; /* n_ports, sorted by number */
-	const struct view_port *nowhere; /* stands for the port of packets that came by none; id 0 */
+	const struct view_port
+		*nowhere; /* stands for the port of packets that came by none; id 0 */
 };
 
 /* A receive queue that a worker is to poll. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Bridges with rules: what leaves where, byte by byte, whether a plan is new, kept, or cannot be kept;
- * what is counted, and what the control thread gets.
+/* Bridges with rules: what leaves where, byte by byte, whether a plan is new, kept, or cannot be
+ * kept; what is counted, and what the control thread gets.
  */
 #include "rules_stage.h"
 

@@ -207,8 +207,7 @@ UNUSED_OK static struct view *maker_view(struct maker *m)
 			maker_show_steering(m, mv, id);
 		mv->ports[id].ofport = id;
 		mv->by_id[id] = &mv->ports[id];
-		mv->ofports[m->bridge[id]][b->n_ports] =
-			(struct view_ofport){ id, &mv->ports[id] };
+		mv->ofports[m->bridge[id]][b->n_ports] = (struct view_ofport){ id, &mv->ports[id] };
 		b->ports[b->n_ports++] = mv->by_id[id];
 	}
 	return view;
