@@ -11,6 +11,7 @@
 #define NET_FROM 0xc6120000u /* 198.18.0.0/15 is for benchmarks (RFC 2544, C.2.2; RFC 6890) */
 #define NET_TO 0xc6130001u
 #define HOSTS 65535u /* source addresses that are used */
+#define FRESH_MACS 0x02fe00000000ull /* the first source address of many */
 #define PORT_FIRST 1024u
 #define PORTS 60000u
 #define PORT_DISCARD 9
@@ -153,6 +154,15 @@ void bench_frame_build(uint8_t *frame, uint32_t len, bool tcp, mac_t from, mac_t
 
 	bench_frame_headers(frame, len, tcp, from, to, flow);
 	bench_frame_stamp(frame, len, tcp, &stamp, true);
+}
+
+void bench_frame_renew(uint8_t *frame, uint32_t len, enum bench_fresh fresh, uint32_t number)
+{
+	if (fresh == BENCH_FRESH_MACS)
+		mac_store(frame + ETH_ALEN, FRESH_MACS | number);
+	else
+		bench_frame_headers(frame, len, false, mac_load(frame + ETH_ALEN), mac_load(frame),
+				    number);
 }
 
 struct bench_stamp bench_frame_read(const uint8_t *frame, bool tcp)

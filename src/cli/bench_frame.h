@@ -47,6 +47,17 @@ void bench_frame_build(uint8_t *frame, uint32_t len, bool tcp, mac_t from, mac_t
 void bench_frame_stamp(uint8_t *frame, uint32_t len, bool tcp, const struct bench_stamp *stamp,
 		       bool whole);
 
+/* What of a frame is new each time, so that no two are of one flow. */
+enum bench_fresh {
+	BENCH_FRESH_NONE,
+	BENCH_FRESH_FLOWS, /* source address and port */
+	BENCH_FRESH_MACS,  /* source MAC address */
+};
+
+/* Makes a UDP frame that was built into the frame of flow @number, of which there are some 260
+ * million (of MAC addresses: 4000 million). */
+void bench_frame_renew(uint8_t *frame, uint32_t len, enum bench_fresh fresh, uint32_t number);
+
 /* The stamp of a frame that is long enough for one, whoever wrote it. */
 struct bench_stamp bench_frame_read(const uint8_t *frame, bool tcp);
 

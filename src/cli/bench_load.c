@@ -198,6 +198,16 @@ static void stamp_burst(struct bench_port *port, struct driver_buffer *const *bu
 	}
 }
 
+/* Lets each frame be of a flow that was not there before. */
+static void renew_burst(struct bench_port *port, struct driver_buffer *const *buffers, unsigned n)
+{
+	const struct bench_config *config = port->config;
+
+	for (unsigned i = 0; i < n; i++)
+		bench_frame_renew((uint8_t *)buffers[i]->host + BENCH_HEADER_LEN, config->frame_len,
+				  config->fresh, port->renewed++);
+}
+
 /* Adds buffers to the ring, header and frame apart in an indirect table. */
 static void add_indirect(struct bench_queue *q, struct driver_buffer *const *buffers, unsigned n)
 {
@@ -225,6 +235,8 @@ static unsigned send_burst(struct bench_port *port, struct bench_queue *q, unsig
 		struct driver_buffer **buffers = &q->ready[q->first_ready];
 		unsigned n = min(want - sent, q->ready_mask + 1 - q->first_ready);
 
+		if (unlikely(port->config->fresh))
+			renew_burst(port, buffers, n);
 		if (bench_config_stamps(port->config))
 			stamp_burst(port, buffers, n);
 		if (port->config->indirect)

@@ -21,6 +21,7 @@
 static const char *const kinds[] = { "open", "loop", "ping", NULL };
 static const char *const modes[] = { "connect", "listen", NULL };
 static const char *const rings[] = { "split", "packed", NULL };
+static const char *const freshes[] = { "off", "flows", "macs", NULL };
 static const char *const tsos[] = { "off", "on", "send", NULL };
 
 /* "0.25" -> 0.25, up to a day. */
@@ -55,6 +56,10 @@ const struct option bench_options[] = {
 	  .min = 1,
 	  .max = FLOWS_MAX,
 	  .help = "flows of each port, by source address and port (as many as queues)" },
+	{ .name = "fresh",
+	  .type = OPTION_CHOICE,
+	  .choices = freshes,
+	  .help = "each frame has a new flow or source MAC; of \"flood\" if there is one (off)" },
 	{ .name = "rate",
 	  .type = OPTION_UINT,
 	  .min = 0,
@@ -185,6 +190,9 @@ static int check(const json_t *options, struct bench_config *config, unsigned n_
 	if (config->n_flood && (!config->rate || config->n_flood + 2 > n_ports))
 		return error_set(err, -EINVAL,
 				 "\"flood\" is for at least two more sockets, with a \"rate\"");
+	if (config->fresh && (config->tso || config->check || config->kind != BENCH_OPEN))
+		return error_set(err, -EINVAL,
+				 "\"fresh\" is for \"load open\" with \"check off\", without \"tso\"");
 	if (json_object_get(options, "window") && config->kind != BENCH_LOOP)
 		return error_set(err, -EINVAL, "\"window\" is for \"load loop\"");
 	if (!room)
@@ -240,6 +248,10 @@ static void fill_in(struct bench_words *words, const json_t *options)
 	words->flood = *config;
 	words->flood.rate = 0;
 	words->flood.check = false;
+	*(config->n_flood ? &words->flood.fresh : &config->fresh) =
+		is(options, "fresh", "flows")  ? BENCH_FRESH_FLOWS
+		: is(options, "fresh", "macs") ? BENCH_FRESH_MACS
+					       : BENCH_FRESH_NONE;
 	words->cpu = json_object_get(options, "cpu") ? (int)option_uint(options, "cpu", 0) : -1;
 }
 

@@ -37,6 +37,7 @@ import fairness  # noqa: E402
 import picture  # noqa: E402
 import rates  # noqa: E402
 import readme  # noqa: E402
+import rules  # noqa: E402
 from switches import SWITCHES, instructions, missing  # noqa: E402
 
 GENERATOR_CPU, SWITCH_CPU = 0, 1
@@ -82,6 +83,8 @@ def trial(kind, load, args, round_number=0):
     with Lab() as lab:
         cpus = [GENERATOR_CPU, SWITCH_CPU] if load.workers > 1 else [SWITCH_CPU]
         switch = kind(lab, cpus, load.huge, load.tso != "off")
+        if load.rules:
+            switch.set_rules(rules.text(load.rules))
         time.sleep(0.5)
         figures = {"ready ms": switch.ready_ms, "memory MiB": switch.memory_mib()}
         figures["idle CPU %"] = idle_cpu(switch.pid, 1.0)

@@ -17,10 +17,13 @@ FCS = 4  # bytes of a frame on the wire that no guest sees
 
 class Load:
     """What the guests do: kind (open, loop, ping), bytes on the wire, ring, flows, huge pages, large
-    packets (tso: off, on, send, as "vireo bench" has them); and the switch's workers, each with a
+    packets (tso: off, on, send, as "vireo bench" has them); the switch's rules, a set of rules.py, and
+    whether each frame is a flow of its own (fresh); and the switch's workers, each with a
     queue pair of each guest: with two, one of them shares the guests' core."""
 
-    def __init__(self, kind, size, ring="split", flows=1, huge=True, tso="off", workers=1):
+    def __init__(self, kind, size, ring="split", flows=1, huge=True, tso="off", workers=1,
+                 rules=None, fresh="off"):
+        self.rules, self.fresh = rules, fresh
         self.kind, self.size, self.ring, self.huge, self.tso = kind, size, ring, huge, tso
         self.workers, self.flows = workers, max(flows, workers)
         self.unit = "us" if kind == "ping" else "Mpps" if tso == "off" else "Gbit/s"
@@ -33,6 +36,8 @@ class Load:
             self.name += f", {flows:,} flows"
         if not huge:
             self.name += ", no huge pages"
+        if rules:
+            self.name += f", rules: {rules}"
         if workers > 1:
             self.name += f", {workers} workers, cores shared with the guests"
 
@@ -40,7 +45,7 @@ class Load:
         """Whether this switch can be loaded so: Open vSwitch needs huge pages and does not segment
         for a guest; testpmd io neither segments nor has a queue of a port on each core."""
         return {"ovs": self.huge and self.tso != "send",
-                "testpmd": self.workers == 1 and self.tso != "send"}.get(switch, True)
+                "testpmd": self.workers == 1 and self.tso != "send" and not self.rules}.get(switch, True)
 
 
 LOADS = [
@@ -52,6 +57,9 @@ LOADS = [
     *(Load("loop", TSO_SIZE, tso=tso) for tso in ("on", "send")),
     # not in a loop, which stands still while the guests wait for a queue whose worker waits
     *(Load("open", size, workers=2) for size in (64, 1518)),
+    *(Load("open", 64, flows=flows, rules=rules, fresh=fresh) for rules, flows, fresh in (
+        ("three tables, 1,000 rules each", 1024, "off"), ("50 tables", 1024, "off"),
+        ("one plan", 1, "flows"), ("all miss", 1, "flows"))),
 ]
 
 
@@ -72,6 +80,7 @@ class OwnGuests:
         result = bench(self.switch.sockets, self.cpu, "load", self.load.kind, "size",
                        self.load.size, "ring", self.load.ring, "flows", self.load.flows,
                        "hugepages", "on" if self.load.huge else "off", "tso", self.load.tso,
+                       "fresh", self.load.fresh,
                        "queues", self.load.workers, "mode", self.switch.guest_mode, "seconds",
                        seconds, "warmup", 0.1)
         return (result["total"]["received_mpps"] * 1e6, result.get("latency", {}).get("median_ns"),

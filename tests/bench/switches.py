@@ -56,6 +56,17 @@ class Bench:
         """Of all processes that it is made of."""
         return {self.pid}
 
+    def set_rules(self, text):
+        """Replaces all rules by those of @text, which is as ovs-ofctl has it."""
+        path = self.lab.dir / self.lab.unique("rules")
+        path.write_text(text)
+        run("ovs-ofctl", "del-flows", self.bridge())
+        run("ovs-ofctl", "add-flows", self.bridge(), path)
+
+    def bridge(self):
+        """Where ovs-ofctl finds it."""
+        raise Failure(f"{self.name} has no rules")
+
 
 class TestpmdIo(Bench):
     """DPDK's own back-end, moving packets between two ports without looking at them."""
@@ -131,6 +142,9 @@ class OvsNormal(Bench):
     def vsctl(self, *words):
         run("ovs-vsctl", "--timeout=30", f"--db={self.db}", *words)
 
+    def bridge(self):
+        return f"unix:{self.dir}/br0.mgmt"
+
     def stop(self):
         Lab.stop(self.process)
         Lab.stop(self.database)
@@ -154,6 +168,9 @@ class Vireo(Bench):
 
     def pids(self):
         return self.switch.pids
+
+    def bridge(self):
+        return f"unix:{self.switch.run_dir}/br0.mgmt"
 
     @staticmethod
     def own_ns(busy_ns, packets):

@@ -144,12 +144,29 @@ static void test_stale(void **state)
 		}
 }
 
+/* A frame that is made new is that of another flow, or comes from another address. */
+static void test_renew(void **state)
+{
+	uint8_t frame[BENCH_FRAME_MIN], want[BENCH_FRAME_MIN];
+
+	bench_frame_build(frame, sizeof(frame), false, FROM, TO, 0);
+	for (uint32_t number = 1; number < 70000; number += 997) {
+		bench_frame_renew(frame, sizeof(frame), BENCH_FRESH_FLOWS, number);
+		bench_frame_headers(want, sizeof(want), false, FROM, TO, number);
+		assert_memory_equal(frame, want, BENCH_UDP_HEADERS);
+		bench_frame_renew(want, sizeof(want), BENCH_FRESH_MACS, number);
+		assert_int_equal(mac_load(want), TO);
+		assert_int_equal(mac_load(want + 6) & 0xffffffff, number);
+		assert_memory_equal(frame + 12, want + 12, BENCH_UDP_HEADERS - 12);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_legal),  cmocka_unit_test(test_flows),
 		cmocka_unit_test(test_intact), cmocka_unit_test(test_tcp),
-		cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_stale),  cmocka_unit_test(test_renew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,6 +150,9 @@ static void test_refused(void **state)
 	refuses("each of 4 queues", WORDS("/a", "queues", "4", "hugepages", "off", "flows", "3"));
 	refuses("load open", WORDS("/a", "load", "loop", "rate", "5"));
 	refuses("load loop", WORDS("/a", "window", "5"));
+	refuses("check off", WORDS("/a", "fresh", "flows"));
+	refuses("load open", WORDS("/a", "load", "loop", "check", "off", "fresh", "macs"));
+	takes(WORDS("/a", "check", "off", "fresh", "macs"));
 }
 
 static void test_many_sockets(void **state)
