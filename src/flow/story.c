@@ -32,6 +32,8 @@ static bool is_double(enum field_id id)
 
 static bool has(enum field_id id, const struct flow_key *key)
 {
+	if (id == FIELD_vlan_vid) /* may be matched without a tag */
+		id = FIELD_vlan_pcp;
 	return !is_double(id) && field_present(&fields[id], key, NULL);
 }
 
@@ -208,6 +210,7 @@ const struct translate_story *story_hooks(const struct story *story)
 /* What they have made of the packet so far: tells which fields a rewrite is of. */
 struct telling {
 	struct flow_key key;
+	struct flow_key known; /* bits that are the same in all packets of the plan */
 	struct flow_key saved[PLAN_SAVES_MAX];
 	unsigned n_saved;
 };
@@ -223,15 +226,16 @@ static json_t *rewrite_json(struct telling *t, const struct plan_rewrite *step)
 
 		bits.words[w] = step->words[i].mask;
 		t->key.words[w] = (t->key.words[w] & ~step->words[i].mask) | step->words[i].value;
+		t->known.words[w] |= step->words[i].mask;
 	}
 	for (unsigned id = 0; id < FIELD_N; id++) {
-		u128 mask = field_get(&fields[id], &bits);
+		const struct field *field = &fields[id];
+		u128 mask = field_get(field, &bits), known = field_get(field, &t->known);
 
 		if (mask && has(id, &t->key))
-			json_object_set_new(set, fields[id].name,
-					    value_text(&fields[id],
-						       field_get(&fields[id], &t->key) & mask,
-						       mask));
+			json_object_set_new(
+				set, field->name,
+				value_text(field, field_get(field, &t->key) & known, known));
 	}
 	return json_pack("{s:s, s:o}", "step", "set", "fields", set);
 }
@@ -356,6 +360,7 @@ static json_t *steps_json(const struct story *story, const struct plan_draft *dr
 	if (!t)
 		return steps;
 	t->key = story->key;
+	t->known = draft->examined;
 	PLAN_FOR_EACH(step, draft->steps, draft->steps_len)
 	json_array_append_new(steps, step_json(t, step));
 	free(t);

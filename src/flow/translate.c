@@ -80,6 +80,8 @@ static const struct rule *look_up_rule(struct translation *t, uint8_t table, uin
 	if (hide)
 		key->tp_src = key->tp_dst = 0;
 	rule = pipeline_lookup(t->p, table, key, seen, &conj_id);
+	if (frags != FRAGS_NX_MATCH && (seen->tp_src || seen->tp_dst))
+		seen->nw_frag |= FLOW_FRAG_ANY;
 	if (hide) {
 		key->tp_src = tp_src;
 		key->tp_dst = tp_dst;
@@ -87,8 +89,6 @@ static const struct rule *look_up_rule(struct translation *t, uint8_t table, uin
 	}
 	if (conj_id)
 		translate_note(t, "all clauses of conjunction %u are met", conj_id);
-	if (frags != FRAGS_NX_MATCH)
-		seen->nw_frag |= FLOW_FRAG_ANY;
 	return rule;
 }
 

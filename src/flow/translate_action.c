@@ -87,6 +87,15 @@ static unsigned output_reason(const struct translation *t)
 	return t->in_set ? REASON_ACTION_SET : REASON_ACTION;
 }
 
+/* "controller" without anything is an output to that port. */
+static void controller(struct translation *t, const struct action_controller *action)
+{
+	if (action->reason == REASON_ACTION && !action->id && !action->userdata_len)
+		output_controller(t, action->max_len, 0, output_reason(t));
+	else
+		translate_controller(t, action);
+}
+
 static void output_port(struct translation *t, uint32_t port, uint32_t max_len)
 {
 	if (port == t->s.key.in_port) {
@@ -386,7 +395,7 @@ NEVER_INLINE bool translate_simple(struct translation *t, const struct action *a
 		output_reg(t, a);
 		break;
 	case ACTION_CONTROLLER:
-		translate_controller(t, a);
+		controller(t, a);
 		break;
 	case ACTION_ENQUEUE:
 		enqueue(t, a);

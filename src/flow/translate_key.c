@@ -137,7 +137,9 @@ static void write_word(struct translation *t, unsigned w, uint64_t value, uint64
 	s->key.words[w] = (s->key.words[w] & ~mask) | (value & mask);
 }
 
-/* With vlan_tci, whether there is a tag is written too. */
+/* With vlan_tci, whether there is a tag may be written too; bits of a tag that is not there may
+ * not.
+ */
 static void write_tci(struct translation *t, const struct flow_key *to, struct flow_key *mask)
 {
 	bool was = t->s.key.vlan[0].tci & FLOW_VLAN_PRESENT;
@@ -162,9 +164,14 @@ NEVER_INLINE void translate_write(struct translation *t, const struct field *fie
 
 	field_set(field, &to, value, mask);
 	field_set(field, &bits, mask, mask);
-	if (bits.vlan[0].tci & FLOW_VLAN_PRESENT) {
+	if (bits.vlan[0].tci) {
 		write_tci(t, &to, &bits);
 		return;
+	}
+	if (bits.in_port) { /* a reserved one of 16 bits is one of 32 */
+		bits.in_port = UINT32_MAX;
+		if (to.in_port >> 8 == 0xff)
+			to.in_port |= 0xffff0000u;
 	}
 	for (unsigned w = field->offset / 8; w <= last; w++)
 		write_word(t, w, to.words[w], bits.words[w]);

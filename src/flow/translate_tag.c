@@ -27,9 +27,7 @@ NEVER_INLINE void translate_push_vlan(struct translation *t, uint16_t tpid, uint
 	struct translate_state *s = &t->s;
 	struct flow_key *masks[] = { &s->key, &s->known, &s->dirty, &s->foreign };
 
-	/* a third tag hides what is behind it from those who rewrite */
-	if (s->dirty.vlan[0].tci || s->dirty.vlan[1].tci || (s->key.vlan[1].tci))
-		translate_commit(t);
+	translate_commit(t); /* a third tag would hide what is behind it from those who rewrite */
 	for (unsigned i = 0; i < 4; i++)
 		masks[i]->vlan[1] = masks[i]->vlan[0];
 	s->tag_from[1] = s->tag_from[0];
