@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Group-mods, statistics and descriptions, with the layouts of 1.3 and 1.5. Bytes as ovs-ofctl and
+ * Open vSwitch send them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "openflow_peer.h"
+
+/* type=select,selection_method=hash,fields=ip_src,bucket=bucket_id:1,weight:3,actions=output:1 */
+#define BUCKET15 "0020 0010 00000001 0000 0010 00000001 0000 000000000000 0000 0008 0003 0000"
+#define METHOD                                                                   \
+	"ffff 0030 0000154d 00000001 00000000 68617368000000000000000000000000 " \
+	"0000000000000000 80001604 ffffffff"
+#define GROUP15 "01 00 00000005 0020 0000 ffffffff" BUCKET15 METHOD
+
+static uint32_t error(void)
+{
+	return peer.len >= 12 ? be32_load(peer.sent + 8) : 0;
+}
+
+static const struct group *group(void)
+{
+	return pipeline_group(fake.pipeline, 5);
+}
+
+static void test_new_layout(void **state)
+{
+	peer_setup(OF15);
+	peer_send(OF15, 15, "0000" GROUP15);
+	assert_int_equal(peer.len, 0);
+	assert_non_null(group());
+	assert_int_equal(group()->type, GROUP_TYPE_SELECT);
+	assert_int_equal(group()->method, GROUP_METHOD_HASH);
+	assert_int_equal(group()->n_buckets, 1);
+	assert_int_equal(group()->buckets[0].id, 1);
+	assert_int_equal(group()->buckets[0].weight, 3);
+	assert_int_equal(group()->buckets[0].watch_port, OFPORT_NONE);
+	assert_true(actions_output_to(&group()->buckets[0].actions, 1));
+	/* the same comes back */
+	peer_send(OF15, 18, "00070000 00000000 fffffffc 00000000");
+	assert_true(peer_got("06 13 0070 11223344 0007 0000 00000000 0060 01 00 00000005 0020 "
+			     "000000000000" BUCKET15 METHOD));
+	peer_send(OF15, 18, "00070000 00000000 00000006 00000000");
+	assert_true(peer_got("06 13 0010 11223344 0007 0000 00000000"));
+	peer_teardown();
+}
+
+static void test_of_nicira(void **state)
+{
+	peer_setup(OF10);
+	peer_send(OF10, 4,
+		  "00002320 0000001f 0000 01 00 00000005 0018 0000 ffffffff"
+		  "0018 0008 00000001 0000 0008 0001 0000 0000 0008 0003 0000");
+	assert_int_equal(peer.len, 0);
+	assert_int_equal(group()->buckets[0].weight, 3);
+	peer_send(OF10, 16, "ffff0000 00002320 00000008 00000000 fffffffc 00000000");
+	assert_true(peer_got("01 11 0040 11223344 ffff 0000 00002320 00000008 00000000"
+			     "0028 01 00 00000005 0018 000000000000"
+			     "0018 0008 00000001 0000 0008 0001 0000 0000 0008 0003 0000"));
+	peer_teardown();
+}
+
+static void test_old_layout(void **state)
+{
+	peer_setup(OF13);
+	peer_send(OF13, 15,
+		  "0000 03 00 00000005 0020 0000 00000001 ffffffff 00000000"
+		  "0000 0010 00000001 0000 000000000000 0010 0000 ffffffff 00000007 00000000");
+	assert_int_equal(peer.len, 0);
+	assert_int_equal(group()->type, GROUP_TYPE_FF);
+	assert_int_equal(group()->n_buckets, 2);
+	assert_int_equal(group()->buckets[0].watch_port, 1);
+	assert_int_equal(group()->buckets[1].watch_group, 7);
+	peer_send(OF13, 18, "00070000 00000000");
+	assert_true(
+		peer_got("04 13 0048 11223344 0007 0000 00000000 0038 03 00 00000005"
+			 "0020 0000 00000001 ffffffff 00000000 0000 0010 00000001 0000 000000000000"
+			 "0010 0000 ffffffff 00000007 00000000"));
+	fake.tally = (struct tally){ .packets = 1, .bytes = 64 };
+	peer_send(OF13, 18, "00060000 00000000 00000005 00000000");
+	assert_true(peer_got(
+		"04 13 0058 11223344 0006 0000 00000000 0048 0000 00000005 00000000 00000000"
+		"0000000000000001 0000000000000040 ........ ........"
+		"0000000000000001 0000000000000040 0000000000000001 0000000000000040"));
+	peer_teardown();
+}
+
+static void test_buckets_come_and_go(void **state)
+{
+	peer_setup(OF15);
+	peer_send(OF15, 15, "0003 01 00 00000005 0020 0000 fffffffe" BUCKET15);
+	assert_int_equal(peer.len, 0);
+	assert_int_equal(fake.group_command, GROUP_INSERT_BUCKET);
+	assert_int_equal(fake.bucket, BUCKET_LAST);
+	peer_send(OF15, 15, "0005 01 00 00000005 0000 0000 00000001");
+	assert_int_equal(fake.group_command, GROUP_REMOVE_BUCKET);
+	assert_int_equal(fake.bucket, 1);
+	peer_send(OF15, 15, "8000" GROUP15);
+	assert_int_equal(fake.group_command, GROUP_ADD_OR_MOD);
+	peer_send(OF15, 15, "0002 00 00 fffffffc 0000 0000 ffffffff");
+	assert_int_equal(fake.group_command, GROUP_DELETE);
+	peer_teardown();
+}
+
+static void test_refusals(void **state)
+{
+	peer_setup(OF13);
+	peer_send(OF13, 15, "0003 00 00 00000005"); /* 1.5 has this */
+	assert_int_equal(error(), 0x0006000b);
+	peer_send(OF13, 15, "0000 04 00 00000005");
+	assert_int_equal(error(), 0x0006000a);
+	peer_send(OF13, 15, "0000 00 00 ffffffff");
+	assert_int_equal(error(), 0x00060001);
+	peer_send(OF13, 15, "0000 00 00 00000005 0018 0000");
+	assert_int_equal(error(), 0x0006000c);
+	peer_send(OF13, 15, "0000 00 00 00000005 0000 0000");
+	assert_int_equal(error(), 0x0006000c);
+	fake.refuse = OFERR_GROUP_EXISTS;
+	peer_send(OF13, 15, "0000 00 00 00000005");
+	assert_int_equal(error(), 0x00060000);
+	peer_teardown();
+	peer_setup(OF15);
+	peer_send(OF15, 15, "0000 01 00 00000005 0021 0000 ffffffff" BUCKET15);
+	assert_int_equal(error(), 0x0006000c);
+	/* a bucket's actions are longer than it; a property that is none; a method that is none */
+	peer_send(OF15, 15,
+		  "0000 01 00 00000005 0010 0000 ffffffff 0010 0010 00000001 00000000"
+		  "00000000");
+	assert_int_equal(error(), 0x0006000c);
+	peer_send(OF15, 15, "0000 01 00 00000005 0000 0000 ffffffff 0009 0008 00000000");
+	assert_int_equal(error(), 0x00060001);
+	peer_send(OF15, 15,
+		  "0000 01 00 00000005 0000 0000 ffffffff ffff 0028 0000154d 00000001"
+		  "00000000 71000000000000000000000000000000 0000000000000000");
+	assert_int_equal(error(), 0x00060001);
+	assert_int_equal(pipeline_n_groups(fake.pipeline), 0);
+	peer_teardown();
+}
+
+static void test_features(void **state)
+{
+	peer_setup(OF13);
+	peer_send(OF13, 18, "00080000 00000000");
+	assert_true(peer_got("04 13 0038 11223344 0008 0000 00000000 0000000f 00000007"
+			     "ffffff00 ffffff00 ffffff00 ffffff00"
+			     "03ff8001 03ff8001 03ff8001 03ff8001"));
+	peer_teardown();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_new_layout), cmocka_unit_test(test_of_nicira),
+		cmocka_unit_test(test_old_layout), cmocka_unit_test(test_buckets_come_and_go),
+		cmocka_unit_test(test_refusals),   cmocka_unit_test(test_features),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
