@@ -12,7 +12,8 @@
 #define PROP_WATCH_GROUP 2
 #define PROP_EXPERIMENTER 0xffff
 #define NTR_SELECTION_METHOD 1
-#define METHOD_LEN 16  /* bytes of its name */
+#define METHOD_LEN 16 /* bytes of its name */
+#define HAS_MASK 0x100u
 #define METHOD_PROP 40 /* bytes of the property before the fields */
 
 /* Where the property at @b ends: its padded length, 0 when that is wrong. */
@@ -131,6 +132,34 @@ enum of_error of_read_buckets(struct group **out, uint8_t version, bool new_layo
 	return error;
 }
 
+/* Fields without prerequisites; their values are masks that say which bits count. */
+static enum of_error read_fields(struct match *wanted, const uint8_t *b, size_t len)
+{
+	match_init(wanted);
+	while (len) {
+		const struct field *field;
+		uint32_t header;
+		u128 bits = 0;
+		size_t n;
+
+		if (len < 4)
+			return OFERR_MATCH_BAD_LEN;
+		header = be32_load(b);
+		n = header & 0xff;
+		field = field_by_header(header);
+		if (!field || header & HAS_MASK || n > sizeof(bits))
+			return OFERR_MATCH_BAD_FIELD;
+		if (n > len - 4)
+			return OFERR_MATCH_BAD_LEN;
+		for (size_t i = 0; i < n; i++)
+			bits = bits << 8 | b[4 + i];
+		field_set(field, &wanted->mask, bits, bits);
+		b += 4 + n;
+		len -= 4 + n;
+	}
+	return OFERR_NONE;
+}
+
 static enum of_error read_method(struct group *group, const uint8_t *b, size_t len,
 				 struct error *err)
 {
@@ -147,8 +176,7 @@ static enum of_error read_method(struct group *group, const uint8_t *b, size_t l
 	else if (*name)
 		return OFERR_GROUP_INVALID;
 	group->method_param = wire_load64(b + 32);
-	/* the fields: their values are all ones, or masks */
-	return match_decode(&group->fields, b + METHOD_PROP, len - METHOD_PROP, true, err);
+	return read_fields(&group->fields, b + METHOD_PROP, len - METHOD_PROP);
 }
 
 enum of_error of_read_group_props(struct group *group, const uint8_t *bytes, size_t len,
@@ -210,10 +238,30 @@ void of_write_bucket(struct of_out *out, uint8_t version, bool new_layout,
 	out_patch16(out, start, out->len - start);
 }
 
+/* Each bit is told once, by the first field that has it. */
+static void write_fields(struct of_out *out, const struct match *wanted)
+{
+	struct flow_key left = wanted->mask;
+
+	for (unsigned i = 0; i < FIELD_N; i++) {
+		const struct field *field = &fields[i];
+		uint32_t header = field_header(field, OF15);
+		u128 bits = field_get(field, &left);
+		uint8_t *at;
+
+		if (!bits || !header)
+			continue;
+		field_set(field, &left, 0, field_ones(field));
+		out_u32(out, header);
+		at = out_zeros(out, header & 0xff);
+		for (size_t n = header & 0xff; at && n--; bits >>= 8)
+			at[n] = (uint8_t)bits;
+	}
+}
+
 void of_write_group_props(struct of_out *out, const struct group *group)
 {
-	size_t start = out->len, n;
-	uint8_t *at;
+	size_t start = out->len;
 
 	if (group->method == GROUP_METHOD_DEFAULT)
 		return;
@@ -224,11 +272,7 @@ void of_write_group_props(struct of_out *out, const struct group *group)
 	out_u32(out, 0);
 	out_text(out, group->method == GROUP_METHOD_HASH ? "hash" : "dp_hash", METHOD_LEN);
 	out_u64(out, group->method_param);
-	at = out_zeros(out, MATCH_WIRE_MAX);
-	if (!at)
-		return;
-	n = match_encode(&group->fields, OF15, at, MATCH_WIRE_MAX);
-	out->len = start + METHOD_PROP + (n <= MATCH_WIRE_MAX ? n : 0);
+	write_fields(out, &group->fields);
 	out_patch16(out, start + 2, out->len - start);
 	out_pad(out, start);
 }

@@ -155,7 +155,7 @@ static void write13(struct of_out *out, uint8_t version, const struct rule *rule
 	out_u16(out, rule->hard_timeout);
 	out_u16(out, rule->flags);
 	out_u16(out, version >= OF14 ? rule->importance : 0);
-	out_u32(out, 0);
+	out_u16(out, 0);
 	out_u64(out, rule->cookie);
 	write_counts(out, rule, tally);
 	of_write_match(out, version, match);

@@ -118,7 +118,7 @@ static void test_in(void **state)
 	peer_send(OF13, 9, "0000 0080");
 	packet.reason = 4;
 	tell();
-	assert_true(peer_got("04 0a 0048 00000000 ffffffff 0010 01 03 0000000000000007"
+	assert_true(peer_got("04 0a 0040 00000000 ffffffff 0010 01 03 0000000000000007"
 			     "0001 0018 80000004 00000001 80000408 0000000000000005 0000"
 			     "010203040506 010203040507 0806"));
 	peer_teardown();
@@ -134,7 +134,7 @@ static void test_second_form_of_nicira(void **state)
 	packet.userdata = userdata;
 	packet.userdata_len = 2;
 	tell();
-	assert_true(peer_got("05 04 0078 00000000 00002320 0000001e"
+	assert_true(peer_got("05 04 0070 00000000 00002320 0000001e"
 			     "0000 0012 010203040506 010203040507 0806 000000000000"
 			     "0001 0008 00000010 0003 0005 03 000000"
 			     "0004 0010 00000000 0000000000000007 0005 0005 01 000000"
