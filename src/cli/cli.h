@@ -66,8 +66,9 @@ struct object {
 extern const struct object *const objects[];
 
 /* One for each file of a subcommand. */
-extern const struct object bridge_object, port_object, mac_object, worker_object, stats_object,
-	log_object, config_object, top_object, bench_object, upgrade_object, version_object;
+extern const struct object bridge_object, port_object, mac_object, flow_object, group_object,
+	meter_object, trace_object, cache_object, worker_object, stats_object, log_object,
+	config_object, top_object, bench_object, upgrade_object, version_object;
 
 /* Prints "vireo: ..." to stderr; returns @status. */
 enum status fail(enum status status, const char *fmt, ...) PRINTF_LIKE(2, 3);

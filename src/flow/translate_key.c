@@ -28,6 +28,8 @@ static uint64_t packet_bits(unsigned word)
 {
 	struct flow_key tags = { .vlan = { { 0, TCI_BITS }, { 0, TCI_BITS } } };
 
+	if (word >= FLOW_KEY_PACKET_WORDS)
+		return 0;
 	if (word == 0) /* not in_port */
 		return ~0ull << 32;
 	return word == 4 ? tags.words[4] : ~0ull;
@@ -103,13 +105,7 @@ NEVER_INLINE void translate_examine_field(struct translation *t, enum field_id i
 	translate_examine(t, &bits);
 }
 
-/* Registers and the like: nobody keeps book of them. */
-static bool is_metadata(const struct field *field)
-{
-	return field->offset >= 8 * FLOW_KEY_PACKET_WORDS;
-}
-
-static NEVER_INLINE bool look_for(struct translation *t, const struct field *field)
+NEVER_INLINE bool translate_present(struct translation *t, const struct field *field)
 {
 	struct flow_key bits = { 0 };
 	bool present = field_present(field, &t->s.key, &bits);
@@ -118,23 +114,12 @@ static NEVER_INLINE bool look_for(struct translation *t, const struct field *fie
 	return present;
 }
 
-bool translate_present(struct translation *t, const struct field *field)
-{
-	return field->prereq == PREREQ_NONE || look_for(t, field);
-}
-
-static NEVER_INLINE void examine_sub(struct translation *t, const struct subfield *sub)
+NEVER_INLINE u128 translate_read(struct translation *t, const struct subfield *sub)
 {
 	struct flow_key bits = { 0 };
 
 	subfield_examine(sub, &bits);
 	translate_examine(t, &bits);
-}
-
-u128 translate_read(struct translation *t, const struct subfield *sub)
-{
-	if (!is_metadata(sub->field))
-		examine_sub(t, sub);
 	return subfield_get(sub, &t->s.key);
 }
 
@@ -142,11 +127,13 @@ u128 translate_read(struct translation *t, const struct subfield *sub)
 static void write_word(struct translation *t, unsigned w, uint64_t value, uint64_t mask)
 {
 	struct translate_state *s = &t->s;
-	uint64_t same = ~(s->key.words[w] ^ value);
-	uint64_t bits = mask & ~(same & (s->known.words[w] | examined_bits(t, w)));
+	uint64_t same = ~(s->key.words[w] ^ value), bits = mask;
 
-	s->known.words[w] |= bits;
-	s->dirty.words[w] |= bits & packet_bits(w);
+	if (w < FLOW_KEY_PACKET_WORDS) {
+		bits &= ~(same & (s->known.words[w] | examined_bits(t, w)));
+		s->known.words[w] |= bits;
+		s->dirty.words[w] |= bits & packet_bits(w);
+	}
 	s->key.words[w] = (s->key.words[w] & ~mask) | (value & mask);
 }
 
@@ -169,8 +156,8 @@ static void write_tci(struct translation *t, const struct flow_key *to, struct f
 	}
 }
 
-static NEVER_INLINE void write_packet(struct translation *t, const struct field *field, u128 value,
-				      u128 mask)
+NEVER_INLINE void translate_write(struct translation *t, const struct field *field, u128 value,
+				  u128 mask)
 {
 	struct flow_key to = t->s.key, bits = { 0 };
 	unsigned last = (field->offset + field->size - 1u) / 8;
@@ -188,14 +175,6 @@ static NEVER_INLINE void write_packet(struct translation *t, const struct field 
 	}
 	for (unsigned w = field->offset / 8; w <= last; w++)
 		write_word(t, w, to.words[w], bits.words[w]);
-}
-
-void translate_write(struct translation *t, const struct field *field, u128 value, u128 mask)
-{
-	if (is_metadata(field))
-		field_set(field, &t->s.key, value, mask);
-	else
-		write_packet(t, field, value, mask);
 }
 
 void translate_write_sub(struct translation *t, const struct subfield *sub, u128 value)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counters of packets, and the names and texts of those of drops.
 #include <stddef.h>
+#include <string.h>
 
 #include "base/compiler.h"
 #include "port/drop.h"
@@ -27,6 +28,17 @@ const char *drop_name(enum drop_reason reason)
 const char *drop_text(enum drop_reason reason)
 {
 	return texts[reason];
+}
+
+bool drop_is_tx(enum drop_reason reason)
+{
+	static const char *const where[] = {
+#define X(name, where, words) where,
+		DROP_REASONS(X)
+#undef X
+	};
+
+	return !strcmp(where[reason], "sent");
 }
 
 #define N_COUNTERS (offsetof(struct port_counters, drops) / 8 + DROP_N_REASONS)

@@ -2,6 +2,7 @@
 /* Why packets are dropped: every drop increments exactly one of these counters, of one port. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/counter.h"
@@ -56,6 +57,9 @@ enum drop_reason {
 #undef X
 		DROP_N_REASONS
 };
+
+/* Whether it is counted at the port that the packet was sent to, not that it came by. */
+bool drop_is_tx(enum drop_reason reason);
 
 /* What one worker has counted for one port. @rx is from the port to the switch, @tx from the switch
  * to the port. */

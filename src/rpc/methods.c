@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/option.h"
 #include "rpc/config_file.h"
+#include "rpc/flow_methods.h"
 #include "rpc/methods.h"
 #include "switch/config.h"
 
@@ -473,6 +474,24 @@ const struct rpc_method methods[] = {
 	{ "mac.del", mac_del },
 	{ "mac.flush", mac_flush },
 	{ "mac.show", mac_show },
+	{ "flow.add", flow_method_add },
+	{ "flow.mod", flow_method_mod },
+	{ "flow.del", flow_method_del },
+	{ "flow.replace", flow_method_replace },
+	{ "flow.settle", flow_method_settle },
+	{ "flow.show", flow_method_show },
+	{ "group.add", flow_method_group_add },
+	{ "group.mod", flow_method_group_mod },
+	{ "group.del", flow_method_group_del },
+	{ "group.insert", flow_method_group_insert },
+	{ "group.remove", flow_method_group_remove },
+	{ "group.show", flow_method_group_show },
+	{ "meter.add", flow_method_meter_add },
+	{ "meter.mod", flow_method_meter_mod },
+	{ "meter.del", flow_method_meter_del },
+	{ "meter.show", flow_method_meter_show },
+	{ "trace", flow_method_trace },
+	{ "cache.show", flow_method_cache_show },
 	{ "worker.set", worker_set },
 	{ "worker.show", worker_show },
 	{ "stats.show", stats_show },

@@ -11,6 +11,7 @@
  *	mac.del        {"mac", ["vlan"], ["bridge"]}
  *	mac.flush      {["bridge"], ["port"]}    true
  *	mac.show       {["bridge"]}              array of objects
+ *	flow.*, group.*, meter.*, trace, cache.show: see rpc/flow_methods.h
  *	worker.set     {"port", "queue", "worker"}
  *	worker.show, stats.show, describe        as switch.h has them
  *	log.set        {"module", "level"}       true

@@ -444,7 +444,7 @@ void switch_removal_done(struct swtch *sw)
 
 bool switch_settled(const struct swtch *sw)
 {
-	return !sw->n_removing && !sw->moving && !sw->to_apply;
+	return !sw->n_removing && !sw->moving && !sw->to_apply && !sw->n_counting;
 }
 
 int switch_config_result(const struct swtch *sw, struct error *err)

@@ -147,9 +147,17 @@ int switch_bridge_add(struct swtch *sw, const json_t *params, struct error *err)
 	r = make_macs(sw, b, table_size(b->options), &b->macs, err);
 	if (r < 0)
 		goto fail;
+	b->flows = flows_create(sw, b->name, b->options, err);
+	if (!b->flows) {
+		r = -ENOMEM;
+		goto fail;
+	}
+	b->rules = flows_rules(b->flows);
 	while (*last)
 		last = &(*last)->next;
 	*last = b;
+	if (sw->on_bridge)
+		sw->on_bridge(sw->on_bridge_arg, b->flows);
 	return 0;
 fail:
 	bridge_free(b);
@@ -159,6 +167,7 @@ fail:
 void bridge_free(struct sw_bridge *b)
 {
 	json_decref(b->options);
+	flows_destroy(b->flows);
 	free_macs(b->macs);
 	free(b->nowhere);
 	free(b);
@@ -194,8 +203,9 @@ int switch_bridge_del(struct swtch *sw, const char *name, struct error *err)
 	*at = b->next;
 	macs_key(b, key);
 	keep_release(sw->env.keep, key);
+	flows_close(b->flows);
 	switch_publish(sw);
-	datapath_quiesce(sw->dp, free_unlinked, b);
+	datapath_settle(sw->dp, free_unlinked, b);
 	return 0;
 }
 

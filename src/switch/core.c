@@ -70,6 +70,7 @@ int switch_create(struct swtch **out, struct event_base *base, unsigned n_worker
 	r = datapath_create(&sw->dp, base, n_workers, cpus, err);
 	if (r < 0)
 		goto fail;
+	flows_upcalls_init(sw);
 	r = switch_find_nodes(sw);
 	if (r < 0) {
 		error_set(err, r, "out of memory");

@@ -26,12 +26,13 @@ enum flow_command { FLOW_ADD, FLOW_MODIFY, FLOW_MODIFY_STRICT, FLOW_DELETE, FLOW
 /* OpenFlow 1.5.1, 7.3.4.1. */
 struct flow_mod {
 	uint8_t command; /* enum flow_command */
-	uint8_t table;	 /* FLOWS_TABLE_ALL: all, for deletions (and OpenFlow 1.0's: 0 for additions) */
+	uint8_t table; /* FLOWS_TABLE_ALL: all, for deletions (and OpenFlow 1.0's: 0 for additions)
+			*/
 	uint16_t priority, idle_timeout, hard_timeout, importance;
-	uint16_t flags; /* RULE */
-	bool new_cookie; /* MODIFY: set cookie */
+	uint16_t flags;				    /* RULE */
+	bool new_cookie;			    /* MODIFY: set cookie */
 	uint64_t cookie, cookie_value, cookie_mask; /* of the new rule; filter */
-	uint32_t out_port, out_group; /* filters; OFPORT_NONE, GROUP_ANY: none */
+	uint32_t out_port, out_group;		    /* filters; OFPORT_NONE, GROUP_ANY: none */
 	struct match match;
 	struct action_list actions; /* owned; flows_mod() takes it and leaves it empty */
 	uint8_t version; /* OpenFlow's, wire: semantics differ (0: command line, as 1.5) */
@@ -60,8 +61,14 @@ void flows_each(struct flows *flows, const struct flow_filter *filter,
 /* Calls @fn(@arg), from the loop, when all that packets have done so far has been counted. */
 void flows_settle(struct flows *flows, void (*fn)(void *arg), void *arg);
 
-enum group_command { GROUP_ADD, GROUP_MODIFY, GROUP_ADD_OR_MOD, GROUP_DELETE, GROUP_INSERT_BUCKET,
-	GROUP_REMOVE_BUCKET };
+enum group_command {
+	GROUP_ADD,
+	GROUP_MODIFY,
+	GROUP_ADD_OR_MOD,
+	GROUP_DELETE,
+	GROUP_INSERT_BUCKET,
+	GROUP_REMOVE_BUCKET
+};
 
 #define BUCKET_FIRST 0xfffffffdu
 #define BUCKET_LAST 0xfffffffeu
@@ -85,7 +92,7 @@ void flows_set_frags(struct flows *flows, uint8_t mode);
 struct flows_port {
 	uint32_t number; /* OFPORT */
 	char name[64];
-	uint64_t mac;	 /* mac_t; 0: none known */
+	uint64_t mac; /* mac_t; 0: none known */
 	bool link;
 	bool down, no_receive, no_forward, no_flood, no_packet_in; /* OFPPC */
 	uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped, tx_dropped;
@@ -106,8 +113,14 @@ enum of_error flows_packet_out(struct flows *flows, uint32_t in_port,
 			       struct error *err);
 
 /* Why a rule is gone (OFPRR). */
-enum removed_reason { REMOVED_IDLE, REMOVED_HARD, REMOVED_DELETE, REMOVED_GROUP_DELETE,
-	REMOVED_METER_DELETE, REMOVED_EVICTION };
+enum removed_reason {
+	REMOVED_IDLE,
+	REMOVED_HARD,
+	REMOVED_DELETE,
+	REMOVED_GROUP_DELETE,
+	REMOVED_METER_DELETE,
+	REMOVED_EVICTION
+};
 
 /* A packet that a worker sends to controllers. Valid during the call. */
 struct flows_packet {
@@ -118,7 +131,7 @@ struct flows_packet {
 	const uint8_t *userdata;
 	uint16_t userdata_len;
 	const uint8_t *frame;
-	size_t len; /* of what is there of the frame, */
+	size_t len;	  /* of what is there of the frame, */
 	size_t total_len; /* and of all of it */
 };
 
@@ -138,6 +151,10 @@ void flows_unlisten(struct flows *flows, struct flows_listener *listener);
 
 /* Calls @fn for every bridge, and again for each that comes later; @fn NULL ends that. */
 void switch_watch_bridges(struct swtch *sw, void (*fn)(void *arg, struct flows *flows), void *arg);
+
+/* What is asked next is answered when all that packets did so far has been counted: until then
+ * switch_settled() is false. */
+void switch_count(struct swtch *sw, struct flows *flows);
 
 /* For people: a new reference. "vireo cache show". */
 json_t *switch_cache_show(struct swtch *sw);

@@ -82,6 +82,8 @@ static json_t *check_macs(const char *text, struct error *err)
 static const char *const vlan_modes[] = { "access", "trunk", "native-tagged", "native-untagged",
 					  NULL };
 
+static const char *const fail_modes[] = { "standalone", "secure", NULL };
+
 static const struct option bridge_options[] = {
 	{ .name = "mac-aging-time",
 	  .type = OPTION_UINT,
@@ -94,6 +96,11 @@ static const struct option bridge_options[] = {
 	  .min = 16,
 	  .max = MAC_TABLE_SIZE_MAX,
 	  .help = "most addresses that are learned (8192)" },
+	{ .name = "fail-mode",
+	  .type = OPTION_CHOICE,
+	  .choices = fail_modes,
+	  .help = "standalone: begins with a rule that lets all packets be bridged; secure: begins "
+		  "without rules, and forwards nothing (standalone)" },
 	{ 0 },
 };
 
@@ -124,6 +131,12 @@ static const struct option port_options[] = {
 	  .type = OPTION_CHOICE,
 	  .choices = vlan_modes,
 	  .help = "access, trunk, native-tagged or native-untagged (access with a tag, else trunk)" },
+	{ .name = "ofport",
+	  .type = OPTION_UINT,
+	  .flags = OPTION_FIXED,
+	  .min = 1,
+	  .max = 0xfeff,
+	  .help = "number of the port in OpenFlow (one that is free)" },
 	{ .name = "protected",
 	  .type = OPTION_BOOL,
 	  .help = "exchange nothing with other protected ports (off)" },

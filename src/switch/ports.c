@@ -308,6 +308,9 @@ int switch_port_add(struct swtch *sw, const json_t *params, struct error *err)
 		error_set(err, r, "out of memory");
 		goto fail;
 	}
+	r = flows_number_port(p, err);
+	if (r < 0)
+		goto fail;
 	r = create(p, kind, &port, err);
 	if (r < 0)
 		goto fail;

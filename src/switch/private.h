@@ -23,6 +23,7 @@ struct sw_bridge {
 	json_t *options; /* canonical */
 	struct mac_table *macs;
 	uint32_t aging; /* seconds */
+	struct flows *flows;
 	const struct pipeline *const *rules; /* see struct view_bridge */
 	struct view_port_state *nowhere;     /* counts of packets that came by no port */
 };
@@ -60,7 +61,9 @@ struct sw_port {
 	char name[PORT_NAME_MAX + 1];
 	json_t *options; /* canonical, with "type" and "bridge" */
 	uint32_t id, serial;
-	uint32_t ofport; /* number in OpenFlow */
+	uint32_t ofport;    /* number in OpenFlow */
+	uint32_t of_config; /* OFPPC, as controllers have set it */
+	uint64_t created_ms; /* CLOCK_BOOTTIME */
 	struct sw_bridge *bridge;
 	struct port *port; /* NULL while create() runs */
 	struct port_settings settings;
@@ -101,6 +104,10 @@ struct swtch {
 	struct datapath *dp;
 	struct sw_bridge *bridges; /* in the order they were added */
 	struct sw_port *ports;
+	uint64_t ports_seen; /* hash of what OpenFlow shows of them */
+	void (*on_bridge)(void *arg, struct flows *flows); /* whoever watches bridges; or NULL */
+	void *on_bridge_arg;
+	unsigned n_counting; /* who waits for exact counts */
 	uint32_t last_serial;
 	unsigned n_removing;	       /* ports */
 	bool moving;		       /* queues are about to change their workers */
@@ -245,3 +252,20 @@ json_t *switch_show_limits(const struct swtch *sw);
 
 /* What was waiting for the last removal can go on. */
 void switch_removal_done(struct swtch *sw);
+
+/* flows*.c, of what the rest of the switch needs */
+
+struct flows *flows_create(struct swtch *sw, const char *bridge, const json_t *options,
+			   struct error *err);
+/* Where the datapath finds the newest rules: see struct view_bridge. */
+const struct pipeline *const *flows_rules(const struct flows *flows);
+/* The bridge goes away: nobody hears of it any more, and nothing of it is held. */
+void flows_close(struct flows *flows);
+/* No worker uses it, and what was asked for by datapath_settle() is done. NULL is fine. */
+void flows_destroy(struct flows *flows);
+/* Gives a port, which has its bridge and its state, a number. 0, or -errno and a text. */
+int flows_number_port(struct sw_port *p, struct error *err);
+/* Ports have come, gone or changed, maybe. */
+void flows_ports_changed(struct swtch *sw);
+/* Lets the datapath tell what packets want. */
+void flows_upcalls_init(struct swtch *sw);

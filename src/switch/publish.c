@@ -367,6 +367,7 @@ void switch_publish(struct swtch *sw)
 	show_bridges(sw, view, &a);
 	join_patches(sw, view);
 	show_rxqs(sw, view, &a);
+	flows_ports_changed(sw);
 	datapath_publish(sw->dp, view);
 	share_less_later(sw, view);
 	return;

@@ -81,7 +81,10 @@ static int make_again(struct sw_port *p, struct port **out, json_t **options,
 		json_decref(*options);
 		return r;
 	}
-	p->bridge = bridge;
+	if (p->bridge != bridge) {
+		p->bridge = bridge;
+		(void)flows_number_port(p, NULL);
+	}
 	return 0;
 }
 

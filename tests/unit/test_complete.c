@@ -75,7 +75,9 @@ static void completes(const char *words, const char *want)
 	assert_string_equal(completed(fake.dir, words), want);
 }
 
-#define OBJECTS "bridge\nport\nmac\nworker\nstats\nlog\nconfig\ntop\nbench\nupgrade\nversion\n"
+#define OBJECTS                                                                               \
+	"bridge\nport\nmac\nflow\ngroup\nmeter\ntrace\ncache\nworker\nstats\nlog\nconfig\ntop\n" \
+	"bench\nupgrade\nversion\n"
 
 static void test_objects(void **state)
 {

@@ -402,7 +402,7 @@ static void test_comes_and_goes_under_traffic(void **state)
 static bool all_known(struct rig *rig, unsigned n)
 {
 	bool all = true;
-	char name[8];
+	char name[16];
 
 	for (unsigned i = 0; i < n; i++) {
 		struct sw_port *p;

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Words, files and times of commands about rules. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cli/client.h"
+#include "cli/rules.h"
+
+json_t *rules_params(int *argc, char ***argv)
+{
+	json_t *params = json_object();
+
+	if (!*argc || strcmp((*argv)[0], "bridge"))
+		return params;
+	if (*argc < 2 || json_object_set_new(params, "bridge", json_string((*argv)[1]))) {
+		fail(STATUS_USAGE, "\"bridge\" needs a name");
+		json_decref(params);
+		return NULL;
+	}
+	*argc -= 2;
+	*argv += 2;
+	return params;
+}
+
+static bool copy(int from, int to)
+{
+	char buffer[65536];
+	ssize_t n;
+
+	while ((n = read(from, buffer, sizeof(buffer))) > 0)
+		for (ssize_t done = 0, m; done < n; done += m) {
+			m = write(to, buffer + done, (size_t)(n - done));
+			if (m <= 0)
+				return false;
+		}
+	return n == 0;
+}
+
+int rules_file(const char *path)
+{
+	int from = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY) : 0;
+	int to = from < 0 ? -1 : memfd_create("flows", MFD_CLOEXEC);
+	bool good = to >= 0 && copy(from, to);
+
+	if (!good)
+		fail(STATUS_REFUSED, "cannot read %s: %s", path, strerror(errno));
+	if (!good && to >= 0)
+		close(to);
+	if (from > 0)
+		close(from);
+	return good ? to : -1;
+}
+
+char *rules_join(int argc, char **argv)
+{
+	size_t size = 1;
+	char *text, *to;
+
+	for (int i = 0; i < argc; i++)
+		size += strlen(argv[i]) + 1;
+	text = to = malloc(size);
+	if (!text)
+		exit(fail(STATUS_REFUSED, "out of memory"));
+	for (int i = 0; i < argc; i++)
+		to += sprintf(to, "%s%s", i ? " " : "", argv[i]);
+	*to = 0;
+	return text;
+}
+
+enum status rules_change(const struct cli *cli, const char *method, const char *name, int argc,
+			 char **argv)
+{
+	json_t *params = rules_params(&argc, &argv);
+	char *text;
+
+	if (!params)
+		return STATUS_USAGE;
+	text = rules_join(argc, argv);
+	if (json_object_set_new(params, name, json_string(text))) {
+		json_decref(params);
+		free(text);
+		return fail(STATUS_USAGE, "this is not UTF-8");
+	}
+	free(text);
+	return client_call(cli, method, params, NULL);
+}
+
+char *rules_time(const json_t *seconds, char *text, size_t size)
+{
+	double s = json_number_value(seconds);
+
+	if (!seconds)
+		snprintf(text, size, "%s", "");
+	else if (s < 60)
+		snprintf(text, size, "%.1f s", s);
+	else if (s < 3600)
+		snprintf(text, size, "%.0f min", s / 60);
+	else if (s < 2 * 86400)
+		snprintf(text, size, "%.1f h", s / 3600);
+	else
+		snprintf(text, size, "%.0f d", s / 86400);
+	return text;
+}

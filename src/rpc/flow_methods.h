@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Methods about rules. Those of rpc/methods.c have the same form.
+ *
+ *	flow.add, flow.mod, flow.del  {["bridge"], "flow" or "file", ["strict"]}  true
+ *	flow.replace   {["bridge"], "flow" or "file"}   {"changed"}
+ *	flow.settle    {["bridge"]}                      true: what packets did so far is counted
+ *	flow.show      {["bridge"], ["filter"], ["skip"]}  {"flows": array, "more": bool}
+ *	group.add, group.mod, group.del, group.show      {["bridge"], "group"}
+ *	group.insert, group.remove                       the same, of buckets
+ *	meter.add, meter.mod, meter.del, meter.show      {["bridge"], "meter"}
+ *	trace          {["bridge"], "flow"} or {["bridge"], "hex", ["in_port"]}  {"text", "trace"}
+ *	cache.show                                       array of objects
+ *
+ * Many rules, a line each, come in a file of memory (memfd_create(2)) that is sent with the
+ *request: "file" is its index.
+ */
+#pragma once
+
+#include "rpc/jsonrpc.h"
+
+typedef int flow_method(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+			struct error *err);
+
+flow_method flow_method_add, flow_method_mod, flow_method_del, flow_method_replace,
+	flow_method_settle, flow_method_show, flow_method_group_add, flow_method_group_mod,
+	flow_method_group_del, flow_method_group_insert, flow_method_group_remove,
+	flow_method_group_show, flow_method_meter_add, flow_method_meter_mod, flow_method_meter_del,
+	flow_method_meter_show, flow_method_trace, flow_method_cache_show;

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Changes of rules (OpenFlow 1.5.1, 6.4 and 7.3.4.1; of OpenFlow 1.0, 4.6). */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/limit.h"
+#include "switch/flows_private.h"
+
+LIMIT_EACH(bridge_flow_limit, "flows_of_bridge", FLOWS_MAX, "rules of each bridge");
+
+#define STATE_FLAGS (RULE_SEND_FLOW_REM | RULE_NO_PKT_COUNTS | RULE_NO_BYT_COUNTS)
+
+/* Versions on the wire. */
+#define OF10 1
+#define OF11 2
+
+static enum of_error no_memory(struct error *err)
+{
+	error_set(err, -ENOMEM, "out of memory");
+	return OFERR_FLOW_TABLE_FULL;
+}
+
+static bool group_exists(const void *arg, uint32_t group)
+{
+	const struct change *c = arg;
+
+	return pipeline_group(c->next, group);
+}
+
+static bool meter_exists(const void *arg, uint32_t meter)
+{
+	const struct change *c = arg;
+
+	return pipeline_meter(c->next, meter);
+}
+
+/* Whether @actions may stand behind @match in @table. */
+static enum of_error check_actions(const struct change *c, const struct flow_mod *mod,
+				   uint8_t table, const struct match *match, struct error *err)
+{
+	const struct action_limits limits = {
+		.table = table,
+		.has_table = true,
+		.inconsistent = mod->version == OF10,
+		.group_exists = group_exists,
+		.meter_exists = meter_exists,
+		.arg = c,
+	};
+
+	return actions_check(&mod->actions, match, &limits, err);
+}
+
+static enum of_error check_room(const struct change *c, uint8_t table, struct error *err)
+{
+	uint32_t most = pipeline_table(c->next, table)->max_rules;
+
+	if (c->n_rules >= FLOWS_MAX) {
+		limit_refuse(&bridge_flow_limit);
+		error_set(err, -ENOSPC, "no more than %u rules in a bridge", FLOWS_MAX);
+		return OFERR_FLOW_TABLE_FULL;
+	}
+	if (most && pipeline_n_rules(c->next, table) >= most) {
+		error_set(err, -ENOSPC, "table %u has room for %u rules", table, most);
+		return OFERR_FLOW_TABLE_FULL;
+	}
+	return OFERR_NONE;
+}
+
+static enum of_error check_new(const struct change *c, const struct flow_mod *mod, uint8_t table,
+			       struct error *err)
+{
+	if (mod->flags & RULE_CHECK_OVERLAP &&
+	    pipeline_find_overlap(c->next, table, mod->priority, &mod->match)) {
+		error_set(err, -EEXIST,
+			  "a rule of the same priority is for some of the same packets");
+		return OFERR_FLOW_OVERLAP;
+	}
+	return check_room(c, table, err);
+}
+
+static enum of_error add(struct change *c, struct flow_mod *mod, struct error *err)
+{
+	uint8_t table = mod->table == FLOWS_TABLE_ALL && mod->version <= OF10 ? 0 : mod->table;
+	bool reset = mod->flags & RULE_RESET_COUNTS || mod->version == OF10 || mod->version == OF11;
+	struct rule *old, *rule;
+	enum of_error e;
+
+	if (table >= PIPELINE_TABLES) {
+		error_set(err, -EINVAL, "which table? there are 0 to %u", PIPELINE_TABLES - 1);
+		return OFERR_FLOW_BAD_TABLE_ID;
+	}
+	old = pipeline_find_rule(c->next, table, mod->priority, &mod->match);
+	if (old && old->hidden)
+		return OFERR_FLOW_PERM;
+	e = check_actions(c, mod, table, &mod->match, err);
+	if (!e && !old)
+		e = check_new(c, mod, table, err);
+	if (e)
+		return e;
+	rule = flows_make_rule(c->flows, table, mod->priority, &mod->match, &mod->actions,
+			       reset ? NULL : old);
+	if (!rule)
+		return no_memory(err);
+	rule->cookie = mod->cookie;
+	rule->idle_timeout = mod->idle_timeout;
+	rule->hard_timeout = mod->hard_timeout;
+	rule->importance = mod->importance;
+	rule->flags = mod->flags & STATE_FLAGS;
+	return change_add(c, rule, old) < 0 ? no_memory(err) : OFERR_NONE;
+}
+
+/* Gives @old, which is shown, other actions. */
+static enum of_error modify_rule(struct change *c, const struct flow_mod *mod, struct rule *old,
+				 struct error *err)
+{
+	struct action_list actions = { 0 };
+	struct match match;
+	struct rule *rule;
+	enum of_error e;
+
+	rule_match(old, &match);
+	e = check_actions(c, mod, old->table, &match, err);
+	if (e)
+		return e;
+	if (actions_copy(&actions, &mod->actions) < 0)
+		return no_memory(err);
+	rule = flows_make_rule(c->flows, old->table, old->priority, &match, &actions,
+			       mod->flags & RULE_RESET_COUNTS ? NULL : old);
+	if (!rule)
+		return no_memory(err);
+	rule->cookie = mod->new_cookie ? mod->cookie : old->cookie;
+	rule->idle_timeout = old->idle_timeout;
+	rule->hard_timeout = old->hard_timeout;
+	rule->importance = old->importance;
+	rule->flags = old->flags;
+	rule->created_ms = old->created_ms;
+	return change_add(c, rule, old) < 0 ? no_memory(err) : OFERR_NONE;
+}
+
+static enum of_error collect(struct change *c, const struct flow_mod *mod, bool delete, bool strict,
+			     struct rule_list *out, struct error *err)
+{
+	const struct flow_filter filter = {
+		.table = mod->table,
+		.out_port = delete ? mod->out_port : OFPORT_NONE,
+		.out_group = delete ? mod->out_group : GROUP_ANY,
+		.cookie = mod->cookie_value,
+		.cookie_mask = mod->cookie_mask,
+		.strict = strict,
+		.priority = mod->priority,
+		.match = mod->match,
+	};
+
+	flows_collect(c->next, &filter, out);
+	return out->no_memory ? no_memory(err) : OFERR_NONE;
+}
+
+static enum of_error modify(struct change *c, struct flow_mod *mod, bool strict, struct error *err)
+{
+	struct rule_list list = { 0 };
+	enum of_error e = collect(c, mod, false, strict, &list, err);
+
+	for (size_t i = 0; !e && i < list.n; i++)
+		e = modify_rule(c, mod, list.rules[i], err);
+	/* before OpenFlow 1.2, who changes what is not there adds it */
+	if (!e && !list.n && (mod->version == OF10 || mod->version == OF11) && !mod->cookie_mask)
+		e = add(c, mod, err);
+	free(list.rules);
+	return e;
+}
+
+static enum of_error delete (struct change *c, struct flow_mod *mod, bool strict,
+			     struct error *err) {
+	struct rule_list list = { 0 }; enum of_error e = collect(c, mod, true, strict, &list, err);
+
+	for (size_t i = 0; !e && i < list.n;
+	     i++) if (change_remove(c, list.rules[i], REMOVED_DELETE) < 0) e = no_memory(err);
+	free(list.rules);
+	return e;
+}
+
+static enum of_error carry_out(struct change *c, struct flow_mod *mod, struct error *err)
+{
+	bool strict = mod->command == FLOW_MODIFY_STRICT || mod->command == FLOW_DELETE_STRICT;
+
+	switch (mod->command) {
+	case FLOW_ADD:
+		return add(c, mod, err);
+	case FLOW_MODIFY:
+	case FLOW_MODIFY_STRICT:
+		return modify(c, mod, strict, err);
+	case FLOW_DELETE:
+	case FLOW_DELETE_STRICT:
+		return delete (c, mod, strict, err);
+	default:
+		error_set(err, -EINVAL, "no such command");
+		return OFERR_FLOW_BAD_COMMAND;
+	}
+}
+
+enum of_error flows_mod_within(struct change *c, struct flow_mod *mod, struct error *err)
+{
+	enum of_error e = carry_out(c, mod, err);
+
+	actions_free(&mod->actions);
+	return e;
+}
+
+enum of_error flows_mods(struct flows *flows, struct flow_mod *mods, size_t n, size_t *failed,
+			 struct error *err)
+{
+	enum of_error e = OFERR_NONE;
+	struct change c;
+	size_t i;
+
+	*failed = 0;
+	if (change_begin(&c, flows) < 0) {
+		e = no_memory(err);
+	} else {
+		for (i = 0; !e && i < n; i++) {
+			*failed = i;
+			e = carry_out(&c, &mods[i], err);
+		}
+		if (e)
+			change_abort(&c);
+		else if (change_commit(&c) < 0)
+			e = no_memory(err);
+	}
+	for (i = 0; i < n; i++)
+		actions_free(&mods[i].actions);
+	return e;
+}
+
+enum of_error flows_mod(struct flows *flows, struct flow_mod *mod, struct error *err)
+{
+	size_t failed;
+
+	return flows_mods(flows, mod, 1, &failed, err);
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The running rules of a bridge, shared by switch/flows*.c and nobody else. Control thread.
+ *
+ * Life of a version: made by change_begin(), changed, published by change_commit(). The one before
+ * is put into a queue, and behind it the rules that are gone, and whoever wants exact counts; when
+ * all workers have credited what they had counted (datapath_settle()), the queue is worked off up
+ * to where it was when they were asked. So a listener hears of a rule that is gone when its counts
+ * are final, and nothing is freed that a worker may have.
+ */
+#pragma once
+
+#include "switch/bank.h"
+#include "switch/flows.h"
+#include "switch/private.h"
+#include "switch/uses.h"
+
+#define FLOWS_BUCKETS_MAX 1000000 /* of all groups of a bridge */
+
+struct ledger;
+
+/* Something that is done when all has settled; embedded in what it is about. */
+struct after {
+	struct after *next;
+	void (*fn)(struct after *after); /* may free what it is in */
+};
+
+/* What the control thread knows of a rule beside the rule itself: rule->owner. */
+struct flows_rule {
+	struct after after; /* of a rule that is gone */
+	struct flows *flows;
+	struct rule *rule;
+	uint32_t slot;	 /* of its tally */
+	uint32_t at;	 /* place in flows->due, from 1; 0: none */
+	uint64_t due_ms; /* when to look at it, CLOCK_BOOTTIME */
+	uint64_t record; /* of the ledger; 0: none */
+	uint32_t wanted; /* flows->round, when the text that replaces all rules has it */
+	uint8_t why;	 /* enum removed_reason */
+	bool shown;	 /* in the published version */
+};
+
+/* The same of a group; of a meter. */
+struct flows_group {
+	struct flows *flows;
+	uint32_t slot;
+	uint64_t record;
+	unsigned n_buckets;
+	uint32_t buckets[]; /* slots */
+};
+
+struct flows_meter {
+	struct flows *flows;
+	uint32_t slot;
+	uint64_t record;
+};
+
+struct flows {
+	struct flows *next; /* of all bridges */
+	struct swtch *sw;
+	const char *name;		/* of the bridge */
+	const struct pipeline *current; /* RCU; struct view_bridge's rules points here */
+	bool secure;			/* fail mode: starts without rules */
+	bool closed;			/* the bridge goes away */
+	bool restored;			/* the rules are those of an earlier process */
+
+	struct after *after, **after_end; /* queue */
+	struct after *settling;		  /* the last one that waits for the settle that goes on */
+
+	struct flows_listener *listeners;
+	struct bank tallies, meters;
+	uint32_t round;	  /* how often all rules have been replaced */
+	struct uses uses; /* of groups, meters, and cookies of learned rules */
+	unsigned n_rules, n_buckets;
+
+	struct flows_rule **due; /* a heap of rules with timeouts, by due_ms */
+	uint32_t n_due, due_size;
+	struct event *timer;
+	bool expiring; /* counts were asked for, to see what is due */
+
+	struct flows_port *shown; /* ports as listeners know them, sorted by number */
+	unsigned n_shown;
+	struct ledger *ledger; /* NULL: rules do not outlive the process */
+};
+
+uint64_t flows_now_ms(void); /* CLOCK_BOOTTIME */
+
+/* flows.c */
+
+/* Calls @after->fn(@after) when all has settled. */
+void flows_after(struct flows *flows, struct after *after, void (*fn)(struct after *after));
+
+/* A new version in the making, and what follows when it is published. */
+struct change_effect {
+	struct rule *rule; /* a reference */
+	bool added;
+	uint8_t why; /* of one that is gone: enum removed_reason */
+	bool silent; /* another one has come in its place */
+};
+
+/* A group or meter that has come, changed or gone. */
+struct change_object {
+	enum { CHANGE_GROUP, CHANGE_METER } kind;
+	uint32_t id;
+	const void *object; /* of the new version; NULL: gone */
+	uint64_t record;    /* of the ledger, of what was there before; 0: none */
+};
+
+struct change {
+	struct flows *flows;
+	struct pipeline *next;
+	struct change_effect *effects;
+	size_t n, size;
+	struct change_object *objects;
+	size_t n_objects, objects_size;
+	unsigned n_rules, n_buckets; /* there will be */
+	bool other;		     /* something beside rules has changed */
+};
+
+/* -ENOMEM; then all is as before. */
+int change_begin(struct change *c, struct flows *flows);
+/* Publishes. 0, or -ENOMEM and nothing has changed. The change is over. */
+int change_commit(struct change *c);
+void change_abort(struct change *c);
+/* Shows @rule (takes the reference, whatever happens) in place of @old (NULL: none). 0 or -ENOMEM:
+ * abort. */
+int change_add(struct change *c, struct rule *rule, struct rule *old);
+int change_remove(struct change *c, struct rule *rule, enum removed_reason why);
+
+/* Notes what has become of a group or meter. 0 or -ENOMEM: abort. */
+int change_note(struct change *c, struct change_object object);
+
+/* A rule with its owner and tally, or NULL. @actions is taken over. @heir: NULL, or a rule whose
+ * counts it goes on with. */
+struct rule *flows_make_rule(struct flows *flows, uint8_t table, uint16_t priority,
+			     const struct match *match, struct action_list *actions,
+			     const struct rule *heir);
+
+/* Rules that a filter lets through, those of @p; @max of them at most. */
+struct rule_list {
+	struct rule **rules;
+	size_t n, size;
+	bool no_memory;
+};
+bool rule_list_add(struct rule_list *list, struct rule *rule); /* false: no memory */
+void flows_collect(const struct pipeline *p, const struct flow_filter *filter,
+		   struct rule_list *out);
+
+/* flows_mod.c */
+
+/* Carries one out on a version in the making; takes @mod's actions. */
+enum of_error flows_mod_within(struct change *c, struct flow_mod *mod, struct error *err);
+
+/* flows_expire.c */
+int expire_init(struct flows *flows);
+void expire_close(struct flows *flows);
+/* A rule is shown, or its times have changed; and it is shown no more. 0 or -ENOMEM. */
+int expire_reserve(struct flows *flows, size_t n);
+void expire_add(struct flows *flows, struct flows_rule *rule);
+void expire_remove(struct flows *flows, struct flows_rule *rule);
+
+/* flows_group.c, flows_meter.c: give an object, which is about to be shown, owner and tallies,
+ * those of @old (NULL: none) where it goes on with it. 0 or -ENOMEM; whatever it has got goes with
+ * it. */
+int flows_own_group(struct flows *flows, struct group *group, const struct group *old);
+int flows_own_meter(struct flows *flows, struct meter *meter, const struct meter *old);
+
+/* flows_uses.c: what uses groups, meters and cookies. */
+void uses_note_rule(struct flows *flows, const struct pipeline *p, const struct rule *rule,
+		    bool added);
+/* Rules of @p that a learn action has made, as its limit counts them. */
+unsigned uses_learned(const struct flows *flows, const struct pipeline *p, uint8_t table,
+		      uint64_t cookie);
+/* Rules of @p that use a group or a meter. */
+void uses_collect(struct flows *flows, const struct pipeline *p, enum use_kind kind, uint32_t id,
+		  struct rule_list *out);
+
+/* flows_port.c */
+
+void flows_free_ports(struct flows *flows);
+/* Whether @p shows them as they are, as far as it matters; and lets it. 0 or -ENOMEM. */
+bool flows_ports_differ(const struct flows *flows, const struct pipeline *p);
+int flows_set_ports(const struct flows *flows, struct pipeline *p);
+/* The port of this number; NULL: none. */
+struct sw_port *flows_find_port(const struct flows *flows, uint32_t number);
+
+/* flows_upcall.c */
+/* The bridge whose newest rules are there; NULL: none. */
+struct flows *flows_of_rules(struct swtch *sw, const void *rules);

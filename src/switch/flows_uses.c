@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What rules use: groups, meters, and the cookies of the rules that they teach. */
+#include "switch/flows_private.h"
+
+struct walk {
+	struct flows *flows;
+	const struct pipeline *p; /* in which rules with a cookie are counted */
+	bool added;
+};
+
+static void count(struct uses *uses, enum use_kind kind, uint32_t id, bool added)
+{
+	if (added)
+		(void)uses_add(uses, kind, 0, id);
+	else
+		(void)uses_sub(uses, kind, 0, id);
+}
+
+struct members {
+	uint64_t cookie;
+	unsigned n;
+};
+
+static bool count_member(void *arg, struct rule *rule)
+{
+	struct members *m = arg;
+
+	m->n += rule->cookie == m->cookie;
+	return true;
+}
+
+static unsigned count_members(const struct pipeline *p, uint8_t table, uint64_t cookie)
+{
+	struct members m = { .cookie = cookie };
+
+	pipeline_each_rule(p, table, NULL, count_member, &m);
+	return m.n;
+}
+
+static void note_learn(const struct walk *w, const struct action_learn *learn)
+{
+	struct uses *uses = &w->flows->uses;
+	struct use *use;
+
+	if (learn->flags & LEARN_DELETE_LEARNED) {
+		if (w->added)
+			(void)uses_add(uses, USE_DELETER, learn->table, learn->cookie);
+		else
+			(void)uses_sub(uses, USE_DELETER, learn->table, learn->cookie);
+	}
+	if (!learn->limit)
+		return;
+	if (!w->added) {
+		(void)uses_sub(uses, USE_LIMIT, learn->table, learn->cookie);
+		return;
+	}
+	use = uses_add(uses, USE_LIMIT, learn->table, learn->cookie);
+	if (use && use->count == 1)
+		use->members = count_members(w->p, learn->table, learn->cookie);
+}
+
+static void note_actions(const struct walk *w, const uint8_t *bytes, size_t len)
+{
+	struct uses *uses = &w->flows->uses;
+
+	ACTIONS_FOR_EACH(a, bytes, len)
+	{
+		const struct action_nested *nested = (const void *)a;
+
+		switch (a->kind) {
+		case ACTION_GROUP:
+			count(uses, USE_GROUP, ((const struct action_group *)a)->group, w->added);
+			break;
+		case ACTION_METER:
+			count(uses, USE_METER, ((const struct action_meter *)a)->meter, w->added);
+			break;
+		case ACTION_BUNDLE:
+			count(uses, USE_BUNDLE, 0, w->added);
+			break;
+		case ACTION_CONTROLLER:
+			if (((const struct action_controller *)a)->has_meter)
+				count(uses, USE_METER, ((const struct action_controller *)a)->meter,
+				      w->added);
+			break;
+		case ACTION_LEARN:
+			note_learn(w, (const struct action_learn *)a);
+			break;
+		case ACTION_CLONE:
+		case ACTION_WRITE_ACTIONS:
+			note_actions(w, nested->actions,
+				     a->len - offsetof(struct action_nested, actions));
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+void uses_note_rule(struct flows *flows, const struct pipeline *p, const struct rule *rule,
+		    bool added)
+{
+	const struct walk w = { .flows = flows, .p = p, .added = added };
+	struct use *use = uses_find(&flows->uses, USE_LIMIT, rule->table, rule->cookie);
+
+	if (use)
+		use->members += added ? 1 : -1u;
+	note_actions(&w, rule->actions.bytes, rule->actions.len);
+}
+
+unsigned uses_learned(const struct flows *flows, const struct pipeline *p, uint8_t table,
+		      uint64_t cookie)
+{
+	const struct use *use = uses_find(&flows->uses, USE_LIMIT, table, cookie);
+
+	if (use && !flows->uses.lost)
+		return use->members;
+	return count_members(p, table, cookie);
+}
+
+struct search {
+	enum use_kind kind;
+	uint32_t id;
+	struct rule_list *out;
+};
+
+static bool uses_meter(const uint8_t *bytes, size_t len, uint32_t id)
+{
+	ACTIONS_FOR_EACH(a, bytes, len)
+	{
+		const struct action_controller *c = (const void *)a;
+		const struct action_nested *nested = (const void *)a;
+
+		if (a->kind == ACTION_METER && ((const struct action_meter *)a)->meter == id)
+			return true;
+		if (a->kind == ACTION_CONTROLLER && c->has_meter && c->meter == id)
+			return true;
+		if ((a->kind == ACTION_CLONE || a->kind == ACTION_WRITE_ACTIONS) &&
+		    uses_meter(nested->actions, a->len - offsetof(struct action_nested, actions),
+			       id))
+			return true;
+	}
+	return false;
+}
+
+static bool search_rule(void *arg, struct rule *rule)
+{
+	const struct search *s = arg;
+	bool found = s->kind == USE_GROUP
+			     ? actions_use_group(&rule->actions, s->id)
+			     : uses_meter(rule->actions.bytes, rule->actions.len, s->id);
+
+	return !found || rule_list_add(s->out, rule);
+}
+
+void uses_collect(struct flows *flows, const struct pipeline *p, enum use_kind kind, uint32_t id,
+		  struct rule_list *out)
+{
+	struct search s = { .kind = kind, .id = id, .out = out };
+
+	if (flows->uses.lost || uses_find(&flows->uses, kind, 0, id))
+		pipeline_each_rule(p, 255, NULL, search_rule, &s);
+}

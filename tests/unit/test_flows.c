@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Rules of a bridge: versions, counts, and who is told of what is gone. */
+#include "flows_rig.h"
+
+static void test_begins_with_normal(void **state)
+{
+	struct flows_rig *r = *state;
+
+	expect_rules(r, "0 0  -> NORMAL\n");
+	assert_string_equal(flows_bridge(r->flows), "br0");
+	assert_null(switch_flows(r->rig.sw, "br1"));
+}
+
+static void test_secure_begins_with_nothing(void **state)
+{
+	struct flows_rig *r = *state;
+
+	rig_do(&r->rig, switch_bridge_add, J("{s:s, s:s}", "name", "lab", "fail-mode", "secure"));
+	assert_int_equal(pipeline_n_rules(flows_pipeline(switch_flows(r->rig.sw, "lab")), 255), 0);
+	rig_refuse(&r->rig, switch_bridge_add, J("{s:s, s:s}", "name", "x", "fail-mode", "open"),
+		   -EINVAL, "fail-mode");
+}
+
+static void test_each_change_is_a_version(void **state)
+{
+	struct flows_rig *r = *state;
+	uint64_t before = pipeline_version(flows_pipeline(r->flows));
+
+	change_rules(r, FLOW_ADD, "in_port=1,actions=output:2");
+	assert_true(pipeline_version(flows_pipeline(r->flows)) > before);
+	before = pipeline_version(flows_pipeline(r->flows));
+	change_rules(r, FLOW_DELETE, "in_port=7"); /* there is none */
+	assert_int_equal(pipeline_version(flows_pipeline(r->flows)), before);
+}
+
+static void test_packets_follow_and_are_counted(void **state)
+{
+	struct flows_rig *r = *state;
+	struct tally t;
+
+	change_rules(r, FLOW_ADD, "in_port=vm1,udp,tp_dst=53,actions=output:vm2");
+	change_rules(r, FLOW_ADD, "in_port=vm1,udp,tp_dst=54,actions=output:vm3");
+	send_packets(r, 0, 5, 53);
+	send_packets(r, 0, 3, 54);
+	await_packets(r, "vm1", 8);
+	UNTIL(&r->rig, rig_counter(&r->rig, "vm2", "tx_packets") == 5);
+	UNTIL(&r->rig, rig_counter(&r->rig, "vm3", "tx_packets") == 3);
+	t = tally_read(find_rule(r, "in_port=vm1,udp,tp_dst=53")->tally);
+	assert_int_equal(t.packets, 5);
+	assert_int_equal(t.bytes, 300);
+	assert_true(t.used_ms > 0);
+	t = tally_read(pipeline_table(flows_pipeline(r->flows), 0)->matches);
+	assert_int_equal(t.packets, 8);
+}
+
+/* What is gone is told of when its counts are final. */
+static void test_removed_with_final_counts(void **state)
+{
+	struct flows_rig *r = *state;
+
+	change_rules(r, FLOW_ADD, "send_flow_rem,in_port=1,actions=output:2");
+	change_rules(r, FLOW_ADD, "in_port=2,actions=output:1");
+	send_packets(r, 0, 100, 53);
+	UNTIL(&r->rig, rig_counter(&r->rig, "vm1", "rx_packets") == 100);
+	change_rules(r, FLOW_DELETE, "");
+	assert_int_equal(r->n_removed, 0);
+	UNTIL(&r->rig, r->n_removed == 1); /* the other rule did not ask for it */
+	assert_int_equal(r->why, REMOVED_DELETE);
+	assert_int_equal(r->removed_packets, 100);
+	expect_rules(r, "");
+}
+
+/* Replacing is no removal, and the counts go on. */
+static void test_counts_go_on(void **state)
+{
+	struct flows_rig *r = *state;
+
+	change_rules(r, FLOW_ADD, "send_flow_rem,in_port=1,actions=output:2");
+	send_packets(r, 0, 10, 53);
+	await_packets(r, "vm1", 10);
+	change_rules(r, FLOW_MODIFY, "in_port=1,actions=output:3");
+	send_packets(r, 0, 10, 53);
+	await_packets(r, "vm1", 20);
+	assert_int_equal(tally_read(find_rule(r, "in_port=1")->tally).packets, 20);
+	assert_int_equal(rig_counter(&r->rig, "vm3", "tx_packets"), 10);
+	change_rules(r, FLOW_ADD, "in_port=1,actions=output:2");
+	assert_int_equal(tally_read(find_rule(r, "in_port=1")->tally).packets, 20);
+	change_rules(r, FLOW_ADD, "reset_counts,in_port=1,actions=output:2");
+	assert_int_equal(tally_read(find_rule(r, "in_port=1")->tally).packets, 0);
+	count_rules(r);
+	assert_int_equal(r->n_removed, 0);
+}
+
+static void on_bridge(void *arg, struct flows *flows)
+{
+	strcat(arg, flows_bridge(flows));
+	strcat(arg, " ");
+}
+
+static void on_gone(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static void test_bridges_come_and_go(void **state)
+{
+	struct flows_rig *r = *state;
+	struct error err = { "" };
+	char names[64] = "";
+	bool gone = false;
+	struct flows_listener l = { .arg = &gone, .gone = on_gone };
+
+	switch_watch_bridges(r->rig.sw, on_bridge, names);
+	rig_add_bridge(&r->rig, "lab");
+	assert_string_equal(names, "br0 lab ");
+	switch_watch_bridges(r->rig.sw, NULL, NULL);
+	flows_listen(switch_flows(r->rig.sw, "lab"), &l);
+	assert_int_equal(switch_bridge_del(r->rig.sw, "lab", &err), 0);
+	assert_true(gone);
+	assert_null(switch_flows(r->rig.sw, "lab"));
+	rig_add_bridge(&r->rig, "lab2");
+	assert_string_equal(names, "br0 lab ");
+}
+
+/* While packets flow, thousands of versions; none is lost, and all memory goes. */
+static void test_many_versions(void **state)
+{
+	struct flows_rig *r = *state;
+	uint64_t sent = 0;
+
+	change_rules(r, FLOW_ADD, "priority=1,in_port=1,actions=output:2");
+	for (unsigned i = 0; i < 2000; i++) {
+		char text[128];
+
+		snprintf(text, sizeof(text),
+			 "priority=10,in_port=1,udp,tp_dst=%u,actions=output:%u", i % 64,
+			 2 + i % 2);
+		change_rules(r, i % 128 < 64 ? FLOW_ADD : FLOW_MODIFY_STRICT, text);
+		if (i % 10 == 0) {
+			send_packets(r, 0, 5, (uint16_t)(i % 64));
+			sent += 5;
+		}
+		if (i % 100 == 0)
+			rig_run(&r->rig);
+		(void)take_packets(r, 1);
+		(void)take_packets(r, 2);
+	}
+	await_packets(r, "vm1", sent);
+	UNTIL(&r->rig, rig_counter(&r->rig, "vm2", "tx_packets") +
+				       rig_counter(&r->rig, "vm3", "tx_packets") ==
+			       sent);
+}
+
+static void test_table_miss_and_fragments(void **state)
+{
+	struct flows_rig *r = *state;
+	struct error err = { "" };
+
+	assert_int_equal(flows_set_table_miss(r->flows, FLOWS_TABLE_ALL, MISS_CONTINUE, &err), 0);
+	assert_int_equal(pipeline_table(flows_pipeline(r->flows), 254)->miss, MISS_CONTINUE);
+	assert_int_equal(flows_set_table_miss(r->flows, 3, MISS_DROP, &err), 0);
+	assert_int_equal(pipeline_table(flows_pipeline(r->flows), 3)->miss, MISS_DROP);
+	flows_set_frags(r->flows, 1);
+	assert_int_equal(pipeline_frags(flows_pipeline(r->flows)), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, flows_setup, flows_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_begins_with_normal),	      TEST(test_secure_begins_with_nothing),
+		TEST(test_each_change_is_a_version),  TEST(test_packets_follow_and_are_counted),
+		TEST(test_removed_with_final_counts), TEST(test_counts_go_on),
+		TEST(test_bridges_come_and_go),	      TEST(test_many_versions),
+		TEST(test_table_miss_and_fragments),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

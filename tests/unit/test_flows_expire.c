@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Timeouts: what is in use stays, what is not goes, in any order. */
+#include "flows_rig.h"
+
+static void test_hard(void **state)
+{
+	struct flows_rig *r = *state;
+	uint64_t start = clock_ns();
+
+	change_rules(r, FLOW_ADD, "send_flow_rem,hard_timeout=1,in_port=1,actions=output:2");
+	send_packets(r, 0, 3, 53);
+	UNTIL(&r->rig, r->n_removed == 1);
+	assert_true(clock_ns() - start >= NSEC_PER_SEC);
+	assert_int_equal(r->why, REMOVED_HARD);
+	assert_int_equal(r->removed_packets, 3);
+	expect_rules(r, "0 0  -> NORMAL\n");
+}
+
+/* Packets that only plans count keep it alive. */
+static void test_idle(void **state)
+{
+	struct flows_rig *r = *state;
+	uint64_t start = clock_ns(), end = start + 2500 * NSEC_PER_MSEC, last = start;
+	uint64_t sent = 0;
+
+	change_rules(r, FLOW_ADD, "send_flow_rem,idle_timeout=1,in_port=1,actions=output:2");
+	while (clock_ns() < end) {
+		if (clock_ns() - last > 100 * NSEC_PER_MSEC) {
+			send_packets(r, 0, 1, 53);
+			sent++;
+			last = clock_ns();
+		}
+		rig_run(&r->rig);
+		usleep(1000);
+		(void)take_packets(r, 1);
+	}
+	if (clock_ns() - last < NSEC_PER_SEC) /* this machine had time for it */
+		assert_int_equal(r->n_removed, 0);
+	UNTIL(&r->rig, r->n_removed == 1);
+	assert_int_equal(r->why, REMOVED_IDLE);
+	assert_int_equal(r->removed_packets, sent);
+}
+
+static void test_many(void **state)
+{
+	struct flows_rig *r = *state;
+
+	for (unsigned i = 0; i < 500; i++) {
+		char text[128];
+
+		snprintf(text, sizeof(text),
+			 "send_flow_rem,hard_timeout=%u,priority=%u,in_port=1,actions=output:2",
+			 i % 2 ? 1 : 100 + i * 7 % 13, i + 1);
+		change_rules(r, FLOW_ADD, text);
+	}
+	for (unsigned i = 0; i < 500; i += 4) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "priority=%u,in_port=1", i + 1);
+		change_rules(r, FLOW_DELETE_STRICT, text);
+	}
+	UNTIL(&r->rig, r->n_removed == 125 + 250);
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 255), 126);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, flows_setup, flows_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_hard),
+		TEST(test_idle),
+		TEST(test_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Changes of rules as OpenFlow has them. */
+#include "switch/flows_private.h"
+
+#include "flows_rig.h"
+
+#define START "0 0  -> NORMAL\n"
+
+static void test_adds(void **state)
+{
+	struct flows_rig *r = *state;
+
+	change_rules(r, FLOW_ADD, "table=3,priority=7,in_port=1,actions=output:2");
+	expect_rules(r, START "3 7 in_port=1 -> output:2\n");
+	change_rules(r, FLOW_ADD, "table=3,priority=7,in_port=1,actions=output:3");
+	expect_rules(r, START "3 7 in_port=1 -> output:3\n");
+	change_rules(r, FLOW_ADD, "table=3,priority=8,in_port=1,actions=drop");
+	expect_rules(r, START "3 7 in_port=1 -> output:3\n3 8 in_port=1 -> drop\n");
+	/* no such table; for OpenFlow 1.0 that is the first one */
+	assert_int_equal(mod_rules(r, FLOW_ADD, 4, "in_port=1,actions=drop", 0), 0);
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 255), 4);
+}
+
+static enum of_error add_to_all_tables(struct flows_rig *r, uint8_t version)
+{
+	struct flow_mod mod = { .command = FLOW_ADD,
+				.table = FLOWS_TABLE_ALL,
+				.priority = 1,
+				.out_port = OFPORT_NONE,
+				.out_group = GROUP_ANY,
+				.version = version };
+	struct error err;
+
+	match_init(&mod.match);
+	return flows_mod(r->flows, &mod, &err);
+}
+
+static void test_table_255(void **state)
+{
+	struct flows_rig *r = *state;
+
+	assert_int_equal(add_to_all_tables(r, 4), OFERR_FLOW_BAD_TABLE_ID);
+	assert_int_equal(add_to_all_tables(r, 1), OFERR_NONE);
+	expect_rules(r, START "0 1  -> drop\n");
+}
+
+static void test_overlap(void **state)
+{
+	struct flows_rig *r = *state;
+
+	change_rules(r, FLOW_ADD, "priority=5,in_port=1,actions=drop");
+	assert_int_equal(
+		mod_rules(r, FLOW_ADD, 4, "priority=5,ip,actions=drop", RULE_CHECK_OVERLAP),
+		OFERR_FLOW_OVERLAP);
+	assert_int_equal(
+		mod_rules(r, FLOW_ADD, 4, "priority=6,ip,actions=drop", RULE_CHECK_OVERLAP), 0);
+	/* the same rule is replaced */
+	assert_int_equal(mod_rules(r, FLOW_ADD, 4, "priority=5,in_port=1,actions=output:2",
+				   RULE_CHECK_OVERLAP),
+			 0);
+	assert_int_equal(
+		mod_rules(r, FLOW_ADD, 4, "priority=5,in_port=2,actions=drop", RULE_CHECK_OVERLAP),
+		0);
+}
+
+static void test_modifies(void **state)
+{
+	struct flows_rig *r = *state;
+	struct rule *rule;
+
+	change_rules(r, FLOW_ADD,
+		     "cookie=5,priority=1,in_port=1,tcp,idle_timeout=60,actions=output:2\n"
+		     "cookie=6,priority=2,in_port=1,udp,hard_timeout=70,actions=output:2\n"
+		     "cookie=7,priority=3,in_port=2,actions=output:1");
+	change_rules(r, FLOW_MODIFY, "in_port=1,actions=output:3");
+	expect_rules(r, START "0 1 tcp,in_port=1 -> output:3\n0 2 udp,in_port=1 -> output:3\n"
+			      "0 3 in_port=2 -> output:1\n");
+	rule = find_rule(r, "priority=1,in_port=1,tcp");
+	assert_int_equal(rule->cookie, 5);
+	assert_int_equal(rule->idle_timeout, 60);
+	change_rules(r, FLOW_MODIFY, "cookie=9,in_port=1,udp,actions=drop");
+	assert_int_equal(find_rule(r, "priority=2,in_port=1,udp")->cookie, 9);
+	change_rules(r, FLOW_MODIFY, "cookie=7/-1,actions=drop");
+	expect_rules(r, START "0 1 tcp,in_port=1 -> output:3\n0 2 udp,in_port=1 -> drop\n"
+			      "0 3 in_port=2 -> drop\n");
+	change_rules(r, FLOW_MODIFY_STRICT, "priority=2,in_port=1,udp,actions=output:1");
+	change_rules(r, FLOW_MODIFY_STRICT, "priority=3,in_port=1,udp,actions=output:9");
+	expect_rules(r, START "0 1 tcp,in_port=1 -> output:3\n0 2 udp,in_port=1 -> output:1\n"
+			      "0 3 in_port=2 -> drop\n");
+}
+
+/* Who changes what is not there adds it, in OpenFlow 1.0 alone, and not if he asked for a cookie.
+ */
+static void test_modify_adds(void **state)
+{
+	struct flows_rig *r = *state;
+
+	assert_int_equal(mod_rules(r, FLOW_MODIFY, 4, "in_port=1,actions=output:2", 0), 0);
+	assert_int_equal(mod_rules(r, FLOW_MODIFY, 0, "in_port=1,actions=output:2", 0), 0);
+	assert_int_equal(mod_rules(r, FLOW_MODIFY, 1, "cookie=1/1,in_port=1,actions=output:2", 0),
+			 0);
+	expect_rules(r, START);
+	assert_int_equal(mod_rules(r, FLOW_MODIFY, 1, "in_port=1,actions=output:2", 0), 0);
+	expect_rules(r, "0 0  -> NORMAL\n0 32768 in_port=1 -> output:2\n");
+}
+
+static void test_deletes(void **state)
+{
+	struct flows_rig *r = *state;
+
+	change_rules(r, FLOW_ADD,
+		     "table=0,priority=1,in_port=1,tcp,actions=output:2\n"
+		     "table=1,priority=1,in_port=1,cookie=0x15,actions=output:3\n"
+		     "# a comment\n\n"
+		     "table=2,priority=1,actions=output:2");
+	change_rules(r, FLOW_DELETE, "table=2,in_port=1"); /* it is within, not the other way */
+	change_rules(r, FLOW_DELETE, "out_port=3,tcp");
+	change_rules(r, FLOW_DELETE, "cookie=0x16/0xf");
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 255), 4);
+	change_rules(r, FLOW_DELETE, "cookie=0x5/0xf");
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 255), 3);
+	change_rules(r, FLOW_DELETE_STRICT, "table=0,priority=2,in_port=1,tcp");
+	change_rules(r, FLOW_DELETE_STRICT, "table=0,priority=1,in_port=1");
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 255), 3);
+	change_rules(r, FLOW_DELETE_STRICT, "priority=1,in_port=1,tcp");
+	expect_rules(r, START "2 1  -> output:2\n");
+	change_rules(r, FLOW_DELETE, "out_port=2");
+	expect_rules(r, START);
+}
+
+static void test_filters(void **state)
+{
+	struct flows_rig *r = *state;
+
+	change_rules(r, FLOW_DELETE, "");
+	change_rules(r, FLOW_ADD,
+		     "table=0,priority=1,in_port=1,tcp,cookie=1,actions=output:2\n"
+		     "table=1,priority=2,in_port=2,cookie=2,actions=output:3");
+	expect_filtered(r, "table=1", "1 2 in_port=2 -> output:3\n");
+	expect_filtered(r, "cookie=1/-1", "0 1 tcp,in_port=1 -> output:2\n");
+	expect_filtered(r, "in_port=vm2", "1 2 in_port=2 -> output:3\n");
+	expect_filtered(r, "out_port=vm2", "0 1 tcp,in_port=1 -> output:2\n");
+	expect_filtered(r, "udp", "");
+}
+
+/* All of several, or none. */
+static void test_all_or_none(void **state)
+{
+	struct flows_rig *r = *state;
+	struct error err = { "" };
+	char text[] = "in_port=1,actions=output:2\n\nin_port=2,actions=group:5\n";
+	uint64_t before = pipeline_version(flows_pipeline(r->flows));
+
+	assert_true(flows_change(r->flows, FLOW_ADD, text, &err) < 0);
+	assert_non_null(strstr(err.text, "line 3"));
+	expect_rules(r, START);
+	assert_int_equal(pipeline_version(flows_pipeline(r->flows)), before);
+}
+
+static void test_refuses_text(void **state)
+{
+	static const char *const bad[] = {
+		"in_port=1",
+		"in_port=1,actions=nonsense",
+		"priority=70000,actions=drop",
+		"table=255,actions=drop",
+		"cookie=x,actions=drop",
+		"color=red,actions=drop",
+		"tp_dst=80,actions=drop",
+		"out_port=1,actions=drop",
+		"idle_timeout=-1,actions=drop",
+	};
+	struct flows_rig *r = *state;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct error err = { "" };
+		char *text = strdup(bad[i]);
+
+		if (flows_change(r->flows, FLOW_ADD, text, &err) == 0 || !*err.text)
+			fail_msg("%s", bad[i]);
+		free(text);
+	}
+	expect_rules(r, START);
+}
+
+static void test_replaces(void **state)
+{
+	struct flows_rig *r = *state;
+	struct error err = { "" };
+	char text[] = "priority=1,in_port=1,actions=output:2\n"
+		      "cookie=0x0, duration=5s, table=0, n_packets=9, n_bytes=9, "
+		      "priority=2,in_port=2 actions=output:3\n";
+	char again[] = "priority=1,in_port=1,actions=output:2\n";
+	size_t n;
+
+	change_rules(r, FLOW_ADD, "priority=1,in_port=1,actions=output:2");
+	send_packets(r, 0, 4, 53);
+	await_packets(r, "vm1", 4);
+	assert_int_equal(flows_replace(r->flows, text, &n, &err), 0);
+	assert_int_equal(n, 2); /* NORMAL has gone, one has come */
+	expect_rules(r, "0 1 in_port=1 -> output:2\n0 2 in_port=2 -> output:3\n");
+	assert_int_equal(tally_read(find_rule(r, "priority=1,in_port=1")->tally).packets, 4);
+	assert_int_equal(flows_replace(r->flows, again, &n, &err), 0);
+	assert_int_equal(n, 1);
+	expect_rules(r, "0 1 in_port=1 -> output:2\n");
+}
+
+static void test_full_table(void **state)
+{
+	struct flows_rig *r = *state;
+	struct change c;
+	struct pipeline_table settings;
+
+	assert_int_equal(change_begin(&c, r->flows), 0);
+	settings = *pipeline_table(c.next, 5);
+	settings.max_rules = 1;
+	pipeline_set_table(c.next, 5, &settings);
+	c.other = true;
+	assert_int_equal(change_commit(&c), 0);
+	change_rules(r, FLOW_ADD, "table=5,in_port=1,actions=drop");
+	change_rules(r, FLOW_ADD, "table=5,in_port=1,actions=output:2");
+	assert_int_equal(mod_rules(r, FLOW_ADD, 4, "table=5,in_port=2,actions=drop", 0),
+			 OFERR_FLOW_TABLE_FULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, flows_setup, flows_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_adds),     TEST(test_table_255),   TEST(test_overlap),
+		TEST(test_modifies), TEST(test_modify_adds), TEST(test_deletes),
+		TEST(test_filters),  TEST(test_all_or_none), TEST(test_refuses_text),
+		TEST(test_replaces), TEST(test_full_table),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
