@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Carrying out plans. */
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -7,6 +8,7 @@
 #include "base/log.h"
 #include "datapath/bridging.h"
 #include "datapath/execute.h"
+#include "flow/layout.h"
 #include "flow/rewrite.h"
 #include "flow/translate.h"
 #include "packet/checksum.h"
@@ -425,6 +427,21 @@ static void make_plan(struct course *c, const struct flow_key *key, uint32_t has
 	take_course(c, draft->steps, draft->steps_len);
 }
 
+/* Whether the transport header of an IPv6 packet, which rules would have to see, lies behind the
+ * private copy: extension headers can push it there. */
+static bool hides_transport(const struct pkt *pkt, const struct flow_key *key)
+{
+	struct layout l;
+
+	if (likely(key->tp_src | key->tp_dst) || key->eth_type != ETH_P_IPV6 ||
+	    pkt->len <= pkt->head_len || key->nw_frag & FLOW_FRAG_LATER)
+		return false;
+	layout_read(&l, pkt);
+	return !l.l4 && l.limit < l.end &&
+	       (!l.transport || l.proto == IPPROTO_TCP || l.proto == IPPROTO_UDP ||
+		l.proto == IPPROTO_SCTP || l.proto == IPPROTO_ICMPV6);
+}
+
 /* A packet meets the rules of its bridge. */
 static void meet_rules(struct course *c)
 {
@@ -434,6 +451,10 @@ static void meet_rules(struct course *c)
 	uint32_t hash;
 
 	flow_key_extract(key, c->pkt, c->out->in_port);
+	if (unlikely(hides_transport(c->pkt, key))) {
+		drop(c, DROP_headers_long);
+		return;
+	}
 	hash = hash_of(key);
 	if (unlikely(c->out->actions)) {
 		make_plan(c, key, hash);

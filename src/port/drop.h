@@ -33,6 +33,7 @@
 	X(flow_limit,              "received",   "its way through the rules is longer than what is allowed")   \
 	X(no_such_port,            "received",   "a rule sends it to a port that the bridge does not have")   \
 	X(meter,                   "received",   "over the limit of a meter")                                 \
+	X(headers_long,            "received",   "IPv6 extension headers hide what rules have to see (128 bytes)") \
 	X(no_headroom,             "received",   "no room for the headers that a rule puts in front")         \
 	X(controller_full,         "received",   "copy for a controller: too many wait for it already")       \
 	X(learn_full,              "received",   "teaches a rule, and too many wait for that already")        \

@@ -2,6 +2,8 @@
 /* Bridges with rules: what leaves where, byte by byte, whether a plan is new, kept, or cannot be
  * kept; what is counted, and what the control thread gets.
  */
+#include <netinet/in.h>
+
 #include "rules_stage.h"
 
 #define WORDS 4
@@ -267,6 +269,40 @@ static void test_learn(void **state)
 	assert_int_equal(t->packets, 2);
 }
 
+/* Extension headers that push TCP out of sight are no way around a rule; short ones are none either. */
+static void test_hidden_transport(void **state)
+{
+	struct stage *s = *state;
+
+	rules_add(&rules[0], 0, 10, "tcp6,tp_dst=22", "drop");
+	rules_add(&rules[0], 0, 1, "", "output:2");
+	for (unsigned units = 0; units < 20; units++) {
+		uint32_t ext = 8 * (units + 1), len = ETH_HLEN + 40 + ext + 20;
+		uint8_t frame[FRAME_MAX] = { 0 }, *ip = frame + ETH_HLEN, *tcp = ip + 40 + ext;
+
+		make_frame(frame, MAC(9), MAC(1), UNTAGGED, 0);
+		frame[12] = 0x86;
+		frame[13] = 0xdd;
+		ip[0] = 0x60;
+		ip[5] = (uint8_t)(ext + 20);
+		ip[6] = 0; /* hop-by-hop */
+		ip[40] = IPPROTO_TCP;
+		ip[41] = (uint8_t)units;
+		tcp[3] = 22;
+		tcp[12] = 0x50;
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		expect_nothing(s, 2);
+		tcp[3] = 23;
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		if (ETH_HLEN + 40 + ext + 20 <= PKT_HEAD_MAX)
+			expect_frame(s, 2, frame, len);
+		expect_nothing(s, 2);
+	}
+	assert_int_not_equal(maker_drops(&s->m, 1, DROP_headers_long), 0);
+}
+
 static void test_packet_out(void **state)
 {
 	struct stage *s = *state;
@@ -336,6 +372,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_drops, begin, end),
 		cmocka_unit_test_setup_teardown(test_controller, begin, end),
 		cmocka_unit_test_setup_teardown(test_learn, begin, end),
+		cmocka_unit_test_setup_teardown(test_hidden_transport, begin, end),
 		cmocka_unit_test_setup_teardown(test_packet_out, begin, end),
 		cmocka_unit_test_setup_teardown(test_patch, begin, end),
 	};
