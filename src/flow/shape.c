@@ -54,18 +54,22 @@ static_assert(offsetof(struct flow_key, arp_op) == 16 * 8, "stage_bits(): word 1
 struct shape *shape_for_now(union shape_room *room, const struct flow_key *mask)
 {
 	struct shape *shape = &room->shape;
-	unsigned n = 0;
+	uint8_t words[FLOW_KEY_WORDS];
+	unsigned n = 0, n_words = 0;
 
+	for (unsigned word = 0; word < FLOW_KEY_WORDS; word++)
+		if (mask->words[word])
+			words[n_words++] = word;
 	shape->refs = 1;
 	shape->hash = hash_secret();
 	for (unsigned stage = 0; stage < SHAPE_STAGES; stage++) {
-		for (unsigned word = 0; word < FLOW_KEY_WORDS; word++) {
-			uint64_t bits = mask->words[word] & stage_bits(stage, word);
+		for (unsigned i = 0; i < n_words; i++) {
+			uint64_t bits = mask->words[words[i]] & stage_bits(stage, words[i]);
 
 			if (!bits)
 				continue;
-			shape->hash = hash_mix(bits ^ word, shape->hash);
-			shape->parts[n++] = (struct shape_part){ bits, word };
+			shape->hash = hash_mix(bits ^ words[i], shape->hash);
+			shape->parts[n++] = (struct shape_part){ bits, words[i] };
 		}
 		shape->ends[stage] = n;
 	}
