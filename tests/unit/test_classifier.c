@@ -4,6 +4,7 @@
  */
 #include "flow/classifier.h"
 #include "made_rules.h"
+#include "short_memory.h"
 
 struct world {
 	struct classifier c;
@@ -212,27 +213,73 @@ static void test_references(void **state)
 /* Rules of one shape have it only once. */
 static void test_shapes_are_shared(void **state)
 {
-	struct rule *rules[2];
+	struct rule *rules[3];
 	struct classifier c;
 
 	classifier_init(&c);
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		struct action_list none = { 0 };
 		struct match match = { 0 };
 
 		match.mask.tp_dst = 0xffff;
 		match.key.tp_dst = i;
 		rules[i] = rule_create(0, 0, &match, &none);
-		assert_int_equal(classifier_add(&c, rules[i]), 0);
+		if (i < 2)
+			assert_int_equal(classifier_add(&c, rules[i]), 0);
 	}
 	assert_ptr_equal(rules[0]->place->shape, rules[1]->place->shape);
 	classifier_clear(&c);
-	/* and keep it in other tables, where readers may know them */
+	/* and keep it in other tables, since readers may know them */
+	assert_int_equal(classifier_add(&c, rules[2]), 0);
 	assert_int_equal(classifier_add(&c, rules[1]), 0);
 	assert_ptr_equal(rules[0]->place->shape, rules[1]->place->shape);
+	assert_ptr_not_equal(rules[0]->place->shape, rules[2]->place->shape);
 	classifier_clear(&c);
-	rule_unref(rules[0]);
-	rule_unref(rules[1]);
+	for (unsigned i = 0; i < 3; i++)
+		rule_unref(rules[i]);
+}
+
+/* Tuples come and go wholly or not at all. */
+static void test_memory_is_short(void **state)
+{
+#ifdef MEMORY_IS_NEVER_SHORT
+	skip();
+#else
+	static struct world w, old;
+	unsigned n_refused = 0;
+
+	classifier_init(&w.c);
+	for (unsigned round = 0; round < 2000 * scale(); round++) {
+		unsigned i = w.list.n ? draw_below(w.list.n) : 0;
+		struct rule *rule = NULL;
+		int ret;
+
+		clear(&old);
+		classifier_share(&old.c, &w.c);
+		made_copy(&old.list, &w.list);
+		if (!w.list.n || draw_below(w.list.n + 10) < 10)
+			rule = draw_rule(8, false);
+		memory_left = (int)draw_below(20);
+		ret = rule ? classifier_add(&w.c, rule) : classifier_remove(&w.c, w.list.at[i]);
+		memory_left = -1;
+		if (ret)
+			n_refused++;
+		else if (rule)
+			made_add(&w.list, rule);
+		else
+			made_drop(&w.list, i);
+		rule_unref(rule);
+		check(&w);
+		check(&old);
+	}
+	clear(&old);
+	assert_true(n_refused > 100 * scale());
+	while (w.list.n) {
+		assert_int_equal(classifier_remove(&w.c, w.list.at[0]), 0);
+		made_drop(&w.list, 0);
+	}
+	assert_true(!w.c.tuples.root && !w.c.shapes.root);
+#endif
 }
 
 int main(void)
@@ -241,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_shapes_are_shared),
+		cmocka_unit_test(test_memory_is_short),
 	};
 
 	rule_on_free = count_free;

@@ -122,11 +122,11 @@ static void check_key(const struct classifier *c, const struct made_rules *list,
 	assert_int_equal(rule ? rule->priority : -1, expected);
 	assert_int_equal(conj_id, id);
 	check_examined(c, &key, &examined, rule, conj_id);
+	assert_ptr_equal(classifier_lookup(c, &key, NULL, &id), rule);
 	if (conj_id)
 		key.conj_id = conj_id;
 	if (rule)
 		assert_true(naive_covers(rule, &key) && !is_soft(rule));
-	assert_ptr_equal(classifier_lookup(c, &key, NULL, &id), rule);
 }
 
 static void check_random(unsigned n_rules, unsigned n_priorities, bool conjunctions)
