@@ -179,13 +179,14 @@ int classifier_remove(struct classifier *c, const struct rule *rule)
 struct rule *classifier_find(const struct classifier *c, uint16_t priority,
 			     const struct match *match)
 {
+	union shape_room shape_room;
 	union place_room room;
-	const struct classifier_place *place = place_for_now(&room, match);
+	struct shape *shape = shape_for_now(&shape_room, &match->mask);
 	const struct tuple *t;
 	uint64_t key;
 
-	t = find_tuple(c, place->shape, &key);
-	return t ? tuple_find(t, priority, place) : NULL;
+	t = find_tuple(c, shape, &key);
+	return t ? tuple_find(t, priority, place_for_now(&room, shape, match)) : NULL;
 }
 
 /* A walk over rules; how much of a tuple is looked at depends on what its shape has in common with

@@ -44,9 +44,10 @@ static void fill(struct classifier_place *place, struct shape *shape, const stru
 	place->hash = shape_hash_key(shape, &match->key);
 }
 
-const struct classifier_place *place_for_now(union place_room *room, const struct match *match)
+const struct classifier_place *place_for_now(union place_room *room, struct shape *shape,
+					     const struct match *match)
 {
-	fill(&room->place, shape_for_now(&room->shape, &match->mask), match);
+	fill(&room->place, shape, match);
 	room->place.clauses = NULL;
 	return &room->place;
 }

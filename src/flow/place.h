@@ -29,17 +29,13 @@ struct classifier_place {
 
 /* Room for a place that is only to find another by. */
 union place_room {
-	struct {
-		union {
-			struct classifier_place place;
-			uint64_t words[sizeof(struct classifier_place) / 8 + SHAPE_PARTS_MAX];
-		};
-		union shape_room shape;
-	};
+	struct classifier_place place;
+	uint64_t words[sizeof(struct classifier_place) / 8 + SHAPE_PARTS_MAX];
 };
 
-/* Without clauses, and not to be destroyed. */
-const struct classifier_place *place_for_now(union place_room *room, const struct match *match);
+/* Without clauses, and not to be destroyed. @shape is that of @match. */
+const struct classifier_place *place_for_now(union place_room *room, struct shape *shape,
+					     const struct match *match);
 
 /* NULL when memory is short. */
 struct classifier_place *place_create(const struct match *match, const struct action_list *actions);

@@ -28,6 +28,7 @@ static void test_matches(void **state)
 		struct classifier_place *place;
 		const struct classifier_place *now;
 		struct match match, other, again;
+		union shape_room shape_room;
 		union place_room room;
 
 		draw_match(&match);
@@ -40,7 +41,7 @@ static void test_matches(void **state)
 		assert_int_equal(place_overlaps(place, &other), naive_overlaps(&match, &other));
 		assert_int_equal(place_is_within(place, &other), naive_within(&match, &other));
 		assert_true(place_is_within(place, &match));
-		now = place_for_now(&room, &other);
+		now = place_for_now(&room, shape_for_now(&shape_room, &other.mask), &other);
 		assert_int_equal(shape_equal(now->shape, place->shape) && place_same(now, place),
 				 !memcmp(&match, &other, sizeof(match)));
 		draw_key(&other.key);
