@@ -67,7 +67,7 @@ struct action_list {
 
 #define ACTIONS_FOR_EACH(A, BYTES, LEN)                                                       \
 	for (const struct action *A = (const void *)(BYTES);                                  \
-	     (const uint8_t *)(A) < (const uint8_t *)(BYTES) + (LEN);                         \
+	     (uintptr_t)(A) < (uintptr_t)(BYTES) + (LEN); /* of an empty list, NULL */        \
 	     A = (const void *)((const uint8_t *)(A) + (A)->len))
 
 struct action_output {
