@@ -9,8 +9,8 @@
 
 #include "flow/match.h"
 
-#define ACTIONS_LEN_MAX 65536	/* bytes of a list in memory */
-#define ACTIONS_NESTED_MAX 16	/* clone in clone, and so on */
+#define ACTIONS_LEN_MAX 65536 /* bytes of a list in memory */
+#define ACTIONS_NESTED_MAX 16 /* clone in clone, and so on */
 
 enum action_kind {
 	/* actions */
@@ -65,9 +65,9 @@ struct action_list {
 	uint32_t len, size;
 };
 
-#define ACTIONS_FOR_EACH(A, BYTES, LEN)                                                       \
-	for (const struct action *A = (const void *)(BYTES);                                  \
-	     (uintptr_t)(A) < (uintptr_t)(BYTES) + (LEN); /* of an empty list, NULL */        \
+#define ACTIONS_FOR_EACH(A, BYTES, LEN)                                                \
+	for (const struct action *A = (const void *)(BYTES);                           \
+	     (uintptr_t)(A) < (uintptr_t)(BYTES) + (LEN); /* of an empty list, NULL */ \
 	     A = (const void *)((const uint8_t *)(A) + (A)->len))
 
 struct action_output {
@@ -101,8 +101,10 @@ struct action_queue { /* ENQUEUE, SET_QUEUE */
 	uint32_t port, queue;
 };
 
-/* How a SET_FIELD was written, so that it is shown the same way. */
-enum set_style { SET_STYLE_FIELD, SET_STYLE_LOAD };
+/* How a SET_FIELD was written, so that it is shown the same way. MOD: mod_*, set_tunnel and
+ * set_mpls_*, actions of OpenFlow 1.0 and Nicira's; of FIELD_tcp_src and FIELD_tcp_dst then any
+ * packet's that has ports is set. MOD64: set_tunnel64. */
+enum set_style { SET_STYLE_FIELD, SET_STYLE_LOAD, SET_STYLE_MOD, SET_STYLE_MOD64 };
 
 struct action_set_field {
 	struct action action;
@@ -119,6 +121,7 @@ struct action_move {
 struct action_vlan { /* PUSH_VLAN: value is the TPID; SET_VLAN_VID, SET_VLAN_PCP */
 	struct action action;
 	uint16_t value;
+	bool tagged; /* SET_VLAN_*: packets have a tag then, see actions_settle() */
 };
 
 struct action_mpls { /* PUSH_MPLS, POP_MPLS */
@@ -154,7 +157,13 @@ struct action_stack { /* STACK_PUSH, STACK_POP */
 	struct subfield sub;
 };
 
-enum learn_kind { LEARN_MATCH_FIELD, LEARN_MATCH_VALUE, LEARN_LOAD_FIELD, LEARN_LOAD_VALUE, LEARN_OUTPUT };
+enum learn_kind {
+	LEARN_MATCH_FIELD,
+	LEARN_MATCH_VALUE,
+	LEARN_LOAD_FIELD,
+	LEARN_LOAD_VALUE,
+	LEARN_OUTPUT
+};
 
 struct learn_spec {
 	uint8_t kind;
@@ -186,10 +195,21 @@ struct action_conjunction {
 };
 
 /* What a hash is over (nx_hash_fields). */
-enum hash_fields { HASH_ETH_SRC, HASH_SYMMETRIC_L4, HASH_SYMMETRIC_L3L4, HASH_SYMMETRIC_L3L4_UDP,
-	HASH_NW_SRC, HASH_NW_DST, HASH_SYMMETRIC_L3 };
-enum multipath_algorithm { MULTIPATH_MODULO_N, MULTIPATH_HASH_THRESHOLD, MULTIPATH_HRW,
-	MULTIPATH_ITER_HASH };
+enum hash_fields {
+	HASH_ETH_SRC,
+	HASH_SYMMETRIC_L4,
+	HASH_SYMMETRIC_L3L4,
+	HASH_SYMMETRIC_L3L4_UDP,
+	HASH_NW_SRC,
+	HASH_NW_DST,
+	HASH_SYMMETRIC_L3
+};
+enum multipath_algorithm {
+	MULTIPATH_MODULO_N,
+	MULTIPATH_HASH_THRESHOLD,
+	MULTIPATH_HRW,
+	MULTIPATH_ITER_HASH
+};
 
 struct action_multipath {
 	struct action action;
@@ -246,12 +266,12 @@ void actions_free(struct action_list *list);
 /* Copies; 0 or -ENOMEM. */
 int actions_copy(struct action_list *to, const struct action_list *from);
 bool actions_equal(const struct action_list *a, const struct action_list *b);
-/* Appends a zeroed action with its kind and len (which is rounded up) set; NULL when memory is short
- * or the list would be too long. Pointers to earlier ones are void. */
+/* Appends a zeroed action with its kind and len (which is rounded up) set; NULL when memory is
+ * short or the list would be too long. Pointers to earlier ones are void. */
 void *actions_append(struct action_list *list, enum action_kind kind, size_t len);
 
-/* "set_field:1->reg0,resubmit(,2)"; @instructions: these too. Adds to an empty @list; on error it is
- * empty. Names of ports are numbers and the reserved ones. 0 or -EINVAL, -ENOMEM with a text. */
+/* "set_field:1->reg0,resubmit(,2)"; @instructions: these too. Adds to an empty @list; on error it
+ * is empty. Names of ports are numbers and the reserved ones. 0 or -EINVAL, -ENOMEM with a text. */
 int actions_parse(struct action_list *list, const char *text, bool instructions, struct error *err);
 /* As ovs-ofctl does, "drop" when it is empty; returns the length as snprintf() does. */
 int actions_print(const struct action_list *list, char *text, size_t size);
@@ -268,8 +288,8 @@ int actions_encode(const uint8_t *bytes, size_t len, uint8_t version, bool instr
 
 /* What a check needs to know of the switch. */
 struct action_limits {
-	uint8_t table;	 /* in which the rule is to be; goto_table must go forward */
-	bool has_table;	 /* false: packet-out, bucket */
+	uint8_t table;	   /* in which the rule is to be; goto_table must go forward */
+	bool has_table;	   /* false: packet-out, bucket */
 	bool inconsistent; /* OpenFlow 1.0: fields need no prerequisites (they are passed over) */
 	/* NULL: anything goes */
 	bool (*group_exists)(const void *arg, uint32_t group);
@@ -281,6 +301,11 @@ struct action_limits {
  * groups, tables, order of instructions, ct. */
 enum of_error actions_check(const struct action_list *list, const struct match *match,
 			    const struct action_limits *limits, struct error *err);
+
+/* Notes in actions that pass actions_check() what they need to know of @match to be said in
+ * OpenFlow 1.3: whether mod_vlan_vid finds a tag, and the protocol whose port mod_tp_dst sets. Does
+ * not change what they do with packets of @match. */
+void actions_settle(struct action_list *list, const struct match *match);
 
 /* Whether an output to @port, or a group @group, is among them, nested ones too (filters out_port
  * and out_group). */
