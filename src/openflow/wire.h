@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/compiler.h"
 
 static inline uint64_t wire_load64(const uint8_t *p)
 {
@@ -97,7 +98,7 @@ static inline void out_text(struct of_out *out, const char *text, size_t size)
 	uint8_t *at = out_zeros(out, size);
 
 	if (at)
-		memcpy(at, text, strnlen(text, size - 1));
+		memcpy(at, text, min(strlen(text), size - 1));
 }
 
 /* Zeros until what was written since @start is a multiple of 8 bytes. */
