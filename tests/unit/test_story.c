@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "flow_world.h"
+
+static int setup(void **state)
+{
+	*state = world_create(4);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	world_destroy(*state);
+	return 0;
+}
+
+#define TCP "in_port=1,tcp,nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_ttl=64,tp_src=1000,tp_dst=80"
+
+static char *tell(struct world *w, const char *packet, json_t **json)
+{
+	struct flow_key key = world_key(packet);
+	struct story *story = story_create(&key);
+	char *text;
+
+	assert_non_null(story);
+	w->story = *story_hooks(story);
+	world_run_key(w, &key);
+	text = story_text(story, &w->draft, &w->limit);
+	assert_non_null(text);
+	if (json) {
+		*json = story_json(story, &w->draft, &w->limit);
+		assert_non_null(*json);
+	}
+	story_destroy(story);
+	return text;
+}
+
+static void assert_has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("\"%s\" is not in:\n%s", part, text);
+}
+
+static void test_text(void **state)
+{
+	struct world *w = *state;
+	char *text;
+
+	world_rule(w, 0, 5, "tcp", "set_field:7->reg0,resubmit(,3),resubmit(,9)");
+	world_rule(w, 3, 6, "ip,nw_dst=10.0.0.0/8", "dec_ttl,output:2");
+	text = tell(w, TCP, NULL);
+	assert_has(text, "The packet: tcp,in_port=1");
+	assert_has(text, "Table 0: the rule for tcp, priority 5, cookie 0x5.\n");
+	assert_has(text, "reg0: 0 -> 0x7\n");
+	assert_has(text, "Table 3: the rule for ip,nw_dst=10.0.0.0/8, priority 6");
+	assert_has(text, "nw_ttl: 64 -> 63\n");
+	assert_has(text, "Table 9: no rule is for it.\n");
+	assert_has(text, "What becomes of it:\n  set nw_ttl=63\n  send it out of port 2\n");
+	assert_has(text, "The same for all packets with: ");
+	free(text);
+}
+
+static void test_drop(void **state)
+{
+	struct world *w = *state;
+	struct pipeline_table table = *pipeline_table(w->p, 0);
+	char *text;
+
+	table.miss = MISS_DROP;
+	assert_int_equal(pipeline_set_table(w->p, 0, &table), 0);
+	text = tell(w, TCP, NULL);
+	assert_has(text, "drop it: no rule");
+	free(text);
+}
+
+static void test_json(void **state)
+{
+	struct world *w = *state;
+	json_t *json, *event;
+	char *text;
+
+	world_rule(w, 0, 5, "tcp", "output:2");
+	text = tell(w, TCP, &json);
+	event = json_array_get(json_object_get(json, "events"), 0);
+	assert_int_equal(json_integer_value(json_object_get(event, "table")), 0);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(event, "rule"), "priority")), 5);
+	event = json_array_get(json_object_get(json, "steps"), 0);
+	assert_string_equal(json_string_value(json_object_get(event, "step")), "output");
+	assert_int_equal(json_integer_value(json_object_get(event, "port")), 2);
+	assert_true(json_is_true(json_object_get(json, "cacheable")));
+	json_decref(json);
+	free(text);
+}
+
+/* All steps have words. */
+static void test_steps(void **state)
+{
+	struct world *w = *state;
+	char *text;
+
+	world_rule(
+		w, 0, 5, "",
+		"clone(push_vlan:0x8100,set_field:4101->vlan_vid,output:2),pop_vlan,push_mpls:0x8847,"
+		"set_queue:2,output:3,pop_mpls:0x0800,"
+		"learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),"
+		"controller(max_len=20),normal,fin_timeout(idle_timeout=1),local");
+	text = tell(w, "in_port=1,tcp,nw_ttl=9,tcp_flags=+fin", NULL);
+	assert_has(text, "keep the headers as they are now");
+	assert_has(text, "add a tag of VLAN 5, priority 0");
+	assert_has(text, "and go on with those that were kept");
+	assert_has(text, "put MPLS label 0 in front, TTL 9");
+	assert_has(text, "from here on use queue 2");
+	assert_has(text, "take away the outermost MPLS label");
+	assert_has(text, "make a rule in table 1 for dl_dst=");
+	assert_has(text, "send a copy to controller 0 (action), 20 bytes of it");
+	assert_has(text, "let the learning bridge decide");
+	assert_has(text, "shorten the timeouts");
+	assert_has(text, "send it out of port LOCAL");
+	free(text);
+}
+
+static void test_a_long_story_is_cut(void **state)
+{
+	struct world *w = *state;
+	char text[8192] = "", *told;
+
+	for (unsigned i = 0; i < 200; i++)
+		strcat(text, "set_field:1->reg0,");
+	world_rule(w, 1, 5, "", text);
+	text[0] = '\0';
+	for (unsigned i = 0; i < 200; i++)
+		strcat(text, "resubmit(,1),");
+	world_rule(w, 0, 5, "", text);
+	told = tell(w, TCP, NULL);
+	assert_has(told, "... and so on");
+	free(told);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drop, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_json, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_long_story_is_cut, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
