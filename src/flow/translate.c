@@ -119,12 +119,14 @@ static void missed(struct translation *t, const struct pipeline_table *settings)
 	const struct pipeline_port *in = pipeline_port(t->p, t->in->key->in_port);
 
 	translate_reason(t, DROP_flow_no_rule);
-	if (settings->miss != MISS_CONTROLLER)
-		return;
-	if (in && in->no_packet_in)
-		translate_note(t, "the port makes no packet-ins");
-	else
+	if (settings->miss != MISS_CONTROLLER) {
+		translate_note(t, "the table drops such packets");
+	} else if (in && in->no_packet_in) {
+		translate_note(t, "the port makes no packet-ins (no-packet-in)");
+	} else {
+		translate_note(t, "the table sends such packets to the controller");
 		translate_controller(t, &action);
+	}
 }
 
 static bool drop_fragment(struct translation *t)

@@ -463,8 +463,10 @@ static NEVER_INLINE void run_clone(struct translation *t, const struct action_ne
 	t->n_set = n_set + n;
 	translate_copy_begin(t, &copy);
 	t->pushed_floor = n_pushed;
+	t->indent++;
 	translate_list(t, action->actions, action->action.len - sizeof(action->action));
 	translate_own_set(t);
+	t->indent--;
 	translate_copy_end(t, &copy);
 	t->pushed_floor = floor;
 	t->top = top;
@@ -496,6 +498,7 @@ static void write_actions(struct translation *t, const struct action_nested *act
 		translate_stop(t, "more than 256 write_actions");
 		return;
 	}
+	translate_note(t, "kept for the end");
 	note_output(t, action);
 	t->set[t->n_set++] = (struct translate_segment){
 		action->actions,
