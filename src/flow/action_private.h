@@ -79,6 +79,8 @@ void action_text_list(struct action_text *out, const uint8_t *bytes, size_t len)
 /* Splits the next word from *@text: "name", "name:arg", "name=arg", "name(arg)tail". *@arg and
  * *@tail are never NULL. 0: there is none; 1: one; -EINVAL with a text. Writes into the text. */
 int action_text_next(char **text, char **name, char **arg, char **tail, struct error *err);
+/* Cuts the next word from *@text as it stands; NULL: there is none. */
+char *action_text_word(char **text);
 int action_parse_list(struct action_parse *p, char *text);
 
 /* Numbers, decimal or hex, of at most @max; @what for the text. 0 or -EINVAL. */

@@ -173,6 +173,20 @@ int action_text_next(char **text, char **name, char **arg, char **tail, struct e
 	return 1;
 }
 
+char *action_text_word(char **text)
+{
+	char *word = *text + strspn(*text, BLANKS), *end;
+
+	if (!*word)
+		return NULL;
+	end = argument_end(word, BLANKS);
+	if (!end)
+		end = word + strlen(word);
+	*text = *end ? end + 1 : end;
+	*end = '\0';
+	return word;
+}
+
 /* ---- what arguments have in common */
 
 int action_parse_number(const char *text, u128 most, const char *what, u128 *out, struct error *err)
