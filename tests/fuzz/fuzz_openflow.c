@@ -2,8 +2,8 @@
 /* libFuzzer target: any bytes from an OpenFlow peer, in pieces, after a hello.
  *
  * Byte 0 is the version of the hello, byte 1 the length of a piece, byte 2 tells when counts settle
- * and when the switch has something to say; the rest is what the peer sends. Each message that comes
- * back must be whole, of a known type and of the version that was agreed upon; text of what a
+ * and when the switch has something to say; the rest is what the peer sends. Each message that
+ * comes back must be whole, of a known type and of the version that was agreed upon; text of what a
  * flow-mod brought must be printable. The bridge is the unit tests' one.
  */
 #include <stdint.h>
@@ -24,6 +24,7 @@
 #define RULES_MAX 200 /* then they are forgotten */
 
 static bool gone;
+static size_t len; /* of the beginning of an answer that has not come wholly */
 static struct of_bridge bridge;
 
 static void on_closed(void *owner, struct of_connection *connection)
@@ -33,13 +34,13 @@ static void on_closed(void *owner, struct of_connection *connection)
 }
 
 /* Aborts unless @message is one. */
-static void check_message(const uint8_t *message, size_t len, uint8_t version)
+static void check_message(const uint8_t *message, size_t n, uint8_t version)
 {
 	if (message[1] > OFT_ROLE_STATUS)
 		abort();
 	if (message[1] != OFT_HELLO && message[1] != OFT_ERROR && message[0] != version)
 		abort();
-	if (message[1] == OFT_ERROR && len < OF_HEADER + 4)
+	if (message[1] == OFT_ERROR && n < OF_HEADER + 4)
 		abort();
 }
 
@@ -47,12 +48,9 @@ static void check_message(const uint8_t *message, size_t len, uint8_t version)
 static void take_answers(int fd, uint8_t version)
 {
 	static uint8_t bytes[1 << 22];
-	static size_t len;
 	size_t start = 0;
 	ssize_t n;
 
-	if (gone)
-		len = 0;
 	while ((n = recv(fd, bytes + len, sizeof(bytes) - len, MSG_DONTWAIT)) > 0)
 		len += (size_t)n;
 	while (len - start >= OF_HEADER) {
@@ -103,8 +101,7 @@ static void happen(void)
 		fake_publish(pipeline_create());
 }
 
-static void talk(struct event_base *base, int fd, uint8_t version, const uint8_t *data,
-		 size_t size)
+static void talk(struct event_base *base, int fd, uint8_t version, const uint8_t *data, size_t size)
 {
 	size_t n_sent = 0, at = 3;
 	bool ended = false;
@@ -155,6 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    send(pair[0], hello, sizeof(hello), 0) != sizeof(hello))
 		abort();
 	gone = false;
+	len = 0;
 	talk(env.base, pair[0], hello[0], data, size);
 	if (!gone)
 		abort(); /* the peer has ended: so must the connection */
