@@ -25,6 +25,7 @@
 #include "flow/view.h"
 #include "keeper/client.h"
 #include "keeper/manager.h"
+#include "openflow/openflow.h"
 #include "rpc/config_file.h"
 #include "rpc/methods.h"
 #include "rpc/server.h"
@@ -43,6 +44,7 @@ struct daemon {
 	struct keeper_client *keeper; /* NULL: none */
 	struct event *term, *intr, *hup;
 	struct rpc_server *server;
+	struct openflow *openflow;
 	struct methods_context context;
 	uid_t owner;	 /* who has started this daemon */
 	int bell_fd;	 /* eventfd by which threads wake the keeper; -1: none */
@@ -348,6 +350,20 @@ static int open_control(struct daemon *d, const struct daemon_options *o, struct
 	return 0;
 }
 
+/* Serves OpenFlow for all bridges, of which there are none yet. */
+static int open_openflow(struct daemon *d, const struct daemon_options *o, struct error *err)
+{
+	struct openflow_config config = { .sw = d->context.sw,
+					  .base = d->base,
+					  .run_dir = o->run_dir,
+					  .group = o->group,
+					  .owner = d->owner,
+					  .keep = d->keeper ? keeper_client_keep(d->keeper)
+							    : NULL };
+
+	return openflow_create(&d->openflow, &config, err);
+}
+
 /* A loop whose timers are finer than a millisecond: changes wait for looks at workers by them. */
 static struct event_base *make_base(void)
 {
@@ -437,6 +453,8 @@ static int start(struct daemon *d, const struct daemon_options *o, struct error 
 		r = join_keeper(d, o->keeper_fd, err);
 	if (!r)
 		r = open_control(d, o, err);
+	if (!r)
+		r = open_openflow(d, o, err);
 	if (r < 0)
 		return r;
 	if (d->keeper) {
@@ -469,6 +487,7 @@ static void free_event(struct event *e)
 static void stop(struct daemon *d)
 {
 	rpc_server_destroy(d->server);
+	openflow_destroy(d->openflow);
 	switch_destroy(d->context.sw);
 	rcu_drain();
 	broker_set(NULL);
