@@ -36,7 +36,7 @@ struct view_port_state {
 	uint32_t id;			     /* of the port */
 	uint64_t broadcast_due, unknown_due; /* for the limits, ns */
 	uint32_t ofport; /* its number in OpenFlow; 0: not known */
-	uint32_t reserved;
+	uint32_t of_config; /* OFPPC, as controllers have set it */
 	struct port_counters before;	 /* by the switch that the guest has come from */
 	struct port_counters counters[]; /* one for each worker */
 };

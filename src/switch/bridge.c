@@ -204,6 +204,7 @@ int switch_bridge_del(struct swtch *sw, const char *name, struct error *err)
 	macs_key(b, key);
 	keep_release(sw->env.keep, key);
 	flows_close(b->flows);
+	flows_release(b->flows);
 	switch_publish(sw);
 	datapath_settle(sw->dp, free_unlinked, b);
 	return 0;

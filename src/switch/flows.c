@@ -155,33 +155,43 @@ static int take_tally(struct flows *flows, const struct rule *heir, uint32_t *sl
 	return 0;
 }
 
-struct rule *flows_make_rule(struct flows *flows, uint8_t table, uint16_t priority,
-			     const struct match *match, struct action_list *actions,
-			     const struct rule *heir)
+struct rule *flows_make_rule_at(struct flows *flows, uint8_t table, uint16_t priority,
+				const struct match *match, struct action_list *actions,
+				uint32_t slot)
 {
 	struct flows_rule *owner = calloc(1, sizeof(*owner));
-	struct rule *rule = NULL;
+	struct rule *rule;
 
 	if (!owner || !limit_take(&flow_limit, 1))
 		goto no_owner;
-	if (take_tally(flows, heir, &owner->slot) < 0)
-		goto no_slot;
 	rule = rule_create(table, priority, match, actions);
 	if (!rule)
 		goto no_rule;
 	owner->flows = flows;
 	owner->rule = rule;
+	owner->slot = slot;
 	rule->owner = owner;
-	rule->id = owner->slot;
-	rule->tally = bank_at(&flows->tallies, owner->slot);
+	rule->id = slot;
+	rule->tally = bank_at(&flows->tallies, slot);
 	rule->created_ms = rule->modified_ms = flows_now_ms();
 	return rule;
 no_rule:
-	bank_unref(&flows->tallies, owner->slot);
-no_slot:
 	limit_give(&flow_limit, 1);
 no_owner:
+	bank_unref(&flows->tallies, slot);
 	free(owner);
+	actions_free(actions);
+	return NULL;
+}
+
+struct rule *flows_make_rule(struct flows *flows, uint8_t table, uint16_t priority,
+			     const struct match *match, struct action_list *actions,
+			     const struct rule *heir)
+{
+	uint32_t slot;
+
+	if (take_tally(flows, heir, &slot) == 0)
+		return flows_make_rule_at(flows, table, priority, match, actions, slot);
 	actions_free(actions);
 	return NULL;
 }
@@ -553,6 +563,16 @@ void flows_set_frags(struct flows *flows, uint8_t mode)
 
 /* Bridges. */
 
+void flows_show_first(struct flows *flows, const struct pipeline *p, struct rule *rule)
+{
+	struct flows_rule *owner = rule->owner;
+
+	owner->shown = true;
+	flows->n_rules++;
+	uses_note_rule(flows, p, rule, true);
+	expire_add(flows, owner);
+}
+
 static int add_default(struct flows *flows, struct pipeline *p)
 {
 	struct action_list actions = { 0 };
@@ -569,8 +589,8 @@ static int add_default(struct flows *flows, struct pipeline *p)
 	if (!rule)
 		return -ENOMEM;
 	r = pipeline_add_rule(p, rule);
-	((struct flows_rule *)rule->owner)->shown = true;
-	flows->n_rules = 1;
+	if (r == 0)
+		flows_show_first(flows, p, rule);
 	rule_unref(rule);
 	return r;
 }
@@ -608,9 +628,9 @@ struct flows *flows_create(struct swtch *sw, const char *bridge, const json_t *o
 	flows->name = bridge;
 	flows->after_end = &flows->after;
 	flows->secure = !strcmp(option_string(options, "fail-mode", "standalone"), "secure");
-	if (expire_init(flows) < 0 || flows_keep_open(flows) < 0 || make_first(flows) < 0)
+	if (expire_init(flows) < 0 || flows_keep_open(flows) < 0 || make_first(flows) < 0 ||
+	    flows_keep_started(flows) < 0)
 		goto no_memory;
-	flows_keep_started(flows);
 	return flows;
 no_memory:
 	flows_destroy(flows);

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "switch/flows_private.h"
+#include "switch/flows_keep.h"
 
 #define REST_MS 20   /* between two looks, at least */
 #define RUN 10000u   /* rules looked at in a row */
@@ -164,6 +164,8 @@ static int remove_due(struct flows *flows, struct change *c)
 			return -ENOMEM;
 		/* what is removed leaves the heap when the change is published */
 		rule->due_ms = deadline <= now ? UINT64_MAX : deadline;
+		if (deadline > now)
+			flows_keep_times(rule->rule);
 		sift_down(flows, rule, 1);
 	}
 	return 0;

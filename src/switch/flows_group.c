@@ -196,6 +196,14 @@ static enum of_error check_actions(const struct group *group, struct error *err)
 	return e;
 }
 
+bool flows_group_allowed(const struct pipeline *p, const struct group *group)
+{
+	struct error err;
+
+	return !group_check(group, &err) && !check_actions(group, &err) &&
+	       !check_loops(p, group, &err);
+}
+
 /* Room for @group in place of @old. */
 static enum of_error check_room(struct change *c, const struct group *group,
 				const struct group *old, struct error *err)

@@ -86,14 +86,16 @@ struct sw_port *flows_find_port(const struct flows *flows, uint32_t number)
 
 static void describe(const struct sw_port *p, struct flows_port *out)
 {
+	uint32_t config = p->state->of_config;
+
 	*out = (struct flows_port){
 		.number = p->ofport,
 		.link = p->port->link,
-		.down = p->of_config & CONFIG_DOWN,
-		.no_receive = p->of_config & CONFIG_NO_RECEIVE,
-		.no_forward = p->of_config & CONFIG_NO_FORWARD,
-		.no_flood = p->of_config & CONFIG_NO_FLOOD,
-		.no_packet_in = p->of_config & CONFIG_NO_PACKET_IN,
+		.down = config & CONFIG_DOWN,
+		.no_receive = config & CONFIG_NO_RECEIVE,
+		.no_forward = config & CONFIG_NO_FORWARD,
+		.no_flood = config & CONFIG_NO_FLOOD,
+		.no_packet_in = config & CONFIG_NO_PACKET_IN,
 		.created_ms = p->created_ms,
 	};
 	snprintf(out->name, sizeof(out->name), "%s", p->name);
@@ -285,7 +287,7 @@ static uint64_t hash_ports(const struct swtch *sw)
 		if (is_there(p))
 			hash = hash_mix(hash ^ ((uint64_t)p->serial << 32 | p->ofport),
 					(uintptr_t)p->bridge ^
-						((uint64_t)p->of_config << 1 | p->port->link)
+						((uint64_t)p->state->of_config << 1 | p->port->link)
 							<< 48);
 	return hash | 1;
 }
@@ -316,7 +318,7 @@ enum of_error flows_port_mod(struct flows *flows, uint32_t number, uint32_t conf
 		return OFERR_PORT_BAD_PORT;
 	}
 	mask &= CONFIG_ALL;
-	p->of_config = (p->of_config & ~mask) | (config & mask);
+	shared_store(&p->state->of_config, (p->state->of_config & ~mask) | (config & mask));
 	flows_ports_changed(flows->sw);
 	return OFERR_NONE;
 }

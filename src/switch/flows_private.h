@@ -11,12 +11,11 @@
 
 #include "switch/bank.h"
 #include "switch/flows.h"
+#include "switch/ledger.h"
 #include "switch/private.h"
 #include "switch/uses.h"
 
 #define FLOWS_BUCKETS_MAX 1000000 /* of all groups of a bridge */
-
-struct ledger;
 
 /* Something that is done when all has settled; embedded in what it is about. */
 struct after {
@@ -36,6 +35,7 @@ struct flows_rule {
 	uint32_t wanted; /* flows->round, when the text that replaces all rules has it */
 	uint8_t why;	 /* enum removed_reason */
 	bool shown;	 /* in the published version */
+	bool fresh;	 /* has come with the change that is being written down, and stays */
 };
 
 /* The same of a group; of a meter. */
@@ -78,7 +78,7 @@ struct flows {
 
 	struct flows_port *shown; /* ports as listeners know them, sorted by number */
 	unsigned n_shown;
-	struct ledger *ledger; /* NULL: rules do not outlive the process */
+	struct ledger ledger; /* without a header: rules do not outlive the process */
 };
 
 uint64_t flows_now_ms(void); /* CLOCK_BOOTTIME */
@@ -134,6 +134,13 @@ struct rule *flows_make_rule(struct flows *flows, uint8_t table, uint16_t priori
 			     const struct match *match, struct action_list *actions,
 			     const struct rule *heir);
 
+/* The same with a slot that was claimed. */
+struct rule *flows_make_rule_at(struct flows *flows, uint8_t table, uint16_t priority,
+				const struct match *match, struct action_list *actions,
+				uint32_t slot);
+/* A rule is in @p, which will be the first version. There is room by expire_reserve(). */
+void flows_show_first(struct flows *flows, const struct pipeline *p, struct rule *rule);
+
 /* Rules that a filter lets through, those of @p; @max of them at most. */
 struct rule_list {
 	struct rule **rules;
@@ -161,6 +168,8 @@ void expire_remove(struct flows *flows, struct flows_rule *rule);
  * those of @old (NULL: none) where it goes on with it. 0 or -ENOMEM; whatever it has got goes with
  * it. */
 int flows_own_group(struct flows *flows, struct group *group, const struct group *old);
+/* Whether nobody would refuse it. */
+bool flows_group_allowed(const struct pipeline *p, const struct group *group);
 int flows_own_meter(struct flows *flows, struct meter *meter, const struct meter *old);
 
 /* flows_uses.c: what uses groups, meters and cookies. */

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "datapath/upcall.h"
-#include "switch/flows_private.h"
+#include "switch/flows_keep.h"
 
 LOG_MODULE("flows");
 
@@ -119,6 +119,7 @@ static void finish(struct flows *flows, const struct upcall *u)
 	shorten(&rule->idle_timeout, u->idle);
 	shorten(&rule->hard_timeout, u->hard);
 	expire_add(flows, owner);
+	flows_keep_times(rule);
 }
 
 static void on_upcall(void *arg, const struct upcall *u)

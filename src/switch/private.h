@@ -62,7 +62,6 @@ struct sw_port {
 	json_t *options; /* canonical, with "type" and "bridge" */
 	uint32_t id, serial;
 	uint32_t ofport;    /* number in OpenFlow */
-	uint32_t of_config; /* OFPPC, as controllers have set it */
 	uint64_t created_ms; /* CLOCK_BOOTTIME */
 	struct sw_bridge *bridge;
 	struct port *port; /* NULL while create() runs */
@@ -259,8 +258,10 @@ struct flows *flows_create(struct swtch *sw, const char *bridge, const json_t *o
 			   struct error *err);
 /* Where the datapath finds the newest rules: see struct view_bridge. */
 const struct pipeline *const *flows_rules(const struct flows *flows);
-/* The bridge goes away: nobody hears of it any more, and nothing of it is held. */
+/* The bridge goes away: nobody hears of it any more. */
 void flows_close(struct flows *flows);
+/* And nothing of it outlives the process. */
+void flows_release(struct flows *flows);
 /* No worker uses it, and what was asked for by datapath_settle() is done. NULL is fine. */
 void flows_destroy(struct flows *flows);
 /* Gives a port, which has its bridge and its state, a number. 0, or -errno and a text. */

@@ -10,7 +10,7 @@
 #include "base/compiler.h"
 #include "base/keep.h"
 
-#define FAKE_KEEP_MAX 8
+#define FAKE_KEEP_MAX 64
 
 /* Zeroed and with fake_keep_ops it is ready. */
 struct fake_keep {

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/rcu.h"
 #include "fds.h"
 #include "port/dummy.h"

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+/* How rules outlive the process: reading what an earlier one has left. Records that make no sense
+ * are left out, and counted; all others come back.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "switch/flows_keep.h"
+#include "switch/kept.h"
+
+LOG_MODULE("flows");
+
+#define TABLES_A_WORD 32
+#define SETTING_FRAGS 8
+
+struct restoring {
+	struct flows *flows;
+	struct pipeline *p;
+	uint64_t *places; /* of all records, in order */
+	bool *gone;
+	size_t n, n_bad, n_rules;
+	bool no_memory;
+};
+
+int flows_keep_open(struct flows *flows)
+{
+	struct keep *keep = flows->sw->env.keep;
+	char key[KEEP_KEY_MAX];
+
+	flows_keep_key(flows, "tallies", key);
+	bank_init(&flows->tallies, keep, key, sizeof(struct tally));
+	flows_keep_key(flows, "meters", key);
+	bank_init(&flows->meters, keep, key, sizeof(struct meter_state));
+	flows_keep_key(flows, "flows", key);
+	if (!keep || !ledger_open(&flows->ledger, keep, key))
+		return 0;
+	bank_recover(&flows->tallies);
+	bank_recover(&flows->meters);
+	flows->restored = true;
+	return 0;
+}
+
+static bool find_records(struct restoring *r)
+{
+	const struct ledger *ledger = &r->flows->ledger;
+	uint64_t place = 0;
+
+	while ((place = ledger_next(ledger, place)))
+		r->n++;
+	r->places = calloc(r->n + 1, sizeof(r->places[0]));
+	r->gone = calloc(r->n + 1, sizeof(r->gone[0]));
+	if (!r->places || !r->gone)
+		return false;
+	for (size_t i = 0; i < r->n; i++) {
+		place = ledger_next(ledger, place);
+		r->places[i] = place;
+	}
+	/* what stands between the last record and the end is none */
+	r->n_bad += ledger->end >
+		    (r->n ? r->places[r->n - 1] + ledger_at(ledger, r->places[r->n - 1])->len
+			  : sizeof(struct ledger_header));
+	return true;
+}
+
+static void set_gone(struct restoring *r, uint64_t place)
+{
+	size_t low = 0, high = r->n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (r->places[mid] == place) {
+			r->gone[mid] = true;
+			return;
+		}
+		if (r->places[mid] < place)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	r->n_bad++;
+}
+
+static void find_gone(struct restoring *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		const struct ledger_record *record = ledger_at(&r->flows->ledger, r->places[i]);
+		const struct kept_gone *gone = kept_get_gone(record);
+
+		if (record->kind != KEPT_GONE)
+			continue;
+		r->gone[i] = true;
+		r->n_bad += !gone;
+		for (uint64_t j = 0; gone && j < gone->n; j++)
+			set_gone(r, gone->places[j]);
+	}
+}
+
+/* Meters first, then groups, then rules, which use them. */
+
+static bool restore_meter(struct restoring *r, const struct ledger_record *record)
+{
+	const struct kept_meter *k = (const void *)record;
+	struct meter *meter = kept_get_meter(record);
+	struct flows_meter *owner;
+
+	if (!meter)
+		return false;
+	owner = calloc(1, sizeof(*owner));
+	if (!owner || pipeline_meter(r->p, meter->id) || !bank_claim(&r->flows->meters, k->slot)) {
+		free(owner);
+		meter_unref(meter);
+		return false;
+	}
+	owner->flows = r->flows;
+	owner->slot = k->slot;
+	meter->owner = owner;
+	meter->state = bank_at(&r->flows->meters, k->slot);
+	if (pipeline_add_meter(r->p, meter) == 0)
+		return true;
+	meter_unref(meter);
+	return false;
+}
+
+/* Gives @group its slots; what it has got goes with it. */
+static bool claim_group(struct flows *flows, struct group *group, uint32_t slot,
+			const uint32_t *slots)
+{
+	struct flows_group *owner =
+		calloc(1, sizeof(*owner) + group->n_buckets * sizeof(owner->buckets[0]));
+
+	if (!owner || !bank_claim(&flows->tallies, slot)) {
+		free(owner);
+		return false;
+	}
+	owner->flows = flows;
+	owner->slot = slot;
+	group->owner = owner;
+	group->tally = bank_at(&flows->tallies, slot);
+	for (unsigned i = 0; i < group->n_buckets; i++) {
+		if (!bank_claim(&flows->tallies, slots[i]))
+			return false;
+		owner->buckets[owner->n_buckets++] = slots[i];
+		group->buckets[i].tally = bank_at(&flows->tallies, slots[i]);
+	}
+	return true;
+}
+
+static bool restore_group(struct restoring *r, const struct ledger_record *record)
+{
+	uint32_t *slots = NULL;
+	struct group *group = kept_get_group(record, &slots);
+	bool good;
+
+	if (!group)
+		return false;
+	good = !pipeline_group(r->p, group->id) &&
+	       r->flows->n_buckets + group->n_buckets <= FLOWS_BUCKETS_MAX &&
+	       claim_group(r->flows, group, ((const struct kept_group *)record)->slot, slots) &&
+	       flows_group_allowed(r->p, group) && pipeline_add_group(r->p, group) == 0;
+	free(slots);
+	if (good)
+		r->flows->n_buckets += group->n_buckets;
+	else
+		group_unref(group);
+	return good;
+}
+
+static bool group_exists(const void *arg, uint32_t group)
+{
+	const struct restoring *r = arg;
+
+	return pipeline_group(r->p, group);
+}
+
+static bool meter_exists(const void *arg, uint32_t meter)
+{
+	const struct restoring *r = arg;
+
+	return pipeline_meter(r->p, meter);
+}
+
+/* A rule whose actions nobody could have brought in is none. */
+static bool is_allowed(const struct restoring *r, uint8_t table,
+		       const struct kept_rule_content *content)
+{
+	const struct action_limits limits = {
+		.table = table,
+		.has_table = true,
+		.inconsistent = true, /* some versions let them through */
+		.group_exists = group_exists,
+		.meter_exists = meter_exists,
+		.arg = r,
+	};
+	struct error err;
+
+	return !actions_check(&content->actions, &content->match, &limits, &err);
+}
+
+static bool restore_rule(struct restoring *r, const struct ledger_record *record)
+{
+	const struct kept_rule *k = (const void *)record;
+	struct kept_rule_content content = { 0 };
+	struct rule *rule, *old;
+	int e;
+
+	if (r->n_rules >= FLOWS_MAX || !kept_get_rule(record, &content))
+		return false;
+	if (!is_allowed(r, k->table, &content) || !bank_claim(&r->flows->tallies, k->slot)) {
+		actions_free(&content.actions);
+		return false;
+	}
+	rule = flows_make_rule_at(r->flows, k->table, k->priority, &content.match, &content.actions,
+				  k->slot);
+	if (!rule) {
+		r->no_memory = true;
+		return false;
+	}
+	rule->cookie = k->cookie;
+	rule->created_ms = k->created_ms;
+	rule->modified_ms = k->modified_ms;
+	rule->importance = k->importance;
+	rule->idle_timeout = k->idle_timeout;
+	rule->hard_timeout = k->hard_timeout;
+	rule->flags = k->flags & (RULE_SEND_FLOW_REM | RULE_NO_PKT_COUNTS | RULE_NO_BYT_COUNTS);
+	old = pipeline_find_rule(r->p, k->table, k->priority, &content.match);
+	e = expire_reserve(r->flows, 1);
+	if (e == 0)
+		e = old ? -EEXIST : pipeline_add_rule(r->p, rule);
+	if (e == 0) {
+		flows_show_first(r->flows, r->p, rule);
+		r->n_rules++;
+	}
+	r->no_memory |= e == -ENOMEM;
+	rule_unref(rule);
+	return e == 0;
+}
+
+static void restore_kind(struct restoring *r, uint32_t kind,
+			 bool (*fn)(struct restoring *r, const struct ledger_record *record))
+{
+	for (size_t i = 0; i < r->n && !r->no_memory; i++) {
+		const struct ledger_record *record = ledger_at(&r->flows->ledger, r->places[i]);
+
+		if (!r->gone[i] && record->kind == kind)
+			r->n_bad += !fn(r, record);
+	}
+}
+
+static void restore_settings(struct restoring *r)
+{
+	const struct ledger *ledger = &r->flows->ledger;
+
+	for (unsigned t = 0; t < PIPELINE_TABLES; t++) {
+		struct pipeline_table settings = *pipeline_table(r->p, (uint8_t)t);
+		uint64_t miss =
+			ledger_get(ledger, t / TABLES_A_WORD) >> 2 * (t % TABLES_A_WORD) & 3;
+
+		settings.miss = miss <= MISS_DROP ? (enum table_miss)miss : MISS_CONTROLLER;
+		r->no_memory |= pipeline_set_table(r->p, (uint8_t)t, &settings) < 0;
+	}
+	if (ledger_get(ledger, SETTING_FRAGS) <= 3 && ledger_get(ledger, SETTING_FRAGS) != 2)
+		pipeline_set_frags(r->p, (uint8_t)ledger_get(ledger, SETTING_FRAGS));
+}
+
+int flows_keep_restore(struct flows *flows, struct pipeline *p)
+{
+	struct restoring r = { .flows = flows, .p = p };
+
+	if (!flows->restored)
+		return 0;
+	r.no_memory = !find_records(&r);
+	if (!r.no_memory) {
+		find_gone(&r);
+		restore_settings(&r);
+		restore_kind(&r, KEPT_METER, restore_meter);
+		restore_kind(&r, KEPT_GROUP, restore_group);
+		restore_kind(&r, KEPT_RULE, restore_rule);
+	}
+	bank_recovered(&flows->tallies);
+	bank_recovered(&flows->meters);
+	free(r.places);
+	free(r.gone);
+	log_info("bridge %s goes on with %zu rules", flows->name, r.n_rules);
+	if (r.n_bad)
+		log_error("bridge %s: %zu records of rules that make no sense are left out",
+			  flows->name, r.n_bad);
+	return r.no_memory ? -ENOMEM : 0;
+}

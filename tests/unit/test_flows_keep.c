@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Rules, groups, meters and their counts outlive the process, whatever it was doing. */
+#include "switch/flows_private.h"
+
+#include "fake_keep.h"
+#include "flows_rig.h"
+#include "switch/kept.h"
+
+struct world {
+	struct flows_rig r; /* first */
+	struct fake_keep keep;
+};
+
+/* A new process. */
+static void begin(struct world *w)
+{
+	memset(&w->r, 0, sizeof(w->r));
+	rig_open(&w->r.rig, 2);
+	switch_use_keeper(w->r.rig.sw, w->r.rig.sw->env.endpoints, &w->keep.keep, true);
+	rig_add_bridge(&w->r.rig, "br0");
+	w->r.flows = switch_flows(w->r.rig.sw, "br0");
+	assert_non_null(w->r.flows);
+	w->r.ports[0] = rig_add(&w->r.rig, "vm1", NULL);
+	w->r.ports[1] = rig_add(&w->r.rig, "vm2", NULL);
+	w->r.ports[2] = rig_add(&w->r.rig, "vm3", NULL);
+	switch_restored(w->r.rig.sw);
+	rig_settle(&w->r.rig);
+	w->r.listener = (struct flows_listener){ .arg = &w->r, .removed = rig_on_removed };
+	flows_listen(w->r.flows, &w->r.listener);
+}
+
+static void end(struct world *w)
+{
+	switch_destroy(w->r.rig.sw);
+	event_base_free(w->r.rig.base);
+	rcu_drain();
+}
+
+/* As if the process had been killed: what is held stays as it is. */
+static void restart(struct world *w)
+{
+	end(w);
+	begin(w);
+}
+
+static int setup(void **state)
+{
+	static struct world w;
+
+	log_set_level("all", "error", NULL);
+	fake_keep_init(&w.keep);
+	begin(&w);
+	*state = &w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	end(w);
+	fake_keep_clear(&w->keep);
+	return 0;
+}
+
+static void test_rules(void **state)
+{
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+	struct rule *rule;
+	uint64_t created;
+
+	change_rules(r, FLOW_DELETE, "");
+	change_rules(r, FLOW_ADD,
+		     "table=0,priority=5,cookie=7,in_port=1,udp,tp_dst=53,importance=3,"
+		     "send_flow_rem,idle_timeout=600,hard_timeout=700,actions=output:2\n"
+		     "table=9,priority=6,ip,nw_dst=10.0.0.0/8,actions=drop\n"
+		     "table=1,priority=1,actions=NORMAL");
+	change_rules(r, FLOW_MODIFY, "table=9,actions=output:3");
+	change_rules(r, FLOW_DELETE, "table=1");
+	created = find_rule(r, "table=0,priority=5,in_port=1,udp,tp_dst=53")->created_ms;
+	send_packets(r, 0, 12, 53);
+	await_packets(r, "vm1", 12);
+	restart(w);
+	expect_rules(r, "0 5 udp,in_port=1,tp_dst=53 -> output:2\n"
+			"9 6 ip,nw_dst=10.0.0.0/8 -> output:3\n");
+	rule = find_rule(r, "table=0,priority=5,in_port=1,udp,tp_dst=53");
+	assert_int_equal(rule->cookie, 7);
+	assert_int_equal(rule->importance, 3);
+	assert_int_equal(rule->idle_timeout, 600);
+	assert_int_equal(rule->hard_timeout, 700);
+	assert_int_equal(rule->flags, RULE_SEND_FLOW_REM);
+	assert_int_equal(rule->created_ms, created);
+	assert_int_equal(tally_read(rule->tally).packets, 12);
+	assert_int_equal(tally_read(rule->tally).bytes, 720);
+	send_packets(r, 0, 3, 53);
+	await_packets(r, "vm1", 15);
+	assert_int_equal(tally_read(rule->tally).packets, 15);
+	assert_int_equal(tally_read(pipeline_table(flows_pipeline(r->flows), 0)->lookups).packets,
+			 15);
+	change_rules(r, FLOW_DELETE, "table=0");
+	restart(w);
+	expect_rules(r, "9 6 ip,nw_dst=10.0.0.0/8 -> output:3\n");
+	change_rules(r, FLOW_DELETE, "");
+	restart(w);
+	expect_rules(r, ""); /* and no default rule */
+}
+
+static void test_timeouts_go_on(void **state)
+{
+	struct world *w = *state;
+
+	change_rules(&w->r, FLOW_ADD, "send_flow_rem,hard_timeout=1,in_port=1,actions=output:2");
+	restart(w);
+	UNTIL(&w->r.rig, w->r.n_removed == 1);
+	assert_int_equal(w->r.why, REMOVED_HARD);
+	restart(w);
+	expect_rules(&w->r, "0 0  -> NORMAL\n");
+}
+
+static void test_groups_and_meters(void **state)
+{
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+	const struct group *g;
+	const struct meter *m;
+	struct group *group;
+	struct meter *meter;
+	struct error err;
+	uint32_t bucket;
+
+	assert_int_equal(group_parse(&group, &bucket,
+				     "group_id=4,type=all,bucket=actions=output:2,"
+				     "bucket=actions=output:3",
+				     &err),
+			 0);
+	group->fields.mask.nw_dst = 0xffffff00;
+	group->fields.mask.eth_src = 0xffffffffffff;
+	assert_int_equal(flows_group_mod(r->flows, GROUP_ADD, 4, group, 0, &err), 0);
+	assert_int_equal(meter_parse(&meter,
+				     "meter=5,pktps,burst,band=type=drop,rate=100,burst_size=10",
+				     &err),
+			 0);
+	assert_int_equal(flows_meter_mod(r->flows, METER_ADD, 5, meter, &err), 0);
+	change_rules(r, FLOW_ADD, "in_port=1,actions=meter:5,group:4");
+	send_packets(r, 0, 5, 53);
+	await_packets(r, "vm1", 5);
+	flows_set_table_miss(r->flows, 40, MISS_CONTINUE, &err);
+	flows_set_frags(r->flows, 1);
+	restart(w);
+	g = pipeline_group(flows_pipeline(r->flows), 4);
+	assert_non_null(g);
+	assert_int_equal(g->n_buckets, 2);
+	assert_int_equal(g->fields.mask.nw_dst, 0xffffff00);
+	assert_int_equal(g->fields.mask.eth_src, 0xffffffffffff);
+	assert_int_equal(tally_read(g->tally).packets, 5);
+	assert_int_equal(tally_read(g->buckets[1].tally).packets, 5);
+	m = pipeline_meter(flows_pipeline(r->flows), 5);
+	assert_non_null(m);
+	assert_int_equal(m->state->packets, 5);
+	assert_int_equal(m->bands[0].rate, 100);
+	assert_int_equal(pipeline_table(flows_pipeline(r->flows), 40)->miss, MISS_CONTINUE);
+	assert_int_equal(pipeline_table(flows_pipeline(r->flows), 41)->miss, MISS_CONTROLLER);
+	assert_int_equal(pipeline_frags(flows_pipeline(r->flows)), 1);
+	expect_rules(r, "0 0  -> NORMAL\n0 32768 in_port=1 -> meter:5,group:4\n");
+	assert_int_equal(flows_group_mod(r->flows, GROUP_DELETE, 4, NULL, 0, &err), 0);
+	assert_int_equal(flows_meter_mod(r->flows, METER_DELETE, 5, NULL, &err), 0);
+	restart(w);
+	assert_null(pipeline_group(flows_pipeline(r->flows), 4));
+	assert_null(pipeline_meter(flows_pipeline(r->flows), 5));
+	expect_rules(r, "0 0  -> NORMAL\n");
+}
+
+/* So many changes that the ledger is made anew, several times. */
+static void test_long_life(void **state)
+{
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+	char text[128];
+
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(text, sizeof(text),
+			 "priority=%u,in_port=1,udp,tp_dst=%u,actions=output:%u", 1 + i % 40, i % 3,
+			 1 + i % 3);
+		change_rules(r, i % 7 == 3 ? FLOW_DELETE_STRICT : FLOW_ADD,
+			     i % 7 == 3 ? "priority=5,in_port=1,udp,tp_dst=1" : text);
+		if (i % 500 == 0)
+			rig_run(&r->rig);
+	}
+	assert_true(r->flows->ledger.header->size < 8 << 20);
+	snprintf(text, sizeof(text), "%u", pipeline_n_rules(flows_pipeline(r->flows), 255));
+	restart(w);
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 255), atoi(text));
+}
+
+/* A bridge that was deleted leaves nothing. */
+static void test_released(void **state)
+{
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+	struct error err;
+	unsigned held = 0;
+
+	rig_add_bridge(&r->rig, "lab");
+	assert_int_equal(switch_bridge_del(r->rig.sw, "lab", &err), 0);
+	for (unsigned i = 0; i < FAKE_KEEP_MAX; i++)
+		held += strstr(w->keep.held[i].key, "lab") != NULL;
+	assert_int_equal(held, 0);
+	rig_add_bridge(&r->rig, "lab");
+	assert_int_equal(pipeline_n_rules(flows_pipeline(switch_flows(r->rig.sw, "lab")), 255), 1);
+}
+
+/* Bytes of the ledger are turned over; the next process lives with it. */
+static void test_hostile(void **state)
+{
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+	unsigned seed = 1;
+
+	for (unsigned round = 0; round < 60; round++) {
+		uint64_t first = sizeof(struct ledger_header), len;
+		char text[128];
+
+		for (unsigned i = 0; i < 20; i++) {
+			snprintf(text, sizeof(text), "priority=%u,in_port=1,actions=output:%u",
+				 1 + i, 1 + i % 3);
+			change_rules(r, FLOW_ADD, text);
+		}
+		len = r->flows->ledger.end - first;
+		for (unsigned i = 0; i < 1 + round % 8; i++) {
+			uint8_t *at = (uint8_t *)r->flows->ledger.header + first;
+
+			shared_store(&at[(unsigned)rand_r(&seed) % len], (uint8_t)rand_r(&seed));
+		}
+		restart(w);
+		assert_true(pipeline_n_rules(flows_pipeline(r->flows), 255) <= 200);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_rules),     TEST(test_timeouts_go_on), TEST(test_groups_and_meters),
+		TEST(test_long_life), TEST(test_released),	 TEST(test_hostile),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
