@@ -81,7 +81,7 @@ struct translation {
 	struct translate_pushed pushed[TRANSLATE_PUSHES_MAX];
 };
 
-/* ---- translate.c */
+/* ---- translate_walk.c */
 
 /* Ends it: the packet is dropped, and @what is logged. */
 void translate_stop(struct translation *t, const char *what);
@@ -131,8 +131,11 @@ void translate_trim(struct plan_draft *out);
 
 /* ---- translate_tag.c: tags and labels */
 
+/* An outermost tag more, with this VLAN and priority; or less, when there is one. */
 void translate_push_vlan(struct translation *t, uint16_t tpid, uint16_t tci);
 void translate_pop_vlan(struct translation *t);
+
+/* An outermost label more, or less, when there is one; then the packet is of @ethertype. */
 void translate_push_mpls(struct translation *t, uint16_t ethertype);
 void translate_pop_mpls(struct translation *t, uint16_t ethertype);
 
@@ -148,11 +151,14 @@ void translate_controller(struct translation *t, const struct action_controller 
 
 /* ---- translate_group.c */
 
+/* The group of this number, if there is one. */
 void translate_group(struct translation *t, uint32_t id);
+/* Writes the link that the hash chooses. */
 void translate_multipath(struct translation *t, const struct action_multipath *action);
 /* The port; OFPORT_NONE: none is live. */
 uint32_t translate_bundle(struct translation *t, const struct action_bundle *action);
 
 /* ---- translate_learn.c */
 
+/* Makes the step that makes the rule. */
 void translate_learn(struct translation *t, const struct action_learn *learn);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Choices by hash: in proportion to weights, the same everywhere, and few move.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

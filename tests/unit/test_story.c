@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The story of a packet: what is told, as text and as JSON.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// What each action does to a packet and its metadata.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

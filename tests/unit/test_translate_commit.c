@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Steps: only differences, headers put aside only when needed.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

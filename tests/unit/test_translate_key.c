@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Which bits a plan depends on: exactly, and at random.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Rules that are learned.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Tags and labels that come and go.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

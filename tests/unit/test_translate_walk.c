@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The walk through tables and action sets, ports, fragments, and its bounds.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
