@@ -8,9 +8,10 @@
 #include "flow/translate.h"
 #include "port/drop.h"
 
-#define TRANSLATE_COPIES_MAX 64	  /* clones and buckets within each other */
-#define TRANSLATE_SET_MAX 256	  /* write_actions that one packet may meet */
-#define TRANSLATE_PUSHES_MAX 2048 /* values on the stack, and those that clones keep */
+#define TRANSLATE_COPIES_MAX 64 /* clones and buckets within each other */
+#define TRANSLATE_SET_MAX 256	/* write_actions that one packet may meet */
+/* Values on the stack, and those that clones keep. */
+#define TRANSLATE_PUSHES_MAX (TRANSLATE_STACK_MAX / sizeof(struct translate_pushed))
 
 #define NOT_OWN 0xff	    /* a tag or a label that an action has added */
 #define NO_TABLE 0xff	    /* no goto_table */
