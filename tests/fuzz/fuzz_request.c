@@ -61,7 +61,8 @@ static void fill(struct input *in, struct keeper_packet *p)
 		[BROKER_PIPE] = sizeof(struct broker_pipe),
 		[BROKER_FILE] = sizeof(struct broker_file),
 		[BROKER_TAP] = sizeof(struct tap_request),
-		[BROKER_TAP_MTU] = sizeof(struct tap_mtu_request)
+		[BROKER_TAP_MTU] = sizeof(struct tap_mtu_request),
+		[BROKER_SOCKETS] = sizeof(struct broker_sockets)
 	};
 	struct keeper_request *r = &p->request;
 	struct tap_request tap = { .interface = "tap0", .n_queues = 1 };
@@ -75,6 +76,9 @@ static void fill(struct input *in, struct keeper_packet *p)
 		memcpy(r->args, &tap, sizeof(tap));
 	else if (r->what == BROKER_TAP_MTU)
 		memcpy(r->args, &mtu, sizeof(mtu));
+	else if (r->what == BROKER_SOCKETS)
+		memcpy(r->args, &(struct broker_sockets){ "br0", take_choice(in, 3) },
+		       sizeof(struct broker_sockets));
 	else if (r->what == BROKER_FILE)
 		r->args[offsetof(struct broker_file, path)] = 'f';
 	else

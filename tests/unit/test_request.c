@@ -454,6 +454,34 @@ static void use_control(struct error *err)
 	close(fds[1]);
 }
 
+static void use_sockets(struct error *err)
+{
+	struct broker_sockets args = { "br7", 0 };
+	int fds[2];
+	struct broker_call call = {
+		.what = BROKER_SOCKETS, .args = &args, .size = sizeof(args), .answer = fds, .max = 2
+	};
+	char path[128];
+
+	assert_int_equal(broker_ask(&call, err), 0);
+	assert_int_equal(call.n_answer, 2);
+	snprintf(path, sizeof(path), "%s/br7.mgmt", dir);
+	assert_int_equal(access(path, F_OK), 0);
+	/* somebody serves it */
+	assert_int_equal(broker_ask(&call, err), -EBUSY);
+	close(fds[0]);
+	close(fds[1]);
+	args.remove = 1;
+	assert_int_equal(broker_ask(&call, err), 0);
+	assert_int_equal(call.n_answer, 0);
+	assert_int_equal(access(path, F_OK), -1);
+	/* no other place, and nothing else */
+	snprintf(args.bridge, sizeof(args.bridge), "../br7");
+	assert_int_equal(broker_ask(&call, err), -EINVAL);
+	args = (struct broker_sockets){ "br7", 2 };
+	assert_int_equal(broker_ask(&call, err), -EINVAL);
+}
+
 static void test_all_that_is_needed(void **state)
 {
 	struct keeper_client *client;
@@ -479,6 +507,7 @@ static void test_all_that_is_needed(void **state)
 	use_config(&err);
 	use_pipe();
 	use_control(&err);
+	use_sockets(&err);
 	broker_set(NULL);
 	keeper_client_destroy(client);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
