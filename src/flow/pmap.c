@@ -47,9 +47,14 @@ static unsigned shift_between(uint64_t a, uint64_t b)
 	return (63 - (unsigned)__builtin_clzll(a ^ b)) / WAY_BITS * WAY_BITS;
 }
 
+/* Compilers call a function for it, unless they may use an instruction that x86-64 need not have.
+ */
 static unsigned count(unsigned ways)
 {
-	return (unsigned)__builtin_popcount(ways);
+	ways -= ways >> 1 & 0x5555;
+	ways = (ways & 0x3333) + (ways >> 2 & 0x3333);
+	ways = (ways + (ways >> 4)) & 0x0f0f;
+	return (ways + (ways >> 8)) & 0x1f;
 }
 
 static unsigned n_words(const struct pmap_node *n)
@@ -221,18 +226,25 @@ static bool at_least(const struct pmap_node *n, uint64_t from, uint64_t *key, ui
 {
 	uint64_t mine = n->prefix >> shift_of(n) >> WAY_BITS;
 	uint64_t its = from >> shift_of(n) >> WAY_BITS;
+	unsigned ways;
 
 	if (mine < its)
 		return false;
-	for (unsigned way = mine == its ? way_of(n, from) : 0; way < WAYS; way++) {
-		if (has(n->leaves, way)) {
-			*key = leaf_at(n, way)[0];
-			*value = leaf_at(n, way)[1];
-			if (*key >= from)
+	ways = n->leaves | n->kids;
+	if (mine == its)
+		ways &= UINT32_MAX << way_of(n, from);
+	for (; ways; ways &= ways - 1) {
+		unsigned way = (unsigned)__builtin_ctz(ways);
+
+		if (!has(n->leaves, way)) {
+			if (at_least(*kid_at(n, way), from, key, value))
 				return true;
-		} else if (has(n->kids, way) && at_least(*kid_at(n, way), from, key, value)) {
-			return true;
+			continue;
 		}
+		*key = leaf_at(n, way)[0];
+		*value = leaf_at(n, way)[1];
+		if (*key >= from)
+			return true;
 	}
 	return false;
 }
@@ -248,15 +260,15 @@ static bool each(const struct pmap_node *n, bool (*fn)(void *arg, uint64_t key, 
 	const uint64_t *leaf = n->words;
 	struct pmap_node *const *kid = kid_at(n, 0);
 
-	for (unsigned way = 0; way < WAYS; way++) {
-		if (has(n->leaves, way)) {
-			if (!fn(arg, leaf[0], leaf[1]))
-				return false;
-			leaf += 2;
-		} else if (has(n->kids, way)) {
+	for (unsigned ways = n->leaves | n->kids; ways; ways &= ways - 1) {
+		if (!has(n->leaves, (unsigned)__builtin_ctz(ways))) {
 			if (!each(*kid++, fn, arg))
 				return false;
+			continue;
 		}
+		if (!fn(arg, leaf[0], leaf[1]))
+			return false;
+		leaf += 2;
 	}
 	return true;
 }
