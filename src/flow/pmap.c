@@ -222,6 +222,36 @@ bool pmap_get(const struct pmap *map, uint64_t key, uint64_t *value)
 	return false;
 }
 
+/* Leading bits that two keys share. */
+static unsigned common_bits(uint64_t a, uint64_t b)
+{
+	return a == b ? 64 : (unsigned)__builtin_clzll(a ^ b);
+}
+
+unsigned pmap_common_bits(const struct pmap *map, uint64_t key)
+{
+	const struct pmap_node *n = map->root;
+	unsigned most = 0;
+
+	while (n && is_below(n, key)) {
+		unsigned ways = n->leaves | n->kids, way = way_of(n, key);
+
+		if (has(n->leaves, way))
+			return common_bits(leaf_at(n, way)[0], key);
+		if (has(n->kids, way)) {
+			n = *kid_at(n, way);
+			continue;
+		}
+		for (; ways; ways &= ways - 1) {
+			uint64_t beside = (uint64_t)__builtin_ctz(ways) ^ way;
+
+			most = max(most, common_bits(key, key ^ beside << shift_of(n)));
+		}
+		return most;
+	}
+	return n ? common_bits(n->prefix | (WAYS - 1), key | (WAYS - 1)) : 0;
+}
+
 static bool at_least(const struct pmap_node *n, uint64_t from, uint64_t *key, uint64_t *value)
 {
 	uint64_t mine = n->prefix >> shift_of(n) >> WAY_BITS;

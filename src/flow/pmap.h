@@ -41,6 +41,8 @@ void pmap_clear(struct pmap *map);
 bool pmap_get(const struct pmap *map, uint64_t key, uint64_t *value);
 /* The first entry whose key is @from or behind it; false: none. */
 bool pmap_at_least(const struct pmap *map, uint64_t from, uint64_t *key, uint64_t *value);
+/* How many leading bits of @key some entry's key has, too, at most; 64: it is there. */
+unsigned pmap_common_bits(const struct pmap *map, uint64_t key);
 /* Calls @fn for all entries in order, until it returns false: then false. */
 bool pmap_each(const struct pmap *map, bool (*fn)(void *arg, uint64_t key, uint64_t value),
 	       void *arg);

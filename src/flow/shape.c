@@ -51,6 +51,52 @@ static_assert(offsetof(struct flow_key, nw_src) == 5 * 8, "stage_bits(): word 5"
 static_assert(offsetof(struct flow_key, ipv6_label) == 10 * 8, "stage_bits(): word 10");
 static_assert(offsetof(struct flow_key, arp_op) == 16 * 8, "stage_bits(): word 16");
 
+/* In the order of their stages. */
+static const struct {
+	uint8_t word, shift, bits;
+} prefixes[SHAPE_PREFIXES] = {
+	{ 5, 0, 32 },  /* nw_src */
+	{ 5, 32, 32 }, /* nw_dst */
+	{ 7, 0, 64 },  /* ipv6_src */
+	{ 9, 0, 64 },  /* ipv6_dst */
+	{ 3, 48, 16 }, /* tp_dst */
+};
+
+static_assert(offsetof(struct flow_key, nw_dst) == 5 * 8 + 4, "prefixes: nw_dst");
+static_assert(offsetof(struct flow_key, ipv6_src) == 6 * 8, "prefixes: ipv6_src");
+static_assert(offsetof(struct flow_key, ipv6_dst) == 8 * 8, "prefixes: ipv6_dst");
+static_assert(offsetof(struct flow_key, tp_dst) == 3 * 8 + 6, "prefixes: tp_dst");
+
+uint64_t shape_prefix(unsigned prefix, uint64_t value)
+{
+	return value >> prefixes[prefix].shift << (64 - prefixes[prefix].bits);
+}
+
+uint64_t shape_prefix_mask(unsigned prefix, unsigned n)
+{
+	uint64_t mask = n ? UINT64_MAX << (64 - n) : 0;
+
+	return mask >> (64 - prefixes[prefix].bits) << prefixes[prefix].shift;
+}
+
+/* Whether the mask of a prefix's field is one: some bits from the first on. */
+static bool is_prefix(unsigned prefix, uint64_t mask)
+{
+	uint64_t field = shape_prefix(prefix, mask);
+
+	return field && !(~field & (~field + 1));
+}
+
+static void find_prefixes(struct shape *shape)
+{
+	memset(shape->prefixes, SHAPE_NO_PREFIX, sizeof(shape->prefixes));
+	for (unsigned i = 0; i < shape->n_parts; i++)
+		for (unsigned p = 0; p < SHAPE_PREFIXES; p++)
+			if (shape->parts[i].word == prefixes[p].word &&
+			    is_prefix(p, shape->parts[i].mask))
+				shape->prefixes[p] = i;
+}
+
 struct shape *shape_for_now(union shape_room *room, const struct flow_key *mask)
 {
 	struct shape *shape = &room->shape;
@@ -74,6 +120,7 @@ struct shape *shape_for_now(union shape_room *room, const struct flow_key *mask)
 		shape->ends[stage] = n;
 	}
 	shape->n_parts = n;
+	find_prefixes(shape);
 	return shape;
 }
 

@@ -18,10 +18,17 @@ struct shape_part {
 	uint64_t word; /* index */
 };
 
+/* Fields of which matches have prefixes, and whose upper bits alone can tell that no rule wants
+ * them: addresses (of IPv6 the upper half), and the port that a packet
+ * is for. */
+#define SHAPE_PREFIXES 5
+#define SHAPE_NO_PREFIX 0xff
+
 struct shape {
 	uint32_t refs;
 	uint8_t n_parts;
-	uint8_t ends[SHAPE_STAGES]; /* parts up to the end of each stage */
+	uint8_t ends[SHAPE_STAGES];	  /* parts up to the end of each stage */
+	uint8_t prefixes[SHAPE_PREFIXES]; /* which part the field is in, or SHAPE_NO_PREFIX */
 	uint64_t hash;
 	struct shape_part parts[];
 };
@@ -58,6 +65,10 @@ static inline uint64_t shape_hash_value(uint64_t hash, uint64_t value)
 }
 
 uint64_t shape_hash_key(const struct shape *shape, const struct flow_key *key);
+/* The field of a prefix in a value of its part, its first bit at bit 63; and a mask of the first @n
+ * bits of the field in its word. */
+uint64_t shape_prefix(unsigned prefix, uint64_t value);
+uint64_t shape_prefix_mask(unsigned prefix, unsigned n);
 /* Adds the first @n_parts to @examined. */
 void shape_examine(const struct shape *shape, unsigned n_parts, struct flow_key *examined);
 /* Whether a stage is worth a set of what rules have in it: it has parts, and others come later. */

@@ -74,6 +74,8 @@ struct tuple *tuple_create(struct shape *shape)
 	pmap_init(&t->rules, &value_type);
 	for (unsigned i = 0; i < ARRAY_SIZE(t->stages); i++)
 		pmap_init(&t->stages[i], NULL);
+	for (unsigned i = 0; i < ARRAY_SIZE(t->prefixes); i++)
+		pmap_init(&t->prefixes[i], NULL);
 	return t;
 }
 
@@ -90,6 +92,8 @@ void tuple_unref(struct tuple *t)
 	pmap_clear(&t->rules);
 	for (unsigned i = 0; i < ARRAY_SIZE(t->stages); i++)
 		pmap_clear(&t->stages[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(t->prefixes); i++)
+		pmap_clear(&t->prefixes[i]);
 	shape_unref(t->shape);
 	free(t);
 }
@@ -108,6 +112,8 @@ bool tuple_own(struct tuple **tuple)
 	pmap_share(&t->rules, &old->rules);
 	for (unsigned i = 0; i < ARRAY_SIZE(t->stages); i++)
 		pmap_share(&t->stages[i], &old->stages[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(t->prefixes); i++)
+		pmap_share(&t->prefixes[i], &old->prefixes[i]);
 	tuple_unref(old);
 	*tuple = t;
 	return true;
@@ -166,23 +172,53 @@ static uint64_t stage_hash(const struct classifier_place *place, unsigned stage)
 	return hash;
 }
 
-/* Those of the first @n stages. */
-static void uncount_stages(struct tuple *t, const struct classifier_place *place, unsigned n)
+/* The maps in which rules are counted: priorities, stages, prefixes. */
+#define COUNTS (1 + SHAPE_STAGES - 1 + SHAPE_PREFIXES)
+
+/* One of them, and in *@key under what @rule counts there; NULL: the tuple does not have it. */
+static struct pmap *counts_of(struct tuple *t, const struct rule *rule, unsigned i, uint64_t *key)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (shape_is_staged(t->shape, i))
-			count_down(&t->stages[i], stage_hash(place, i));
+	const struct classifier_place *place = rule->place;
+	unsigned part;
+
+	if (!i--) {
+		*key = tuple_rank(rule->priority);
+		return &t->priorities;
+	}
+	if (i < ARRAY_SIZE(t->stages)) {
+		*key = stage_hash(place, i);
+		return shape_is_staged(t->shape, i) ? &t->stages[i] : NULL;
+	}
+	i -= ARRAY_SIZE(t->stages);
+	part = t->shape->prefixes[i];
+	if (part == SHAPE_NO_PREFIX)
+		return NULL;
+	*key = shape_prefix(i, place->values[part]);
+	return &t->prefixes[i];
+}
+
+/* In the first @n maps. */
+static void uncount_in(struct tuple *t, const struct rule *rule, unsigned n)
+{
+	uint64_t key;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct pmap *map = counts_of(t, rule, i, &key);
+
+		if (map)
+			count_down(map, key);
+	}
 }
 
 static int count_rule(struct tuple *t, const struct rule *rule)
 {
-	if (count_up(&t->priorities, tuple_rank(rule->priority)))
-		return -ENOMEM;
-	for (unsigned i = 0; i < ARRAY_SIZE(t->stages); i++) {
-		if (shape_is_staged(t->shape, i) &&
-		    count_up(&t->stages[i], stage_hash(rule->place, i))) {
-			uncount_stages(t, rule->place, i);
-			count_down(&t->priorities, tuple_rank(rule->priority));
+	uint64_t key;
+
+	for (unsigned i = 0; i < COUNTS; i++) {
+		struct pmap *map = counts_of(t, rule, i, &key);
+
+		if (map && count_up(map, key)) {
+			uncount_in(t, rule, i);
 			return -ENOMEM;
 		}
 	}
@@ -192,19 +228,22 @@ static int count_rule(struct tuple *t, const struct rule *rule)
 
 static void uncount_rule(struct tuple *t, const struct rule *rule)
 {
-	uncount_stages(t, rule->place, ARRAY_SIZE(t->stages));
-	count_down(&t->priorities, tuple_rank(rule->priority));
+	uncount_in(t, rule, COUNTS);
 	t->n_rules--;
 }
 
 /* So that uncount_rule() cannot fail. */
 static bool own_counts(struct tuple *t, const struct rule *rule)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(t->stages); i++)
-		if (shape_is_staged(t->shape, i) &&
-		    !pmap_edit(&t->stages[i], stage_hash(rule->place, i)))
+	uint64_t key;
+
+	for (unsigned i = 0; i < COUNTS; i++) {
+		struct pmap *map = counts_of(t, rule, i, &key);
+
+		if (map && !pmap_edit(map, key))
 			return false;
-	return pmap_edit(&t->priorities, tuple_rank(rule->priority));
+	}
+	return true;
 }
 
 /* Makes the value at @at, which is the map's own, a chain that nobody else has. */
@@ -306,37 +345,66 @@ struct rule *tuple_find(const struct tuple *t, uint16_t priority,
 	return rule && rule->priority == priority && place_same(rule->place, place) ? rule : NULL;
 }
 
-/* Whether some rule may match @key, and in *@hash what tuple->rules has it under. Adds to @examined
- * what the answer depends on. */
-static bool look_by_stages(const struct tuple *t, const struct flow_key *key,
-			   struct flow_key *examined, uint64_t *hash)
+/* The first rule of those whose values @key has; NULL: none. In *@n_parts how many parts of the
+ * shape have been looked at. */
+static struct rule *look(const struct tuple *t, const struct flow_key *key, unsigned *n_parts)
 {
 	const struct shape *shape = t->shape;
+	uint64_t hash = hash_secret(), value;
 	unsigned part = 0;
-	uint64_t n;
+	struct rule *rule;
 
-	*hash = hash_secret();
 	for (unsigned stage = 0; part < shape->n_parts; stage++) {
 		for (; part < shape->ends[stage]; part++)
-			*hash = shape_hash_value(*hash, shape_value(&shape->parts[part], key));
-		if (shape_is_staged(shape, stage) && !pmap_get(&t->stages[stage], *hash, &n))
-			break;
+			hash = shape_hash_value(hash, shape_value(&shape->parts[part], key));
+		if (!shape_is_staged(shape, stage) || pmap_get(&t->stages[stage], hash, &value))
+			continue;
+		*n_parts = part;
+		return NULL;
 	}
-	if (examined)
-		shape_examine(shape, part, examined);
-	return part == shape->n_parts;
+	*n_parts = part;
+	if (!pmap_get(&t->rules, hash, &value))
+		return NULL;
+	rule = first_of(value, 0);
+	return place_covers(rule->place, key) ? rule : NULL;
+}
+
+/* Why no rule of the tuple was met, in as few bits as possible: no rule has the upper bits of some
+ * address or port; else the first @n_parts do. */
+static void examine_miss(const struct tuple *t, const struct flow_key *key, unsigned n_parts,
+			 struct flow_key *examined)
+{
+	const struct shape *shape = t->shape;
+
+	for (unsigned i = 0; i < SHAPE_PREFIXES; i++) {
+		unsigned part = shape->prefixes[i], stage = 0, same;
+		const struct shape_part *p = &shape->parts[part];
+
+		if (part >= n_parts)
+			continue;
+		same = pmap_common_bits(&t->prefixes[i], shape_prefix(i, shape_value(p, key)));
+		if (same == 64)
+			continue;
+		while (shape->ends[stage] <= part)
+			stage++;
+		shape_examine(shape, stage ? shape->ends[stage - 1] : 0, examined);
+		examined->words[p->word] |= shape_prefix_mask(i, same + 1);
+		return;
+	}
+	shape_examine(shape, n_parts, examined);
 }
 
 struct rule *tuple_lookup(const struct tuple *t, const struct flow_key *key,
 			  struct flow_key *examined)
 {
-	struct rule *rule;
-	uint64_t hash, value;
+	unsigned n_parts;
+	struct rule *rule = look(t, key, &n_parts);
 
-	if (!look_by_stages(t, key, examined, &hash) || !pmap_get(&t->rules, hash, &value))
-		return NULL;
-	rule = first_of(value, 0);
-	return place_covers(rule->place, key) ? rule : NULL;
+	if (examined && rule)
+		shape_examine(t->shape, n_parts, examined);
+	else if (examined)
+		examine_miss(t, key, n_parts, examined);
+	return rule;
 }
 
 struct rule *tuple_below(const struct tuple *t, const struct rule *rule)

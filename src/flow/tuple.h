@@ -16,6 +16,7 @@ struct tuple {
 	struct pmap priorities; /* tuple_rank() -> how many rules have it */
 	struct pmap rules;	/* hash -> rule, or chain of rules that differ in priority */
 	struct pmap stages[SHAPE_STAGES - 1]; /* hash up to there -> how many rules have it */
+	struct pmap prefixes[SHAPE_PREFIXES]; /* shape_prefix() -> how many rules have it */
 };
 
 /* In ascending order of this, the highest priority comes first. */

@@ -116,6 +116,17 @@ static unsigned first_from(const struct model *m, uint64_t from)
 	return i;
 }
 
+static unsigned naive_common_bits(const struct model *m, uint64_t key)
+{
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < KEYS; i++)
+		for (unsigned n = 64; m->values[i] && n > most; n--)
+			if (!((keys[i] ^ key) >> (64 - n)))
+				most = n;
+	return most;
+}
+
 static void check(const struct model *m)
 {
 	struct walk w = { m, 0, UINT32_MAX };
@@ -136,6 +147,7 @@ static void check(const struct model *m)
 		assert_int_equal(pmap_at_least(&m->map, from, &key, &value), at < KEYS);
 		if (at < KEYS)
 			assert_true(key == keys[at] && value == m->values[at]);
+		assert_int_equal(pmap_common_bits(&m->map, from), naive_common_bits(m, from));
 	}
 }
 

@@ -14,11 +14,12 @@ static struct rule *make(void)
 	struct rule *rule;
 
 	match.mask.metadata = match.mask.eth_dst = 0xff;
-	match.mask.nw_src = match.mask.tp_dst = 0xff;
+	match.mask.nw_src = 0xff000000;
+	match.mask.tp_dst = 0xff00;
 	match.key.metadata = draw_below(2);
 	match.key.eth_dst = draw_below(2);
-	match.key.nw_src = draw_below(3);
-	match.key.tp_dst = draw_below(3);
+	match.key.nw_src = draw_below(3) << 24;
+	match.key.tp_dst = draw_below(3) << 8;
 	rule = rule_create(0, draw_below(4), &match, &none);
 	assert_non_null(rule);
 	return rule;
@@ -97,6 +98,23 @@ static void check_sum(const struct pmap *map, unsigned n, unsigned entries)
 	assert_int_equal(sum.entries, entries);
 }
 
+/* Of nw_src there are 3 values, of tp_dst, too. */
+static void check_prefixes(const struct tuple *t, const struct made_rules *list)
+{
+	unsigned nw_src = 0, tp_dst = 0;
+
+	for (unsigned i = 0; i < list->n; i++) {
+		struct match match;
+
+		rule_match(list->at[i], &match);
+		nw_src |= 1u << (match.key.nw_src >> 24);
+		tp_dst |= 1u << (match.key.tp_dst >> 8);
+	}
+	check_sum(&t->prefixes[0], list->n, (unsigned)__builtin_popcount(nw_src));
+	check_sum(&t->prefixes[SHAPE_PREFIXES - 1], list->n, (unsigned)__builtin_popcount(tp_dst));
+	assert_null(t->prefixes[1].root);
+}
+
 static void check(const struct tuple *t, const struct made_rules *list)
 {
 	unsigned n = 0;
@@ -107,6 +125,7 @@ static void check(const struct tuple *t, const struct made_rules *list)
 	check_sum(&t->priorities, list->n, naive_priorities(list));
 	for (unsigned i = 0; i < SHAPE_STAGES - 1; i++)
 		check_sum(&t->stages[i], list->n, naive_values(list, i + 1));
+	check_prefixes(t, list);
 	if (list->n)
 		assert_int_equal(tuple_priority(t), naive_highest(list));
 	for (unsigned i = 0; i < list->n; i++) {
