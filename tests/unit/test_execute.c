@@ -6,8 +6,6 @@
 
 #include "rules_stage.h"
 
-#define WORDS 4
-
 static struct rules_stage rules[2];
 
 static int begin(void **state)
@@ -164,7 +162,7 @@ static void test_normal(void **state)
 			rules_add(&rules[0], 0, 10, "in_port=4", "drop");
 		t = rules_add(&rules[0], 0, 0, "", "NORMAL");
 		assert_int_equal(!execution_rules(s->view->ports[1]->bridge, &normal), !mixed);
-		mac_table_flush(s->m.macs[0], 0, 0);
+		mac_table_flush(s->m.macs[0], MAC_NO_PORT, false);
 		inject(s, 1, frame, len);
 		turn(s, 0, 1);
 		for (unsigned p = 2; p <= 4; p++)
@@ -190,7 +188,8 @@ static void test_drops(void **state)
 	turn(s, 0, 1);
 	assert_int_equal(maker_drops(&s->m, 1, DROP_no_such_port), 1);
 	assert_int_equal(maker_all_drops(&s->m, 1), 1);
-	inject(s, 2, frame, len); /* no rule is for it */
+	rules_add(&rules[0], 0, 10, "in_port=2", "drop");
+	inject(s, 2, frame, len);
 	turn(s, 0, 2);
 	assert_int_equal(maker_all_drops(&s->m, 2), 1);
 }
@@ -231,7 +230,9 @@ static void test_learn(void **state)
 	struct stage *s = *state;
 	uint8_t frame[FRAME_MAX];
 	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
-	struct record r = { .kind = RECORD_TAUGHT, .port = 1, .serial = 1, .len = len };
+	struct record r = {
+		.kind = RECORD_TAUGHT, .port = 1, .serial = 1, .len = len, .in_port = 1
+	};
 	struct tally *t = rules_add(&rules[0], 0, 10, "in_port=1",
 				    "learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],"
 				    "output:NXM_OF_IN_PORT[]),output:2");
@@ -269,7 +270,8 @@ static void test_learn(void **state)
 	assert_int_equal(t->packets, 2);
 }
 
-/* Extension headers that push TCP out of sight are no way around a rule; short ones are none either. */
+/* Extension headers that push TCP out of sight are no way around a rule; short ones are none
+ * either. */
 static void test_hidden_transport(void **state)
 {
 	struct stage *s = *state;
