@@ -83,7 +83,7 @@ int action_parse_multipath(struct action_parse *p, const struct action_row *row,
 	uint32_t basis, links, extra;
 	struct subfield to = { 0 };
 	struct action_multipath *a;
-	uint8_t hash, algorithm;
+	uint8_t hash = 0, algorithm = 0;
 	char *piece[ARGS_MAX], *end;
 
 	(void)row;
