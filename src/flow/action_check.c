@@ -108,6 +108,11 @@ static bool is_port(const struct field *field)
 	return field->id == FIELD_tcp_src || field->id == FIELD_tcp_dst;
 }
 
+static bool is_of_connection(const struct field *field)
+{
+	return field->id == FIELD_ct_mark || field->id == FIELD_ct_label;
+}
+
 enum of_error action_check_set_field(struct action_check *c, const struct action *action)
 {
 	const struct action_set_field *a = (const void *)action;
@@ -117,6 +122,9 @@ enum of_error action_check_set_field(struct action_check *c, const struct action
 				 has(c, PREREQ_TCP) || has(c, PREREQ_UDP) || has(c, PREREQ_SCTP));
 	if (a->style >= SET_STYLE_MOD)
 		return check_lax(c, action, has(c, a->field->prereq));
+	if (is_of_connection(a->field))
+		return refuse(c, OFERR_ACT_BAD_SET_ARGUMENT, action,
+			      "fields of connections are set by ct alone");
 	if (a->field->id == FIELD_vlan_vid && !has(c, PREREQ_VLAN))
 		return refuse(c, OFERR_ACT_MATCH_INCONSISTENT, action,
 			      "the match does not make sure that packets have a VLAN tag");
@@ -128,6 +136,9 @@ enum of_error action_check_move(struct action_check *c, const struct action *act
 	const struct action_move *a = (const void *)action;
 	enum of_error error = check_field(c, action, a->from.field);
 
+	if (!error && is_of_connection(a->to.field))
+		return refuse(c, OFERR_ACT_BAD_SET_ARGUMENT, action,
+			      "fields of connections are set by ct alone");
 	return error ? error : check_field(c, action, a->to.field);
 }
 
@@ -310,6 +321,8 @@ static bool in_set(unsigned kind)
 	case ACTION_DEC_MPLS_TTL:
 	case ACTION_GROUP:
 	case ACTION_CLONE:
+	case ACTION_METER:
+	case ACTION_RESUBMIT:
 		return true;
 	default:
 		return false;

@@ -146,6 +146,8 @@ enum of_error action_decode_subfield(const struct action_decode *d, uint32_t hea
 /* The same, of one to be written to. */
 enum of_error action_decode_to(const struct action_decode *d, uint32_t header, unsigned first,
 			       unsigned n_bits, struct subfield *sub);
+/* What Nicira's actions call a field, whatever the version. */
+uint32_t action_nx_header(const struct subfield *sub);
 /* Both numbers in 16 bits. */
 static inline unsigned ofs_first(uint16_t word)
 {
@@ -276,6 +278,12 @@ action_check_fn action_check_output, action_check_output_reg, action_check_contr
 	action_check_group, action_check_stack, action_check_learn, action_check_multipath,
 	action_check_bundle, action_check_check_len, action_check_nest, action_check_meter,
 	action_check_goto;
+
+/* Bits of a field that actions see: in_port is 16 wide for them, as on the wire of NXM. */
+static inline unsigned action_field_bits(const struct field *field)
+{
+	return field->id == FIELD_in_port ? 16 : field->n_bits;
+}
 
 /* All bits of a field that can be written. */
 u128 action_field_full(const struct field *field);

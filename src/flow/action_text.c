@@ -27,9 +27,11 @@ void action_text_add(struct action_text *out, const char *fmt, ...)
 
 void action_text_subfield(struct action_text *out, const struct subfield *sub)
 {
+	struct subfield whole = { .field = sub->field, .n_bits = sub->field->n_bits };
 	char text[96];
 
-	subfield_print(sub, text, sizeof(text));
+	subfield_print(sub->n_bits == action_field_bits(sub->field) ? &whole : sub, text,
+		       sizeof(text));
 	action_text_add(out, "%s", text);
 }
 
@@ -37,6 +39,16 @@ void action_text_field(struct action_text *out, const struct field *field, u128 
 {
 	char text[160];
 
+	/* matches have these with leading zeros */
+	if (field->id == FIELD_eth_type || field->id == FIELD_vlan_tci ||
+	    field->id == FIELD_ipv6_label) {
+		action_text_number(out, value);
+		if (mask == field_ones(field))
+			return;
+		action_text_add(out, "/");
+		action_text_number(out, mask);
+		return;
+	}
 	field_print(field, value, mask, text, sizeof(text));
 	action_text_add(out, "%s", text);
 }
@@ -48,7 +60,7 @@ void action_text_number(struct action_text *out, u128 value)
 	if (high)
 		action_text_add(out, "0x%llx%016llx", high, (unsigned long long)value);
 	else
-		action_text_add(out, "0x%llx", (unsigned long long)value);
+		action_text_add(out, "%#llx", (unsigned long long)value); /* 0 is "0" */
 }
 
 static const struct {
@@ -266,6 +278,13 @@ int action_parse_subfield(const char *text, struct subfield *sub, struct error *
 		return rc;
 	if (*text)
 		return error_set(err, -EINVAL, "'%.40s' behind a field is too much", text);
+	if (!field_header(found.field, OF15))
+		return error_set(err, -EINVAL, "actions have no access to %s", found.field->name);
+	if (found.n_bits == found.field->n_bits)
+		found.n_bits = (uint8_t)action_field_bits(found.field);
+	if (found.first + found.n_bits > action_field_bits(found.field))
+		return error_set(err, -EINVAL, "%s has %u bits", found.field->name,
+				 action_field_bits(found.field));
 	subfield_copy(sub, &found);
 	return 0;
 }

@@ -34,6 +34,10 @@ int action_append_set(struct action_list *list, const struct field *field, u128 
 	a->field = field;
 	a->mask = mask & action_field_full(field);
 	a->value = value & a->mask;
+	if (field->id == FIELD_in_port && (mask & UINT16_MAX) == UINT16_MAX) {
+		a->mask = field_ones(field);
+		a->value = action_port16((uint16_t)value);
+	}
 	a->style = (uint8_t)style;
 	return 0;
 }
@@ -80,7 +84,8 @@ int action_parse_set_field(struct action_parse *p, const struct action_row *row,
 					 : field_parse(field, arg, &value, &mask, p->err);
 	if (rc)
 		return rc;
-	if (value & mask & ~action_field_full(field))
+	if (value & mask & ~action_field_full(field) ||
+	    (field->id == FIELD_in_port && !action_port_valid((uint32_t)value)))
 		return error_set(p->err, -EINVAL, "%.60s is no value of %s", arg, field->name);
 	return set(p, field, value, mask, SET_STYLE_FIELD);
 }
@@ -129,14 +134,14 @@ bool action_next_load(const struct action_set_field *a, u128 *mask, struct subfi
 /* nw_tos as a whole is without its two bits of ECN. */
 static u128 load_mask(const struct action_set_field *a)
 {
-	return a->field->id == FIELD_nw_tos && a->mask == action_field_full(a->field)
-		       ? field_ones(a->field)
-		       : a->mask;
+	if (a->field->id == FIELD_nw_tos && a->mask == action_field_full(a->field))
+		return field_ones(a->field);
+	return a->mask;
 }
 
 static void print_loads(struct action_text *out, const struct action_set_field *a)
 {
-	u128 mask = load_mask(a);
+	u128 mask = load_mask(a) & bits_ones(action_field_bits(a->field));
 	struct subfield to;
 	const char *comma = "";
 	uint64_t value;

@@ -59,7 +59,7 @@ void action_encode_multipath(struct action_encode *e, const struct action *actio
 	be16_store(p + 18, a->max_link);
 	be32_store(p + 20, a->arg);
 	be16_store(p + 26, ofs_word(&a->to));
-	be32_store(p + 28, field_header(a->to.field, e->version));
+	be32_store(p + 28, action_nx_header(&a->to));
 }
 
 /* ---- bundle */
@@ -120,7 +120,7 @@ void action_encode_bundle(struct action_encode *e, const struct action *action)
 	be16_store(p + 20, (uint16_t)a->n_ports);
 	if (a->has_to) {
 		be16_store(p + 22, ofs_word(&a->to));
-		be32_store(p + 24, field_header(a->to.field, e->version));
+		be32_store(p + 24, action_nx_header(&a->to));
 	}
 	for (uint32_t i = 0; i < a->n_ports; i++)
 		be16_store(action_encode_bytes(e, 2), (uint16_t)a->ports[i]);

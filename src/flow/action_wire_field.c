@@ -41,7 +41,8 @@ enum of_error action_decode_subfield(const struct action_decode *d, uint32_t hea
 	if (!field)
 		return (enum of_error)error_set(d->err, OFERR_MATCH_BAD_FIELD,
 						"there is no field 0x%08x", header);
-	if (!n_bits || n_bits > field->n_bits || first > field->n_bits - n_bits)
+	if (!n_bits || n_bits > action_field_bits(field) ||
+	    first > action_field_bits(field) - n_bits)
 		return (enum of_error)error_set(d->err, OFERR_ACT_BAD_SET_LEN,
 						"%s has no bits %u to %u", field->name, first,
 						first + n_bits - 1);
@@ -68,9 +69,9 @@ enum of_error action_decode_to(const struct action_decode *d, uint32_t header, u
 	return error;
 }
 
-static uint32_t header_of(const struct action_encode *e, const struct subfield *sub)
+uint32_t action_nx_header(const struct subfield *sub)
 {
-	return field_header(sub->field, e->version);
+	return field_header(sub->field, OF10);
 }
 
 static enum of_error append_set(struct action_decode *d, const struct field *field, u128 value,
@@ -232,11 +233,12 @@ static void put_loads(struct action_encode *e, const struct action_set_field *a)
 	struct subfield to;
 	uint64_t value;
 
+	mask &= bits_ones(action_field_bits(a->field));
 	while (action_next_load(a, &mask, &to, &value)) {
 		uint8_t *p = action_encode_nx(e, NX_REG_LOAD, 24);
 
 		be16_store(p + 10, ofs_word(&to));
-		be32_store(p + 12, header_of(e, &to));
+		be32_store(p + 12, action_nx_header(&to));
 		action_store(p + 16, 8, value);
 	}
 }
@@ -374,8 +376,10 @@ void action_encode_move(struct action_encode *e, const struct action *action)
 	be16_store(bits, a->from.n_bits);
 	be16_store(bits + 2, a->from.first);
 	be16_store(bits + 4, a->to.first);
-	be32_store(headers, header_of(e, &a->from));
-	be32_store(headers + 4, header_of(e, &a->to));
+	be32_store(headers,
+		   copy ? field_header(a->from.field, e->version) : action_nx_header(&a->from));
+	be32_store(headers + 4,
+		   copy ? field_header(a->to.field, e->version) : action_nx_header(&a->to));
 }
 
 /* ---- the stack, and a bit that says how long a packet is */
@@ -406,7 +410,7 @@ void action_encode_stack(struct action_encode *e, const struct action *action)
 		e, action->kind == ACTION_STACK_PUSH ? NX_STACK_PUSH : NX_STACK_POP, 24);
 
 	be16_store(p + 10, sub->first);
-	be32_store(p + 12, header_of(e, sub));
+	be32_store(p + 12, action_nx_header(sub));
 	be16_store(p + 16, sub->n_bits);
 }
 
@@ -437,7 +441,7 @@ void action_encode_check_len(struct action_encode *e, const struct action *actio
 
 	be16_store(p + 10, a->len);
 	be16_store(p + 12, a->to.first);
-	be32_store(p + 14, header_of(e, &a->to));
+	be32_store(p + 14, action_nx_header(&a->to));
 }
 
 /* ---- tags */

@@ -190,7 +190,7 @@ static void put_subfield(struct action_encode *e, const struct subfield *sub)
 {
 	uint8_t *p = action_encode_bytes(e, 6);
 
-	be32_store(p, field_header(sub->field, e->version));
+	be32_store(p, action_nx_header(sub));
 	be16_store(p + 4, sub->first);
 }
 
@@ -242,7 +242,7 @@ void action_encode_learn(struct action_encode *e, const struct action *action)
 		be16_store(p + LEARN_LEN + 4, a->has_result ? a->result.first : 0);
 	}
 	if (a->has_result)
-		be32_store(action_encode_bytes(e, 4), field_header(a->result.field, e->version));
+		be32_store(action_encode_bytes(e, 4), action_nx_header(&a->result));
 	for (uint32_t i = 0; i < a->n_specs; i++)
 		put_part(e, &a->specs[i]);
 	action_encode_end(e, start);

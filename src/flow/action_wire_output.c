@@ -129,7 +129,7 @@ void action_encode_output_reg(struct action_encode *e, const struct action *acti
 	uint8_t *p = action_encode_nx(e, NX_OUTPUT_REG, 24);
 
 	be16_store(p + 10, ofs_word(&a->from));
-	be32_store(p + 12, field_header(a->from.field, e->version));
+	be32_store(p + 12, action_nx_header(&a->from));
 	be16_store(p + 16, (uint16_t)a->max_len);
 }
 
@@ -246,7 +246,7 @@ static void encode_controller2(struct action_encode *e, const struct action_cont
 	if (a->id)
 		be16_store(put_property(e, PROP_ID, 4), a->id);
 	if (a->reason != 1)
-		*put_property(e, PROP_REASON, 4) = a->reason;
+		*put_property(e, PROP_REASON, 1) = a->reason;
 	if (a->userdata_len)
 		put_userdata(e, a);
 	if (a->pause)

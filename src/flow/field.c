@@ -154,6 +154,8 @@ bool field_ensured(enum field_prereq prereq, const struct flow_key *key,
 	if (!is_met(prereq, &(struct question){ key, &needed }))
 		return false;
 	needed.nw_frag = 0; /* a match on ports is one on packets that have them */
+	if (prereq >= PREREQ_ND && prereq <= PREREQ_ND_ADVERT)
+		needed.tp_dst = 0; /* with any other code the fields are 0 */
 	for (unsigned i = 0; i < FLOW_KEY_WORDS; i++)
 		if (needed.words[i] & ~mask->words[i])
 			return false;
