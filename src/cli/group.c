@@ -213,7 +213,7 @@ static const struct verb meter_verbs[] = {
 	  .own_options = bridge_option },
 	{ .name = "add",
 	  .args = "[bridge NAME] METER",
-	  .help = "add a meter, like meter=1,pktps,band=type=drop,rate=1000",
+	  .help = "add a meter, like meter=1,pktps,bands=type=drop,rate=1000",
 	  .run = meter_add,
 	  .own_options = bridge_option },
 	{ .name = "mod",

@@ -191,7 +191,7 @@ static enum of_error meter(struct flows_rig *r, enum meter_command command, cons
 	return flows_meter_mod(r->flows, command, meter->id, meter, &err);
 }
 
-#define METER "meter=5,pktps,burst,band=type=drop,rate=100,burst_size=10"
+#define METER "meter=5,pktps,burst,bands=type=drop,rate=100,burst_size=10"
 
 static void test_meters(void **state)
 {

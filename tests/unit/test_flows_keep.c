@@ -138,7 +138,7 @@ static void test_groups_and_meters(void **state)
 	group->fields.mask.eth_src = 0xffffffffffff;
 	assert_int_equal(flows_group_mod(r->flows, GROUP_ADD, 4, group, 0, &err), 0);
 	assert_int_equal(meter_parse(&meter,
-				     "meter=5,pktps,burst,band=type=drop,rate=100,burst_size=10",
+				     "meter=5,pktps,burst,bands=type=drop,rate=100,burst_size=10",
 				     &err),
 			 0);
 	assert_int_equal(flows_meter_mod(r->flows, METER_ADD, 5, meter, &err), 0);
