@@ -83,7 +83,7 @@ static int read_file(int fd, char **out, struct error *err)
 	size_t used = 0;
 	ssize_t n = 1;
 
-	if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) < 0)
+	if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
 		return error_set(err, RPC_INVALID_PARAMS, "\"file\" must be a file of memory");
 	if (st.st_size < 0 || st.st_size > (off_t)FLOWS_TEXT_MAX)
 		return error_set(err, -EFBIG, "more than %u MiB of rules", FLOWS_TEXT_MAX >> 20);
@@ -91,7 +91,7 @@ static int read_file(int fd, char **out, struct error *err)
 	if (!*out)
 		return out_of_memory(err);
 	while (n > 0 && used < (size_t)st.st_size) {
-		n = pread(fd, *out + used, (size_t)st.st_size - used, (off_t)used);
+		n = read(fd, *out + used, (size_t)st.st_size - used);
 		used += n > 0 ? (size_t)n : 0;
 	}
 	(*out)[used] = 0;

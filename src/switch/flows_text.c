@@ -46,7 +46,8 @@ static bool is_name(char c)
 /* Whether a port may stand at @at: as an action of its own, or as the value of one of these. */
 static bool port_may_stand(const char *text, const char *at)
 {
-	static const char *const before[] = { "output:", "enqueue:", "port=", "resubmit(" };
+	static const char *const before[] = { "output:", "enqueue:", "port=", "resubmit(",
+						"actions=", "bucket=" };
 
 	if (at == text || at[-1] == ',' || at[-1] == ' ')
 		return true;
@@ -71,7 +72,7 @@ char *flows_number_ports(const struct flows *flows, const char *text)
 
 		while (is_name(at[len]))
 			len++;
-		if (len && at[len] != '=' && port_may_stand(text, at))
+		if (len && !strchr("=:(", at[len] ?: ' ') && port_may_stand(text, at))
 			number = number_of(flows, at, len);
 		if (number) {
 			to += sprintf(to, "%u", number);

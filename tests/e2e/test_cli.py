@@ -120,7 +120,7 @@ def manual_is_complete(lab):
     missing = {word for word in words if f"*{word}*" not in manual.replace(" type ", " ")}
     missing -= {kind for kind in described["port"]["kinds"] if f"*type {kind}*" in manual}
     expect(not missing, f"vireo(1) lacks {missing}")
-    for name in ("bridge", "port", "mac", "worker", "stats", "log", "config", "top", "version"):
+    for name in ("bridge", "port", "mac", "flow", "group", "meter", "cache", "worker", "stats", "log", "config", "top", "version"):
         text = switch(name, "help")
         for line in text.splitlines():
             command = line.strip().split()[:3]
