@@ -172,8 +172,8 @@ static void print_rest(const json_t *flow)
 	const json_t *flag;
 	size_t i;
 
-	if (number(flow, "cookie"))
-		printf("  cookie 0x%llx", (unsigned long long)number(flow, "cookie"));
+	if (strcmp(text(flow, "cookie"), "0x0"))
+		printf("  cookie %s", text(flow, "cookie"));
 	if (number(flow, "idle_timeout"))
 		printf("  idle_timeout %lld", (long long)number(flow, "idle_timeout"));
 	if (number(flow, "hard_timeout"))

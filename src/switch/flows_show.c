@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Rules, groups and meters for people; and what becomes of a packet. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,13 +75,15 @@ json_t *flows_show_rule(const struct rule *rule)
 	const struct tally t = tally_read(rule->tally);
 	json_t *o = json_object();
 	struct match match;
+	char cookie[20];
 
 	rule_match(rule, &match);
 	set_number(o, "table", rule->table);
 	set_number(o, "priority", rule->priority);
 	json_object_set_new(o, "match", PRINT(match_print, &match));
 	json_object_set_new(o, "actions", PRINT(actions_print, &rule->actions));
-	set_number(o, "cookie", rule->cookie);
+	snprintf(cookie, sizeof(cookie), "%#" PRIx64, rule->cookie);
+	json_object_set_new(o, "cookie", json_string(rule->cookie ? cookie : "0x0"));
 	show_counts(o, rule->tally);
 	json_object_set_new(o, "age", json_real(age(rule->created_ms)));
 	if (t.used_ms)

@@ -46,8 +46,8 @@ static bool is_name(char c)
 /* Whether a port may stand at @at: as an action of its own, or as the value of one of these. */
 static bool port_may_stand(const char *text, const char *at)
 {
-	static const char *const before[] = { "output:", "enqueue:", "port=", "resubmit(",
-						"actions=", "bucket=" };
+	static const char *const before[] = { "output:",   "enqueue:", "port=",
+					      "resubmit(", "actions=", "bucket=" };
 
 	if (at == text || at[-1] == ',' || at[-1] == ' ')
 		return true;
