@@ -161,37 +161,36 @@ void action_text_hex(struct action_text *out, const uint8_t *bytes, size_t n)
 		action_text_add(out, i ? ".%02x" : "%02x", bytes[i]);
 }
 
-struct controller_args {
-	struct action_controller head;
-	uint8_t userdata[CONTROLLER_USERDATA_MAX];
+struct userdata {
+	uint8_t bytes[CONTROLLER_USERDATA_MAX];
 	size_t n;
 };
 
-static int parse_controller_arg(struct controller_args *c, const char *name, const char *value,
-				struct error *err)
+static int parse_controller_arg(struct action_controller *c, struct userdata *u, const char *name,
+				const char *value, struct error *err)
 {
 	uint32_t number;
 	int rc;
 
 	if (!strcmp(name, "reason"))
-		return parse_reason(value, &c->head.reason, err);
+		return parse_reason(value, &c->reason, err);
 	if (!strcmp(name, "userdata"))
-		return action_parse_hex(value, c->userdata, sizeof(c->userdata), &c->n, err);
+		return action_parse_hex(value, u->bytes, sizeof(u->bytes), &u->n, err);
 	if (!strcmp(name, "pause")) {
-		c->head.pause = true;
+		c->pause = true;
 		return 0;
 	}
 	if (!strcmp(name, "meter_id")) {
-		c->head.has_meter = true;
-		return action_parse_u32(value, UINT32_MAX, name, &c->head.meter, err);
+		c->has_meter = true;
+		return action_parse_u32(value, UINT32_MAX, name, &c->meter, err);
 	}
 	rc = action_parse_u32(value, UINT16_MAX, name, &number, err);
 	if (rc)
 		return rc;
 	if (!strcmp(name, "max_len"))
-		c->head.max_len = (uint16_t)number;
+		c->max_len = (uint16_t)number;
 	else if (!strcmp(name, "id"))
-		c->head.id = (uint16_t)number;
+		c->id = (uint16_t)number;
 	else
 		return error_set(err, -EINVAL, "unknown argument %.40s", name);
 	return 0;
@@ -227,9 +226,8 @@ int action_append_controller(struct action_list *list, const struct action_contr
 
 int action_parse_controller(struct action_parse *p, const struct action_row *row, char *arg)
 {
-	struct controller_args c = {
-		.head = { .max_len = CONTROLLER_WHOLE, .reason = REASON_ACTION },
-	};
+	struct action_controller c = { .max_len = CONTROLLER_WHOLE, .reason = REASON_ACTION };
+	struct userdata u = { .n = 0 };
 	char *name, *value, *tail;
 	int rc;
 
@@ -242,14 +240,14 @@ int action_parse_controller(struct action_parse *p, const struct action_row *row
 		return append_output(p, OFPORT_CONTROLLER, max_len);
 	}
 	while ((rc = action_text_next(&arg, &name, &value, &tail, p->err)) > 0)
-		if ((rc = parse_controller_arg(&c, name, value, p->err)))
+		if ((rc = parse_controller_arg(&c, &u, name, value, p->err)))
 			return rc;
 	if (rc)
 		return rc;
-	c.head.userdata_len = (uint16_t)c.n;
-	if (action_controller_plain(&c.head))
-		return append_output(p, OFPORT_CONTROLLER, c.head.max_len);
-	if (action_append_controller(p->list, &c.head, c.userdata))
+	c.userdata_len = (uint16_t)u.n;
+	if (action_controller_plain(&c))
+		return append_output(p, OFPORT_CONTROLLER, c.max_len);
+	if (action_append_controller(p->list, &c, u.bytes))
 		return error_set(p->err, -ENOMEM, "too many actions");
 	return 0;
 }

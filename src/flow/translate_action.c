@@ -171,9 +171,19 @@ static void enqueue(struct translation *t, const struct action_queue *action)
 
 /* ---- fields */
 
+/* mod_tp_src and mod_tp_dst are for all protocols that have ports, and their fields are in one
+ * place. */
+static bool has_ports(struct translation *t, const struct action_set_field *action)
+{
+	return action->style == SET_STYLE_MOD &&
+	       (action->field->id == FIELD_tcp_src || action->field->id == FIELD_tcp_dst) &&
+	       (translate_present(t, &fields[FIELD_udp_src]) ||
+		translate_present(t, &fields[FIELD_sctp_src]));
+}
+
 static void set_field(struct translation *t, const struct action_set_field *action)
 {
-	if (translate_present(t, action->field))
+	if (translate_present(t, action->field) || has_ports(t, action))
 		translate_write(t, action->field, action->value, action->mask);
 	else
 		translate_note(t, "the packet has no %s", action->field->name);

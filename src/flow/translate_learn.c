@@ -50,6 +50,12 @@ static void learn_match(struct plan_learn *step, const struct subfield *to, u128
 {
 	u128 ones = to->n_bits >= 128 ? ~(u128)0 : ((u128)1 << to->n_bits) - 1;
 
+	if (to->field->id == FIELD_in_port && ones == UINT16_MAX) { /* a port of 32 bits */
+		ones = UINT32_MAX;
+		value &= UINT16_MAX;
+		if (value >> 8 == 0xff)
+			value |= 0xffff0000u;
+	}
 	match_set(&step->match, to->field, (value & ones) << to->first, ones << to->first);
 }
 

@@ -164,6 +164,7 @@ struct rule *flows_make_rule_at(struct flows *flows, uint8_t table, uint16_t pri
 
 	if (!owner || !limit_take(&flow_limit, 1))
 		goto no_owner;
+	actions_settle(actions, match);
 	rule = rule_create(table, priority, match, actions);
 	if (!rule)
 		goto no_rule;
