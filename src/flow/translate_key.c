@@ -76,25 +76,35 @@ static uint64_t examined_bits(const struct translation *t, unsigned w)
 	return here.words[w];
 }
 
-NEVER_INLINE void translate_examine(struct translation *t, const struct flow_key *bits)
+static NEVER_INLINE void examine_moved(struct translation *t, const struct flow_key *bits)
+{
+	struct flow_key own;
+
+	for (unsigned w = 0; w < FLOW_KEY_PACKET_WORDS; w++)
+		own.words[w] = bits->words[w] & ~(t->s.known.words[w] | t->s.foreign.words[w]);
+	move_back(&t->s, &own);
+	for (unsigned w = 0; w < FLOW_KEY_PACKET_WORDS; w++)
+		t->out->examined.words[w] |= own.words[w];
+}
+
+void translate_examine(struct translation *t, const struct flow_key *bits)
 {
 	const struct translate_state *s = &t->s;
 	uint64_t foreign = 0;
-	struct flow_key own;
 
-	for (unsigned w = 0; w < FLOW_KEY_PACKET_WORDS; w++) {
-		own.words[w] = bits->words[w] & ~s->known.words[w];
-		foreign |= own.words[w] & s->foreign.words[w];
-		own.words[w] &= ~s->foreign.words[w];
-	}
-	if (s->moved)
-		move_back(s, &own);
 	for (unsigned w = 0; w < FLOW_KEY_PACKET_WORDS; w++)
-		t->out->examined.words[w] |= own.words[w];
-	if (foreign && t->out->cacheable) {
+		foreign |= bits->words[w] & ~s->known.words[w] & s->foreign.words[w];
+	if (unlikely(foreign) && t->out->cacheable) {
 		t->out->cacheable = false;
 		t->out->why_not = "reads what was behind an MPLS label";
 	}
+	if (s->moved) {
+		examine_moved(t, bits);
+		return;
+	}
+	for (unsigned w = 0; w < FLOW_KEY_PACKET_WORDS; w++)
+		t->out->examined.words[w] |=
+			bits->words[w] & ~(s->known.words[w] | s->foreign.words[w]);
 }
 
 NEVER_INLINE void translate_examine_field(struct translation *t, enum field_id id, u128 mask)
@@ -159,21 +169,25 @@ static void write_tci(struct translation *t, const struct flow_key *to, struct f
 NEVER_INLINE void translate_write(struct translation *t, const struct field *field, u128 value,
 				  u128 mask)
 {
-	struct flow_key to = t->s.key, bits = { 0 };
-	unsigned last = (field->offset + field->size - 1u) / 8;
+	unsigned first = field->offset / 8, last = (field->offset + field->size - 1u) / 8;
+	struct flow_key to, bits; /* of these, only the words that the field is in */
 
+	for (unsigned w = first; w <= last; w++) {
+		to.words[w] = t->s.key.words[w];
+		bits.words[w] = 0;
+	}
 	field_set(field, &to, value, mask);
 	field_set(field, &bits, mask, mask);
-	if (bits.vlan[0].tci) {
+	if (first == 4 && bits.vlan[0].tci) {
 		write_tci(t, &to, &bits);
 		return;
 	}
-	if (bits.in_port) { /* a reserved one of 16 bits is one of 32 */
+	if (first == 0 && bits.in_port) { /* a reserved one of 16 bits is one of 32 */
 		bits.in_port = UINT32_MAX;
 		if (to.in_port >> 8 == 0xff)
 			to.in_port |= 0xffff0000u;
 	}
-	for (unsigned w = field->offset / 8; w <= last; w++)
+	for (unsigned w = first; w <= last; w++)
 		write_word(t, w, to.words[w], bits.words[w]);
 }
 
