@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/option.h"
+#include "rpc/context.h"
 #include "rpc/flow_methods.h"
-#include "rpc/methods.h"
 #include "switch/flows_text.h"
 
 #define SHOWN_MAX 10000 /* rules of one answer */

@@ -83,7 +83,7 @@ struct flows {
 
 uint64_t flows_now_ms(void); /* CLOCK_BOOTTIME */
 
-/* flows.c */
+/* flows_core.c */
 
 /* Calls @after->fn(@after) when all has settled. */
 void flows_after(struct flows *flows, struct after *after, void (*fn)(struct after *after));

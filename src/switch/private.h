@@ -61,7 +61,7 @@ struct sw_port {
 	char name[PORT_NAME_MAX + 1];
 	json_t *options; /* canonical, with "type" and "bridge" */
 	uint32_t id, serial;
-	uint32_t ofport;    /* number in OpenFlow */
+	uint32_t ofport;     /* number in OpenFlow */
 	uint64_t created_ms; /* CLOCK_BOOTTIME */
 	struct sw_bridge *bridge;
 	struct port *port; /* NULL while create() runs */
@@ -103,7 +103,7 @@ struct swtch {
 	struct datapath *dp;
 	struct sw_bridge *bridges; /* in the order they were added */
 	struct sw_port *ports;
-	uint64_t ports_seen; /* hash of what OpenFlow shows of them */
+	uint64_t ports_seen;				   /* hash of what OpenFlow shows of them */
 	void (*on_bridge)(void *arg, struct flows *flows); /* whoever watches bridges; or NULL */
 	void *on_bridge_arg;
 	unsigned n_counting; /* who waits for exact counts */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "switch/flows_text.h"
 #include "switch/switch.h"
 
 /* The last call: "port_add {...}"; what it shall return; and the "fd" it saw is that of a file. */
@@ -123,4 +124,90 @@ int switch_config_apply(struct swtch *sw, const json_t *config, struct error *er
 int switch_config_result(const struct swtch *sw, struct error *err)
 {
 	return stub_note("config_result", NULL, err);
+}
+
+/* Rules: there is no bridge that has any. The functions are as in flows.h and flows_text.h. */
+
+struct flows *switch_flows(struct swtch *sw, const char *bridge)
+{
+	return NULL;
+}
+
+const struct pipeline *flows_pipeline(const struct flows *flows)
+{
+	return NULL;
+}
+
+int flows_change(struct flows *flows, enum flow_command command, char *text, struct error *err)
+{
+	return -ENOENT;
+}
+
+int flows_replace(struct flows *flows, char *text, size_t *n_changed, struct error *err)
+{
+	return -ENOENT;
+}
+
+void flows_each(struct flows *flows, const struct flow_filter *filter,
+		bool (*fn)(void *arg, const struct rule *rule), void *arg)
+{
+}
+
+int flows_parse_filter(const struct flows *flows, const char *text, struct flow_filter *out,
+		       struct error *err)
+{
+	return -ENOENT;
+}
+
+int flows_parse_packet(const struct flows *flows, const char *text, struct flow_key *out,
+		       struct error *err)
+{
+	return -ENOENT;
+}
+
+char *flows_number_ports(const struct flows *flows, const char *text)
+{
+	return NULL;
+}
+
+enum of_error flows_group_mod(struct flows *flows, enum group_command command, uint32_t id,
+			      struct group *group, uint32_t bucket, struct error *err)
+{
+	return OFERR_GROUP_UNKNOWN;
+}
+
+enum of_error flows_meter_mod(struct flows *flows, enum meter_command command, uint32_t id,
+			      struct meter *meter, struct error *err)
+{
+	return OFERR_METER_UNKNOWN;
+}
+
+json_t *flows_show_rule(const struct rule *rule)
+{
+	return NULL;
+}
+
+json_t *flows_show_group(const struct group *group)
+{
+	return NULL;
+}
+
+json_t *flows_show_meter(const struct meter *meter)
+{
+	return NULL;
+}
+
+json_t *flows_trace(struct flows *flows, const struct flow_key *key, uint32_t in_port,
+		    const uint8_t *frame, size_t len, struct error *err)
+{
+	return NULL;
+}
+
+void switch_count(struct swtch *sw, struct flows *flows)
+{
+}
+
+json_t *switch_cache_show(struct swtch *sw)
+{
+	return json_array();
 }

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The methods about rules, groups, meters and traces, on a switch. */
+#include <sys/mman.h>
+
+#include "flows_rig.h"
+#include "rpc/methods.h"
+
+static struct methods_context context;
+
+static int setup(void **state)
+{
+	int r = flows_setup(state);
+
+	context.sw = ((struct flows_rig *)*state)->rig.sw;
+	return r;
+}
+
+/* The answer to a request, whole. */
+static json_t *ask(const char *method, json_t *params, int fd)
+{
+	struct rpc_fds fds = { .n = fd >= 0, .fd = { fd } };
+	json_t *request = json_pack("{s:s, s:s, s:o, s:i}", "jsonrpc", "2.0", "method", method,
+				    "params", params, "id", 1);
+	char *text = json_dumps(request, 0), *line;
+	json_t *answer;
+	size_t len;
+
+	line = jsonrpc_answer(methods, &context, text, strlen(text), &fds, &len);
+	assert_non_null(line);
+	answer = json_loads(line, 0, NULL);
+	assert_non_null(answer);
+	free(line);
+	free(text);
+	json_decref(request);
+	return answer;
+}
+
+/* The result of what must succeed: a new reference. */
+static json_t *get(const char *method, json_t *params, int fd)
+{
+	json_t *answer = ask(method, params, fd);
+	json_t *result = json_incref(json_object_get(answer, "result"));
+
+	if (!result)
+		fail_msg("%s: %s", method, json_dumps(answer, 0));
+	json_decref(answer);
+	return result;
+}
+
+static void succeeds(const char *method, json_t *params)
+{
+	json_decref(get(method, params, -1));
+}
+
+static void refuses(const char *method, json_t *params, const char *want)
+{
+	json_t *answer = ask(method, params, -1);
+	const char *text =
+		json_string_value(json_object_get(json_object_get(answer, "error"), "message"));
+
+	if (!text || !strstr(text, want))
+		fail_msg("%s: %s", method, text ? text : "no error");
+	json_decref(answer);
+}
+
+static void test_flows(void **state)
+{
+	struct flows_rig *r = *state;
+	json_t *shown;
+
+	succeeds("flow.add", J("{s:s}", "flow", "priority=5,in_port=vm1,actions=vm2"));
+	expect_rules(r, "0 0  -> NORMAL\n0 5 in_port=1 -> output:2\n");
+	succeeds("flow.mod", J("{s:s, s:s}", "bridge", "br0", "flow", "in_port=vm1,actions=drop"));
+	succeeds("flow.mod", J("{s:s, s:b}", "flow", "priority=0,actions=drop", "strict", 1));
+	expect_rules(r, "0 0  -> drop\n0 5 in_port=1 -> drop\n");
+	succeeds("flow.settle", J("{}"));
+	rig_settle(&r->rig);
+	shown = get("flow.show", J("{s:s}", "filter", "in_port=vm1"), -1);
+	assert_int_equal(json_array_size(json_object_get(shown, "flows")), 1);
+	assert_true(json_is_false(json_object_get(shown, "more")));
+	json_decref(shown);
+	shown = get("flow.show", J("{s:i}", "skip", 1), -1);
+	assert_int_equal(json_array_size(json_object_get(shown, "flows")), 1);
+	json_decref(shown);
+	succeeds("flow.del", J("{s:s}", "flow", "in_port=1"));
+	succeeds("flow.del", J("{}"));
+	expect_rules(r, "");
+}
+
+static void test_refuses(void **state)
+{
+	struct flows_rig *r = *state;
+
+	refuses("flow.add", J("{}"), "\"flow\" is missing");
+	refuses("flow.add", J("{s:i}", "flow", 5), "no text");
+	refuses("flow.add", J("{s:s, s:s}", "flow", "actions=drop", "bridge", "lab"),
+		"no bridge \"lab\"");
+	refuses("flow.add", J("{s:s, s:i}", "flow", "actions=drop", "bridge", 1), "must be a text");
+	refuses("flow.add", J("{s:s}", "flov", "actions=drop"), "did you mean \"flow\"?");
+	refuses("flow.add", J("{s:i}", "file", 0), "index of a file");
+	refuses("flow.show", J("{s:s}", "filter", "actions=drop"), "cannot be filtered");
+	refuses("group.add", J("{}"), "\"group\" is missing");
+	refuses("group.del", J("{s:s}", "group", "x"), "no number");
+	refuses("group.del", J("{s:s}", "group", "7"), "no group 7");
+	refuses("group.remove", J("{s:s, s:s}", "group", "7", "bucket", "1"), "no group 7");
+	refuses("meter.del", J("{s:s}", "meter", "7"), "no meter 7");
+	refuses("trace", J("{s:s}", "hex", "abc"), "odd number");
+	refuses("trace", J("{s:s}", "hex", "xy"), "not hexadecimal");
+	refuses("trace", J("{s:s}", "hex", "0011"), "no Ethernet frame");
+	refuses("trace", J("{s:s}", "flow", "priority=5"), "fields alone");
+	expect_rules(r, "0 0  -> NORMAL\n");
+}
+
+static int make_file(const char *text)
+{
+	int fd = memfd_create("flows", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	return fd;
+}
+
+static void test_files(void **state)
+{
+	struct flows_rig *r = *state;
+	int fd = make_file("priority=5,in_port=1,actions=output:2\n# nothing\nactions=drop\n");
+	json_t *result = get("flow.replace", J("{s:i}", "file", 0), fd);
+	int pipes[2];
+
+	assert_int_equal(json_integer_value(json_object_get(result, "changed")), 3);
+	json_decref(result);
+	expect_rules(r, "0 32768  -> drop\n0 5 in_port=1 -> output:2\n");
+	json_decref(
+		get("flow.del", J("{s:i}", "file", 0), fd = (close(fd), make_file("in_port=1"))));
+	expect_rules(r, "0 32768  -> drop\n");
+	close(fd);
+	/* one that could block is not read */
+	assert_int_equal(pipe(pipes), 0);
+	result = ask("flow.add", J("{s:i}", "file", 0), pipes[0]);
+	assert_non_null(json_object_get(result, "error"));
+	json_decref(result);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+static void test_groups_and_meters(void **state)
+{
+	struct flows_rig *r = *state;
+	json_t *list;
+
+	succeeds("group.add", J("{s:s}", "group", "group_id=1,type=all,bucket=vm1,bucket=vm2"));
+	succeeds("group.mod", J("{s:s}", "group", "group_id=1,type=select,bucket=vm2"));
+	succeeds("group.insert",
+		 J("{s:s}", "group",
+		   "group_id=1,command_bucket_id=first,bucket=bucket_id:7,actions=vm3"));
+	list = get("group.show", J("{}"), -1);
+	assert_int_equal(json_array_size(json_object_get(json_array_get(list, 0), "buckets")), 2);
+	json_decref(list);
+	succeeds("group.remove", J("{s:s, s:s}", "group", "1", "bucket", "7"));
+	succeeds("group.remove", J("{s:s, s:s}", "group", "1", "bucket", "last"));
+	succeeds("group.del", J("{s:s}", "group", "group_id=1"));
+	succeeds("meter.add", J("{s:s}", "meter", "meter=1 pktps bands=type=drop rate=5"));
+	succeeds("meter.mod", J("{s:s}", "meter", "meter=1 pktps bands=type=drop rate=9"));
+	list = get("meter.show", J("{}"), -1);
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(list);
+	succeeds("meter.del", J("{s:s}", "meter", "all"));
+	assert_int_equal(pipeline_n_meters(flows_pipeline(r->flows)), 0);
+}
+
+static void test_traces(void **state)
+{
+	json_t *told = get("trace", J("{s:s}", "flow", "in_port=vm1,udp"), -1);
+
+	assert_non_null(strstr(option_string(told, "text", ""), "NORMAL"));
+	json_decref(told);
+	told = get(
+		"trace",
+		J("{s:s, s:s}", "hex", "02:00:00:00:00:02 020000000001 88b5 00", "in_port", "vm2"),
+		-1);
+	assert_non_null(strstr(option_string(told, "text", ""), "in_port=2"));
+	json_decref(told);
+	told = get("cache.show", J("{}"), -1);
+	assert_int_equal(json_array_size(told), 2); /* workers */
+	json_decref(told);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, flows_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_flows),  TEST(test_refuses),
+		TEST(test_files),  TEST(test_groups_and_meters),
+		TEST(test_traces),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
