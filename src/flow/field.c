@@ -7,7 +7,15 @@
 
 #define ICMPV6_SOLICIT 135
 #define ICMPV6_ADVERT 136
-#define CT_STATE_TRK 0x20u
+
+#define CT_NEW 0x01u
+#define CT_EST 0x02u
+#define CT_REL 0x04u
+#define CT_RPL 0x08u
+#define CT_INV 0x10u
+#define CT_TRK 0x20u
+#define CT_SNAT 0x40u
+#define CT_DNAT 0x80u
 
 #define HEADER_LEN 0xffu
 #define HEADER_HASMASK 0x100u
@@ -38,6 +46,11 @@ void field_set(const struct field *field, struct flow_key *key, u128 value, u128
 	mask = (mask & field_ones(field)) << field->shift;
 	v = (v & ~mask) | (value << field->shift & mask);
 	memcpy((uint8_t *)key + field->offset, &v, field->size);
+}
+
+bool field_is_port(u128 port)
+{
+	return port < 0xff00 || (port >= OFPORT_MAX && port <= UINT32_MAX);
 }
 
 uint32_t field_header(const struct field *field, uint8_t version)
@@ -91,11 +104,33 @@ static bool icmpv6_is(struct question *q, uint16_t a, uint16_t b)
 {
 	if (!type_is(q, ETH_P_IPV6, ETH_P_IPV6) || !proto_is(q, IPPROTO_ICMPV6))
 		return false;
-	if (q->examined) {
-		q->examined->tp_src |= UINT8_MAX; /* all that ICMP has of them */
+	if (q->examined)
+		q->examined->tp_src |= UINT8_MAX; /* all that ICMP has of it */
+	if (q->key->tp_src != a && q->key->tp_src != b)
+		return false;
+	if (q->examined)
 		q->examined->tp_dst |= UINT8_MAX;
-	}
-	return (q->key->tp_src == a || q->key->tp_src == b) && q->key->tp_dst == 0;
+	return q->key->tp_dst == 0;
+}
+
+/* Whether a packet belongs to a connection: one of these is always set then. */
+static bool has_connection(struct question *q)
+{
+	uint32_t any = CT_NEW | CT_EST | CT_RPL;
+
+	if (q->examined)
+		q->examined->ct_state |= any;
+	return q->key->ct_state & any;
+}
+
+/* Whether a match asks for packets of connections: for what only they have, or for those that have
+ * been tracked and are not invalid. */
+static bool asks_connection(const struct flow_key *key, const struct flow_key *mask)
+{
+	uint32_t any = CT_NEW | CT_EST | CT_REL | CT_RPL | CT_SNAT | CT_DNAT;
+	uint32_t set = key->ct_state & mask->ct_state, clear = mask->ct_state & ~key->ct_state;
+
+	return set & any || (set & CT_TRK && clear & CT_INV);
 }
 
 static bool is_met(enum field_prereq prereq, struct question *q)
@@ -134,9 +169,7 @@ static bool is_met(enum field_prereq prereq, struct question *q)
 	case PREREQ_ND_ADVERT:
 		return icmpv6_is(q, ICMPV6_ADVERT, ICMPV6_ADVERT);
 	case PREREQ_CT:
-		if (q->examined)
-			q->examined->ct_state |= CT_STATE_TRK;
-		return q->key->ct_state & CT_STATE_TRK;
+		return has_connection(q);
 	}
 	return false;
 }
@@ -151,6 +184,8 @@ bool field_ensured(enum field_prereq prereq, const struct flow_key *key,
 {
 	struct flow_key needed = { 0 };
 
+	if (prereq == PREREQ_CT)
+		return asks_connection(key, mask);
 	if (!is_met(prereq, &(struct question){ key, &needed }))
 		return false;
 	needed.nw_frag = 0; /* a match on ports is one on packets that have them */
@@ -160,4 +195,28 @@ bool field_ensured(enum field_prereq prereq, const struct flow_key *key,
 		if (needed.words[i] & ~mask->words[i])
 			return false;
 	return true;
+}
+
+const char *field_prereq_words(enum field_prereq prereq)
+{
+	static const char *const words[] = {
+		[PREREQ_NONE] = "nothing",
+		[PREREQ_VLAN] = "a VLAN",
+		[PREREQ_IPV4] = "ip",
+		[PREREQ_IPV6] = "ipv6",
+		[PREREQ_IP] = "ip or ipv6",
+		[PREREQ_ARP] = "arp or rarp",
+		[PREREQ_MPLS] = "mpls or mplsm",
+		[PREREQ_TCP] = "tcp or tcp6",
+		[PREREQ_UDP] = "udp or udp6",
+		[PREREQ_SCTP] = "sctp or sctp6",
+		[PREREQ_ICMPV4] = "icmp",
+		[PREREQ_ICMPV6] = "icmp6",
+		[PREREQ_ND] = "icmp6,icmp_type=135 (or 136)",
+		[PREREQ_ND_SOLICIT] = "icmp6,icmp_type=135",
+		[PREREQ_ND_ADVERT] = "icmp6,icmp_type=136",
+		[PREREQ_CT] = "ct_state=+trk-inv (or +new, +est, +rel, +rpl)",
+	};
+
+	return words[prereq];
 }

@@ -10,21 +10,21 @@
 /* What must be matched (or known) for a field to mean something (OpenFlow 1.5.1, 7.2.3.8). */
 enum field_prereq {
 	PREREQ_NONE,
-	PREREQ_VLAN,   /* a tag */
+	PREREQ_VLAN, /* a tag */
 	PREREQ_IPV4,
 	PREREQ_IPV6,
-	PREREQ_IP,     /* either */
-	PREREQ_ARP,    /* or RARP */
+	PREREQ_IP,  /* either */
+	PREREQ_ARP, /* or RARP */
 	PREREQ_MPLS,
-	PREREQ_TCP,    /* of IPv4 or IPv6, and so on */
+	PREREQ_TCP, /* of IPv4 or IPv6, and so on */
 	PREREQ_UDP,
 	PREREQ_SCTP,
 	PREREQ_ICMPV4,
 	PREREQ_ICMPV6,
-	PREREQ_ND,     /* neighbour solicitation or advertisement */
+	PREREQ_ND, /* neighbour solicitation or advertisement */
 	PREREQ_ND_SOLICIT,
 	PREREQ_ND_ADVERT,
-	PREREQ_CT,     /* ct_state with trk */
+	PREREQ_CT, /* a connection */
 };
 
 /* How a value is written. */
@@ -145,7 +145,8 @@ struct field {
 	enum field_format format;
 	uint32_t nxm; /* header without mask bit: class, number, bytes on the wire; 0: none */
 	uint32_t oxm;
-	uint8_t oxm_since; /* OpenFlow version (wire: 1, 4, 5, 6) from which oxm is used; else nxm */
+	uint8_t oxm_since; /* OpenFlow version (wire: 1, 4, 5, 6) from which oxm is used; else nxm
+			    */
 };
 
 extern const struct field fields[FIELD_N];
@@ -161,6 +162,8 @@ uint32_t field_header(const struct field *field, uint8_t version);
 const char *field_wire_name(const struct field *field);
 /* All ones in n_bits. */
 u128 field_ones(const struct field *field);
+/* Whether a value of FORMAT_PORT is one: that of a port that can be, or a reserved one. */
+bool field_is_port(u128 port);
 
 /* The value (or with a mask for @key, the mask). */
 u128 field_get(const struct field *field, const struct flow_key *key);
@@ -169,9 +172,13 @@ void field_set(const struct field *field, struct flow_key *key, u128 value, u128
 
 /* Whether a packet with this key has the field. Adds to @examined (may be NULL) the bits that the
  * answer depends on. */
-bool field_present(const struct field *field, const struct flow_key *key, struct flow_key *examined);
+bool field_present(const struct field *field, const struct flow_key *key,
+		   struct flow_key *examined);
 /* Whether a match (flow/match.h) with this key and mask makes sure that it has. */
-bool field_ensured(enum field_prereq prereq, const struct flow_key *key, const struct flow_key *mask);
+bool field_ensured(enum field_prereq prereq, const struct flow_key *key,
+		   const struct flow_key *mask);
+/* What a user would write to make sure: "tcp or tcp6". */
+const char *field_prereq_words(enum field_prereq prereq);
 
 /* "80", "0x50/0xf0", "10.0.0.0/8": value and mask. Returns 0, or -EINVAL and a text. */
 int field_parse(const struct field *field, const char *text, u128 *value, u128 *mask,

@@ -5,7 +5,7 @@
 
 #include "flow/field.h"
 
-/* Without prefix: NXM_OF_ or NXM_NX_, and OXM_OF_, say which of the two. */
+/* What Open vSwitch calls the header, and what OpenFlow calls it; NULL: there is none. */
 struct wire_name {
 	const char *nxm, *oxm;
 };
@@ -109,6 +109,8 @@ static const struct wire_name wire_names[FIELD_N] = {
 	[FIELD_nd_target] = { "NXM_NX_ND_TARGET", "OXM_OF_IPV6_ND_TARGET" },
 	[FIELD_nd_sll] = { "NXM_NX_ND_SLL", "OXM_OF_IPV6_ND_SLL" },
 	[FIELD_nd_tll] = { "NXM_NX_ND_TLL", "OXM_OF_IPV6_ND_TLL" },
+	[FIELD_nd_reserved] = { "ERICOXM_OF_ICMPV6_ND_RESERVED", NULL },
+	[FIELD_nd_options_type] = { "ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE", NULL },
 };
 
 const char *field_wire_name(const struct field *field)

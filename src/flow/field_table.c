@@ -12,6 +12,7 @@
 #define NXM0(number, len) (0x0000u << 16 | (number) << 9 | (len))
 #define NXM1(number, len) (0x0001u << 16 | (number) << 9 | (len))
 #define OXM(number, len) (0x8000u << 16 | (number) << 9 | (len))
+#define ERICSSON(number, len) (0x1000u << 16 | (number) << 9 | (len))
 #define XREG(number) (0x8001u << 16 | (number) << 9 | 8)
 
 /* Where a member of the key is; SUB: some of its bits. */
@@ -86,14 +87,14 @@ const struct field fields[FIELD_N] = {
 		.format = FORMAT_IPV6, .nxm = NXM1(109, 16) },
 	[FIELD_tun_ipv6_dst] = { .id = FIELD_tun_ipv6_dst, .name = "tun_ipv6_dst", .help = "IPv6 destination of the tunnel", ALL(tun_ipv6_dst), MASKABLE, WRITABLE,
 		.format = FORMAT_IPV6, .nxm = NXM1(110, 16) },
-	[FIELD_tun_flags] = { .id = FIELD_tun_flags, .name = "tun_flags", .help = "flags of the tunnel: oam", SUB(tun_flags, 0, 16), MASKABLE, WRITABLE,
+	[FIELD_tun_flags] = { .id = FIELD_tun_flags, .name = "tun_flags", .help = "flags of the tunnel: oam", SUB(tun_flags, 0, 1), MASKABLE, WRITABLE,
 		.format = FORMAT_TUN_FLAGS, .nxm = NXM1(104, 2) },
 	[FIELD_tun_tos] = { .id = FIELD_tun_tos, .name = "tun_tos", .help = "TOS of the tunnel; not on the wire", ALL(tun_tos),
 		.format = FORMAT_DECIMAL },
 	[FIELD_tun_ttl] = { .id = FIELD_tun_ttl, .name = "tun_ttl", .help = "TTL of the tunnel; not on the wire", ALL(tun_ttl),
 		.format = FORMAT_DECIMAL },
 
-	[FIELD_ct_state] = { .id = FIELD_ct_state, .name = "ct_state", .help = "what is known of the connection", ALL(ct_state), MASKABLE,
+	[FIELD_ct_state] = { .id = FIELD_ct_state, .name = "ct_state", .help = "what is known of the connection", SUB(ct_state, 0, 8), MASKABLE,
 		.format = FORMAT_CT_STATE, .nxm = NXM1(105, 4) },
 	[FIELD_ct_zone] = { .id = FIELD_ct_zone, .name = "ct_zone", .help = "zone of the connection", ALL(ct_zone), .format = FORMAT_DECIMAL, .nxm = NXM1(106, 2) },
 	[FIELD_ct_mark] = { .id = FIELD_ct_mark, .name = "ct_mark", .help = "mark of the connection", ALL(ct_mark), MASKABLE, WRITABLE, .format = FORMAT_HEX, .nxm = NXM1(107, 4) },
@@ -197,9 +198,9 @@ const struct field fields[FIELD_N] = {
 		.prereq = PREREQ_ND_SOLICIT, .format = FORMAT_MAC, .nxm = NXM1(24, 6), .oxm = OXM(32, 6), .oxm_since = OF12 },
 	[FIELD_nd_tll] = { .id = FIELD_nd_tll, .name = "nd_tll", .help = "target link-layer address of an advertisement", SUB(arp_tha, 0, 48), MASKABLE, WRITABLE,
 		.prereq = PREREQ_ND_ADVERT, .format = FORMAT_MAC, .nxm = NXM1(25, 6), .oxm = OXM(33, 6), .oxm_since = OF12 },
-	[FIELD_nd_reserved] = { .id = FIELD_nd_reserved, .name = "nd_reserved", .help = "reserved word of neighbour discovery; not on the wire", ALL(nd_reserved),
-		.prereq = PREREQ_ND, .format = FORMAT_DECIMAL },
-	[FIELD_nd_options_type] = { .id = FIELD_nd_options_type, .name = "nd_options_type", .help = "type of its first option; not on the wire", ALL(nd_options_type),
-		.prereq = PREREQ_ND, .format = FORMAT_DECIMAL },
+	[FIELD_nd_reserved] = { .id = FIELD_nd_reserved, .name = "nd_reserved", .help = "reserved word of neighbour discovery", ALL(nd_reserved),
+		.prereq = PREREQ_ND, .format = FORMAT_DECIMAL, .nxm = ERICSSON(1, 4) },
+	[FIELD_nd_options_type] = { .id = FIELD_nd_options_type, .name = "nd_options_type", .help = "type of its first option", ALL(nd_options_type),
+		.prereq = PREREQ_ND, .format = FORMAT_DECIMAL, .nxm = ERICSSON(2, 1) },
 };
 /* clang-format on */

@@ -10,7 +10,8 @@
 
 #include "flow/field.h"
 
-#define OF10_PORTS 0xff00u /* reserved ports of OpenFlow 1.0 begin here */
+#define OF10_PORTS 0xff00u	 /* reserved ports of OpenFlow 1.0 begin here */
+#define OF10_TO_OF11 0xffff0000u /* and are so far from those of later versions */
 
 struct word {
 	const char *name;
@@ -46,27 +47,23 @@ static const struct {
 	{ "later", 3, 3 }, { "not_later", 0, 2 },
 };
 
-/* "123", "0x7b", with up to 128 bits, up to the end of @len bytes. */
-static bool parse_number(const char *text, size_t len, u128 *out)
+/* 16: it is none. */
+static unsigned digit_of(char c)
 {
-	unsigned base = 10;
+	if (c >= '0' && c <= '9')
+		return (unsigned)(c - '0');
+	c = (char)tolower((unsigned char)c);
+	return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
+}
+
+static bool parse_digits(const char *text, size_t len, unsigned base, u128 *out)
+{
 	u128 v = 0;
 
-	if (len > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
-		base = 16;
-		text += 2;
-		len -= 2;
-	}
 	if (!len)
 		return false;
 	for (; len; len--, text++) {
-		unsigned char c = (unsigned char)tolower((unsigned char)*text);
-		unsigned digit = 16;
-
-		if (isdigit(c))
-			digit = c - (unsigned)'0';
-		else if (isxdigit(c))
-			digit = c - (unsigned)'a' + 10;
+		unsigned digit = digit_of(*text);
 
 		if (digit >= base || v > (~(u128)0 - digit) / base)
 			return false;
@@ -76,19 +73,34 @@ static bool parse_number(const char *text, size_t len, u128 *out)
 	return true;
 }
 
+/* "123", "0x7b", "0173", with up to 128 bits, up to the end of @len bytes. */
+static bool parse_number(const char *text, size_t len, u128 *out)
+{
+	if (len > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+		return parse_digits(text + 2, len - 2, 16, out);
+	return parse_digits(text, len, len > 1 && text[0] == '0' ? 8 : 10, out);
+}
+
+/* Six bytes of one or two digits. */
 static bool parse_mac(const char *text, size_t len, u128 *out)
 {
-	char word[MAC_TEXT_LEN];
-	mac_t mac;
+	const char *end = text + len;
+	u128 mac = 0, byte;
 
-	if (len >= sizeof(word))
-		return false;
-	memcpy(word, text, len);
-	word[len] = '\0';
-	if (!mac_parse(word, &mac))
-		return false;
+	for (unsigned i = 0; i < ETH_ALEN; i++) {
+		size_t n = 0;
+
+		while (text + n < end && text[n] != ':')
+			n++;
+		if (n > 2 || !parse_digits(text, n, 16, &byte))
+			return false;
+		mac = mac << 8 | byte;
+		text += n;
+		if (i < ETH_ALEN - 1 && text++ == end)
+			return false;
+	}
 	*out = mac;
-	return true;
+	return text == end;
 }
 
 static bool parse_address(int family, const char *text, size_t len, u128 *out)
@@ -119,52 +131,52 @@ static bool parse_port(const char *text, size_t len, u128 *out)
 		return false;
 	/* reserved ports as OpenFlow 1.0 has them */
 	if (*out >= OF10_PORTS && *out <= UINT16_MAX)
-		*out |= 0xffff0000u;
-	return true;
+		*out |= OF10_TO_OF11;
+	return field_is_port(*out);
 }
 
 /* One value, without a mask. */
 static bool parse_plain(const struct field *field, const char *text, size_t len, u128 *out)
 {
-	bool ok;
-
 	switch (field->format) {
 	case FORMAT_MAC:
-		ok = parse_mac(text, len, out);
-		break;
+		return parse_mac(text, len, out);
 	case FORMAT_IPV4:
-		ok = parse_address(AF_INET, text, len, out);
-		break;
+		return parse_address(AF_INET, text, len, out);
 	case FORMAT_IPV6:
-		ok = parse_address(AF_INET6, text, len, out);
-		break;
+		return parse_address(AF_INET6, text, len, out);
 	case FORMAT_PORT:
-		ok = parse_port(text, len, out);
-		break;
+		return parse_port(text, len, out);
 	default:
 		return parse_number(text, len, out) && !(*out & ~field_ones(field));
 	}
-	return (ok || parse_number(text, len, out)) && !(*out & ~field_ones(field));
 }
 
-/* What is matched when flags are named without signs. */
-static u128 all_flags(const struct field *field)
+/* One flag: by name, or as "[200]". */
+static bool parse_flag(const struct field *field, const struct word *words, const char *text,
+		       size_t len, u128 *out)
 {
-	return field->format == FORMAT_TUN_FLAGS ? 1 : field_ones(field);
+	for (const struct word *w = words; w->name; w++)
+		if (strlen(w->name) == len && !strncmp(w->name, text, len)) {
+			*out = w->value;
+			return true;
+		}
+	return len > 2 && text[0] == '[' && text[len - 1] == ']' &&
+	       parse_digits(text + 1, len - 2, 16, out) && !(*out & ~field_ones(field));
 }
 
-/* "+syn-ack": whole words with signs; "syn|ack": all others are not set. */
+/* "+syn-ack": those with signs count; "syn|ack": these and no others. */
 static bool parse_flags(const struct field *field, const struct word *words, const char *text,
 			u128 *value, u128 *mask)
 {
 	bool signs = *text == '+' || *text == '-';
 
 	*value = 0;
-	*mask = signs ? 0 : all_flags(field);
+	*mask = signs ? 0 : field_ones(field);
 	while (*text) {
 		bool on = true;
-		const struct word *w;
 		size_t len;
+		u128 bits;
 
 		if (signs) {
 			if (*text != '+' && *text != '-')
@@ -172,14 +184,11 @@ static bool parse_flags(const struct field *field, const struct word *words, con
 			on = *text++ == '+';
 		}
 		len = strcspn(text, "+-|");
-		for (w = words; w->name; w++)
-			if (strlen(w->name) == len && !strncmp(w->name, text, len))
-				break;
-		if (!w->name || (signs && *mask & w->value))
+		if (!parse_flag(field, words, text, len, &bits) || (signs && *mask & bits))
 			return false;
-		*mask |= w->value;
+		*mask |= bits;
 		if (on)
-			*value |= w->value;
+			*value |= bits;
 		text += len;
 		if (*text == '|' && !signs)
 			text++;
@@ -219,30 +228,51 @@ static bool parse_mask(const struct field *field, const char *text, u128 *mask)
 	u128 n;
 
 	if ((field->format == FORMAT_IPV4 || field->format == FORMAT_IPV6) &&
-	    parse_number(text, strlen(text), &n) && text[1] != 'x' && n <= bits) {
+	    parse_digits(text, strlen(text), 10, &n)) {
 		*mask = n ? field_ones(field) & ~((n == bits ? 0 : field_ones(field) >> n)) : 0;
-		return true;
+		return n <= bits;
 	}
 	return parse_plain(field, text, strlen(text), mask);
+}
+
+static int no_value(const struct field *field, const char *text, size_t len, struct error *err)
+{
+	static const char *const kinds[] = {
+		[FORMAT_MAC] = "an Ethernet address, like 02:00:00:00:00:01",
+		[FORMAT_IPV4] = "an IPv4 address, like 192.0.2.1",
+		[FORMAT_IPV6] = "an IPv6 address, like 2001:db8::1",
+		[FORMAT_PORT] = "a port: 0 to 65279, LOCAL, CONTROLLER and so on",
+		[FORMAT_FRAG] = "one of no, yes, first, later, not_later",
+		[FORMAT_TCP_FLAGS] = "a set of TCP flags, like +syn-ack",
+		[FORMAT_CT_STATE] = "a state of connections, like +trk+new",
+		[FORMAT_TUN_FLAGS] = "a set of flags, like +oam",
+	};
+	int n = (int)(len < 60 ? len : 60);
+
+	if (field->format <= FORMAT_HEX)
+		return error_set(err, -EINVAL, "%s: \"%.*s\" is not a number of %u bit%s",
+				 field->name, n, text, field->n_bits, field->n_bits > 1 ? "s" : "");
+	return error_set(err, -EINVAL, "%s: \"%.*s\" is not %s", field->name, n, text,
+			 kinds[field->format]);
 }
 
 int field_parse(const struct field *field, const char *text, u128 *value, u128 *mask,
 		struct error *err)
 {
+	const struct word *words = flag_words(field);
 	const char *slash = strchr(text, '/');
 	size_t len = slash ? (size_t)(slash - text) : strlen(text);
 
 	if (field->format == FORMAT_FRAG && parse_frag(text, value, mask))
 		return 0;
-	if (flag_words(field) && !isdigit((unsigned char)*text) && *text &&
-	    parse_flags(field, flag_words(field), text, value, mask))
+	if (words && !isdigit((unsigned char)*text) && *text &&
+	    parse_flags(field, words, text, value, mask))
 		return 0;
 	if (!parse_plain(field, text, len, value))
-		return error_set(err, -EINVAL, "%s: \"%.*s\" is no value of %u bits for it",
-				 field->name, (int)(len < 60 ? len : 60), text, field->n_bits);
+		return no_value(field, text, len, err);
 	*mask = field_ones(field);
 	if (slash && !parse_mask(field, slash + 1, mask))
-		return error_set(err, -EINVAL, "%s: \"%.60s\" is no mask for it", field->name,
+		return error_set(err, -EINVAL, "%s: \"%.60s\" is not a mask for it", field->name,
 				 slash + 1);
 	*value &= *mask;
 	return 0;
@@ -278,6 +308,8 @@ static int print_port(u128 v, char *text, size_t size)
 	for (const struct word *w = port_words; w->name; w++)
 		if (w->value == v)
 			return snprintf(text, size, "%s", w->name);
+	if (v >= OFPORT_MAX) /* reserved, for nothing yet: as OpenFlow 1.0 has them */
+		v &= UINT16_MAX;
 	return print_number(v, false, text, size);
 }
 
@@ -305,29 +337,34 @@ static int print_plain(const struct field *field, u128 v, bool hex, char *text, 
 	}
 }
 
-/* Bits that have a name, all others of @mask as a number behind them. */
+static const char *flag_name(const struct word *words, u128 bit, char *number, size_t size)
+{
+	for (; words->name; words++)
+		if (words->value == bit)
+			return words->name;
+	snprintf(number, size, "[%x]", (unsigned)bit);
+	return number;
+}
+
 static int print_flags(const struct field *field, const struct word *words, u128 value, u128 mask,
 		       char *text, size_t size)
 {
-	bool all = mask == field_ones(field) && field->format == FORMAT_TCP_FLAGS;
-	char line[160] = "";
+	bool all = mask == field_ones(field) && field->format != FORMAT_TUN_FLAGS;
+	char line[160] = "0", number[16];
 	size_t n = 0;
-	u128 named = 0;
 
-	for (const struct word *w = words; w->name; w++)
-		named |= w->value;
-	if (mask & ~named && !all)
-		return -1;
-	if (value & ~named)
-		return -1;
-	for (const struct word *w = words; w->name && n < sizeof(line); w++)
-		if (all ? value & w->value : mask & w->value)
-			n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s",
-					      all		 ? (n ? "|" : "")
-					      : value & w->value ? "+"
-								 : "-",
-					      w->name);
-	return snprintf(text, size, "%s", *line ? line : "0");
+	for (unsigned i = 0; i < field->n_bits && n < sizeof(line); i++) {
+		u128 bit = (u128)1 << i;
+		const char *before = value & bit ? "+" : "-";
+
+		if (!((all ? value : mask) & bit))
+			continue;
+		if (all)
+			before = n ? "|" : "";
+		n += (size_t)snprintf(line + n, sizeof(line) - n, "%s%s", before,
+				      flag_name(words, bit, number, sizeof(number)));
+	}
+	return snprintf(text, size, "%s", line);
 }
 
 /* How many bits of a mask that is a prefix; -1: it is none. */
@@ -362,12 +399,8 @@ int field_print(const struct field *field, u128 value, u128 mask, char *text, si
 		for (unsigned i = 0; i < ARRAY_SIZE(frag_words); i++)
 			if (value == frag_words[i].value && mask == frag_words[i].mask)
 				return snprintf(text, size, "%s", frag_words[i].name);
-	if (words) {
-		int n = print_flags(field, words, value, mask, text, size);
-
-		if (n >= 0)
-			return n;
-	}
+	if (words)
+		return print_flags(field, words, value, mask, text, size);
 	if (mask == field_ones(field))
 		return print_plain(field, value, false, text, size);
 	return print_masked(field, value, mask, text, size);

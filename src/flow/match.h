@@ -14,7 +14,8 @@ struct match {
 
 /* Matches all. */
 void match_init(struct match *match);
-/* Sets part of a match (value and mask as the field has them). */
+/* Sets part of a match (value and mask as the field has them). "No tag", all of vlan_vid being 0,
+ * becomes a match on all of vlan_tci. */
 void match_set(struct match *match, const struct field *field, u128 value, u128 mask);
 bool match_equal(const struct match *a, const struct match *b);
 /* Whether each packet that @a matches is matched by @b. */
@@ -38,7 +39,8 @@ enum of_error match_check(const struct match *match, struct error *err);
 int match_print(const struct match *match, char *text, size_t size);
 
 /* Reads OXM or NXM terms: @len bytes. Refuses unknown fields (@loose: passes over them), duplicates,
- * bits of the value that the mask does not have, and what match_check() refuses. */
+ * bits of the value that the mask does not have, and fields in front of their prerequisites
+ * (OpenFlow 1.5.1, 7.2.3). */
 enum of_error match_decode(struct match *match, const uint8_t *bytes, size_t len, bool loose,
 			   struct error *err);
 /* Writes the terms for a peer of @version (1: NXM); returns the bytes, which may be more than @size:

@@ -22,7 +22,6 @@
 #define FW_NW_TOS 0x200000u
 
 #define NO_VLAN 0xffffu
-#define NOT_ETHERNET_II 0x5ffu
 
 /* Where fields are. */
 enum {
@@ -81,9 +80,18 @@ static void decode_addresses(struct match *match, const uint8_t *b, uint32_t w, 
 		  be32_load(b + AT_NW_DST) & dst, dst);
 }
 
-static void decode_ports(struct match *match, const uint8_t *b, uint32_t w)
+static bool decode_port(struct match *match, enum field_id id, uint16_t value, bool wild)
 {
-	uint16_t src = be16_load(b + AT_TP_SRC), dst = be16_load(b + AT_TP_DST);
+	if (!wild && value & ~field_ones(&fields[id]))
+		return false;
+	if (!wild)
+		set(match, id, value);
+	return true;
+}
+
+/* False: there is no such ICMP type or code. */
+static bool decode_ports(struct match *match, const uint8_t *b, uint32_t w)
+{
 	static const struct {
 		uint8_t proto, src, dst;
 	} kinds[] = {
@@ -93,14 +101,13 @@ static void decode_ports(struct match *match, const uint8_t *b, uint32_t w)
 		{ IPPROTO_ICMP, FIELD_icmp_type, FIELD_icmp_code },
 	};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (match->key.nw_proto != kinds[i].proto)
-			continue;
-		if (!(w & FW_TP_SRC))
-			set(match, kinds[i].src, src & field_ones(&fields[kinds[i].src]));
-		if (!(w & FW_TP_DST))
-			set(match, kinds[i].dst, dst & field_ones(&fields[kinds[i].dst]));
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (match->key.nw_proto == kinds[i].proto)
+			return decode_port(match, kinds[i].src, be16_load(b + AT_TP_SRC),
+					   w & FW_TP_SRC) &&
+			       decode_port(match, kinds[i].dst, be16_load(b + AT_TP_DST),
+					   w & FW_TP_DST);
+	return true;
 }
 
 /* Fields whose protocol is not matched are passed over: so the specification has it. */
@@ -131,8 +138,8 @@ enum of_error match_decode_of10(struct match *match, const uint8_t b[MATCH_OF10_
 		set(match, FIELD_arp_op, b[AT_NW_PROTO]);
 	if (ip || arp)
 		decode_addresses(match, b, w, arp);
-	if (ip && !(w & FW_NW_PROTO))
-		decode_ports(match, b, w);
+	if (ip && !(w & FW_NW_PROTO) && !decode_ports(match, b, w))
+		return OFERR_MATCH_BAD_VALUE;
 	return OFERR_NONE;
 }
 
@@ -152,7 +159,7 @@ static bool encode_vlan(const struct match *match, uint8_t *b, uint32_t *w)
 		return true;
 	if (mask == UINT16_MAX && !tci) {
 		be16_store(b + AT_DL_VLAN, NO_VLAN);
-		*w &= ~FW_DL_VLAN;
+		*w &= ~(FW_DL_VLAN | FW_DL_VLAN_PCP); /* as Open vSwitch does */
 		return true;
 	}
 	if (!(tci & FLOW_VLAN_PRESENT) || !(mask & FLOW_VLAN_PRESENT))

@@ -83,34 +83,39 @@ static const struct field *by_protocol(const struct match *match, const char *na
 	}
 }
 
-/* dl_vlan, vlan_vid, dl_vlan_pcp: what they say of the tag control information. */
-static int set_vlan(struct match *match, const char *name, const char *value, struct error *err)
+/* The tag control information by its parts: what others say of it stays. */
+static void set_tci(struct match *match, u128 value, u128 mask)
 {
 	const struct field *tci = &fields[FIELD_vlan_tci];
-	bool pcp = strstr(name, "pcp"), dl_vlan = !strcmp(name, "dl_vlan");
-	u128 old_mask = field_get(tci, &match->mask), old = field_get(tci, &match->key), v, m;
-	struct field wide = fields[pcp ? FIELD_vlan_pcp : FIELD_vlan_tci];
+	u128 keep = field_get(tci, &match->mask) & ~(mask | FLOW_VLAN_PRESENT);
 
-	wide.name = name;
-	wide.format = FORMAT_DECIMAL;
-	if (field_parse(&wide, value, &v, &m, err) < 0)
+	match_set(match, tci, (field_get(tci, &match->key) & keep) | value, keep | mask);
+}
+
+/* dl_vlan, vlan_vid, dl_vlan_pcp, vlan_pcp. */
+static int set_vlan(struct match *match, const char *name, const char *value, struct error *err)
+{
+	bool pcp = strstr(name, "pcp"), vid = !strcmp(name, "vlan_vid");
+	struct field field = fields[pcp ? FIELD_vlan_pcp : FIELD_vlan_tci];
+	u128 v, mask;
+
+	field.name = name;
+	if (field_parse(&field, value, &v, &mask, err) < 0)
 		return -EINVAL;
-	if (pcp) {
-		match_set(match, tci, old | v << 13 | FLOW_VLAN_PRESENT,
-			  old_mask | m << 13 | FLOW_VLAN_PRESENT);
-	} else if (dl_vlan && v == NO_VLAN) {
-		match_set(match, tci, 0, 0xffff);
-	} else if (dl_vlan) {
-		if (v > 0xfff)
-			return error_set(err, -EINVAL, "%s: VLANs are 0 to 4095", name);
-		match_set(match, tci, (old & 0xe000) | v | FLOW_VLAN_PRESENT,
-			  (old_mask & 0xe000) | 0x1fff);
-	} else { /* vlan_vid: thirteen bits, with that which says that there is a tag */
-		m &= 0x1fff;
-		if (v > 0x1fff)
-			return error_set(err, -EINVAL, "%s: it has 13 bits", name);
-		match_set(match, tci, (old & 0xe000) | v, (old_mask & 0xe000) | m);
-	}
+	if (!vid && mask != field_ones(&field))
+		return error_set(err, -EINVAL, "%s cannot be matched with a mask", name);
+	if (pcp)
+		set_tci(match, v << 13 | FLOW_VLAN_PRESENT, 0xe000 | FLOW_VLAN_PRESENT);
+	else if (vid && v > 0x1fff)
+		return error_set(err, -EINVAL, "vlan_vid: 0 to 4095, plus 4096: there is a tag");
+	else if (vid) /* thirteen bits, with that which says that there is a tag */
+		set_tci(match, v, mask & 0x1fff);
+	else if (v == NO_VLAN)
+		match_set(match, &fields[FIELD_vlan_tci], 0, UINT16_MAX);
+	else if (v > 0xfff)
+		return error_set(err, -EINVAL, "dl_vlan: 0 to 4095, or 0xffff: no tag");
+	else
+		set_tci(match, v | FLOW_VLAN_PRESENT, 0x1fff);
 	return 0;
 }
 
@@ -127,69 +132,91 @@ static int unknown(const char *name, struct error *err)
 			 near ? ": did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
+static bool is_word(const char *name)
+{
+	struct match unused;
+
+	match_init(&unused);
+	return set_word(&unused, name);
+}
+
+/* A term without a value. */
+static int parse_word(struct match *match, const char *name, struct error *err)
+{
+	if (set_word(match, name))
+		return 0;
+	if (field_find(name, strlen(name)) || by_protocol(match, name) || !strcmp(name, "dl_vlan"))
+		return error_set(err, -EINVAL, "%s needs a value", name);
+	return unknown(name, err);
+}
+
+/* What only some fields demand. */
+static int check_value(const struct field *field, u128 value, u128 mask, struct error *err)
+{
+	if (!field->nxm && !field->oxm)
+		return error_set(err, -EINVAL, "%s can be written, but not matched", field->name);
+	if (!field->maskable && mask != field_ones(field))
+		return error_set(err, -EINVAL, "%s cannot be matched with a mask", field->name);
+	if (field->id == FIELD_packet_type && value)
+		return error_set(err, -EINVAL, "packet_type: all packets are Ethernet (0)");
+	if (field->id == FIELD_nw_tos && value & 3)
+		return error_set(err, -EINVAL, "nw_tos: the lower two bits are nw_ecn");
+	return 0;
+}
+
 int match_parse_term(struct match *match, const char *name, const char *value, struct error *err)
 {
 	const struct field *field;
 	u128 v, mask;
 
-	if (!value || !*value) {
-		if (set_word(match, name))
-			return 0;
-		if (!field_find(name, strlen(name)))
-			return unknown(name, err);
-		return error_set(err, -EINVAL, "%s needs a value", name);
-	}
+	if (!value || !*value)
+		return parse_word(match, name, err);
 	if (!strcmp(name, "dl_vlan") || !strcmp(name, "vlan_vid") || !strcmp(name, "dl_vlan_pcp") ||
 	    !strcmp(name, "vlan_pcp"))
 		return set_vlan(match, name, value, err);
 	field = by_protocol(match, name);
 	if (!field)
 		field = field_find(name, strlen(name));
+	if (!field && is_word(name))
+		return error_set(err, -EINVAL, "%s takes no value", name);
 	if (!field)
 		return unknown(name, err);
-	if (field_parse(field, value, &v, &mask, err) < 0)
+	if (field_parse(field, value, &v, &mask, err) < 0 || check_value(field, v, mask, err) < 0)
 		return -EINVAL;
-	if (!field->maskable && mask != field_ones(field) && field->format != FORMAT_FRAG)
-		return error_set(err, -EINVAL, "%s cannot be matched with a mask", name);
-	if (field->id == FIELD_packet_type && v != 0)
-		return error_set(err, -EINVAL, "packet_type: all packets are Ethernet (0)");
-	if (field->id == FIELD_nw_tos && (v & 3))
-		return error_set(err, -EINVAL, "%s: the lower two bits are nw_ecn", name);
-	if (field->id == FIELD_nw_tos)
-		mask &= ~(u128)3;
-	match_set(match, field, v, mask);
+	match_set(match, field, v, field->id == FIELD_nw_tos ? 0xfc : mask);
 	return 0;
+}
+
+/* When a term is read: what others depend on comes first, wherever it stands. */
+static unsigned turn(const char *name, const char *value)
+{
+	if (!value || !strcmp(name, "dl_type") || !strcmp(name, "eth_type"))
+		return 0;
+	return !strcmp(name, "nw_proto") || !strcmp(name, "ip_proto") ? 1 : 2;
 }
 
 int match_parse(struct match *match, const char *text, struct error *err)
 {
 	static const char ends[] = ", \t\n";
-	char line[2048], *at = line, *save;
-	enum of_error e;
+	char line[2048], *save;
 
 	match_init(match);
 	if (strlen(text) >= sizeof(line))
 		return error_set(err, -EINVAL, "a match of more than %zu bytes", sizeof(line) - 1);
-	strcpy(line, text);
-	/* types come first, wherever they stand */
-	for (unsigned pass = 0; pass < 2; pass++) {
+	for (unsigned pass = 0; pass < 3; pass++) {
 		strcpy(line, text);
-		for (char *term = strtok_r(at, ends, &save); term;
+		for (char *term = strtok_r(line, ends, &save); term;
 		     term = strtok_r(NULL, ends, &save)) {
 			char *value = strchr(term, '=');
-			bool type;
 
 			if (value)
 				*value++ = '\0';
-			type = !value || strstr(term, "type") || strstr(term, "proto");
-			if (type != (pass == 0))
-				continue;
-			if (match_parse_term(match, term, value, err) < 0)
+			if (turn(term, value) == pass &&
+			    match_parse_term(match, term, value, err) < 0)
 				return -EINVAL;
 		}
 	}
-	e = match_check(match, err);
-	return e == OFERR_NONE ? 0 : -EINVAL;
+	return match_check(match, err) == OFERR_NONE ? 0 : -EINVAL;
 }
 
 /* Text that grows; counts what does not fit, too. */
@@ -215,8 +242,6 @@ static void add_field(struct line *l, const struct match *match, enum field_id i
 
 	if (!mask)
 		return;
-	if (id == FIELD_nw_tos && mask == 0xfc)
-		mask = 0xff;
 	field_print(field, field_get(field, &match->key), mask, value, sizeof(value));
 	add(l, name ? name : field->name, value);
 	field_set(field, &l->left, 0, ~(u128)0);

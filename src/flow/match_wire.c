@@ -9,9 +9,20 @@
 #define HASMASK 0x100u
 #define EXPERIMENTER 0xffffu /* class */
 
-/* tcp_flags before OpenFlow 1.5: an extension of the Open Networking Foundation */
+#define XREGS_SINCE 6 /* OpenFlow version that has registers in pairs */
+
+/* Fields that were extensions of the Open Networking Foundation before they were numbered. */
 #define ONF 0x4f4e4600u
-#define ONF_TCP_FLAGS (0xffffu << 16 | 42u << 9)
+#define ONF_LEN 4
+#define ONF_SINCE 6 /* OpenFlow version that has them itself */
+
+static const struct {
+	enum field_id id;
+	uint32_t header; /* with the bytes of the value, as in other headers */
+} extensions[] = {
+	{ FIELD_tcp_flags, EXPERIMENTER << 16 | 42u << 9 | 2 },
+	{ FIELD_actset_output, EXPERIMENTER << 16 | 43u << 9 | 4 },
+};
 
 static u128 load(const uint8_t *bytes, unsigned n)
 {
@@ -30,130 +41,146 @@ static void store(uint8_t *bytes, unsigned n, u128 v)
 	}
 }
 
-/* A value as it is on the wire to what the key has, and which bits of it; and back. Only some
- * fields differ: ports of 16 bits, and the bit that says that there is a tag.
- */
-static bool from_wire(const struct field *field, unsigned len, u128 *value, u128 *mask)
+static u128 ones(unsigned bytes)
 {
-	if (field->id == FIELD_in_port && len == 2) {
-		if (*value >= 0xff00)
-			*value |= 0xffff0000u;
-		*mask = UINT32_MAX;
-		return true;
-	}
-	if (field->id == FIELD_vlan_vid)
-		return !(*value & ~(u128)0x1fff);
-	return !(*value & ~field_ones(field));
+	return bytes == 16 ? ~(u128)0 : ((u128)1 << 8 * bytes) - 1;
 }
 
-static const struct field *container_of_vid(const struct field *field)
+/* A term of a match: what is on the wire, and back. */
+struct term {
+	const struct field *field; /* NULL: one that is not known */
+	unsigned len;		   /* bytes of the value */
+	bool masked;
+	u128 value, mask;
+};
+
+/* Its place in the key: the bit that says that there is a tag is in OXM's VLAN, too. */
+static const struct field *place_of(const struct field *field)
 {
 	return field->id == FIELD_vlan_vid ? &fields[FIELD_vlan_tci] : field;
 }
 
-static enum of_error bad(enum of_error e, struct error *err, const char *what,
-			 const struct field *field)
+/* Bits that it may have. */
+static u128 bits_of(const struct field *field)
+{
+	if (field->id == FIELD_vlan_vid)
+		return 0x1fff;
+	return field->id == FIELD_nw_tos ? 0xfc : field_ones(field);
+}
+
+static enum of_error bad(enum of_error e, struct error *err, const struct field *field,
+			 const char *what)
 {
 	error_set(err, -EINVAL, "%s: %s", field->name, what);
 	return e;
 }
 
-/* What one term says of the match. */
-static enum of_error set_term(struct match *match, const struct field *field, u128 value, u128 mask,
-			      bool masked, unsigned len, struct error *err)
+/* The value as the key has it. */
+static bool take_value(struct term *t)
 {
-	const struct field *to = container_of_vid(field);
-	u128 all = field->id == FIELD_vlan_vid ? 0x1fff : field_ones(field);
-	u128 wire_ones = len == 16 ? ~(u128)0 : ((u128)1 << 8 * len) - 1;
+	if (t->field->id == FIELD_in_port && t->value >= 0xff00)
+		t->value |= 0xffff0000u;
+	if (t->field->format == FORMAT_PORT)
+		return field_is_port(t->value);
+	return !(t->value & ~bits_of(t->field)) &&
+	       (t->field->id != FIELD_packet_type || t->value == 0);
+}
 
-	if (value & ~mask)
-		return bad(OFERR_MATCH_BAD_WILDCARDS, err, "bits of the value are not in the mask",
-			   field);
-	if (masked && field->id == FIELD_in_port && mask != UINT16_MAX)
-		return bad(OFERR_MATCH_BAD_MASK, err, "cannot be matched with a mask", field);
-	if (!from_wire(field, len, &value, &mask))
-		return bad(OFERR_MATCH_BAD_VALUE, err, "the value has too many bits", field);
-	if (masked && mask & ~all & wire_ones && (mask & wire_ones) != wire_ones)
-		return bad(OFERR_MATCH_BAD_MASK, err, "the mask has too many bits", field);
-	mask &= all;
-	if (masked && !field->maskable && mask != all && mask)
-		return bad(OFERR_MATCH_BAD_MASK, err, "cannot be matched with a mask", field);
-	if (field->id == FIELD_nw_tos) {
-		if (value & 3)
-			return bad(OFERR_MATCH_BAD_VALUE, err, "the lower two bits are ECN", field);
-		mask &= 0xfc;
+static enum of_error set_term(struct match *match, struct term *t, struct error *err)
+{
+	const struct field *field = t->field, *place = place_of(field);
+
+	if (t->value & ~t->mask)
+		return bad(OFERR_MATCH_BAD_WILDCARDS, err, field,
+			   "bits of the value are not in the mask");
+	if (t->masked && !field->maskable && t->mask && t->mask != ones(t->len))
+		return bad(OFERR_MATCH_BAD_MASK, err, field, "it cannot be matched with a mask");
+	if (!take_value(t))
+		return bad(OFERR_MATCH_BAD_VALUE, err, field, "there is no such value");
+	if (!field_ensured(field->prereq, &match->key, &match->mask)) {
+		error_set(err, -EINVAL, "%s can be matched only behind %s", field->name,
+			  field_prereq_words(field->prereq));
+		return OFERR_MATCH_BAD_PREREQ;
 	}
-	if (field->id == FIELD_packet_type && value)
-		return bad(OFERR_MATCH_BAD_VALUE, err, "all packets are Ethernet", field);
-	if (field->prereq == PREREQ_VLAN) { /* OXM's priority needs the tag */
-		field_set(&fields[FIELD_vlan_tci], &match->mask, FLOW_VLAN_PRESENT,
-			  FLOW_VLAN_PRESENT);
-		field_set(&fields[FIELD_vlan_tci], &match->key, FLOW_VLAN_PRESENT,
-			  FLOW_VLAN_PRESENT);
-	}
-	if (field_get(to, &match->mask) & mask)
-		return bad(OFERR_MATCH_DUP_FIELD, err, "is there twice", field);
-	field_set(to, &match->mask, mask, mask);
-	field_set(to, &match->key, value, mask);
+	if (field_get(place, &match->mask) & bits_of(field))
+		return bad(OFERR_MATCH_DUP_FIELD, err, field, "it is there twice");
+	if (!t->mask)
+		return OFERR_NONE;
+	t->mask = field->maskable ? t->mask & bits_of(field) : bits_of(field);
+	field_set(place, &match->mask, t->mask, t->mask);
+	field_set(place, &match->key, t->value, t->mask);
 	return OFERR_NONE;
 }
 
-/* "No tag" of OXM is a match on the whole of it. */
-static void mend_vlan(struct match *match)
+/* @header: as if it were not an experimenter's. */
+static const struct field *find_extension(uint32_t header, bool masked)
 {
-	if ((match->mask.vlan[0].tci & 0x1fff) == 0x1fff && !(match->key.vlan[0].tci & 0x1fff))
-		match->mask.vlan[0].tci = UINT16_MAX;
+	for (unsigned i = 0; i < ARRAY_SIZE(extensions); i++) {
+		uint32_t h = extensions[i].header;
+
+		if (header == (masked ? h + (h & 0xff) + HASMASK : h))
+			return &fields[extensions[i].id];
+	}
+	return NULL;
+}
+
+/* Reads the term at the front. The bytes that it takes; 0: it is cut off. */
+static size_t read_term(const uint8_t *bytes, size_t len, struct term *t)
+{
+	const uint8_t *value = bytes + HEADER_LEN;
+	uint32_t header;
+	unsigned n;
+
+	if (len < HEADER_LEN || len - HEADER_LEN < bytes[3])
+		return 0;
+	header = be32_load(bytes);
+	n = header & 0xff;
+	t->masked = header & HASMASK;
+	if (header >> 16 == EXPERIMENTER) {
+		bool onf = n >= ONF_LEN && be32_load(value) == ONF;
+
+		t->field = onf ? find_extension(header - ONF_LEN, t->masked) : NULL;
+		value += ONF_LEN;
+		n -= ONF_LEN;
+	} else {
+		t->field = field_by_header(header);
+	}
+	if (!t->field)
+		return HEADER_LEN + bytes[3];
+	t->len = t->masked ? n / 2 : n;
+	t->value = load(value, t->len);
+	t->mask = t->masked ? load(value + t->len, t->len) : ones(t->len);
+	return HEADER_LEN + bytes[3];
 }
 
 enum of_error match_decode(struct match *match, const uint8_t *bytes, size_t len, bool loose,
 			   struct error *err)
 {
+	const struct field *tci = &fields[FIELD_vlan_tci];
+
 	match_init(match);
 	while (len) {
-		const struct field *field;
-		const uint8_t *at = bytes;
-		uint32_t header;
-		unsigned n, skip = HEADER_LEN;
-		bool masked;
+		struct term t = { 0 };
+		size_t n = read_term(bytes, len, &t);
 		enum of_error e;
 
-		if (len < HEADER_LEN || len - HEADER_LEN < bytes[3])
-			goto cut;
-		header = be32_load(bytes);
-		masked = header & HASMASK;
-		n = header & 0xff;
-		at += HEADER_LEN;
-		if (header >> 16 == EXPERIMENTER && n >= 4) {
-			bool flags = be32_load(at) == ONF && (header & ~0x1ffu) == ONF_TCP_FLAGS;
-
-			at += 4;
-			n -= 4;
-			field = flags && n == (masked ? 4u : 2u) ? &fields[FIELD_tcp_flags] : NULL;
-		} else {
-			field = field_by_header(header);
+		if (!n) {
+			error_set(err, -EINVAL, "a match that is cut off");
+			return OFERR_MATCH_BAD_LEN;
 		}
-		skip += header & 0xff;
-		if (field) {
-			unsigned half = masked ? n / 2 : n;
-			u128 mask = masked	 ? load(at + half, half)
-				    : half == 16 ? ~(u128)0
-						 : ((u128)1 << 8 * half) - 1;
-
-			e = set_term(match, field, load(at, half), mask, masked, half, err);
+		if (t.field) {
+			e = set_term(match, &t, err);
 			if (e != OFERR_NONE)
 				return e;
 		} else if (!loose) {
-			error_set(err, -EINVAL, "field 0x%08x is not known", header);
+			error_set(err, -EINVAL, "field 0x%08x is not known", be32_load(bytes));
 			return OFERR_MATCH_BAD_FIELD;
 		}
-		bytes += skip;
-		len -= skip;
+		bytes += n;
+		len -= n;
 	}
-	mend_vlan(match);
-	return match_check(match, err);
-cut:
-	error_set(err, -EINVAL, "a match that is cut off");
-	return OFERR_MATCH_BAD_LEN;
+	match_set(match, tci, field_get(tci, &match->key), field_get(tci, &match->mask));
+	return OFERR_NONE;
 }
 
 struct out {
@@ -168,59 +195,60 @@ static void put(struct out *o, const void *bytes, size_t n)
 	o->len += n;
 }
 
-/* A term with its header; @len: bytes of the value on the wire. */
-static void put_term(struct out *o, uint32_t header, const uint8_t *experimenter, u128 value,
-		     u128 mask, u128 all, unsigned len)
+static void put_number(struct out *o, u128 v, unsigned len)
 {
-	bool masked = mask != all;
-	uint8_t bytes[HEADER_LEN + 16];
+	uint8_t bytes[16];
+
+	store(bytes, len, v);
+	put(o, bytes, len);
+}
+
+/* A term: @header has no mask, and the length without one. */
+static void put_term(struct out *o, uint32_t header, bool masked, u128 value, u128 mask)
+{
+	unsigned len = header & 0xff;
+	bool onf = header >> 16 == EXPERIMENTER;
 
 	if (masked)
-		header |= HASMASK;
-	store(bytes, HEADER_LEN,
-	      (header & ~0xffu) | ((masked ? 2 * len : len) + (experimenter ? 4 : 0)));
-	put(o, bytes, HEADER_LEN);
-	if (experimenter)
-		put(o, experimenter, 4);
-	store(bytes, len, value);
-	put(o, bytes, len);
-	if (!masked)
-		return;
-	store(bytes, len, mask);
-	put(o, bytes, len);
+		header += HASMASK + len;
+	put_number(o, onf ? header + ONF_LEN : header, HEADER_LEN);
+	if (onf)
+		put_number(o, ONF, ONF_LEN);
+	put_number(o, value, len);
+	if (masked)
+		put_number(o, mask, len);
 }
 
 static void put_vlan(struct out *o, const struct match *match, uint8_t version)
 {
 	uint16_t mask = match->mask.vlan[0].tci, tci = match->key.vlan[0].tci;
+	uint16_t vid = mask & 0x1fff, pcp = mask & 0xe000;
+	bool none = mask == UINT16_MAX && !tci;
 
 	if (!mask)
 		return;
-	/* OXM has VLAN and priority apart, and cannot mask the priority */
-	if (version < 3 || ((mask & 0xe000) != 0xe000 && mask & 0xe000) ||
-	    (mask & 0xe000 && !(tci & FLOW_VLAN_PRESENT) && mask != UINT16_MAX)) {
-		put_term(o, fields[FIELD_vlan_tci].nxm, NULL, tci, mask, UINT16_MAX, 2);
+	/* OXM has VLAN and priority apart, and the priority only of a tag, and without a mask */
+	if (version < 3 || (pcp && !none && (pcp != 0xe000 || !(tci & FLOW_VLAN_PRESENT)))) {
+		put_term(o, fields[FIELD_vlan_tci].nxm, mask != UINT16_MAX, tci, mask);
 		return;
 	}
-	if (mask & 0x1fff)
-		put_term(o, fields[FIELD_vlan_vid].oxm, NULL, tci & 0x1fff, mask & 0x1fff, 0x1fff,
-			 2);
-	if (mask & 0xe000 && tci & FLOW_VLAN_PRESENT)
-		put_term(o, fields[FIELD_vlan_pcp].oxm, NULL, tci >> 13, 7, 7, 1);
+	put_term(o, fields[FIELD_vlan_vid].oxm, vid != 0x1fff, tci & 0x1fff, vid);
+	if (pcp && !none)
+		put_term(o, fields[FIELD_vlan_pcp].oxm, false, tci >> 13, 7);
 }
 
 /* DSCP and ECN: one byte here, two fields there. */
 static void put_tos(struct out *o, const struct match *match, uint8_t version)
 {
-	uint8_t mask = match->mask.nw_tos, tos = match->key.nw_tos;
+	uint8_t dscp = match->mask.nw_tos & 0xfc, ecn = match->mask.nw_tos & 3;
+	uint8_t tos = match->key.nw_tos;
 
-	if (mask & 0xfc && version < 3)
-		put_term(o, fields[FIELD_nw_tos].nxm, NULL, tos & 0xfc, mask | 3, 0xff, 1);
-	else if (mask & 0xfc)
-		put_term(o, fields[FIELD_ip_dscp].oxm, NULL, tos >> 2, mask >> 2, 0x3f, 1);
-	if (mask & 3)
-		put_term(o, field_header(&fields[FIELD_nw_ecn], version), NULL, tos & 3, mask & 3,
-			 3, 1);
+	if (dscp && version < 3)
+		put_term(o, fields[FIELD_nw_tos].nxm, dscp != 0xfc, tos & 0xfc, dscp);
+	else if (dscp)
+		put_term(o, fields[FIELD_ip_dscp].oxm, dscp != 0xfc, tos >> 2, dscp >> 2);
+	if (ecn)
+		put_term(o, field_header(&fields[FIELD_nw_ecn], version), ecn != 3, tos & 3, ecn);
 }
 
 static void put_port(struct out *o, const struct match *match, uint8_t version)
@@ -230,14 +258,14 @@ static void put_port(struct out *o, const struct match *match, uint8_t version)
 	if (!match->mask.in_port)
 		return;
 	if (version >= 3)
-		put_term(o, fields[FIELD_in_port_oxm].oxm, NULL, port, UINT32_MAX, UINT32_MAX, 4);
+		put_term(o, fields[FIELD_in_port_oxm].oxm, false, port, UINT32_MAX);
 	else
-		put_term(o, fields[FIELD_in_port].nxm, NULL, port & 0xffff, UINT16_MAX, UINT16_MAX,
-			 2);
+		put_term(o, fields[FIELD_in_port].nxm, false, port & 0xffff, UINT16_MAX);
 }
 
-/* Fields that put_port() and so on write, or others that share their containers. */
-static bool is_written_elsewhere(const struct field *field)
+/* Fields that put_port() and so on write, or others that share their containers. Registers go in
+ * pairs where these have a number of OpenFlow's own. */
+static bool is_written_elsewhere(const struct field *field, uint8_t version)
 {
 	switch (field->id) {
 	case FIELD_in_port:
@@ -250,29 +278,41 @@ static bool is_written_elsewhere(const struct field *field)
 	case FIELD_nw_ecn:
 		return true;
 	default:
-		return field->id >= FIELD_xreg0 && field->id <= FIELD_xxreg3;
+		if (field->id >= FIELD_reg0 && field->id <= FIELD_reg15)
+			return version >= XREGS_SINCE;
+		if (field->id >= FIELD_xreg0 && field->id <= FIELD_xreg7)
+			return version < XREGS_SINCE;
+		return field->id >= FIELD_xxreg0 && field->id <= FIELD_xxreg3;
 	}
+}
+
+static uint32_t header_for(const struct field *field, uint8_t version)
+{
+	if (version < ONF_SINCE && (version >= 3 || !field->nxm))
+		for (unsigned i = 0; i < ARRAY_SIZE(extensions); i++)
+			if (extensions[i].id == field->id)
+				return extensions[i].header;
+	return field_header(field, version);
 }
 
 static void put_field(struct out *o, const struct field *field, const struct match *match,
 		      uint8_t version)
 {
-	static const uint8_t onf[] = { 'O', 'N', 'F', 0 };
-	u128 mask = field_get(field, &match->mask), value = field_get(field, &match->key);
-	uint32_t header = field_header(field, version);
+	u128 mask = field_get(field, &match->mask);
+	uint32_t header = header_for(field, version);
+	/* not all of their bits are known, so that a value without a mask would say more */
+	bool flags = field->format == FORMAT_CT_STATE || field->format == FORMAT_TUN_FLAGS;
 
-	if (!mask || is_written_elsewhere(field) || !header ||
+	if (!mask || is_written_elsewhere(field, version) || !header ||
 	    !field_ensured(field->prereq, &match->key, &match->mask))
 		return;
-	if (field->id == FIELD_tcp_flags && (version == 4 || version == 5))
-		put_term(o, ONF_TCP_FLAGS, onf, value, mask, field_ones(field), 2);
-	else
-		put_term(o, header, NULL, value, mask, field_ones(field), header & 0xff);
+	put_term(o, header, flags || mask != field_ones(field), field_get(field, &match->key),
+		 mask);
 }
 
 size_t match_encode(const struct match *match, uint8_t version, uint8_t *bytes, size_t size)
 {
-	static const uint8_t first[] = { FIELD_eth_type, FIELD_nw_proto };
+	static const uint8_t first[] = { FIELD_eth_type, FIELD_nw_proto, FIELD_icmpv6_type };
 	struct out o = { bytes, size, 0 };
 
 	put_port(&o, match, version);
@@ -282,7 +322,7 @@ size_t match_encode(const struct match *match, uint8_t version, uint8_t *bytes, 
 		put_field(&o, &fields[first[i]], match, version);
 	put_tos(&o, match, version);
 	for (unsigned i = 0; i < FIELD_N; i++)
-		if (i != FIELD_eth_type && i != FIELD_nw_proto)
+		if (!memchr(first, (int)i, sizeof(first)))
 			put_field(&o, &fields[i], match, version);
 	return o.len;
 }
