@@ -185,7 +185,7 @@ static enum of_error check(const struct of_session *s, const struct of_request *
 	if (r->body_len < row->least || (row->flags & EXACT && r->body_len > row->least))
 		return OFERR_BAD_LEN;
 	if (row->flags & CHANGES && s->role == ROLE_SLAVE)
-		return OFERR_PERM;
+		return OFERR_IS_SLAVE;
 	return OFERR_NONE;
 }
 

@@ -195,7 +195,7 @@ static void test_slaves_change_nothing(void **state)
 	peer_send(OF13, 14,
 		  "0000000000000000 0000000000000000 00 00" REST13 "ffffffff" PORTS13
 		  "0000 0000" ALL13);
-	assert_int_equal(error(), 0x00010005);
+	assert_int_equal(error(), 0x0001000a);
 	assert_int_equal(n_rules(), 0);
 	peer_teardown();
 }

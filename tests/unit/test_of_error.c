@@ -51,7 +51,8 @@ static void test_those_of_the_specifications(void **state)
 static void test_those_of_vendors(void **state)
 {
 	expect(OFERR_MATCH_BAD_PREREQ, OF10, "\xb0\xc2\0\0\0\0\x23\x20\0\1\1\4", 12);
-	expect(OFERR_GROUP_EXISTS, OF10, "\xb0\xc2\0\0\0\0\x23\x20\0\1\2\x09", 12);
+	expect(OFERR_GROUP_EXISTS, OF10, "\xb0\xc2\0\0\0\0\x23\x20\0\6\0\0", 12);
+	expect(OFERR_TABLE_BAD_TABLE, OF10, "\xb0\xc2\0\0\0\0\x23\x20\0\1\2\x09", 12);
 	expect(OFERR_INST_DUPLICATE, OF13, "\xff\xff\x0a\x28ONF\0", 8);
 	expect(OFERR_GROUP_UNKNOWN_BUCKET, OF14, "\xff\xff\0\x0a\0\0\x23\x20", 8);
 }
