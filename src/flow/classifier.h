@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rules of one table, found by packets: tuple-space search. Rules of one shape are a tuple;
  * tuples are tried in the order of the highest priority in them, until none can have a better rule
- * than the one that was found. A tuple in which nothing is found adds few bits to those that
- * were examined: it is looked at in stages (flow/shape.h), and of addresses and ports as much as it
+ * than the one that was found. A tuple in which nothing is found adds few bits to those that were
+ * examined: it is looked at in stages (flow/shape.h), and of addresses and ports as much as it
  * takes to know that no rule begins so. Persistent; threads as in flow/pmap.h.
  */
 #pragma once
@@ -17,6 +17,7 @@ struct classifier {
 	struct pmap shapes; /* hash of a shape -> key in tuples */
 };
 
+/* An empty one. */
 void classifier_init(struct classifier *c);
 /* Makes @to, which holds nothing, the same as @from. */
 void classifier_share(struct classifier *to, const struct classifier *from);

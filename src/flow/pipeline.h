@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pipeline of a bridge: tables of rules, groups, meters. Immutable once published; a change makes
- * a new version that shares all else with the one before (persistent maps), in time that does not
- * grow with the tables. The control thread changes; worker threads read the version that is the
+/* The pipeline of a bridge: tables of rules, groups, meters. Immutable once published; a change
+ * makes a new version that shares all else with the one before (persistent maps), in time that does
+ * not grow with the tables. The control thread changes; worker threads read the version that is the
  * newest when they took their packets.
  *
  * Ownership. A version holds references to what it shows; pipeline_free() gives them back. Rules,
@@ -33,9 +33,9 @@ void pipeline_free(struct pipeline *p);
 void pipeline_free_later(struct pipeline *p);
 uint64_t pipeline_version(const struct pipeline *p);
 
-/* Adds a rule (takes a reference of its own), in place of one of the same table, priority and match,
- * or removes one that is shown (-ENOENT: it is not). 0 or -ENOMEM: nothing changed. Only on a version
- * that is not published. */
+/* Adds a rule (takes a reference of its own), in place of one of the same table, priority and
+ * match, or removes one that is shown (-ENOENT: it is not). 0 or -ENOMEM: nothing changed. Only on
+ * a version that is not published. */
 int pipeline_add_rule(struct pipeline *p, struct rule *rule);
 int pipeline_remove_rule(struct pipeline *p, const struct rule *rule);
 
@@ -52,9 +52,9 @@ void pipeline_each_rule(const struct pipeline *p, uint8_t table, const struct ma
 unsigned pipeline_n_rules(const struct pipeline *p, uint8_t table); /* 255: all */
 
 /* The rule of the highest priority that @key meets, conjunctive matches included; NULL: a table
- * miss. Adds to @examined (NULL: no need) the bits that the answer depends on: any other packet that
- * is the same in these meets the same rule. @conj_id: of the conjunction that was met, else 0; may be
- * NULL. Any thread. */
+ * miss. Adds to @examined (NULL: no need) the bits that the answer depends on: any other packet
+ * that is the same in these meets the same rule. @conj_id: of the conjunction that was met, else 0;
+ * may be NULL. Any thread. */
 const struct rule *pipeline_lookup(const struct pipeline *p, uint8_t table,
 				   const struct flow_key *key, struct flow_key *examined,
 				   uint32_t *conj_id);
@@ -66,15 +66,16 @@ enum table_miss { MISS_CONTROLLER, MISS_CONTINUE, MISS_DROP };
 struct pipeline_table {
 	enum table_miss miss;
 	struct tally *lookups, *matches; /* the owner's, live as long as the bridge */
-	uint32_t max_rules; /* 0: no bound but the bridge's */
+	uint32_t max_rules;		 /* 0: no bound but the bridge's */
 };
 
+/* Defaults for a table that has not been changed. */
 const struct pipeline_table *pipeline_table(const struct pipeline *p, uint8_t table);
 /* Changes one. 0 or -ENOMEM. */
 int pipeline_set_table(struct pipeline *p, uint8_t table, const struct pipeline_table *settings);
 
-/* The rule, if there is no other, in the first table, and it sends all packets to NORMAL, and no port
- * has a flag that matters; else NULL. Any thread, quick: found out by pipeline_finish(). */
+/* The rule, if there is no other, in the first table, and it sends all packets to NORMAL, and no
+ * port has a flag that matters; else NULL. Any thread, quick: found out by pipeline_finish(). */
 const struct rule *pipeline_only_normal(const struct pipeline *p);
 /* The version is complete: call before it is published. */
 void pipeline_finish(struct pipeline *p);
@@ -101,8 +102,8 @@ struct pipeline_port {
 	bool no_flood, no_forward, no_receive, no_packet_in;
 };
 
-/* Ports of the bridge, which come sorted by number; in the version, since translation depends on them. Copied.
- * 0 or -ENOMEM. */
+/* Ports of the bridge, which come sorted by number; in the version, since translation depends on
+ * them. Copied. 0 or -ENOMEM. */
 int pipeline_set_ports(struct pipeline *p, const struct pipeline_port *ports, unsigned n);
 const struct pipeline_port *pipeline_port(const struct pipeline *p, uint32_t number);
 unsigned pipeline_n_ports(const struct pipeline *p);

@@ -25,6 +25,7 @@ struct pmap_type {
 	void (*unref)(uint64_t value);
 };
 
+/* A version of a map. */
 struct pmap {
 	struct pmap_node *root;
 	const struct pmap_type *type;

@@ -53,6 +53,7 @@ bool shape_equal(const struct shape *a, const struct shape *b);
 /* Whether each bit of @b is one of @a. */
 bool shape_has(const struct shape *a, const struct flow_key *b);
 
+/* What a key has in a part. */
 static inline uint64_t shape_value(const struct shape_part *part, const struct flow_key *key)
 {
 	return key->words[part->word] & part->mask;
@@ -64,6 +65,7 @@ static inline uint64_t shape_hash_value(uint64_t hash, uint64_t value)
 	return hash_mix(value, hash);
 }
 
+/* The hash of all that a key has in the shape. */
 uint64_t shape_hash_key(const struct shape *shape, const struct flow_key *key);
 /* The field of a prefix in a value of its part, its first bit at bit 63; and a mask of the first @n
  * bits of the field in its word. */
