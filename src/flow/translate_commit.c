@@ -66,10 +66,11 @@ void *translate_step(struct translation *t, enum plan_kind kind, size_t len, uin
 static void amend_push(struct translation *t)
 {
 	struct translate_state *s = &t->s;
-	struct plan_step *last = (void *)(t->out->steps + t->last);
+	struct plan_step *last;
 
 	if (t->last == NO_STEP)
 		return;
+	last = (void *)(t->out->steps + t->last);
 	if (last->kind == PLAN_PUSH_VLAN) {
 		last->arg = (uint32_t)s->key.vlan[0].tpid << 16 |
 			    (s->key.vlan[0].tci & ~FLOW_VLAN_PRESENT & 0xffff);
