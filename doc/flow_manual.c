@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Prints vireo-flow(7) as scdoc reads it: fields and actions from the tables that the switch itself
  * goes by, so that the page says what is there. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "flow/action_table.h"
+#include "flow/action_private.h"
 #include "flow/field.h"
 
 static const char head[] =
@@ -49,12 +50,18 @@ static const char head[] =
 	"\n";
 
 static const char *const prereqs[] = {
-	[PREREQ_NONE] = NULL,	       [PREREQ_VLAN] = "a tag",
-	[PREREQ_IPV4] = "ip",	       [PREREQ_IPV6] = "ipv6",
-	[PREREQ_IP] = "ip or ipv6",    [PREREQ_ARP] = "arp or rarp",
-	[PREREQ_MPLS] = "mpls",	       [PREREQ_TCP] = "tcp or tcp6",
-	[PREREQ_UDP] = "udp or udp6",  [PREREQ_SCTP] = "sctp or sctp6",
-	[PREREQ_ICMPV4] = "icmp",      [PREREQ_ICMPV6] = "icmp6",
+	[PREREQ_NONE] = NULL,
+	[PREREQ_VLAN] = "a tag",
+	[PREREQ_IPV4] = "ip",
+	[PREREQ_IPV6] = "ipv6",
+	[PREREQ_IP] = "ip or ipv6",
+	[PREREQ_ARP] = "arp or rarp",
+	[PREREQ_MPLS] = "mpls",
+	[PREREQ_TCP] = "tcp or tcp6",
+	[PREREQ_UDP] = "udp or udp6",
+	[PREREQ_SCTP] = "sctp or sctp6",
+	[PREREQ_ICMPV4] = "icmp",
+	[PREREQ_ICMPV6] = "icmp6",
 	[PREREQ_ND] = "neighbour discovery (icmp6, type 135 or 136, code 0)",
 	[PREREQ_ND_SOLICIT] = "neighbour solicitation (icmp6, type 135, code 0)",
 	[PREREQ_ND_ADVERT] = "neighbour advertisement (icmp6, type 136, code 0)",
@@ -85,8 +92,8 @@ static void print_field(const struct field *f)
 		printf(", ");
 		print_name(f->other_name);
 	}
-	printf("\n\t");
-	print_escaped(f->help);
+	printf("\n\t%c", toupper((unsigned char)f->help[0]));
+	print_escaped(f->help + 1);
 	printf(". %u bits%s%s", f->n_bits, f->maskable ? ", mask" : "",
 	       f->writable ? ", can be set" : "");
 	if (prereqs[f->prereq])
@@ -99,12 +106,25 @@ static void print_field(const struct field *f)
 	printf(".\n\n");
 }
 
+/* What is between underscores stays emphasized; those inside of names do not begin anything. */
+static void print_syntax(const char *text)
+{
+	for (const char *at = text; *at; at++) {
+		bool inside = at > text && (at[-1] >= 'a' && at[-1] <= 'z') && at[1] >= 'a' &&
+			      at[1] <= 'z';
+
+		if ((*at == '_' && inside) || *at == '*' || *at == '[' || *at == '\\')
+			putchar('\\');
+		putchar(*at);
+	}
+}
+
 static void print_action(const struct action_row *row)
 {
-	print_name(row->syntax);
+	print_syntax(row->syntax);
 	printf("\n\t");
-	print_escaped(row->help);
-	printf("\n\n");
+	print_syntax(row->help);
+	printf(".\n\n");
 }
 
 int main(void)
@@ -116,7 +136,7 @@ int main(void)
 	       "Actions are carried out in the order in which they stand, each on the packet as the ones "
 	       "before have left it. *drop* stands for none. Parts of fields are written "
 	       "*NXM\\_NX\\_REG0[0..15]* or *reg0[0..15]*; *[]* is all of it.\n\n");
-	for (unsigned i = 0; i < ACTION_KINDS; i++)
+	for (unsigned i = 0; i < n_action_rows; i++)
 		if (action_rows[i].help)
 			print_action(&action_rows[i]);
 	printf("# SEE ALSO\n\n*vireo*(1), *vireod*(8), *ovs-ofctl*(8), *ovs-fields*(7), *ovs-actions*(7)\n");

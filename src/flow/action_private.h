@@ -206,6 +206,8 @@ struct action_row {
 	action_decode_fn *decode;
 	action_encode_fn *encode;
 	action_check_fn *check;
+	/* for the manual, in scdoc's markup */
+	const char *syntax, *help;
 };
 
 extern const struct action_row action_rows[];
