@@ -14,6 +14,7 @@ enum of_error of_read_buckets(struct group **out, uint8_t version, bool new_layo
 enum of_error of_read_group_props(struct group *group, const uint8_t *bytes, size_t len,
 				  struct error *err);
 
+/* Writes what of_read_buckets() reads one of. */
 void of_write_bucket(struct of_out *out, uint8_t version, bool new_layout,
 		     const struct group *group, const struct group_bucket *bucket);
 /* How buckets are selected, when that was said. */

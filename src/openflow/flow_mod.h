@@ -4,6 +4,7 @@
 
 #include "openflow/session.h"
 
+/* Adds, changes or deletes rules (1.5.1, 7.3.4.2; 1.0.0, 5.3.3). */
 enum of_error of_handle_flow_mod(struct of_session *s, const struct of_request *r,
 				 struct error *err);
 /* Nicira's flow-mod, whose match is NXM. */

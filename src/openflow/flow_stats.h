@@ -4,8 +4,10 @@
 
 #include "openflow/session.h"
 
+/* Lists rules with their counts, in Nicira's form, too. */
 enum of_error of_handle_flow_stats(struct of_session *s, const struct of_request *r,
 				   struct error *err);
+/* Their counts, added up. */
 enum of_error of_handle_aggregate(struct of_session *s, const struct of_request *r,
 				  struct error *err);
 /* Tells @s that a rule is gone, if it wants to know. */

@@ -4,6 +4,7 @@
 
 #include "openflow/session.h"
 
+/* Sends a packet through actions. */
 enum of_error of_handle_packet_out(struct of_session *s, const struct of_request *r,
 				   struct error *err);
 /* Nicira's: in which form packets are told. */

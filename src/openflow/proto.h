@@ -31,13 +31,14 @@ enum of_type {
 	OFT_ROLE_STATUS = 30, /* 1.4 */
 };
 
-#define OFT_MULTIPART_REQUEST_10 16
-#define OFT_MULTIPART_REQUEST_13 18
-#define OF_MULTIPART_EXPERIMENTER 0xffff
-#define OF_REPLY_MORE 1
+#define OFT_MULTIPART_REQUEST_10 16	 /* types of requests: in 1.0, */
+#define OFT_MULTIPART_REQUEST_13 18	 /* and later */
+#define OF_MULTIPART_EXPERIMENTER 0xffff /* type of a multipart that is a vendor's */
+#define OF_REPLY_MORE 1			 /* flag of an answer: another part follows */
 
+/* Vendors, or experimenters */
 #define VENDOR_NICIRA 0x00002320u
-#define VENDOR_ONF 0x4f4e4600u
+#define VENDOR_ONF 0x4f4e4600u /* errors that came later */
 #define VENDOR_NTR 0x0000154du /* selection method of a group */
 
 /* Nicira's messages that are sent unasked. */
@@ -45,9 +46,9 @@ enum of_type {
 #define NXT_PACKET_IN 17
 #define NXT_PACKET_IN2 30
 
-#define OF_NO_BUFFER 0xffffffffu
-#define OF_UNKNOWN_COUNT UINT64_MAX
-#define OF_MATCH_OXM 1 /* type of a match */
+#define OF_NO_BUFFER 0xffffffffu    /* the packet is in the message */
+#define OF_UNKNOWN_COUNT UINT64_MAX /* nobody counts this */
+#define OF_MATCH_OXM 1		    /* type of a match */
 
 /* OFPPC, of all versions */
 #define OFPC_PORT_DOWN 1u

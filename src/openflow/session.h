@@ -53,6 +53,7 @@ struct of_later {
 /* Roles, as they are numbered since 1.2. */
 enum of_role { ROLE_NOCHANGE, ROLE_EQUAL, ROLE_MASTER, ROLE_SLAVE };
 
+/* How packets are told: as the specification has it, or Nicira in one way or the other. */
 enum of_packet_format { PACKET_STANDARD, PACKET_NXT, PACKET_NXT2 };
 
 /* Kinds of unasked messages, in the order of the properties of 1.4. */

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/compiler.h"
 
+/* The big-endian 64-bit number at @p. */
 static inline uint64_t wire_load64(const uint8_t *p)
 {
 	return (uint64_t)be32_load(p) << 32 | be32_load(p + 4);
@@ -25,6 +26,7 @@ struct of_out {
 	bool failed;
 };
 
+/* Frees the bytes; it is empty then. */
 static inline void out_free(struct of_out *out)
 {
 	free(out->bytes);
@@ -54,6 +56,7 @@ static inline uint8_t *out_zeros(struct of_out *out, size_t n)
 	return n ? memset(at, 0, n) : at;
 }
 
+/* Appends @n bytes. */
 static inline void out_bytes(struct of_out *out, const void *bytes, size_t n)
 {
 	uint8_t *at = out_zeros(out, n);
@@ -62,6 +65,7 @@ static inline void out_bytes(struct of_out *out, const void *bytes, size_t n)
 		memcpy(at, bytes, n);
 }
 
+/* Appends a number; those below, too. */
 static inline void out_u8(struct of_out *out, uint8_t value)
 {
 	uint8_t *at = out_zeros(out, 1);
@@ -70,6 +74,7 @@ static inline void out_u8(struct of_out *out, uint8_t value)
 		*at = value;
 }
 
+/* 16 bits. */
 static inline void out_u16(struct of_out *out, uint16_t value)
 {
 	uint8_t *at = out_zeros(out, 2);
@@ -78,6 +83,7 @@ static inline void out_u16(struct of_out *out, uint16_t value)
 		be16_store(at, value);
 }
 
+/* 32 bits. */
 static inline void out_u32(struct of_out *out, uint32_t value)
 {
 	uint8_t *at = out_zeros(out, 4);
@@ -86,6 +92,7 @@ static inline void out_u32(struct of_out *out, uint32_t value)
 		be32_store(at, value);
 }
 
+/* 64 bits. */
 static inline void out_u64(struct of_out *out, uint64_t value)
 {
 	out_u32(out, (uint32_t)(value >> 32));
