@@ -25,13 +25,52 @@ u128 field_ones(const struct field *field)
 	return field->n_bits == 128 ? ~(u128)0 : ((u128)1 << field->n_bits) - 1;
 }
 
+/* Containers are numbers as this machine has them. */
 static u128 container_get(const struct field *field, const struct flow_key *key)
 {
 	const uint8_t *at = (const uint8_t *)key + field->offset;
 	u128 v = 0;
 
-	memcpy(&v, at, field->size); /* little-endian */
+	switch (field->size) {
+	case 1:
+		return *at;
+	case 2:
+		memcpy(&v, at, 2);
+		break;
+	case 4:
+		memcpy(&v, at, 4);
+		break;
+	case 8:
+		memcpy(&v, at, 8);
+		break;
+	default:
+		memcpy(&v, at, 16);
+		break;
+	}
 	return v;
+}
+
+static void container_set(const struct field *field, struct flow_key *key, u128 v)
+{
+	uint8_t *at = (uint8_t *)key + field->offset;
+
+	switch (field->size) {
+	case 1:
+		*at = (uint8_t)v;
+		break;
+	case 2:
+		memcpy(at, &v, 2);
+		break;
+	case 4:
+		memcpy(at, &v, 4);
+		break;
+	case 8:
+		memcpy(at, &v, 8);
+		break;
+	default:
+		memcpy(at, &v, 16);
+		break;
+	}
 }
 
 u128 field_get(const struct field *field, const struct flow_key *key)
@@ -44,8 +83,7 @@ void field_set(const struct field *field, struct flow_key *key, u128 value, u128
 	u128 v = container_get(field, key);
 
 	mask = (mask & field_ones(field)) << field->shift;
-	v = (v & ~mask) | (value << field->shift & mask);
-	memcpy((uint8_t *)key + field->offset, &v, field->size);
+	container_set(field, key, (v & ~mask) | (value << field->shift & mask));
 }
 
 bool field_is_port(u128 port)
@@ -170,6 +208,10 @@ static bool is_met(enum field_prereq prereq, struct question *q)
 		return icmpv6_is(q, ICMPV6_ADVERT, ICMPV6_ADVERT);
 	case PREREQ_CT:
 		return has_connection(q);
+	case PREREQ_CT_IPV4:
+		return has_connection(q) && type_is(q, ETH_P_IP, ETH_P_IP);
+	case PREREQ_CT_IPV6:
+		return has_connection(q) && type_is(q, ETH_P_IPV6, ETH_P_IPV6);
 	}
 	return false;
 }
@@ -182,19 +224,30 @@ bool field_present(const struct field *field, const struct flow_key *key, struct
 bool field_ensured(enum field_prereq prereq, const struct flow_key *key,
 		   const struct flow_key *mask)
 {
-	struct flow_key needed = { 0 };
+	struct flow_key needed;
 
-	if (prereq == PREREQ_CT)
+	switch (prereq) {
+	case PREREQ_NONE:
+		return true;
+	case PREREQ_CT:
 		return asks_connection(key, mask);
+	case PREREQ_CT_IPV4:
+		return asks_connection(key, mask) && field_ensured(PREREQ_IPV4, key, mask);
+	case PREREQ_CT_IPV6:
+		return asks_connection(key, mask) && field_ensured(PREREQ_IPV6, key, mask);
+	default:
+		break;
+	}
+	/* only these can be needed, so that the rest need not be cleared */
+	needed.eth_type = needed.vlan[0].tci = 0;
+	needed.nw_proto = needed.nw_frag = 0;
+	needed.tp_src = needed.tp_dst = 0;
 	if (!is_met(prereq, &(struct question){ key, &needed }))
 		return false;
-	needed.nw_frag = 0; /* a match on ports is one on packets that have them */
-	if (prereq >= PREREQ_ND && prereq <= PREREQ_ND_ADVERT)
-		needed.tp_dst = 0; /* with any other code the fields are 0 */
-	for (unsigned i = 0; i < FLOW_KEY_WORDS; i++)
-		if (needed.words[i] & ~mask->words[i])
-			return false;
-	return true;
+	/* A match on ports is one on packets that have them. Of neighbour discovery the code need
+	 * not be matched, but no other one is. */
+	return !(needed.eth_type & ~mask->eth_type || needed.vlan[0].tci & ~mask->vlan[0].tci ||
+		 needed.nw_proto & ~mask->nw_proto || needed.tp_src & ~mask->tp_src);
 }
 
 const char *field_prereq_words(enum field_prereq prereq)
@@ -216,6 +269,8 @@ const char *field_prereq_words(enum field_prereq prereq)
 		[PREREQ_ND_SOLICIT] = "icmp6,icmp_type=135",
 		[PREREQ_ND_ADVERT] = "icmp6,icmp_type=136",
 		[PREREQ_CT] = "ct_state=+trk-inv (or +new, +est, +rel, +rpl)",
+		[PREREQ_CT_IPV4] = "ip,ct_state=+trk-inv (or +new, +est, +rel, +rpl)",
+		[PREREQ_CT_IPV6] = "ipv6,ct_state=+trk-inv (or +new, +est, +rel, +rpl)",
 	};
 
 	return words[prereq];

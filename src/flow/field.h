@@ -25,6 +25,8 @@ enum field_prereq {
 	PREREQ_ND_SOLICIT,
 	PREREQ_ND_ADVERT,
 	PREREQ_CT, /* a connection */
+	PREREQ_CT_IPV4,
+	PREREQ_CT_IPV6,
 };
 
 /* How a value is written. */
@@ -41,7 +43,7 @@ enum field_format {
 	FORMAT_TUN_FLAGS,
 };
 
-/* One number for each field; the rows of flow/field.c are in this order. Names are those of
+/* One number for each field; the rows of flow/field_table.c are in this order. Names are those of
  * ovs-fields(7). */
 enum field_id {
 	/* conduit */
@@ -145,8 +147,8 @@ struct field {
 	enum field_format format;
 	uint32_t nxm; /* header without mask bit: class, number, bytes on the wire; 0: none */
 	uint32_t oxm;
-	uint8_t oxm_since; /* OpenFlow version (wire: 1, 4, 5, 6) from which oxm is used; else nxm
-			    */
+	uint8_t oxm_since; /* OpenFlow version (wire: 1, 4, 5, 6) that has oxm; nxm before */
+	const char *nxm_name, *oxm_name; /* "NXM_OF_ETH_DST", "OXM_OF_ETH_DST"; NULL: none */
 };
 
 extern const struct field fields[FIELD_N];

@@ -9,198 +9,295 @@
 #define OF13 4
 #define OF15 6
 
-#define NXM0(number, len) (0x0000u << 16 | (number) << 9 | (len))
-#define NXM1(number, len) (0x0001u << 16 | (number) << 9 | (len))
-#define OXM(number, len) (0x8000u << 16 | (number) << 9 | (len))
-#define ERICSSON(number, len) (0x1000u << 16 | (number) << 9 | (len))
-#define XREG(number) (0x8001u << 16 | (number) << 9 | 8)
-
-/* Where a member of the key is; SUB: some of its bits. */
+/* Where it is: a whole member of the key, or some of its bits. */
 #define AT(member)                                   \
 	.offset = offsetof(struct flow_key, member), \
 	.size = sizeof(((struct flow_key *)NULL)->member)
 #define ALL(member) AT(member), .n_bits = 8 * sizeof(((struct flow_key *)NULL)->member)
-#define SUB(member, first, bits) AT(member), .shift = (first), .n_bits = (bits)
+#define BITS(member, first, bits) AT(member), .shift = (first), .n_bits = (bits)
 
-#define MASKABLE .maskable = true
-#define WRITABLE .writable = true
+/* Numbers and names on the wire. */
+#define HEADER(class, number, bytes) ((class) << 16 | (number) << 9 | (bytes))
+#define NXM_OF(word, number, bytes) \
+	.nxm = HEADER(0x0000u, number, bytes), .nxm_name = "NXM_OF_" #word
+#define NXM_NX(word, number, bytes) \
+	.nxm = HEADER(0x0001u, number, bytes), .nxm_name = "NXM_NX_" #word
+#define ERICSSON(word, number, bytes) \
+	.nxm = HEADER(0x1000u, number, bytes), .nxm_name = "ERICOXM_OF_" #word
+#define NXM_NAME(word) .nxm_name = word
+#define NO_NXM .nxm = 0
+#define OXM_OF(word, number, bytes, since) \
+	.oxm = HEADER(0x8000u, number, bytes), .oxm_name = "OXM_OF_" #word, .oxm_since = (since)
+#define NO_OXM .oxm = 0
 
-#define REG(i)                                                                            \
-	[FIELD_reg0 + (i)] = { .id = FIELD_reg0 + (i),                                    \
-			       .name = "reg" #i,                                          \
-			       .help = "register of 32 bits",                             \
-			       .offset = offsetof(struct flow_key, regs) + 4 * ((i) ^ 3), \
-			       .size = 4,                                                 \
-			       .n_bits = 32,                                              \
-			       MASKABLE,                                                  \
-			       WRITABLE,                                                  \
-			       .format = FORMAT_HEX,                                      \
-			       .nxm = NXM1(i, 4) }
-#define XREG_ROW(i)                                                                        \
-	[FIELD_xreg0 + (i)] = { .id = FIELD_xreg0 + (i),                                   \
-				.name = "xreg" #i,                                         \
-				.help = "two registers together, 64 bits",                 \
-				.offset = offsetof(struct flow_key, regs) + 8 * ((i) ^ 1), \
-				.size = 8,                                                 \
-				.n_bits = 64,                                              \
-				MASKABLE,                                                  \
-				WRITABLE,                                                  \
-				.format = FORMAT_HEX,                                      \
-				.oxm = XREG(i),                                            \
-				.oxm_since = OF10 }
-#define XXREG_ROW(i)                                                                   \
-	[FIELD_xxreg0 + (i)] = { .id = FIELD_xxreg0 + (i),                             \
-				 .name = "xxreg" #i,                                   \
-				 .help = "four registers together, 128 bits",          \
-				 .offset = offsetof(struct flow_key, regs) + 16 * (i), \
-				 .size = 16,                                           \
-				 .n_bits = 128,                                        \
-				 MASKABLE,                                             \
-				 WRITABLE,                                             \
-				 .format = FORMAT_HEX,                                 \
-				 .nxm = NXM1(111 + (i), 16) }
+#define MASKABLE 1
+#define WRITABLE 2
+
+#define ROW(field, other, text, place, how, needs, form, nxm_, oxm_) \
+	[FIELD_##field] = { .id = FIELD_##field,                     \
+			    .name = #field,                          \
+			    .other_name = (other),                   \
+			    .help = (text),                          \
+			    place,                                   \
+			    .maskable = ((how)&MASKABLE) != 0,       \
+			    .writable = ((how)&WRITABLE) != 0,       \
+			    .prereq = PREREQ_##needs,                \
+			    .format = FORMAT_##form,                 \
+			    nxm_,                                    \
+			    oxm_ }
+
+/* @kind @i of the registers, @bytes long, @at bytes in. */
+#define REGISTER(kind, i, at, bytes, text, nxm_, oxm_)                                \
+	[FIELD_##kind##0 + (i)] = { .id = FIELD_##kind##0 + (i),                      \
+				    .name = #kind #i,                                 \
+				    .help = (text),                                   \
+				    .offset = offsetof(struct flow_key, regs) + (at), \
+				    .size = (bytes),                                  \
+				    .n_bits = 8 * (bytes),                            \
+				    .maskable = true,                                 \
+				    .writable = true,                                 \
+				    .prereq = PREREQ_NONE,                            \
+				    .format = FORMAT_HEX,                             \
+				    nxm_,                                             \
+				    oxm_ }
+#define REG(i) \
+	REGISTER(reg, i, 4 * ((i) ^ 3), 4, "register of 32 bits", NXM_NX(REG##i, i, 4), NO_OXM)
+#define XREG(i) REGISTER(xreg, i, 8 * ((i) ^ 1), 8, "two registers: 64 bits", NO_NXM, PKT_REG(i))
+#define PKT_REG(i) .oxm = HEADER(0x8001u, i, 8), .oxm_name = "OXM_OF_PKT_REG" #i, .oxm_since = OF13
+#define XXREG(i)                                                     \
+	REGISTER(xxreg, i, 16 * (i), 16, "four registers: 128 bits", \
+		 NXM_NX(XXREG##i, 111 + (i), 16), NO_OXM)
 
 /* clang-format off */
 const struct field fields[FIELD_N] = {
-	[FIELD_in_port] = { .id = FIELD_in_port, .name = "in_port", .help = "port that the packet came in by", ALL(in_port), WRITABLE,
-		.format = FORMAT_PORT, .nxm = NXM0(0, 2) },
-	[FIELD_in_port_oxm] = { .id = FIELD_in_port_oxm, .name = "in_port_oxm", .help = "the same, with 32 bits", ALL(in_port), WRITABLE,
-		.format = FORMAT_PORT, .oxm = OXM(0, 4), .oxm_since = OF12 },
-	[FIELD_packet_type] = { .id = FIELD_packet_type, .name = "packet_type", .help = "what kind of packet; always Ethernet: 0", ALL(packet_type),
-		.format = FORMAT_HEX, .oxm = OXM(44, 4), .oxm_since = OF15 },
-	[FIELD_actset_output] = { .id = FIELD_actset_output, .name = "actset_output", .help = "port of the action set's output", ALL(actset_output),
-		.format = FORMAT_PORT, .oxm = OXM(43, 4), .oxm_since = OF15 },
-	[FIELD_conj_id] = { .id = FIELD_conj_id, .name = "conj_id", .help = "conjunction that was met", ALL(conj_id),
-		.format = FORMAT_DECIMAL, .nxm = NXM1(37, 4) },
-	[FIELD_recirc_id] = { .id = FIELD_recirc_id, .name = "recirc_id", .help = "always 0: packets go through the pipeline once", ALL(recirc_id),
-		.format = FORMAT_HEX, .nxm = NXM1(36, 4) },
-	[FIELD_dp_hash] = { .id = FIELD_dp_hash, .name = "dp_hash", .help = "always 0", ALL(dp_hash), MASKABLE,
-		.format = FORMAT_HEX, .nxm = NXM1(35, 4) },
+	/* conduit */
+	ROW(in_port, NULL, "OpenFlow port that the packet came in by",
+	    ALL(in_port), WRITABLE, NONE, PORT,
+	    NXM_OF(IN_PORT, 0, 2), NO_OXM),
+	ROW(in_port_oxm, NULL, "the same, with 32 bits",
+	    ALL(in_port), WRITABLE, NONE, PORT,
+	    NO_NXM, OXM_OF(IN_PORT, 0, 4, OF12)),
+	ROW(packet_type, NULL, "kind of packet; all are Ethernet: (0,0)",
+	    ALL(packet_type), 0, NONE, HEX,
+	    NO_NXM, OXM_OF(PACKET_TYPE, 44, 4, OF15)),
+	ROW(actset_output, NULL, "port of the action set's output, or UNSET",
+	    ALL(actset_output), 0, NONE, PORT,
+	    NXM_NAME("ONFOXM_ET_ACTSET_OUTPUT"), OXM_OF(ACTSET_OUTPUT, 43, 4, OF15)),
+	ROW(conj_id, NULL, "conjunction whose clauses are all met",
+	    ALL(conj_id), 0, NONE, DECIMAL,
+	    NXM_NX(CONJ_ID, 37, 4), NO_OXM),
+	ROW(recirc_id, NULL, "0: packets go through the pipeline once",
+	    ALL(recirc_id), 0, NONE, HEX,
+	    NXM_NX(RECIRC_ID, 36, 4), NO_OXM),
+	ROW(dp_hash, NULL, "hash of the datapath; 0",
+	    ALL(dp_hash), MASKABLE, NONE, HEX,
+	    NXM_NX(DP_HASH, 35, 4), NO_OXM),
 
-	[FIELD_tun_id] = { .id = FIELD_tun_id, .name = "tun_id", .other_name = "tunnel_id", .help = "tunnel key (VNI) that the packet came with", ALL(tun_id),
-		MASKABLE, WRITABLE, .format = FORMAT_HEX, .nxm = NXM1(16, 8), .oxm = OXM(38, 8), .oxm_since = OF13 },
-	[FIELD_tun_src] = { .id = FIELD_tun_src, .name = "tun_src", .help = "IPv4 source of the tunnel", ALL(tun_src), MASKABLE, WRITABLE,
-		.format = FORMAT_IPV4, .nxm = NXM1(31, 4) },
-	[FIELD_tun_dst] = { .id = FIELD_tun_dst, .name = "tun_dst", .help = "IPv4 destination of the tunnel", ALL(tun_dst), MASKABLE, WRITABLE,
-		.format = FORMAT_IPV4, .nxm = NXM1(32, 4) },
-	[FIELD_tun_ipv6_src] = { .id = FIELD_tun_ipv6_src, .name = "tun_ipv6_src", .help = "IPv6 source of the tunnel", ALL(tun_ipv6_src), MASKABLE, WRITABLE,
-		.format = FORMAT_IPV6, .nxm = NXM1(109, 16) },
-	[FIELD_tun_ipv6_dst] = { .id = FIELD_tun_ipv6_dst, .name = "tun_ipv6_dst", .help = "IPv6 destination of the tunnel", ALL(tun_ipv6_dst), MASKABLE, WRITABLE,
-		.format = FORMAT_IPV6, .nxm = NXM1(110, 16) },
-	[FIELD_tun_flags] = { .id = FIELD_tun_flags, .name = "tun_flags", .help = "flags of the tunnel: oam", SUB(tun_flags, 0, 1), MASKABLE, WRITABLE,
-		.format = FORMAT_TUN_FLAGS, .nxm = NXM1(104, 2) },
-	[FIELD_tun_tos] = { .id = FIELD_tun_tos, .name = "tun_tos", .help = "TOS of the tunnel; not on the wire", ALL(tun_tos),
-		.format = FORMAT_DECIMAL },
-	[FIELD_tun_ttl] = { .id = FIELD_tun_ttl, .name = "tun_ttl", .help = "TTL of the tunnel; not on the wire", ALL(tun_ttl),
-		.format = FORMAT_DECIMAL },
+	/* tunnel */
+	ROW(tun_id, "tunnel_id", "tunnel key (VNI) that the packet came with",
+	    ALL(tun_id), MASKABLE | WRITABLE, NONE, HEX,
+	    NXM_NX(TUN_ID, 16, 8), OXM_OF(TUNNEL_ID, 38, 8, OF13)),
+	ROW(tun_src, NULL, "IPv4 source of the tunnel",
+	    ALL(tun_src), MASKABLE | WRITABLE, NONE, IPV4,
+	    NXM_NX(TUN_IPV4_SRC, 31, 4), NO_OXM),
+	ROW(tun_dst, NULL, "IPv4 destination of the tunnel",
+	    ALL(tun_dst), MASKABLE | WRITABLE, NONE, IPV4,
+	    NXM_NX(TUN_IPV4_DST, 32, 4), NO_OXM),
+	ROW(tun_ipv6_src, NULL, "IPv6 source of the tunnel",
+	    ALL(tun_ipv6_src), MASKABLE | WRITABLE, NONE, IPV6,
+	    NXM_NX(TUN_IPV6_SRC, 109, 16), NO_OXM),
+	ROW(tun_ipv6_dst, NULL, "IPv6 destination of the tunnel",
+	    ALL(tun_ipv6_dst), MASKABLE | WRITABLE, NONE, IPV6,
+	    NXM_NX(TUN_IPV6_DST, 110, 16), NO_OXM),
+	ROW(tun_flags, NULL, "flags of the tunnel: oam",
+	    BITS(tun_flags, 0, 1), MASKABLE | WRITABLE, NONE, TUN_FLAGS,
+	    NXM_NX(TUN_FLAGS, 104, 2), NO_OXM),
+	ROW(tun_tos, NULL, "TOS of the tunnel; rules cannot match it",
+	    ALL(tun_tos), 0, NONE, DECIMAL,
+	    NO_NXM, NO_OXM),
+	ROW(tun_ttl, NULL, "TTL of the tunnel; rules cannot match it",
+	    ALL(tun_ttl), 0, NONE, DECIMAL,
+	    NO_NXM, NO_OXM),
 
-	[FIELD_ct_state] = { .id = FIELD_ct_state, .name = "ct_state", .help = "what is known of the connection", SUB(ct_state, 0, 8), MASKABLE,
-		.format = FORMAT_CT_STATE, .nxm = NXM1(105, 4) },
-	[FIELD_ct_zone] = { .id = FIELD_ct_zone, .name = "ct_zone", .help = "zone of the connection", ALL(ct_zone), .format = FORMAT_DECIMAL, .nxm = NXM1(106, 2) },
-	[FIELD_ct_mark] = { .id = FIELD_ct_mark, .name = "ct_mark", .help = "mark of the connection", ALL(ct_mark), MASKABLE, WRITABLE, .format = FORMAT_HEX, .nxm = NXM1(107, 4) },
-	[FIELD_ct_label] = { .id = FIELD_ct_label, .name = "ct_label", .help = "label of the connection", ALL(ct_label), MASKABLE, WRITABLE, .format = FORMAT_HEX, .nxm = NXM1(108, 16) },
-	[FIELD_ct_nw_proto] = { .id = FIELD_ct_nw_proto, .name = "ct_nw_proto", .help = "protocol of the connection's first packet", ALL(ct_nw_proto), .prereq = PREREQ_CT, .format = FORMAT_DECIMAL, .nxm = NXM1(119, 1) },
-	[FIELD_ct_nw_src] = { .id = FIELD_ct_nw_src, .name = "ct_nw_src", .help = "its IPv4 source", ALL(ct_nw_src), MASKABLE, .prereq = PREREQ_CT, .format = FORMAT_IPV4, .nxm = NXM1(120, 4) },
-	[FIELD_ct_nw_dst] = { .id = FIELD_ct_nw_dst, .name = "ct_nw_dst", .help = "its IPv4 destination", ALL(ct_nw_dst), MASKABLE, .prereq = PREREQ_CT, .format = FORMAT_IPV4, .nxm = NXM1(121, 4) },
-	[FIELD_ct_ipv6_src] = { .id = FIELD_ct_ipv6_src, .name = "ct_ipv6_src", .help = "its IPv6 source", ALL(ct_ipv6_src), MASKABLE, .prereq = PREREQ_CT, .format = FORMAT_IPV6, .nxm = NXM1(122, 16) },
-	[FIELD_ct_ipv6_dst] = { .id = FIELD_ct_ipv6_dst, .name = "ct_ipv6_dst", .help = "its IPv6 destination", ALL(ct_ipv6_dst), MASKABLE, .prereq = PREREQ_CT, .format = FORMAT_IPV6, .nxm = NXM1(123, 16) },
-	[FIELD_ct_tp_src] = { .id = FIELD_ct_tp_src, .name = "ct_tp_src", .help = "its source port", ALL(ct_tp_src), MASKABLE, .prereq = PREREQ_CT, .format = FORMAT_DECIMAL, .nxm = NXM1(124, 2) },
-	[FIELD_ct_tp_dst] = { .id = FIELD_ct_tp_dst, .name = "ct_tp_dst", .help = "its destination port", ALL(ct_tp_dst), MASKABLE, .prereq = PREREQ_CT, .format = FORMAT_DECIMAL, .nxm = NXM1(125, 2) },
+	/* connection tracking */
+	ROW(ct_state, NULL, "what is known of the connection",
+	    BITS(ct_state, 0, 8), MASKABLE, NONE, CT_STATE,
+	    NXM_NX(CT_STATE, 105, 4), NO_OXM),
+	ROW(ct_zone, NULL, "zone of the connection",
+	    ALL(ct_zone), 0, NONE, DECIMAL,
+	    NXM_NX(CT_ZONE, 106, 2), NO_OXM),
+	ROW(ct_mark, NULL, "mark of the connection",
+	    ALL(ct_mark), MASKABLE | WRITABLE, NONE, HEX,
+	    NXM_NX(CT_MARK, 107, 4), NO_OXM),
+	ROW(ct_label, NULL, "label of the connection",
+	    ALL(ct_label), MASKABLE | WRITABLE, NONE, HEX,
+	    NXM_NX(CT_LABEL, 108, 16), NO_OXM),
+	ROW(ct_nw_proto, NULL, "protocol of the connection's first packet",
+	    ALL(ct_nw_proto), 0, CT, DECIMAL,
+	    NXM_NX(CT_NW_PROTO, 119, 1), NO_OXM),
+	ROW(ct_nw_src, NULL, "its IPv4 source",
+	    ALL(ct_nw_src), MASKABLE, CT_IPV4, IPV4,
+	    NXM_NX(CT_NW_SRC, 120, 4), NO_OXM),
+	ROW(ct_nw_dst, NULL, "its IPv4 destination",
+	    ALL(ct_nw_dst), MASKABLE, CT_IPV4, IPV4,
+	    NXM_NX(CT_NW_DST, 121, 4), NO_OXM),
+	ROW(ct_ipv6_src, NULL, "its IPv6 source",
+	    ALL(ct_ipv6_src), MASKABLE, CT_IPV6, IPV6,
+	    NXM_NX(CT_IPV6_SRC, 122, 16), NO_OXM),
+	ROW(ct_ipv6_dst, NULL, "its IPv6 destination",
+	    ALL(ct_ipv6_dst), MASKABLE, CT_IPV6, IPV6,
+	    NXM_NX(CT_IPV6_DST, 123, 16), NO_OXM),
+	ROW(ct_tp_src, NULL, "its source port",
+	    ALL(ct_tp_src), MASKABLE, CT, DECIMAL,
+	    NXM_NX(CT_TP_SRC, 124, 2), NO_OXM),
+	ROW(ct_tp_dst, NULL, "its destination port",
+	    ALL(ct_tp_dst), MASKABLE, CT, DECIMAL,
+	    NXM_NX(CT_TP_DST, 125, 2), NO_OXM),
 
-	[FIELD_metadata] = { .id = FIELD_metadata, .name = "metadata", .help = "what tables tell each other (OpenFlow)", ALL(metadata), MASKABLE, WRITABLE,
-		.format = FORMAT_HEX, .oxm = OXM(2, 8), .oxm_since = OF10 },
-	[FIELD_pkt_mark] = { .id = FIELD_pkt_mark, .name = "pkt_mark", .help = "mark of the packet", ALL(pkt_mark), MASKABLE, WRITABLE,
-		.format = FORMAT_HEX, .nxm = NXM1(33, 4) },
-	REG(0), REG(1), REG(2), REG(3), REG(4), REG(5), REG(6), REG(7), REG(8), REG(9), REG(10), REG(11),
-	REG(12), REG(13), REG(14), REG(15),
-	XREG_ROW(0), XREG_ROW(1), XREG_ROW(2), XREG_ROW(3), XREG_ROW(4), XREG_ROW(5), XREG_ROW(6), XREG_ROW(7),
-	XXREG_ROW(0), XXREG_ROW(1), XXREG_ROW(2), XXREG_ROW(3),
+	/* registers */
+	ROW(metadata, NULL, "what tables tell each other",
+	    ALL(metadata), MASKABLE | WRITABLE, NONE, HEX,
+	    NO_NXM, OXM_OF(METADATA, 2, 8, OF10)),
+	ROW(pkt_mark, NULL, "mark of the packet",
+	    ALL(pkt_mark), MASKABLE | WRITABLE, NONE, HEX,
+	    NXM_NX(PKT_MARK, 33, 4), NO_OXM),
+	REG(0), REG(1), REG(2), REG(3), REG(4), REG(5), REG(6), REG(7),
+	REG(8), REG(9), REG(10), REG(11), REG(12), REG(13), REG(14), REG(15),
+	XREG(0), XREG(1), XREG(2), XREG(3), XREG(4), XREG(5), XREG(6), XREG(7),
+	XXREG(0), XXREG(1), XXREG(2), XXREG(3),
 
-	[FIELD_eth_src] = { .id = FIELD_eth_src, .name = "eth_src", .other_name = "dl_src", .help = "Ethernet source", SUB(eth_src, 0, 48), MASKABLE, WRITABLE,
-		.format = FORMAT_MAC, .nxm = NXM0(2, 6), .oxm = OXM(4, 6), .oxm_since = OF12 },
-	[FIELD_eth_dst] = { .id = FIELD_eth_dst, .name = "eth_dst", .other_name = "dl_dst", .help = "Ethernet destination", SUB(eth_dst, 0, 48), MASKABLE, WRITABLE,
-		.format = FORMAT_MAC, .nxm = NXM0(1, 6), .oxm = OXM(3, 6), .oxm_since = OF12 },
-	[FIELD_eth_type] = { .id = FIELD_eth_type, .name = "eth_type", .other_name = "dl_type", .help = "EtherType behind VLAN tags", ALL(eth_type),
-		.format = FORMAT_HEX, .nxm = NXM0(3, 2), .oxm = OXM(5, 2), .oxm_since = OF12 },
-	[FIELD_vlan_tci] = { .id = FIELD_vlan_tci, .name = "vlan_tci", .help = "tag control information, 0x1000: there is a tag", ALL(vlan[0].tci), MASKABLE, WRITABLE,
-		.format = FORMAT_HEX, .nxm = NXM0(4, 2) },
-	[FIELD_vlan_vid] = { .id = FIELD_vlan_vid, .name = "vlan_vid", .help = "VLAN, 12 bits", SUB(vlan[0].tci, 0, 12), MASKABLE, WRITABLE,
-		.prereq = PREREQ_NONE, .format = FORMAT_DECIMAL, .oxm = OXM(6, 2), .oxm_since = OF12 },
-	[FIELD_vlan_pcp] = { .id = FIELD_vlan_pcp, .name = "vlan_pcp", .other_name = "dl_vlan_pcp", .help = "priority of the tag, 3 bits", SUB(vlan[0].tci, 13, 3), WRITABLE,
-		.prereq = PREREQ_VLAN, .format = FORMAT_DECIMAL, .oxm = OXM(7, 1), .oxm_since = OF12 },
-	[FIELD_mpls_label] = { .id = FIELD_mpls_label, .name = "mpls_label", .help = "outermost MPLS label", SUB(mpls_lse[0], 12, 20), WRITABLE,
-		.prereq = PREREQ_MPLS, .format = FORMAT_DECIMAL, .oxm = OXM(34, 4), .oxm_since = OF12 },
-	[FIELD_mpls_tc] = { .id = FIELD_mpls_tc, .name = "mpls_tc", .help = "its traffic class", SUB(mpls_lse[0], 9, 3), WRITABLE,
-		.prereq = PREREQ_MPLS, .format = FORMAT_DECIMAL, .oxm = OXM(35, 1), .oxm_since = OF12 },
-	[FIELD_mpls_bos] = { .id = FIELD_mpls_bos, .name = "mpls_bos", .help = "whether it is the last", SUB(mpls_lse[0], 8, 1),
-		.prereq = PREREQ_MPLS, .format = FORMAT_DECIMAL, .oxm = OXM(36, 1), .oxm_since = OF13 },
-	[FIELD_mpls_ttl] = { .id = FIELD_mpls_ttl, .name = "mpls_ttl", .help = "its TTL", SUB(mpls_lse[0], 0, 8), WRITABLE,
-		.prereq = PREREQ_MPLS, .format = FORMAT_DECIMAL, .nxm = NXM1(30, 1) },
+	/* layer 2 */
+	ROW(eth_src, "dl_src", "Ethernet source",
+	    BITS(eth_src, 0, 48), MASKABLE | WRITABLE, NONE, MAC,
+	    NXM_OF(ETH_SRC, 2, 6), OXM_OF(ETH_SRC, 4, 6, OF12)),
+	ROW(eth_dst, "dl_dst", "Ethernet destination",
+	    BITS(eth_dst, 0, 48), MASKABLE | WRITABLE, NONE, MAC,
+	    NXM_OF(ETH_DST, 1, 6), OXM_OF(ETH_DST, 3, 6, OF12)),
+	ROW(eth_type, "dl_type", "EtherType behind VLAN tags",
+	    ALL(eth_type), 0, NONE, HEX,
+	    NXM_OF(ETH_TYPE, 3, 2), OXM_OF(ETH_TYPE, 5, 2, OF12)),
+	ROW(vlan_tci, NULL, "outer VLAN tag, all of it; 0x1000: there is one, 0: none",
+	    ALL(vlan[0].tci), MASKABLE | WRITABLE, NONE, HEX,
+	    NXM_OF(VLAN_TCI, 4, 2), NO_OXM),
+	ROW(vlan_vid, NULL, "VLAN of the outer tag; 0x1000: there is one, 0: none",
+	    BITS(vlan[0].tci, 0, 12), MASKABLE | WRITABLE, NONE, DECIMAL,
+	    NO_NXM, OXM_OF(VLAN_VID, 6, 2, OF12)),
+	ROW(vlan_pcp, "dl_vlan_pcp", "priority of the outer tag",
+	    BITS(vlan[0].tci, 13, 3), WRITABLE, VLAN, DECIMAL,
+	    NO_NXM, OXM_OF(VLAN_PCP, 7, 1, OF12)),
+	ROW(mpls_label, NULL, "outermost MPLS label",
+	    BITS(mpls_lse[0], 12, 20), WRITABLE, MPLS, DECIMAL,
+	    NO_NXM, OXM_OF(MPLS_LABEL, 34, 4, OF12)),
+	ROW(mpls_tc, NULL, "its traffic class",
+	    BITS(mpls_lse[0], 9, 3), WRITABLE, MPLS, DECIMAL,
+	    NO_NXM, OXM_OF(MPLS_TC, 35, 1, OF12)),
+	ROW(mpls_bos, NULL, "whether it is the last label",
+	    BITS(mpls_lse[0], 8, 1), 0, MPLS, DECIMAL,
+	    NO_NXM, OXM_OF(MPLS_BOS, 36, 1, OF13)),
+	ROW(mpls_ttl, NULL, "its TTL",
+	    BITS(mpls_lse[0], 0, 8), WRITABLE, MPLS, DECIMAL,
+	    NXM_NX(MPLS_TTL, 30, 1), NO_OXM),
 
-	[FIELD_ip_src] = { .id = FIELD_ip_src, .name = "ip_src", .other_name = "nw_src", .help = "IPv4 source", ALL(nw_src), MASKABLE, WRITABLE,
-		.prereq = PREREQ_IPV4, .format = FORMAT_IPV4, .nxm = NXM0(7, 4), .oxm = OXM(11, 4), .oxm_since = OF12 },
-	[FIELD_ip_dst] = { .id = FIELD_ip_dst, .name = "ip_dst", .other_name = "nw_dst", .help = "IPv4 destination", ALL(nw_dst), MASKABLE, WRITABLE,
-		.prereq = PREREQ_IPV4, .format = FORMAT_IPV4, .nxm = NXM0(8, 4), .oxm = OXM(12, 4), .oxm_since = OF12 },
-	[FIELD_ipv6_src] = { .id = FIELD_ipv6_src, .name = "ipv6_src", .help = "IPv6 source", ALL(ipv6_src), MASKABLE, WRITABLE,
-		.prereq = PREREQ_IPV6, .format = FORMAT_IPV6, .nxm = NXM1(19, 16), .oxm = OXM(26, 16), .oxm_since = OF12 },
-	[FIELD_ipv6_dst] = { .id = FIELD_ipv6_dst, .name = "ipv6_dst", .help = "IPv6 destination", ALL(ipv6_dst), MASKABLE, WRITABLE,
-		.prereq = PREREQ_IPV6, .format = FORMAT_IPV6, .nxm = NXM1(20, 16), .oxm = OXM(27, 16), .oxm_since = OF12 },
-	[FIELD_ipv6_label] = { .id = FIELD_ipv6_label, .name = "ipv6_label", .help = "IPv6 flow label", SUB(ipv6_label, 0, 20), MASKABLE, WRITABLE,
-		.prereq = PREREQ_IPV6, .format = FORMAT_HEX, .nxm = NXM1(27, 4), .oxm = OXM(28, 4), .oxm_since = OF12 },
-	[FIELD_nw_proto] = { .id = FIELD_nw_proto, .name = "nw_proto", .other_name = "ip_proto", .help = "protocol behind the IP header", ALL(nw_proto),
-		.prereq = PREREQ_IP, .format = FORMAT_DECIMAL, .nxm = NXM0(6, 1), .oxm = OXM(10, 1), .oxm_since = OF12 },
-	[FIELD_nw_ttl] = { .id = FIELD_nw_ttl, .name = "nw_ttl", .other_name = "ip_ttl", .help = "TTL or hop limit", ALL(nw_ttl), WRITABLE,
-		.prereq = PREREQ_IP, .format = FORMAT_DECIMAL, .nxm = NXM1(29, 1) },
-	[FIELD_ip_frag] = { .id = FIELD_ip_frag, .name = "ip_frag", .other_name = "nw_frag", .help = "fragment: no, yes, first, later, not_later", SUB(nw_frag, 0, 2), MASKABLE,
-		.prereq = PREREQ_IP, .format = FORMAT_FRAG, .nxm = NXM1(26, 1) },
-	[FIELD_nw_tos] = { .id = FIELD_nw_tos, .name = "nw_tos", .other_name = "ip_tos", .help = "DSCP in the upper six bits of a byte", SUB(nw_tos, 0, 8), WRITABLE,
-		.prereq = PREREQ_IP, .format = FORMAT_DECIMAL, .nxm = NXM0(5, 1) },
-	[FIELD_ip_dscp] = { .id = FIELD_ip_dscp, .name = "ip_dscp", .help = "DSCP, six bits", SUB(nw_tos, 2, 6), WRITABLE,
-		.prereq = PREREQ_IP, .format = FORMAT_DECIMAL, .oxm = OXM(8, 1), .oxm_since = OF12 },
-	[FIELD_nw_ecn] = { .id = FIELD_nw_ecn, .name = "nw_ecn", .other_name = "ip_ecn", .help = "ECN, two bits", SUB(nw_tos, 0, 2), WRITABLE,
-		.prereq = PREREQ_IP, .format = FORMAT_DECIMAL, .nxm = NXM1(28, 1), .oxm = OXM(9, 1), .oxm_since = OF12 },
-	[FIELD_arp_op] = { .id = FIELD_arp_op, .name = "arp_op", .help = "ARP operation", ALL(arp_op), WRITABLE,
-		.prereq = PREREQ_ARP, .format = FORMAT_DECIMAL, .nxm = NXM0(15, 2), .oxm = OXM(21, 2), .oxm_since = OF12 },
-	[FIELD_arp_spa] = { .id = FIELD_arp_spa, .name = "arp_spa", .help = "sender's protocol address", ALL(nw_src), MASKABLE, WRITABLE,
-		.prereq = PREREQ_ARP, .format = FORMAT_IPV4, .nxm = NXM0(16, 4), .oxm = OXM(22, 4), .oxm_since = OF12 },
-	[FIELD_arp_tpa] = { .id = FIELD_arp_tpa, .name = "arp_tpa", .help = "target's protocol address", ALL(nw_dst), MASKABLE, WRITABLE,
-		.prereq = PREREQ_ARP, .format = FORMAT_IPV4, .nxm = NXM0(17, 4), .oxm = OXM(23, 4), .oxm_since = OF12 },
-	[FIELD_arp_sha] = { .id = FIELD_arp_sha, .name = "arp_sha", .help = "sender's hardware address", SUB(arp_sha, 0, 48), MASKABLE, WRITABLE,
-		.prereq = PREREQ_ARP, .format = FORMAT_MAC, .nxm = NXM1(17, 6), .oxm = OXM(24, 6), .oxm_since = OF12 },
-	[FIELD_arp_tha] = { .id = FIELD_arp_tha, .name = "arp_tha", .help = "target's hardware address", SUB(arp_tha, 0, 48), MASKABLE, WRITABLE,
-		.prereq = PREREQ_ARP, .format = FORMAT_MAC, .nxm = NXM1(18, 6), .oxm = OXM(25, 6), .oxm_since = OF12 },
+	/* layer 3 */
+	ROW(ip_src, "nw_src", "IPv4 source",
+	    ALL(nw_src), MASKABLE | WRITABLE, IPV4, IPV4,
+	    NXM_OF(IP_SRC, 7, 4), OXM_OF(IPV4_SRC, 11, 4, OF12)),
+	ROW(ip_dst, "nw_dst", "IPv4 destination",
+	    ALL(nw_dst), MASKABLE | WRITABLE, IPV4, IPV4,
+	    NXM_OF(IP_DST, 8, 4), OXM_OF(IPV4_DST, 12, 4, OF12)),
+	ROW(ipv6_src, NULL, "IPv6 source",
+	    ALL(ipv6_src), MASKABLE | WRITABLE, IPV6, IPV6,
+	    NXM_NX(IPV6_SRC, 19, 16), OXM_OF(IPV6_SRC, 26, 16, OF12)),
+	ROW(ipv6_dst, NULL, "IPv6 destination",
+	    ALL(ipv6_dst), MASKABLE | WRITABLE, IPV6, IPV6,
+	    NXM_NX(IPV6_DST, 20, 16), OXM_OF(IPV6_DST, 27, 16, OF12)),
+	ROW(ipv6_label, NULL, "IPv6 flow label",
+	    BITS(ipv6_label, 0, 20), MASKABLE | WRITABLE, IPV6, HEX,
+	    NXM_NX(IPV6_LABEL, 27, 4), OXM_OF(IPV6_FLABEL, 28, 4, OF12)),
+	ROW(nw_proto, "ip_proto", "protocol of IP; of IPv6: behind extension headers",
+	    ALL(nw_proto), 0, IP, DECIMAL,
+	    NXM_OF(IP_PROTO, 6, 1), OXM_OF(IP_PROTO, 10, 1, OF12)),
+	ROW(nw_ttl, "ip_ttl", "TTL or hop limit",
+	    ALL(nw_ttl), WRITABLE, IP, DECIMAL,
+	    NXM_NX(IP_TTL, 29, 1), NO_OXM),
+	ROW(ip_frag, "nw_frag", "fragments: no, yes, first, later or not_later",
+	    BITS(nw_frag, 0, 2), MASKABLE, IP, FRAG,
+	    NXM_NX(IP_FRAG, 26, 1), NO_OXM),
+	ROW(nw_tos, "ip_tos", "DSCP, in the upper six bits of a byte",
+	    BITS(nw_tos, 0, 8), WRITABLE, IP, DECIMAL,
+	    NXM_OF(IP_TOS, 5, 1), NO_OXM),
+	ROW(ip_dscp, NULL, "DSCP, six bits",
+	    BITS(nw_tos, 2, 6), WRITABLE, IP, DECIMAL,
+	    NO_NXM, OXM_OF(IP_DSCP, 8, 1, OF12)),
+	ROW(nw_ecn, "ip_ecn", "ECN, two bits",
+	    BITS(nw_tos, 0, 2), WRITABLE, IP, DECIMAL,
+	    NXM_NX(IP_ECN, 28, 1), OXM_OF(IP_ECN, 9, 1, OF12)),
+	ROW(arp_op, NULL, "ARP operation",
+	    ALL(arp_op), WRITABLE, ARP, DECIMAL,
+	    NXM_OF(ARP_OP, 15, 2), OXM_OF(ARP_OP, 21, 2, OF12)),
+	ROW(arp_spa, NULL, "sender's IPv4 address",
+	    ALL(nw_src), MASKABLE | WRITABLE, ARP, IPV4,
+	    NXM_OF(ARP_SPA, 16, 4), OXM_OF(ARP_SPA, 22, 4, OF12)),
+	ROW(arp_tpa, NULL, "target's IPv4 address",
+	    ALL(nw_dst), MASKABLE | WRITABLE, ARP, IPV4,
+	    NXM_OF(ARP_TPA, 17, 4), OXM_OF(ARP_TPA, 23, 4, OF12)),
+	ROW(arp_sha, NULL, "sender's Ethernet address",
+	    BITS(arp_sha, 0, 48), MASKABLE | WRITABLE, ARP, MAC,
+	    NXM_NX(ARP_SHA, 17, 6), OXM_OF(ARP_SHA, 24, 6, OF12)),
+	ROW(arp_tha, NULL, "target's Ethernet address",
+	    BITS(arp_tha, 0, 48), MASKABLE | WRITABLE, ARP, MAC,
+	    NXM_NX(ARP_THA, 18, 6), OXM_OF(ARP_THA, 25, 6, OF12)),
 
-	[FIELD_tcp_src] = { .id = FIELD_tcp_src, .name = "tcp_src", .other_name = "tp_src", .help = "TCP source port", ALL(tp_src), MASKABLE, WRITABLE,
-		.prereq = PREREQ_TCP, .format = FORMAT_DECIMAL, .nxm = NXM0(9, 2), .oxm = OXM(13, 2), .oxm_since = OF12 },
-	[FIELD_tcp_dst] = { .id = FIELD_tcp_dst, .name = "tcp_dst", .other_name = "tp_dst", .help = "TCP destination port", ALL(tp_dst), MASKABLE, WRITABLE,
-		.prereq = PREREQ_TCP, .format = FORMAT_DECIMAL, .nxm = NXM0(10, 2), .oxm = OXM(14, 2), .oxm_since = OF12 },
-	[FIELD_tcp_flags] = { .id = FIELD_tcp_flags, .name = "tcp_flags", .help = "TCP flags, 12 bits", SUB(tcp_flags, 0, 12), MASKABLE,
-		.prereq = PREREQ_TCP, .format = FORMAT_TCP_FLAGS, .nxm = NXM1(34, 2), .oxm = OXM(42, 2), .oxm_since = OF15 },
-	[FIELD_udp_src] = { .id = FIELD_udp_src, .name = "udp_src", .help = "UDP source port", ALL(tp_src), MASKABLE, WRITABLE,
-		.prereq = PREREQ_UDP, .format = FORMAT_DECIMAL, .nxm = NXM0(11, 2), .oxm = OXM(15, 2), .oxm_since = OF12 },
-	[FIELD_udp_dst] = { .id = FIELD_udp_dst, .name = "udp_dst", .help = "UDP destination port", ALL(tp_dst), MASKABLE, WRITABLE,
-		.prereq = PREREQ_UDP, .format = FORMAT_DECIMAL, .nxm = NXM0(12, 2), .oxm = OXM(16, 2), .oxm_since = OF12 },
-	[FIELD_sctp_src] = { .id = FIELD_sctp_src, .name = "sctp_src", .help = "SCTP source port", ALL(tp_src), MASKABLE, WRITABLE,
-		.prereq = PREREQ_SCTP, .format = FORMAT_DECIMAL, .oxm = OXM(17, 2), .oxm_since = OF10 },
-	[FIELD_sctp_dst] = { .id = FIELD_sctp_dst, .name = "sctp_dst", .help = "SCTP destination port", ALL(tp_dst), MASKABLE, WRITABLE,
-		.prereq = PREREQ_SCTP, .format = FORMAT_DECIMAL, .oxm = OXM(18, 2), .oxm_since = OF10 },
-	[FIELD_icmp_type] = { .id = FIELD_icmp_type, .name = "icmp_type", .other_name = "icmpv4_type", .help = "ICMP type", SUB(tp_src, 0, 8), WRITABLE,
-		.prereq = PREREQ_ICMPV4, .format = FORMAT_DECIMAL, .nxm = NXM0(13, 1), .oxm = OXM(19, 1), .oxm_since = OF12 },
-	[FIELD_icmp_code] = { .id = FIELD_icmp_code, .name = "icmp_code", .other_name = "icmpv4_code", .help = "ICMP code", SUB(tp_dst, 0, 8), WRITABLE,
-		.prereq = PREREQ_ICMPV4, .format = FORMAT_DECIMAL, .nxm = NXM0(14, 1), .oxm = OXM(20, 1), .oxm_since = OF12 },
-	[FIELD_icmpv6_type] = { .id = FIELD_icmpv6_type, .name = "icmpv6_type", .help = "ICMPv6 type", SUB(tp_src, 0, 8), WRITABLE,
-		.prereq = PREREQ_ICMPV6, .format = FORMAT_DECIMAL, .nxm = NXM1(21, 1), .oxm = OXM(29, 1), .oxm_since = OF12 },
-	[FIELD_icmpv6_code] = { .id = FIELD_icmpv6_code, .name = "icmpv6_code", .help = "ICMPv6 code", SUB(tp_dst, 0, 8), WRITABLE,
-		.prereq = PREREQ_ICMPV6, .format = FORMAT_DECIMAL, .nxm = NXM1(22, 1), .oxm = OXM(30, 1), .oxm_since = OF12 },
-	[FIELD_nd_target] = { .id = FIELD_nd_target, .name = "nd_target", .help = "address that neighbour discovery is about", ALL(nd_target), MASKABLE, WRITABLE,
-		.prereq = PREREQ_ND, .format = FORMAT_IPV6, .nxm = NXM1(23, 16), .oxm = OXM(31, 16), .oxm_since = OF12 },
-	[FIELD_nd_sll] = { .id = FIELD_nd_sll, .name = "nd_sll", .help = "source link-layer address of a solicitation", SUB(arp_sha, 0, 48), MASKABLE, WRITABLE,
-		.prereq = PREREQ_ND_SOLICIT, .format = FORMAT_MAC, .nxm = NXM1(24, 6), .oxm = OXM(32, 6), .oxm_since = OF12 },
-	[FIELD_nd_tll] = { .id = FIELD_nd_tll, .name = "nd_tll", .help = "target link-layer address of an advertisement", SUB(arp_tha, 0, 48), MASKABLE, WRITABLE,
-		.prereq = PREREQ_ND_ADVERT, .format = FORMAT_MAC, .nxm = NXM1(25, 6), .oxm = OXM(33, 6), .oxm_since = OF12 },
-	[FIELD_nd_reserved] = { .id = FIELD_nd_reserved, .name = "nd_reserved", .help = "reserved word of neighbour discovery", ALL(nd_reserved),
-		.prereq = PREREQ_ND, .format = FORMAT_DECIMAL, .nxm = ERICSSON(1, 4) },
-	[FIELD_nd_options_type] = { .id = FIELD_nd_options_type, .name = "nd_options_type", .help = "type of its first option", ALL(nd_options_type),
-		.prereq = PREREQ_ND, .format = FORMAT_DECIMAL, .nxm = ERICSSON(2, 1) },
+	/* layer 4 */
+	ROW(tcp_src, "tp_src", "TCP source port",
+	    ALL(tp_src), MASKABLE | WRITABLE, TCP, DECIMAL,
+	    NXM_OF(TCP_SRC, 9, 2), OXM_OF(TCP_SRC, 13, 2, OF12)),
+	ROW(tcp_dst, "tp_dst", "TCP destination port",
+	    ALL(tp_dst), MASKABLE | WRITABLE, TCP, DECIMAL,
+	    NXM_OF(TCP_DST, 10, 2), OXM_OF(TCP_DST, 14, 2, OF12)),
+	ROW(tcp_flags, NULL, "TCP flags, such as +syn-ack",
+	    BITS(tcp_flags, 0, 12), MASKABLE, TCP, TCP_FLAGS,
+	    NXM_NX(TCP_FLAGS, 34, 2), OXM_OF(TCP_FLAGS, 42, 2, OF15)),
+	ROW(udp_src, NULL, "UDP source port",
+	    ALL(tp_src), MASKABLE | WRITABLE, UDP, DECIMAL,
+	    NXM_OF(UDP_SRC, 11, 2), OXM_OF(UDP_SRC, 15, 2, OF12)),
+	ROW(udp_dst, NULL, "UDP destination port",
+	    ALL(tp_dst), MASKABLE | WRITABLE, UDP, DECIMAL,
+	    NXM_OF(UDP_DST, 12, 2), OXM_OF(UDP_DST, 16, 2, OF12)),
+	ROW(sctp_src, NULL, "SCTP source port",
+	    ALL(tp_src), MASKABLE | WRITABLE, SCTP, DECIMAL,
+	    NO_NXM, OXM_OF(SCTP_SRC, 17, 2, OF10)),
+	ROW(sctp_dst, NULL, "SCTP destination port",
+	    ALL(tp_dst), MASKABLE | WRITABLE, SCTP, DECIMAL,
+	    NO_NXM, OXM_OF(SCTP_DST, 18, 2, OF10)),
+	ROW(icmp_type, "icmpv4_type", "ICMP type",
+	    BITS(tp_src, 0, 8), WRITABLE, ICMPV4, DECIMAL,
+	    NXM_OF(ICMP_TYPE, 13, 1), OXM_OF(ICMPV4_TYPE, 19, 1, OF12)),
+	ROW(icmp_code, "icmpv4_code", "ICMP code",
+	    BITS(tp_dst, 0, 8), WRITABLE, ICMPV4, DECIMAL,
+	    NXM_OF(ICMP_CODE, 14, 1), OXM_OF(ICMPV4_CODE, 20, 1, OF12)),
+	ROW(icmpv6_type, NULL, "ICMPv6 type",
+	    BITS(tp_src, 0, 8), WRITABLE, ICMPV6, DECIMAL,
+	    NXM_NX(ICMPV6_TYPE, 21, 1), OXM_OF(ICMPV6_TYPE, 29, 1, OF12)),
+	ROW(icmpv6_code, NULL, "ICMPv6 code",
+	    BITS(tp_dst, 0, 8), WRITABLE, ICMPV6, DECIMAL,
+	    NXM_NX(ICMPV6_CODE, 22, 1), OXM_OF(ICMPV6_CODE, 30, 1, OF12)),
+	ROW(nd_target, NULL, "address that neighbour discovery is about",
+	    ALL(nd_target), MASKABLE | WRITABLE, ND, IPV6,
+	    NXM_NX(ND_TARGET, 23, 16), OXM_OF(IPV6_ND_TARGET, 31, 16, OF12)),
+	ROW(nd_sll, NULL, "sender's Ethernet address, of a solicitation",
+	    BITS(arp_sha, 0, 48), MASKABLE | WRITABLE, ND_SOLICIT, MAC,
+	    NXM_NX(ND_SLL, 24, 6), OXM_OF(IPV6_ND_SLL, 32, 6, OF12)),
+	ROW(nd_tll, NULL, "target's Ethernet address, of an advertisement",
+	    BITS(arp_tha, 0, 48), MASKABLE | WRITABLE, ND_ADVERT, MAC,
+	    NXM_NX(ND_TLL, 25, 6), OXM_OF(IPV6_ND_TLL, 33, 6, OF12)),
+	ROW(nd_reserved, NULL, "reserved word of neighbour discovery",
+	    ALL(nd_reserved), WRITABLE, ND, DECIMAL,
+	    ERICSSON(ICMPV6_ND_RESERVED, 1, 4), NO_OXM),
+	ROW(nd_options_type, NULL, "type of the first option of neighbour discovery",
+	    ALL(nd_options_type), WRITABLE, ND, DECIMAL,
+	    ERICSSON(ICMPV6_ND_OPTIONS_TYPE, 2, 1), NO_OXM),
 };
 /* clang-format on */
+
+static_assert(FIELD_reg15 == FIELD_reg0 + FLOW_REGS - 1, "a row for each");

@@ -19,11 +19,17 @@ struct word {
 };
 
 static const struct word port_words[] = {
-	{ "IN_PORT", OFPORT_IN_PORT }, { "TABLE", OFPORT_TABLE },
-	{ "NORMAL", OFPORT_NORMAL },   { "FLOOD", OFPORT_FLOOD },
-	{ "ALL", OFPORT_ALL },	       { "CONTROLLER", OFPORT_CONTROLLER },
-	{ "LOCAL", OFPORT_LOCAL },     { "ANY", OFPORT_NONE },
-	{ "NONE", OFPORT_NONE },       { NULL, 0 },
+	{ "IN_PORT", OFPORT_IN_PORT },
+	{ "TABLE", OFPORT_TABLE },
+	{ "NORMAL", OFPORT_NORMAL },
+	{ "FLOOD", OFPORT_FLOOD },
+	{ "ALL", OFPORT_ALL },
+	{ "CONTROLLER", OFPORT_CONTROLLER },
+	{ "LOCAL", OFPORT_LOCAL },
+	{ "ANY", OFPORT_NONE },
+	{ "NONE", OFPORT_NONE },
+	{ "UNSET", OFPORT_UNSET },
+	{ NULL, 0 },
 };
 
 static const struct word tcp_flag_words[] = {
@@ -135,6 +141,20 @@ static bool parse_port(const char *text, size_t len, u128 *out)
 	return field_is_port(*out);
 }
 
+/* "(0,0)": namespace and type. */
+static bool parse_packet_type(const char *text, size_t len, u128 *out)
+{
+	const char *comma = memchr(text, ',', len);
+	u128 space, type;
+
+	if (!comma || text[len - 1] != ')' ||
+	    !parse_number(text + 1, (size_t)(comma - text) - 1, &space) ||
+	    !parse_number(comma + 1, len - (size_t)(comma - text) - 2, &type))
+		return false;
+	*out = space << 16 | type;
+	return space <= UINT16_MAX && type <= UINT16_MAX;
+}
+
 /* One value, without a mask. */
 static bool parse_plain(const struct field *field, const char *text, size_t len, u128 *out)
 {
@@ -148,6 +168,8 @@ static bool parse_plain(const struct field *field, const char *text, size_t len,
 	case FORMAT_PORT:
 		return parse_port(text, len, out);
 	default:
+		if (field->id == FIELD_packet_type && *text == '(')
+			return parse_packet_type(text, len, out);
 		return parse_number(text, len, out) && !(*out & ~field_ones(field));
 	}
 }
@@ -221,16 +243,25 @@ static bool parse_frag(const char *text, u128 *value, u128 *mask)
 	return false;
 }
 
+/* All but the lowest bits. */
+static u128 prefix_mask(const struct field *field, unsigned n)
+{
+	u128 ones = field_ones(field);
+
+	return n == field->n_bits ? ones : ones & ~(ones >> n);
+}
+
 /* What is behind the slash. */
 static bool parse_mask(const struct field *field, const char *text, u128 *mask)
 {
-	unsigned bits = field->n_bits;
 	u128 n;
 
 	if ((field->format == FORMAT_IPV4 || field->format == FORMAT_IPV6) &&
 	    parse_digits(text, strlen(text), 10, &n)) {
-		*mask = n ? field_ones(field) & ~((n == bits ? 0 : field_ones(field) >> n)) : 0;
-		return n <= bits;
+		if (n > field->n_bits)
+			return false;
+		*mask = prefix_mask(field, (unsigned)n);
+		return true;
 	}
 	return parse_plain(field, text, strlen(text), mask);
 }
@@ -327,10 +358,15 @@ static int print_plain(const struct field *field, u128 v, bool hex, char *text, 
 	case FORMAT_PORT:
 		return print_port(v, text, size);
 	case FORMAT_DECIMAL:
+		if (hex && !v)
+			return snprintf(text, size, "0x0");
 		return print_number(v, hex, text, size);
 	default:
 		if (field->id == FIELD_eth_type || field->id == FIELD_vlan_tci)
 			return snprintf(text, size, "0x%04x", (unsigned)v);
+		if (field->id == FIELD_packet_type)
+			return snprintf(text, size, "(%u,%#x)", (unsigned)(v >> 16),
+					(unsigned)v & UINT16_MAX);
 		if (field->id == FIELD_ipv6_label)
 			return snprintf(text, size, "0x%05x", (unsigned)v);
 		return print_number(v, true, text, size);
@@ -374,9 +410,7 @@ static int prefix_len(const struct field *field, u128 mask)
 
 	while (n < field->n_bits && mask >> (field->n_bits - 1 - n) & 1)
 		n++;
-	return mask == (field_ones(field) & ~(n == field->n_bits ? 0 : field_ones(field) >> n))
-		       ? (int)n
-		       : -1;
+	return mask == prefix_mask(field, n) ? (int)n : -1;
 }
 
 static int print_masked(const struct field *field, u128 value, u128 mask, char *text, size_t size)

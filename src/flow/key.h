@@ -31,6 +31,7 @@ __extension__ typedef unsigned __int128 u128 __attribute__((aligned(8)));
 
 /* OpenFlow port numbers, 32 bits (OpenFlow 1.5.1, 7.2.1); those of OpenFlow 1.0 are the low half. */
 #define OFPORT_MAX 0xffffff00u
+#define OFPORT_UNSET 0xfffffff7u /* actset_output when the action set has no output */
 #define OFPORT_IN_PORT 0xfffffff8u
 #define OFPORT_TABLE 0xfffffff9u
 #define OFPORT_NORMAL 0xfffffffau

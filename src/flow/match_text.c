@@ -36,6 +36,7 @@ static const struct {
 	{ "mplsm", ETH_P_MPLS_MC, 0 },
 	{ "icmpv4", ETH_P_IP, IPPROTO_ICMP },
 	{ "ip4", ETH_P_IP, 0 },
+	{ "ipv4", ETH_P_IP, 0 },
 	{ "ip6", ETH_P_IPV6, 0 },
 	{ "icmpv6", ETH_P_IPV6, IPPROTO_ICMPV6 },
 };
@@ -195,18 +196,33 @@ static unsigned turn(const char *name, const char *value)
 	return !strcmp(name, "nw_proto") || !strcmp(name, "ip_proto") ? 1 : 2;
 }
 
-int match_parse(struct match *match, const char *text, struct error *err)
+/* Cuts the next one off, NULL: there is none. A comma in brackets is part of a value. */
+static char *next_term(char **rest)
 {
 	static const char ends[] = ", \t\n";
-	char line[2048], *save;
+	char *start = *rest + strspn(*rest, ends), *at = start;
+	bool open = false;
+
+	for (; *at && (open || !strchr(ends, *at)); at++)
+		open = *at == '(' || (open && *at != ')');
+	if (at == start)
+		return NULL;
+	*rest = *at ? at + 1 : at;
+	*at = '\0';
+	return start;
+}
+
+int match_parse(struct match *match, const char *text, struct error *err)
+{
+	char line[2048];
 
 	match_init(match);
 	if (strlen(text) >= sizeof(line))
 		return error_set(err, -EINVAL, "a match of more than %zu bytes", sizeof(line) - 1);
 	for (unsigned pass = 0; pass < 3; pass++) {
-		strcpy(line, text);
-		for (char *term = strtok_r(line, ends, &save); term;
-		     term = strtok_r(NULL, ends, &save)) {
+		char *rest = strcpy(line, text);
+
+		for (char *term = next_term(&rest); term; term = next_term(&rest)) {
 			char *value = strchr(term, '=');
 
 			if (value)
@@ -347,6 +363,11 @@ static void add_network(struct line *l, const struct match *match)
 
 int match_print(const struct match *match, char *text, size_t size)
 {
+	static const uint8_t connection[] = {
+		FIELD_ct_state,	   FIELD_ct_zone,     FIELD_ct_mark,   FIELD_ct_label,
+		FIELD_ct_nw_src,   FIELD_ct_ipv6_src, FIELD_ct_nw_dst, FIELD_ct_ipv6_dst,
+		FIELD_ct_nw_proto, FIELD_ct_tp_src,   FIELD_ct_tp_dst,
+	};
 	struct line l = { text, size, 0, match->mask };
 
 	if (size)
@@ -356,8 +377,8 @@ int match_print(const struct match *match, char *text, size_t size)
 	add_field(&l, match, FIELD_dp_hash, NULL);
 	add_field(&l, match, FIELD_conj_id, NULL);
 	add_field(&l, match, FIELD_actset_output, NULL);
-	for (unsigned id = FIELD_ct_state; id <= FIELD_ct_tp_dst; id++)
-		add_field(&l, match, id, NULL);
+	for (unsigned i = 0; i < ARRAY_SIZE(connection); i++)
+		add_field(&l, match, connection[i], NULL);
 	add_word(&l, match);
 	for (unsigned id = FIELD_reg0; id <= FIELD_reg15; id++)
 		add_field(&l, match, id, NULL);
