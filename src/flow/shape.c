@@ -114,7 +114,7 @@ struct shape *shape_for_now(union shape_room *room, const struct flow_key *mask)
 
 			if (!bits)
 				continue;
-			shape->hash = hash_mix(bits ^ words[i], shape->hash);
+			shape->hash = hash_mix(bits, hash_mix(words[i], shape->hash));
 			shape->parts[n++] = (struct shape_part){ bits, words[i] };
 		}
 		shape->ends[stage] = n;

@@ -76,6 +76,19 @@ static void test_equal(void **state)
 }
 
 /* Where fields that share a word belong. */
+/* Masks that differ as the numbers of their words do. */
+static void test_hash_of_words(void **state)
+{
+	for (unsigned i = 0; i + 1 < FLOW_KEY_WORDS; i++) {
+		struct flow_key a = { 0 }, b = { 0 };
+		union shape_room x, y;
+
+		a.words[i] = UINT32_MAX;
+		b.words[i + 1] = UINT32_MAX ^ i ^ (i + 1);
+		assert_int_not_equal(shape_for_now(&x, &a)->hash, shape_for_now(&y, &b)->hash);
+	}
+}
+
 static void test_stages(void **state)
 {
 	struct flow_key mask = { 0 }, examined = { 0 };
@@ -111,6 +124,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_hash_of_words),
 		cmocka_unit_test(test_stages),
 	};
 
