@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the reference share. */
+#pragma once
+
+#include "reference.h"
+
+#define SET_MAX 64
+#define STACK_MAX 64
+
+struct segment {
+	const uint8_t *bytes;
+	size_t len;
+};
+
+/* What a copy of a packet has for itself. */
+struct state {
+	struct flow_key key;
+	struct frame frame;
+	uint32_t queue; /* UINT32_MAX: none */
+};
+
+/* What is as before when a clone or a bucket ends. */
+struct copy {
+	struct state s;
+	bool dead;
+	unsigned n_stack, n_set;
+};
+
+struct run {
+	const struct world *w;
+	struct reference_result *out;
+	struct choices *choices;
+	uint32_t start_port;
+	struct frame start_frame;
+	struct state s;
+	bool dead;   /* a meter has dropped it: nothing happens any more, but for what is counted */
+	bool exited; /* by exit */
+	bool in_group, in_set;
+	const struct rule *rule;
+	uint8_t table, next; /* next: of goto_table; UINT8_MAX: none */
+	unsigned n_meters;
+	uint8_t n_set;
+	struct segment set[SET_MAX];
+	unsigned n_stack;
+	u128 stack[STACK_MAX];
+	struct record ignored; /* what happens to the dead */
+};
+
+void reference_credit(struct run *r, const struct expect *e);
+struct record *reference_record(struct run *r, enum record_kind kind);
+void reference_put(struct frame *out, unsigned kind, uint32_t what, u128 value, u128 mask);
+bool reference_port_live(const struct world *w, uint32_t number);
+void reference_output(struct run *r, uint32_t port, uint32_t max_len);
+void reference_visit(struct run *r, uint8_t table, uint32_t in_port, bool resubmitted);
+void reference_list(struct run *r, const uint8_t *bytes, size_t len);
+void reference_set(struct run *r, const struct segment *set, unsigned n);
+void reference_own_set(struct run *r);
+void reference_group(struct run *r, uint32_t id);
+void reference_multipath(struct run *r, const struct action_multipath *a);
+void reference_bundle(struct run *r, const struct action_bundle *a);
