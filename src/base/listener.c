@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Sockets that are files, and the control socket's lock. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -107,6 +108,7 @@ static bool is_served(const char *path)
 
 static int check_path(const char *path, struct error *err)
 {
+	assert(path);
 	if (strlen(path) < sizeof(((struct sockaddr_un *)NULL)->sun_path))
 		return 0;
 	return error_set(err, -ENAMETOOLONG,
@@ -121,6 +123,7 @@ static int bind_socket(const char *path, const struct peer_policy *policy, struc
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), ret;
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
+	assert(path);
 	memcpy(addr.sun_path, path, strlen(path));
 	/* the file gets the socket's own mode, whatever the umask leaves of it */
 	if (fd < 0 || fchmod(fd, 0600)) {

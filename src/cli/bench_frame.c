@@ -10,7 +10,7 @@
 
 #define NET_FROM 0xc6120000u /* 198.18.0.0/15 is for benchmarks (RFC 2544, C.2.2; RFC 6890) */
 #define NET_TO 0xc6130001u
-#define HOSTS 65535u /* source addresses that are used */
+#define HOSTS 65535u		     /* source addresses that are used */
 #define FRESH_MACS 0x02fe00000000ull /* the first source address of many */
 #define PORT_FIRST 1024u
 #define PORTS 60000u

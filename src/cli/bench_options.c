@@ -191,8 +191,9 @@ static int check(const json_t *options, struct bench_config *config, unsigned n_
 		return error_set(err, -EINVAL,
 				 "\"flood\" is for at least two more sockets, with a \"rate\"");
 	if (config->fresh && (config->tso || config->check || config->kind != BENCH_OPEN))
-		return error_set(err, -EINVAL,
-				 "\"fresh\" is for \"load open\" with \"check off\", without \"tso\"");
+		return error_set(
+			err, -EINVAL,
+			"\"fresh\" is for \"load open\" with \"check off\", without \"tso\"");
 	if (json_object_get(options, "window") && config->kind != BENCH_LOOP)
 		return error_set(err, -EINVAL, "\"window\" is for \"load loop\"");
 	if (!room)

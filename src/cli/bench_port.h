@@ -47,7 +47,7 @@ struct bench_config {
 	uint32_t window;  /* frames of each port on their way (BENCH_LOOP, BENCH_PING) */
 	uint64_t measure_ns, warmup_ns; /* the latter before the former */
 	enum bench_fresh fresh;
-	bool check;			/* each frame's bytes, and the order in its flow */
+	bool check; /* each frame's bytes, and the order in its flow */
 	bool packed, in_order, indirect, mergeable;
 	bool huge; /* pages, when the system has some to give */
 	uint32_t ring_size;
@@ -96,10 +96,10 @@ struct bench_port {
 	bool failed;			       /* for good */
 	struct error why;		       /* the last connection ended, or it failed */
 	struct bench_counters counters;
-	uint64_t credit; /* frames that may be sent (BENCH_LOOP, BENCH_PING), or that were sent or
-			  * given up (BENCH_OPEN with a rate) */
+	uint64_t credit;  /* frames that may be sent (BENCH_LOOP, BENCH_PING), or that were sent or
+			   * given up (BENCH_OPEN with a rate) */
 	uint32_t renewed; /* frames that were made new */
-	uint32_t turn;	 /* counts: whose queue is first */
+	uint32_t turn;	  /* counts: whose queue is first */
 };
 
 /* How many of a port's receive buffers a frame may take. */

@@ -29,7 +29,8 @@ __extension__ typedef unsigned __int128 u128 __attribute__((aligned(8)));
 /* vlan[].tci: set when there is a tag, as in Open vSwitch's vlan_tci */
 #define FLOW_VLAN_PRESENT 0x1000u
 
-/* OpenFlow port numbers, 32 bits (OpenFlow 1.5.1, 7.2.1); those of OpenFlow 1.0 are the low half. */
+/* OpenFlow port numbers, 32 bits (OpenFlow 1.5.1, 7.2.1); those of OpenFlow 1.0 are the low half.
+ */
 #define OFPORT_MAX 0xffffff00u
 #define OFPORT_UNSET 0xfffffff7u /* actset_output when the action set has no output */
 #define OFPORT_IN_PORT 0xfffffff8u
@@ -128,9 +129,9 @@ static inline unsigned flow_key_reg(unsigned i)
 	return i ^ 3;
 }
 
-/* Fills in the first FLOW_KEY_PACKET_WORDS words of @key, all of them, from a packet's private copy;
- * leaves the others alone. @pkt has at least ETH_HLEN bytes; nothing in it is trusted. What is cut
- * off or malformed is 0, as Open vSwitch has it: a header that is not wholly there (within
+/* Fills in the first FLOW_KEY_PACKET_WORDS words of @key, all of them, from a packet's private
+ * copy; leaves the others alone. @pkt has at least ETH_HLEN bytes; nothing in it is trusted. What
+ * is cut off or malformed is 0, as Open vSwitch has it: a header that is not wholly there (within
  * head_len) is not there. Does not need pkt_parse(). Worker threads.
  */
 void flow_key_extract(struct flow_key *key, const struct pkt *pkt, uint32_t in_port);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A match: which packets a rule is for. Text (ovs-ofctl), OXM, NXM and OpenFlow 1.0 from the rows of
- * flow/field.h. Any thread; input is hostile.
+/* A match: which packets a rule is for. Text (ovs-ofctl), OXM, NXM and OpenFlow 1.0 from the rows
+ * of flow/field.h. Any thread; input is hostile.
  */
 #pragma once
 
@@ -38,13 +38,13 @@ enum of_error match_check(const struct match *match, struct error *err);
  * as snprintf() does. */
 int match_print(const struct match *match, char *text, size_t size);
 
-/* Reads OXM or NXM terms: @len bytes. Refuses unknown fields (@loose: passes over them), duplicates,
- * bits of the value that the mask does not have, and fields in front of their prerequisites
- * (OpenFlow 1.5.1, 7.2.3). */
+/* Reads OXM or NXM terms: @len bytes. Refuses unknown fields (@loose: passes over them),
+ * duplicates, bits of the value that the mask does not have, and fields in front of their
+ * prerequisites (OpenFlow 1.5.1, 7.2.3). */
 enum of_error match_decode(struct match *match, const uint8_t *bytes, size_t len, bool loose,
 			   struct error *err);
-/* Writes the terms for a peer of @version (1: NXM); returns the bytes, which may be more than @size:
- * then they are cut. MATCH_WIRE_MAX is enough. */
+/* Writes the terms for a peer of @version (1: NXM); returns the bytes, which may be more than
+ * @size: then they are cut. MATCH_WIRE_MAX is enough. */
 #define MATCH_WIRE_MAX 2048
 size_t match_encode(const struct match *match, uint8_t version, uint8_t *bytes, size_t size);
 

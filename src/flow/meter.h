@@ -23,8 +23,9 @@ enum meter_band_type { BAND_DROP = 1, BAND_DSCP_REMARK = 2 };
 
 struct meter_band {
 	uint8_t type;
-	uint8_t prec_level;    /* of BAND_DSCP_REMARK: how much to raise the drop precedence */
-	uint32_t rate, burst;  /* of flags: kb/s and kb, or packets/s and packets; burst 0: a second's */
+	uint8_t prec_level; /* of BAND_DSCP_REMARK: how much to raise the drop precedence */
+	uint32_t rate,
+		burst; /* of flags: kb/s and kb, or packets/s and packets; burst 0: a second's */
 };
 
 #define METER_DUE_PARTS 64 /* of a ns: 64 bytes take few of them at 100 Gb/s */
@@ -33,7 +34,8 @@ struct meter_band {
 struct meter_state {
 	uint64_t packets, bytes; /* that came in */
 	struct meter_band_state {
-		/* CLOCK_MONOTONIC, in parts of ns: when the band would be full (flow/meter_take.c) */
+		/* CLOCK_MONOTONIC, in parts of ns: when the band would be full (flow/meter_take.c)
+		 */
 		uint64_t due;
 		uint64_t packets, bytes; /* that were over it */
 	} bands[METER_BANDS_MAX];

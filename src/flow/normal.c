@@ -57,7 +57,8 @@ bool normal_receive(const struct view_port *in, const uint8_t *ethernet, bool ta
 		return false;
 	}
 	if (likely(in->id)) /* else it came from nowhere */
-		mac_table_learn(in->bridge->macs, frame->src, frame->vid, in->id, now, in->mac_limit);
+		mac_table_learn(in->bridge->macs, frame->src, frame->vid, in->id, now,
+				in->mac_limit);
 	return true;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Why something of OpenFlow is refused: the errors of the specifications (OpenFlow 1.5.1, 7.5.4, and
- * those of before, and Nicira's), which openflow/error.c numbers for each version. Any thread.
+/* Why something of OpenFlow is refused: the errors of the specifications (OpenFlow 1.5.1, 7.5.4,
+ * and those of before, and Nicira's), which openflow/error.c numbers for each version. Any thread.
  */
 #pragma once
 

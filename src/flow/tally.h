@@ -22,7 +22,8 @@ static inline void tally_word_add(uint64_t *word, uint64_t n)
 		;
 }
 
-static inline void tally_add(struct tally *tally, uint64_t packets, uint64_t bytes, uint64_t used_ms)
+static inline void tally_add(struct tally *tally, uint64_t packets, uint64_t bytes,
+			     uint64_t used_ms)
 {
 	tally_word_add(&tally->packets, packets);
 	tally_word_add(&tally->bytes, bytes);

@@ -35,10 +35,10 @@ struct view_port_state {
 	uint32_t layout;		     /* of what follows, where it outlives the process */
 	uint32_t id;			     /* of the port */
 	uint64_t broadcast_due, unknown_due; /* for the limits, ns */
-	uint32_t ofport; /* its number in OpenFlow; 0: not known */
-	uint32_t of_config; /* OFPPC, as controllers have set it */
-	struct port_counters before;	 /* by the switch that the guest has come from */
-	struct port_counters counters[]; /* one for each worker */
+	uint32_t ofport;		     /* its number in OpenFlow; 0: not known */
+	uint32_t of_config;		     /* OFPPC, as controllers have set it */
+	struct port_counters before;	     /* by the switch that the guest has come from */
+	struct port_counters counters[];     /* one for each worker */
 };
 
 /* The *home* of a queue pair is the worker that it had when its port came up, or when there was no

@@ -4,8 +4,8 @@
  * The switch process may be in a guest's hands, so nothing that it asks is believed: each field is
  * checked here, and each request can do one thing, which the configuration could have asked for as
  * well. Files of packets are opened with the rights of the switch's own user; the control socket,
- * those of bridges beside it, and the configuration file are those of the keeper's command line; the MTU is that of a tap of
- * which the switch has a queue.
+ * those of bridges beside it, and the configuration file are those of the keeper's command line;
+ * the MTU is that of a tap of which the switch has a queue.
  */
 #pragma once
 

@@ -13,8 +13,8 @@
 #include "base/files.h"
 #include "base/limit.h"
 #include "base/log.h"
-#include "rpc/connection.h"
 #include "base/peer.h"
+#include "rpc/connection.h"
 
 LOG_MODULE("rpc");
 LIMIT_EACH(request_bytes, "rpc_request_bytes", RPC_REQUEST_MAX, "of a client's request");

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "base/limit.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "rpc/connection.h"
-#include "base/listener.h"
 #include "rpc/server.h"
 
 LOG_MODULE("rpc");

@@ -75,7 +75,7 @@ static void completes(const char *words, const char *want)
 	assert_string_equal(completed(fake.dir, words), want);
 }
 
-#define OBJECTS                                                                               \
+#define OBJECTS                                                                                  \
 	"bridge\nport\nmac\nflow\ngroup\nmeter\ntrace\ncache\nworker\nstats\nlog\nconfig\ntop\n" \
 	"bench\nupgrade\nversion\n"
 

@@ -73,7 +73,7 @@ static void test_packet_out(void **state)
 }
 
 #define LEARN                                                                                       \
-	"table=0,priority=50,in_port=1,udp,send_flow_rem,actions="                                      \
+	"table=0,priority=50,in_port=1,udp,send_flow_rem,actions="                                  \
 	"learn(table=1,hard_timeout=60,cookie=0x33,%sNXM_OF_UDP_DST[],load:2->NXM_NX_REG0[0..15])," \
 	"resubmit(,1)"
 
