@@ -14,6 +14,7 @@
 
 #include "../unit/flows_fake.h"
 #include "base/log.h"
+#include "input.h"
 #include "openflow/connection.h"
 #include "openflow/flow_stats.h"
 #include "openflow/packet.h"
