@@ -7,6 +7,7 @@ static const char *const some_matches[] = {
 	"in_port=1",
 	"in_port=LOCAL",
 	"in_port=65280",
+	"packet_type=(0,0)",
 	"pkt_mark=0x1/0x1",
 	"dp_hash=0x1/0xf",
 	"conj_id=5",
@@ -21,8 +22,8 @@ static const char *const some_matches[] = {
 	"ct_state=new|trk",
 	"ct_state=-trk",
 	"ct_zone=65535,ct_mark=0x10/0xf0,ct_label=0x1234567890abcdef1234567890abcdef",
-	"ct_state=+est+trk,ct_nw_proto=6,ct_nw_src=1.2.3.4,ct_nw_dst=1.2.0.0/16,ct_tp_src=1,ct_tp_dst="
-	"0x2/0xf,ip",
+	"ct_state=+est+trk,ct_nw_src=1.2.3.4,ct_nw_dst=1.2.0.0/16,ct_nw_proto=6,ct_tp_src=1,"
+	"ct_tp_dst=0x2/0xf,ip",
 	"ct_state=-inv+trk,ct_ipv6_src=::1,ct_ipv6_dst=fe80::/10,ipv6",
 	"metadata=0x1/0xf",
 	"metadata=0x123456789abcdef0",

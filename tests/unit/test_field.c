@@ -232,6 +232,15 @@ static const struct {
 	  true },
 	{ PREREQ_CT, { .ct_state = 0x21 }, { .ct_state = 0x0b }, true },
 	{ PREREQ_CT, { .ct_state = 0x30 }, { .ct_state = 0x0b }, false },
+	{ PREREQ_CT_IPV4,
+	  { .ct_state = 0x21, .eth_type = ETH_P_IP },
+	  { .ct_state = 0x0b, .eth_type = 0xffff },
+	  true },
+	{ PREREQ_CT_IPV6,
+	  { .ct_state = 0x21, .eth_type = ETH_P_IP },
+	  { .ct_state = 0x0b, .eth_type = 0xffff },
+	  false },
+	{ PREREQ_CT_IPV6, { .eth_type = ETH_P_IPV6 }, { .ct_state = 0x0b }, false },
 };
 
 static void test_presence_examines_what_it_depends_on(void **state)

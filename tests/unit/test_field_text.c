@@ -100,6 +100,7 @@ static void test_addresses(void **state)
 	expect(FIELD_ipv6_src, "2001:db8::1/128", (u128)0x20010db8 << 96 | 1, ALL, "2001:db8::1");
 	refuse(FIELD_ip_src, "10.1.2", "ip_src: \"10.1.2\" is not an IPv4 address, like 192.0.2.1");
 	refuse(FIELD_ip_src, "10.1.2.3/33", "ip_src: \"33\" is not a mask for it");
+	refuse(FIELD_ip_src, "10.1.2.3/255", "ip_src: \"255\" is not a mask for it");
 	refuse(FIELD_ipv6_src, "::/129", "ipv6_src: \"129\" is not a mask for it");
 	refuse(FIELD_ipv6_src, "10.1.2.3",
 	       "ipv6_src: \"10.1.2.3\" is not an IPv6 address, like 2001:db8::1");

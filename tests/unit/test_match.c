@@ -102,8 +102,9 @@ static void test_prerequisites(void **state)
 		{ FIELD_arp_sha, "arp_sha can be matched only together with arp or rarp" },
 		{ FIELD_nd_target,
 		  "nd_target can be matched only together with icmp6,icmp_type=135 (or 136)" },
-		{ FIELD_ct_nw_src, "ct_nw_src can be matched only together with ct_state=+trk-inv "
-				   "(or +new, +est, +rel, +rpl)" },
+		{ FIELD_ct_nw_src,
+		  "ct_nw_src can be matched only together with ip,ct_state=+trk-inv "
+		  "(or +new, +est, +rel, +rpl)" },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(alone); i++) {
