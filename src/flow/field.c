@@ -78,6 +78,16 @@ u128 field_get(const struct field *field, const struct flow_key *key)
 	return container_get(field, key) >> field->shift & field_ones(field);
 }
 
+bool field_is_in(const struct field *field, const struct flow_key *mask)
+{
+	const uint64_t *words = &mask->words[field->offset / 8];
+
+	/* most fields are not: their words are seen before their bits */
+	if (likely(!words[0] && (field->size <= 8 || !words[1])))
+		return false;
+	return field_get(field, mask);
+}
+
 void field_set(const struct field *field, struct flow_key *key, u128 value, u128 mask)
 {
 	u128 v = container_get(field, key);

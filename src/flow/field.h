@@ -167,6 +167,8 @@ u128 field_ones(const struct field *field);
 /* Whether a value of FORMAT_PORT is one: that of a port that can be, or a reserved one. */
 bool field_is_port(u128 port);
 
+/* Whether a mask has any bit of the field. */
+bool field_is_in(const struct field *field, const struct flow_key *mask);
 /* The value (or with a mask for @key, the mask). */
 u128 field_get(const struct field *field, const struct flow_key *key);
 /* Sets the bits of @mask to those of @value; both have n_bits, further bits are ignored. */

@@ -83,10 +83,10 @@ enum of_error match_check(const struct match *match, struct error *err)
 
 	/* what no field explains is a field without its prerequisites */
 	for (unsigned i = 0; i < FIELD_N; i++)
-		if (field_get(&fields[i], &left) && is_own(&fields[i], match))
+		if (field_is_in(&fields[i], &left) && is_own(&fields[i], match))
 			field_set(&fields[i], &left, 0, ~(u128)0);
 	for (unsigned i = 0; i < FIELD_N; i++)
-		if (field_get(&fields[i], &left)) {
+		if (field_is_in(&fields[i], &left)) {
 			explain(&fields[i], match, err);
 			return OFERR_MATCH_BAD_PREREQ;
 		}

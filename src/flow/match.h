@@ -39,8 +39,8 @@ enum of_error match_check(const struct match *match, struct error *err);
 int match_print(const struct match *match, char *text, size_t size);
 
 /* Reads OXM or NXM terms: @len bytes. Refuses unknown fields (@loose: passes over them),
- * duplicates, bits of the value that the mask does not have, and fields in front of their
- * prerequisites (OpenFlow 1.5.1, 7.2.3). */
+ * duplicates, bits of the value that the mask does not have, fields in front of their
+ * prerequisites (OpenFlow 1.5.1, 7.2.3), and what match_check() refuses. */
 enum of_error match_decode(struct match *match, const uint8_t *bytes, size_t len, bool loose,
 			   struct error *err);
 /* Writes the terms for a peer of @version (1: NXM); returns the bytes, which may be more than

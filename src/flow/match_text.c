@@ -159,7 +159,7 @@ static int check_value(const struct field *field, u128 value, u128 mask, struct 
 	if (!field->maskable && mask != field_ones(field))
 		return error_set(err, -EINVAL, "%s cannot be matched with a mask", field->name);
 	if (field->id == FIELD_packet_type && value)
-		return error_set(err, -EINVAL, "packet_type: all packets are Ethernet (0)");
+		return error_set(err, -EINVAL, "packet_type: all packets are Ethernet: (0,0)");
 	if (field->id == FIELD_nw_tos && value & 3)
 		return error_set(err, -EINVAL, "nw_tos: the lower two bits are nw_ecn");
 	return 0;
@@ -253,12 +253,12 @@ static void add(struct line *l, const char *name, const char *value)
 static void add_field(struct line *l, const struct match *match, enum field_id id, const char *name)
 {
 	const struct field *field = &fields[id];
-	u128 mask = field_get(field, &l->left);
 	char value[160];
 
-	if (!mask)
+	if (!field_is_in(field, &l->left))
 		return;
-	field_print(field, field_get(field, &match->key), mask, value, sizeof(value));
+	field_print(field, field_get(field, &match->key), field_get(field, &l->left), value,
+		    sizeof(value));
 	add(l, name ? name : field->name, value);
 	field_set(field, &l->left, 0, ~(u128)0);
 }

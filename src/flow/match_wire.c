@@ -180,7 +180,8 @@ enum of_error match_decode(struct match *match, const uint8_t *bytes, size_t len
 		len -= n;
 	}
 	match_set(match, tci, field_get(tci, &match->key), field_get(tci, &match->mask));
-	return OFERR_NONE;
+	/* later terms may deny what earlier ones need: a fragment without ports, another code */
+	return match_check(match, err);
 }
 
 struct out {
@@ -298,13 +299,17 @@ static uint32_t header_for(const struct field *field, uint8_t version)
 static void put_field(struct out *o, const struct field *field, const struct match *match,
 		      uint8_t version)
 {
-	u128 mask = field_get(field, &match->mask);
-	uint32_t header = header_for(field, version);
+	u128 mask;
+	uint32_t header;
 	/* not all of their bits are known, so that a value without a mask would say more */
 	bool flags = field->format == FORMAT_CT_STATE || field->format == FORMAT_TUN_FLAGS;
 
-	if (!mask || is_written_elsewhere(field, version) || !header ||
+	if (!field_is_in(field, &match->mask) || is_written_elsewhere(field, version) ||
 	    !field_ensured(field->prereq, &match->key, &match->mask))
+		return;
+	mask = field_get(field, &match->mask);
+	header = header_for(field, version);
+	if (!header)
 		return;
 	put_term(o, header, flags || mask != field_ones(field), field_get(field, &match->key),
 		 mask);

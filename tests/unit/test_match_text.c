@@ -60,6 +60,9 @@ static void test_other_ways_to_say_it(void **state)
 	expect("xreg1=0x500000006", "reg2=0x5,reg3=0x6");
 	expect("xxreg0=0x1/0xff", "reg3=0x1/0xff");
 	expect("in_port_oxm=5", "in_port=5");
+	expect("ipv4", "ip");
+	expect("actset_output=unset", "actset_output=UNSET");
+	expect("udp,tp_dst=0/8", "udp,tp_dst=0x0/0x8");
 	expect("packet_type=0", "packet_type=(0,0)");
 	expect("OXM_OF_IPV4_SRC=1.2.3.4,ip", "ip,nw_src=1.2.3.4");
 	expect("tunnel_id=7", "tun_id=0x7");
@@ -101,8 +104,8 @@ static void test_mistakes(void **state)
 	refuse("=5", "there is no field \"\"");
 	refuse("ip,nw_ttl=1/1", "nw_ttl cannot be matched with a mask");
 	refuse("ip,nw_tos=3", "nw_tos: the lower two bits are nw_ecn");
-	refuse("packet_type=1", "packet_type: all packets are Ethernet (0)");
-	refuse("packet_type=(1,0x800)", "packet_type: all packets are Ethernet (0)");
+	refuse("packet_type=1", "packet_type: all packets are Ethernet: (0,0)");
+	refuse("packet_type=(1,0x800)", "packet_type: all packets are Ethernet: (0,0)");
 	refuse("packet_type=(0,0", "packet_type: \"(0,0\" is not a number of 32 bits");
 	refuse("packet_type=()", "packet_type: \"()\" is not a number of 32 bits");
 	refuse("packet_type=(,)", "packet_type: \"(,)\" is not a number of 32 bits");
