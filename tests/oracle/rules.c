@@ -267,7 +267,12 @@ static void random_match(struct world *w, struct match *match, unsigned n)
 		const struct field *field = &fields[random_below(w, FIELD_N)];
 		u128 mask;
 
-		if (key.nd_options_type && one_in(w, 3))
+		/* what few packets have is matched more often */
+		if (key.arp_op && one_in(w, 3))
+			field = &fields[FIELD_arp_op + random_below(w, 5)];
+		else if (key.mpls_lse[0] && one_in(w, 3))
+			field = &fields[FIELD_mpls_label + random_below(w, 4)];
+		else if (key.nd_options_type && one_in(w, 3))
 			field = &fields[FIELD_nd_target + random_below(w, 3)];
 		/* half of the matches on a register, by one of its names */
 		if (field->id >= FIELD_reg0 + 4 && field->id < FIELD_eth_src && !one_in(w, 8))
