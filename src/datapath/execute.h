@@ -44,6 +44,7 @@ struct execution_out {
 	bool taught;			   /* what it teaches has been learned, or will not be */
 };
 
+/* @pkt is the caller's, and has to stay until the outboxes that it was put into are flushed. */
 void execution_packet_out(struct forwarder *fw, const struct execution_out *out, struct pkt *pkt);
 
 /* @n packets of @bytes in all went by NORMAL alone. */
@@ -57,4 +58,5 @@ void execution_set_time(struct execution *x, uint64_t now);
 void execution_settle(struct execution *x);
 bool execution_settled(const struct execution *x);
 
+/* Of this worker's plans and translations; any thread, word by word. */
 void execution_stats(const struct execution *x, struct plans_stats *out);

@@ -57,6 +57,7 @@ struct forwarder {
 	struct batch segments;			/* of large packets, while they are sent */
 };
 
+/* Those of a port that this worker counts in. */
 static inline struct port_counters *counters(const struct forwarder *fw,
 					     const struct view_port *port)
 {
@@ -88,6 +89,7 @@ static inline struct outbox *open_outbox(struct forwarder *fw, const struct view
 	return box;
 }
 
+/* @box has room: see put_in_outbox(), which makes it. */
 static inline void put(struct outbox *box, struct pkt *pkt, struct normal_tag tag)
 {
 	box->pkts[box->n] = pkt;

@@ -82,6 +82,7 @@ struct action_output_reg {
 	uint32_t max_len; /* when the port is the controller; 0xffff: no limit */
 };
 
+/* Of action_controller: max_len that cuts nothing; and bytes of userdata. */
 #define CONTROLLER_WHOLE 0xffffu
 #define CONTROLLER_USERDATA_MAX 1024
 
@@ -135,6 +136,7 @@ struct action_ids { /* DEC_TTL: whom to tell of packets whose TTL is over; n 0: 
 	uint16_t ids[];
 };
 
+/* GROUP */
 struct action_group {
 	struct action action;
 	uint32_t group;
@@ -157,6 +159,8 @@ struct action_stack { /* STACK_PUSH, STACK_POP */
 	struct subfield sub;
 };
 
+/* What a spec makes of the learned rule: a match, a load or an output; of the packet's field, or of
+ * a constant. */
 enum learn_kind {
 	LEARN_MATCH_FIELD,
 	LEARN_MATCH_VALUE,
@@ -172,6 +176,8 @@ struct learn_spec {
 	u128 value;	      /* for kinds _VALUE */
 } __attribute__((aligned(8)));
 
+/* Flags of a learn action, as on the wire: the learned rule tells controllers when it is gone; it
+ * goes when the rule that has the action does. */
 #define LEARN_SEND_FLOW_REM 1u
 #define LEARN_DELETE_LEARNED 2u
 
@@ -218,6 +224,7 @@ struct action_multipath {
 	struct subfield to;
 };
 
+/* How a bundle chooses a port that is up: the first, or by a hash. */
 enum bundle_algorithm { BUNDLE_ACTIVE_BACKUP, BUNDLE_HRW };
 
 struct action_bundle { /* also bundle_load: has_to */
@@ -236,32 +243,38 @@ struct action_check_len {
 	struct subfield to; /* one bit */
 };
 
+/* Does nothing; kept and shown. */
 struct action_note {
 	struct action action;
 	uint32_t n;
 	uint8_t bytes[];
 };
 
+/* FIN_TIMEOUT: of the rule, in seconds, from the first TCP FIN or RST on; 0: as it was. */
 struct action_fin_timeout {
 	struct action action;
 	uint16_t idle, hard;
 };
 
+/* METER */
 struct action_meter {
 	struct action action;
 	uint32_t meter;
 };
 
+/* WRITE_METADATA */
 struct action_metadata {
 	struct action action;
 	uint64_t value, mask;
 };
 
+/* GOTO_TABLE */
 struct action_goto {
 	struct action action;
 	uint8_t table;
 };
 
+/* What it owns; it is empty then. */
 void actions_free(struct action_list *list);
 /* Copies; 0 or -ENOMEM. */
 int actions_copy(struct action_list *to, const struct action_list *from);

@@ -10,14 +10,17 @@
 #include "base/compiler.h"
 #include "flow/action.h"
 
+/* Bytes that an action of @len takes in a list; and what actions_open() returns without memory. */
 #define ACTION_ROUND(len) (((len) + 7) & ~(size_t)7)
 #define ACTIONS_NONE UINT32_MAX
 
+/* Versions, as on the wire. */
 #define OF10 1
 #define OF13 4
 #define OF14 5
 #define OF15 6
 
+/* Whose an experimenter's action is. */
 #define NX_VENDOR 0x00002320u
 #define ONF_VENDOR 0x4f4e4600u
 
@@ -27,6 +30,7 @@ uint32_t actions_open(struct action_list *list, enum action_kind kind);
 void actions_close(struct action_list *list, uint32_t at);
 bool action_is_nest(const struct action *action);
 
+/* Bytes of the actions in a CLONE or a WRITE_ACTIONS. */
 static inline size_t action_nested_len(const struct action *action)
 {
 	return action->len - sizeof(struct action_nested);
@@ -40,6 +44,7 @@ static inline void subfield_copy(struct subfield *to, const struct subfield *fro
 	to->n_bits = from->n_bits;
 }
 
+/* The low @n bits, at most all 128. */
 static inline u128 bits_ones(unsigned n)
 {
 	return n >= 128 ? ~(u128)0 : ((u128)1 << n) - 1;
@@ -69,6 +74,7 @@ struct action_text {
 	size_t len;
 };
 
+/* Append what ovs-ofctl would show. */
 void action_text_add(struct action_text *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void action_text_subfield(struct action_text *out, const struct subfield *sub);
 void action_text_field(struct action_text *out, const struct field *field, u128 value, u128 mask);
@@ -81,6 +87,7 @@ void action_text_list(struct action_text *out, const uint8_t *bytes, size_t len)
 int action_text_next(char **text, char **name, char **arg, char **tail, struct error *err);
 /* Cuts the next word from *@text as it stands; NULL: there is none. */
 char *action_text_word(char **text);
+/* Actions in a row, of which it changes the text. 0, -EINVAL, -ENOMEM with a text. */
 int action_parse_list(struct action_parse *p, char *text);
 
 /* Numbers, decimal or hex, of at most @max; @what for the text. 0 or -EINVAL. */
@@ -94,6 +101,7 @@ int action_parse_arrow(char *text, char **to, struct error *err);
 
 /* ---- wire */
 
+/* Where a list is read from a message. */
 struct action_decode {
 	struct action_list *list;
 	struct error *err;
@@ -102,8 +110,9 @@ struct action_decode {
 	unsigned depth;
 };
 
-#define ENCODE_PIECE_MAX 64
+#define ENCODE_PIECE_MAX 64 /* bytes that are appended at once */
 
+/* Where a message is written to. */
 struct action_encode {
 	uint8_t **bytes;
 	size_t *n, *size;
@@ -148,17 +157,20 @@ enum of_error action_decode_to(const struct action_decode *d, uint32_t header, u
 			       unsigned n_bits, struct subfield *sub);
 /* What Nicira's actions call a field, whatever the version. */
 uint32_t action_nx_header(const struct subfield *sub);
-/* Both numbers in 16 bits. */
+
+/* The first bit and the number of bits, in 16 bits of Nicira's actions. */
 static inline unsigned ofs_first(uint16_t word)
 {
 	return word >> 6;
 }
 
+/* From 1 on. */
 static inline unsigned ofs_n_bits(uint16_t word)
 {
 	return (word & 0x3fu) + 1;
 }
 
+/* Both of them; at most 64 bits. */
 static inline uint16_t ofs_word(const struct subfield *sub)
 {
 	return (uint16_t)(sub->first << 6 | (sub->n_bits - 1));
@@ -173,14 +185,19 @@ struct action_check {
 	struct error *err;
 };
 
+/* Actions in a row, of which each changes what is known for those behind it. */
 enum of_error action_check_list(struct action_check *c, const uint8_t *bytes, size_t len);
 
 /* ---- rows */
 
+/* Whose number of a row it is: nobody's, OpenFlow 1.0's, that of 1.1 and later, Nicira's, the
+ * ONF's. */
 enum action_space { SPACE_NONE, SPACE_OF10, SPACE_OF13, SPACE_NX, SPACE_ONF };
 
 struct action_row;
 
+/* Handlers: of the text behind the name, to text, of @len bytes at @p with their header, to a
+ * message, and of what is known of the packet. */
 typedef int action_parse_fn(struct action_parse *p, const struct action_row *row, char *arg);
 typedef void action_print_fn(struct action_text *out, const struct action *action);
 typedef enum of_error action_decode_fn(struct action_decode *d, const struct action_row *row,
@@ -210,6 +227,7 @@ struct action_row {
 	const char *syntax, *help;
 };
 
+/* All rows, in the order of the manual; a name or a number is looked up in it. */
 extern const struct action_row action_rows[];
 extern const unsigned n_action_rows;
 
@@ -229,6 +247,7 @@ bool action_is_instruction(unsigned kind);
 #define ACTION_CLAUSES_MIN 2
 #define ACTION_CLAUSES_MAX 64
 
+/* Each is for the rows of flow/action_table.c that name it. */
 action_parse_fn action_parse_output, action_parse_controller, action_parse_enqueue,
 	action_parse_set_queue, action_parse_group, action_parse_resubmit, action_parse_goto,
 	action_parse_bare, action_parse_nest, action_parse_set_field, action_parse_load,
@@ -245,9 +264,11 @@ action_print_fn action_print_output, action_print_output_reg, action_print_contr
 
 /* ---- what text and wire have in common: tests of arguments, and actions made of them */
 
+/* Pairs of hex digits, with or without points between them, at most @max. */
 int action_parse_hex(const char *text, uint8_t *bytes, size_t max, size_t *n, struct error *err);
 void action_text_hex(struct action_text *out, const uint8_t *bytes, size_t n);
 
+/* Whether a number may stand in an action. */
 bool action_can_truncate(uint32_t port);
 bool action_reason_valid(unsigned reason);
 bool action_tpid_valid(unsigned tpid);
@@ -259,6 +280,7 @@ bool action_links_fit(const struct subfield *to, unsigned max_link);
 /* Whether it is no more than an output to the controller. */
 bool action_controller_plain(const struct action_controller *c);
 
+/* Each is for the rows of flow/action_table.c that name it. */
 action_decode_fn action_decode_output10, action_decode_output13, action_decode_truncate,
 	action_decode_output_reg, action_decode_controller, action_decode_controller2,
 	action_decode_enqueue, action_decode_number, action_decode_bare, action_decode_resubmit,

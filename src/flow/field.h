@@ -151,6 +151,7 @@ struct field {
 	const char *nxm_name, *oxm_name; /* "NXM_OF_ETH_DST", "OXM_OF_ETH_DST"; NULL: none */
 };
 
+/* By id. */
 extern const struct field fields[FIELD_N];
 
 /* By any of its names (as typed, case-insensitive for NXM and OXM names such as NXM_OF_IN_PORT,

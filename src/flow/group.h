@@ -11,6 +11,8 @@
 #define GROUP_BUCKETS_MAX 1024
 #define BUCKET_MAX 0xffffff00u /* highest bucket number */
 
+/* Which buckets get a packet: all, a chosen one, the only one, the first whose watches are up. A
+ * select group's method says what its choice is a hash of. */
 enum group_type { GROUP_TYPE_ALL, GROUP_TYPE_SELECT, GROUP_TYPE_INDIRECT, GROUP_TYPE_FF };
 enum group_method { GROUP_METHOD_DEFAULT, GROUP_METHOD_HASH, GROUP_METHOD_DP_HASH };
 

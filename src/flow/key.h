@@ -18,7 +18,7 @@
 /* Aligned like the words around it: lists of actions are. */
 __extension__ typedef unsigned __int128 u128 __attribute__((aligned(8)));
 
-#define FLOW_REGS 16
+#define FLOW_REGS 16  /* registers of 32 bits */
 #define FLOW_VLANS 2  /* tags that can be matched */
 #define FLOW_LABELS 3 /* MPLS labels that are known, of which the outermost can be matched */
 

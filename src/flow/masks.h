@@ -10,7 +10,7 @@
 
 #include "flow/key.h"
 
-#define MASKS_MAX 128
+#define MASKS_MAX 128 /* of one worker */
 
 struct mask {
 	uint64_t id;   /* hash of what it is; 0: not in use */
@@ -29,6 +29,7 @@ struct masks {
 	struct mask masks[MASKS_MAX];
 };
 
+/* Without masks, and with secrets of its own. */
 void masks_init(struct masks *m);
 
 /* What a mask of these examined bits would be: all but idle and the counts. */
@@ -40,6 +41,7 @@ void masks_empty_half(struct masks *m, unsigned half);
 /* Makes the order new. About once a second. */
 void masks_rank(struct masks *m);
 
+/* A hash of two words. */
 static inline uint64_t masks_fold(uint64_t a, uint64_t b)
 {
 	__uint128_t product = (__uint128_t)a * b;

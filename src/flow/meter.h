@@ -14,11 +14,13 @@
 #define METER_BANDS_MAX 8
 #define METER_ALL 0xffffffffu
 
+/* Flags (OpenFlow 1.5.1, 7.3.4.4). */
 #define METER_KBPS 1u
 #define METER_PKTPS 2u
 #define METER_BURST 4u
 #define METER_STATS 8u
 
+/* As on the wire. */
 enum meter_band_type { BAND_DROP = 1, BAND_DSCP_REMARK = 2 };
 
 struct meter_band {
@@ -53,9 +55,11 @@ struct meter {
 	void *owner;
 };
 
+/* Without bands and state; one reference, and NULL when memory is short. */
 struct meter *meter_create(uint32_t id);
 void meter_ref(struct meter *meter);
 void meter_unref(struct meter *meter);
+/* Called before a meter is freed, in the thread that dropped the last reference; NULL: not. */
 extern void (*meter_on_free)(struct meter *meter);
 
 /* "meter=1 pktps burst stats bands=type=drop rate=1000 burst_size=10": as ovs-ofctl has it. */
@@ -63,6 +67,7 @@ int meter_parse(struct meter **out, const char *text, struct error *err);
 int meter_print(const struct meter *meter, char *text, size_t size);
 enum of_error meter_check(const struct meter *meter, struct error *err);
 
+/* What becomes of a packet. */
 enum meter_verdict { METER_PASS, METER_DROP, METER_REMARK };
 
 /* A packet of @len bytes passes at @now (ns). METER_REMARK: raise the drop precedence by

@@ -88,6 +88,8 @@ struct plan_learn {
 	/* actions_len bytes of actions follow */
 };
 
+/* PLAN_FIN_TIMEOUT: @rule's timeouts become these, in seconds, when the packet has FIN or RST; 0:
+ * as they were. */
 struct plan_fin_timeout {
 	struct plan_step step;
 	const struct rule *rule;
@@ -112,6 +114,7 @@ struct plan_draft {
 
 #define PLAN_SAVES_MAX 8 /* deeper ones are dropped, with a count */
 
+/* The steps of a plan, of LEN bytes in all, one behind the other. */
 #define PLAN_FOR_EACH(S, STEPS, LEN)                                  \
 	for (const struct plan_step *S = (const void *)(STEPS);       \
 	     (const uint8_t *)(S) < (const uint8_t *)(STEPS) + (LEN); \

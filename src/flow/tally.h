@@ -14,6 +14,7 @@ struct tally {
 	uint64_t used_ms; /* clock_ns() / 1000000 of the last packet; 0: never */
 };
 
+/* Any number of threads may add at once. */
 static inline void tally_word_add(uint64_t *word, uint64_t n)
 {
 	uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
@@ -22,6 +23,7 @@ static inline void tally_word_add(uint64_t *word, uint64_t n)
 		;
 }
 
+/* The same for what has gathered until @used_ms; an older time than is there counts for nothing. */
 static inline void tally_add(struct tally *tally, uint64_t packets, uint64_t bytes,
 			     uint64_t used_ms)
 {
@@ -31,6 +33,7 @@ static inline void tally_add(struct tally *tally, uint64_t packets, uint64_t byt
 		shared_store(&tally->used_ms, used_ms);
 }
 
+/* Each word by itself: they may be of different moments. */
 static inline struct tally tally_read(const struct tally *tally)
 {
 	return (struct tally){

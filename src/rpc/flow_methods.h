@@ -18,9 +18,11 @@
 
 #include "rpc/jsonrpc.h"
 
+/* @ctx: the switch. The result is the caller's. 0, or -errno and a text. */
 typedef int flow_method(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
 			struct error *err);
 
+/* As listed above. */
 flow_method flow_method_add, flow_method_mod, flow_method_del, flow_method_replace,
 	flow_method_settle, flow_method_show, flow_method_group_add, flow_method_group_mod,
 	flow_method_group_del, flow_method_group_insert, flow_method_group_remove,

@@ -21,6 +21,7 @@ const struct pipeline *flows_pipeline(const struct flows *flows);
 #define FLOWS_MAX 1000000 /* rules of a bridge */
 #define FLOWS_TABLE_ALL 0xff
 
+/* As on the wire (OFPFC). Strict: the one rule of this match and priority. */
 enum flow_command { FLOW_ADD, FLOW_MODIFY, FLOW_MODIFY_STRICT, FLOW_DELETE, FLOW_DELETE_STRICT };
 
 /* OpenFlow 1.5.1, 7.3.4.1. */
@@ -61,6 +62,7 @@ void flows_each(struct flows *flows, const struct flow_filter *filter,
 /* Calls @fn(@arg), from the loop, when all that packets have done so far has been counted. */
 void flows_settle(struct flows *flows, void (*fn)(void *arg), void *arg);
 
+/* What is done to a group; ADD_OR_MOD is Open vSwitch's. */
 enum group_command {
 	GROUP_ADD,
 	GROUP_MODIFY,
@@ -70,6 +72,7 @@ enum group_command {
 	GROUP_REMOVE_BUCKET
 };
 
+/* Places of a bucket, and those that are removed (OpenFlow 1.5.1, 7.3.4.3). */
 #define BUCKET_FIRST 0xfffffffdu
 #define BUCKET_LAST 0xfffffffeu
 #define BUCKET_ALL 0xffffffffu
@@ -78,14 +81,17 @@ enum group_command {
 enum of_error flows_group_mod(struct flows *flows, enum group_command command, uint32_t id,
 			      struct group *group, uint32_t bucket, struct error *err);
 
+/* As on the wire (OFPMC). */
 enum meter_command { METER_ADD, METER_MODIFY, METER_DELETE };
 
 /* @meter: taken over; NULL for METER_DELETE of @id (METER_ALL: all). */
 enum of_error flows_meter_mod(struct flows *flows, enum meter_command command, uint32_t id,
 			      struct meter *meter, struct error *err);
 
+/* What becomes of packets that no rule of @table (FLOWS_TABLE_ALL: of any) has. */
 enum of_error flows_set_table_miss(struct flows *flows, uint8_t table, enum table_miss miss,
 				   struct error *err);
+/* How fragments are handled (OFPC_FRAG), of all tables. */
 void flows_set_frags(struct flows *flows, uint8_t mode);
 
 /* A port of the bridge, as OpenFlow shows it. */
@@ -146,6 +152,7 @@ struct flows_listener {
 	void (*gone)(void *arg); /* the bridge goes away */
 };
 
+/* From now on @listener is told; until flows_unlisten(), it must stay. */
 void flows_listen(struct flows *flows, struct flows_listener *listener);
 void flows_unlisten(struct flows *flows, struct flows_listener *listener);
 

@@ -47,6 +47,7 @@ struct flows_group {
 	uint32_t buckets[]; /* slots */
 };
 
+/* The same of a meter. */
 struct flows_meter {
 	struct flows *flows;
 	uint32_t slot;
@@ -184,6 +185,7 @@ void uses_collect(struct flows *flows, const struct pipeline *p, enum use_kind k
 
 /* flows_port.c */
 
+/* What was noted of ports that have been shown. */
 void flows_free_ports(struct flows *flows);
 /* Whether @p shows them as they are, as far as it matters; and lets it. 0 or -ENOMEM. */
 bool flows_ports_differ(const struct flows *flows, const struct pipeline *p);

@@ -10,6 +10,7 @@
 
 #define KEPT_VERSION 6 /* OpenFlow's, of matches and actions */
 
+/* Of a record. These numbers stay. */
 enum kept_kind { KEPT_RULE = 1, KEPT_GROUP, KEPT_METER, KEPT_GONE };
 
 struct kept_rule {
@@ -41,6 +42,7 @@ struct kept_bucket {
 	uint8_t bytes[]; /* actions, padded to 8 bytes */
 };
 
+/* Bands behind n_bands mean nothing. */
 struct kept_meter {
 	struct ledger_record record;
 	uint64_t created_ms;

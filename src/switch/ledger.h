@@ -13,6 +13,7 @@
 
 #include "base/keep.h"
 
+/* Of this form; and bounds. */
 #define LEDGER_VERSION 1u
 #define LEDGER_SETTINGS 64 /* words */
 #define LEDGER_SIZE_MAX (2ull << 30)
@@ -47,6 +48,7 @@ void ledger_hold(struct ledger *ledger);
 /* Unmaps; what is held stays held. */
 void ledger_close(struct ledger *ledger);
 
+/* Bytes that are left. */
 uint64_t ledger_room(const struct ledger *ledger);
 /* Puts a record behind the others; there must be room. Returns its place, which is never 0. */
 uint64_t ledger_add(struct ledger *ledger, const struct ledger_record *record);
@@ -55,6 +57,7 @@ void ledger_commit(struct ledger *ledger);
 /* A record is of no use any more: something behind it says so. */
 void ledger_dead(struct ledger *ledger, uint64_t place);
 
+/* @place: of ledger_add() or ledger_next(). */
 static inline const struct ledger_record *ledger_at(const struct ledger *ledger, uint64_t place)
 {
 	return (const void *)((const char *)ledger->header + place);
@@ -64,6 +67,7 @@ static inline const struct ledger_record *ledger_at(const struct ledger *ledger,
  * returns is wholly within the file, at least its first word and its length. */
 uint64_t ledger_next(const struct ledger *ledger, uint64_t place);
 
+/* A setting, which counts at once. */
 void ledger_set(struct ledger *ledger, unsigned setting, uint64_t value);
 static inline uint64_t ledger_get(const struct ledger *ledger, unsigned setting)
 {

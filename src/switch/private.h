@@ -254,6 +254,8 @@ void switch_removal_done(struct swtch *sw);
 
 /* flows*.c, of what the rest of the switch needs */
 
+/* With what an earlier process has left; @options: the bridge's of the configuration. NULL and a
+ * text. */
 struct flows *flows_create(struct swtch *sw, const char *bridge, const json_t *options,
 			   struct error *err);
 /* Where the datapath finds the newest rules: see struct view_bridge. */

@@ -31,6 +31,7 @@ struct uses {
 		      looks at all rules */
 };
 
+/* All; {0} is empty. */
 void uses_free(struct uses *uses);
 /* NULL: none. */
 struct use *uses_find(const struct uses *uses, enum use_kind kind, uint8_t table, uint64_t id);
