@@ -152,6 +152,7 @@ struct field {
 };
 
 /* By id. */
+/* By enum field_id. */
 extern const struct field fields[FIELD_N];
 
 /* By any of its names (as typed, case-insensitive for NXM and OXM names such as NXM_OF_IN_PORT,

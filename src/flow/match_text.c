@@ -214,13 +214,14 @@ static char *next_term(char **rest)
 
 int match_parse(struct match *match, const char *text, struct error *err)
 {
+	size_t len = strlen(text);
 	char line[2048];
 
 	match_init(match);
-	if (strlen(text) >= sizeof(line))
+	if (len >= sizeof(line))
 		return error_set(err, -EINVAL, "a match of more than %zu bytes", sizeof(line) - 1);
 	for (unsigned pass = 0; pass < 3; pass++) {
-		char *rest = strcpy(line, text);
+		char *rest = memcpy(line, text, len + 1);
 
 		for (char *term = next_term(&rest); term; term = next_term(&rest)) {
 			char *value = strchr(term, '=');
