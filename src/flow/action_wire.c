@@ -393,19 +393,36 @@ static void encode_apply(struct action_encode *e, const uint8_t *bytes, size_t l
 	}
 	if (any)
 		action_encode_end(e, start);
+	if (!e->failed && *e->n == start + 8) /* they do nothing in this version */
+		*e->n = start;
+}
+
+/* Before OpenFlow 1.5 a rule has one meter, for all of its packets. */
+static void encode_meter(struct action_encode *e, const uint8_t *bytes, size_t len)
+{
+	ACTIONS_FOR_EACH(action, bytes, len)
+	{
+		if (action->kind == ACTION_METER) {
+			encode_instruction(e, action);
+			return;
+		}
+	}
 }
 
 static void encode_instructions(struct action_encode *e, const uint8_t *bytes, size_t len)
 {
 	bool applied = false;
 
+	if (e->version < OF15)
+		encode_meter(e, bytes, len);
 	ACTIONS_FOR_EACH(action, bytes, len)
 	{
-		if (!is_applied(e, action))
-			encode_instruction(e, action);
-		else if (!applied)
+		if (is_applied(e, action) && !applied) {
 			encode_apply(e, bytes, len);
-		applied |= is_applied(e, action);
+			applied = true;
+		} else if (action_is_instruction(action->kind)) {
+			encode_instruction(e, action);
+		}
 	}
 }
 
