@@ -109,6 +109,11 @@ static int set_vlan(struct match *match, const char *name, const char *value, st
 		set_tci(match, v << 13 | FLOW_VLAN_PRESENT, 0xe000 | FLOW_VLAN_PRESENT);
 	else if (vid && v > 0x1fff)
 		return error_set(err, -EINVAL, "vlan_vid: 0 to 4095, plus 4096: there is a tag");
+	else if (vid && mask == field_ones(&field) && v && !(v & FLOW_VLAN_PRESENT))
+		return error_set(err, -EINVAL,
+				 "vlan_vid: no packet has VLAN %u and no tag: "
+				 "write dl_vlan=%u, or vlan_vid=0x%x",
+				 (unsigned)v, (unsigned)v, (unsigned)v | FLOW_VLAN_PRESENT);
 	else if (vid) /* thirteen bits, with that which says that there is a tag */
 		set_tci(match, v, mask & 0x1fff);
 	else if (v == NO_VLAN)

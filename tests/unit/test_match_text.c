@@ -104,6 +104,8 @@ static void test_mistakes(void **state)
 	refuse("=5", "there is no field \"\"");
 	refuse("ip,nw_ttl=1/1", "nw_ttl cannot be matched with a mask");
 	refuse("ip,nw_tos=3", "nw_tos: the lower two bits are nw_ecn");
+	refuse("vlan_vid=5", "vlan_vid: no packet has VLAN 5 and no tag: write dl_vlan=5, or "
+			     "vlan_vid=0x1005");
 	refuse("packet_type=1", "packet_type: all packets are Ethernet: (0,0)");
 	refuse("packet_type=(1,0x800)", "packet_type: all packets are Ethernet: (0,0)");
 	refuse("packet_type=(0,0", "packet_type: \"(0,0\" is not a number of 32 bits");
