@@ -49,25 +49,6 @@ static const char head[] =
 	"*nw_dst* are the fields of the protocol that is matched.\n"
 	"\n";
 
-static const char *const prereqs[] = {
-	[PREREQ_NONE] = NULL,
-	[PREREQ_VLAN] = "a tag",
-	[PREREQ_IPV4] = "ip",
-	[PREREQ_IPV6] = "ipv6",
-	[PREREQ_IP] = "ip or ipv6",
-	[PREREQ_ARP] = "arp or rarp",
-	[PREREQ_MPLS] = "mpls",
-	[PREREQ_TCP] = "tcp or tcp6",
-	[PREREQ_UDP] = "udp or udp6",
-	[PREREQ_SCTP] = "sctp or sctp6",
-	[PREREQ_ICMPV4] = "icmp",
-	[PREREQ_ICMPV6] = "icmp6",
-	[PREREQ_ND] = "neighbour discovery (icmp6, type 135 or 136, code 0)",
-	[PREREQ_ND_SOLICIT] = "neighbour solicitation (icmp6, type 135, code 0)",
-	[PREREQ_ND_ADVERT] = "neighbour advertisement (icmp6, type 136, code 0)",
-	[PREREQ_CT] = "ct_state=+trk",
-};
-
 /* scdoc takes underscores for emphasis. */
 static void print_escaped(const char *text)
 {
@@ -96,8 +77,8 @@ static void print_field(const struct field *f)
 	print_escaped(f->help + 1);
 	printf(". %u bits%s%s", f->n_bits, f->maskable ? ", mask" : "",
 	       f->writable ? ", can be set" : "");
-	if (prereqs[f->prereq])
-		printf(", needs %s", prereqs[f->prereq]);
+	if (f->prereq != PREREQ_NONE)
+		printf(", needs %s", field_prereq_words(f->prereq));
 	printf(". ");
 	if (strcmp(field_wire_name(f), f->name))
 		print_escaped(field_wire_name(f));
