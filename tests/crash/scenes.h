@@ -38,6 +38,9 @@ void scene_tap(void);
 /* Processes that crash, each for somebody, and those that judge it. */
 void scene_quarantine(void);
 
+/* Records that outlive processes, and slots that count. */
+void scene_ledger(unsigned seed, unsigned n);
+
 /* Batches from one guest's ring to another's through the port code. */
 void scene_port(uint64_t features, uint32_t size, unsigned seed, unsigned n);
 

@@ -117,6 +117,11 @@ static void test_quarantine(void **state)
 	scene_quarantine();
 }
 
+static void test_ledger(void **state)
+{
+	scene_ledger(1, scaled(30));
+}
+
 static void test_messages(void **state)
 {
 	log_set_level("all", "error", NULL);
@@ -143,6 +148,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_forward),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_quarantine),
+		cmocka_unit_test(test_ledger),
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_tap),

@@ -15,6 +15,7 @@ FILES = {
     "usr/share/bash-completion/completions/vireo": 0o644,
     "usr/share/man/man1/vireo.1.gz": 0o644,
     "usr/share/man/man5/vireo.conf.5.gz": 0o644,
+    "usr/share/man/man7/vireo-flow.7.gz": 0o644,
     "usr/share/man/man8/vireod.8.gz": 0o644,
     "usr/share/doc/vireo/copyright": 0o644,
     "usr/share/doc/vireo/changelog.gz": 0o644,
