@@ -63,12 +63,11 @@ char *rules_join(int argc, char **argv)
 
 	for (int i = 0; i < argc; i++)
 		size += strlen(argv[i]) + 1;
-	text = to = malloc(size);
+	text = to = calloc(size, 1);
 	if (!text)
 		exit(fail(STATUS_REFUSED, "out of memory"));
 	for (int i = 0; i < argc; i++)
 		to += sprintf(to, "%s%s", i ? " " : "", argv[i]);
-	*to = 0;
 	return text;
 }
 

@@ -68,7 +68,7 @@ static int parse_vid(const char *text, u128 *value, u128 *mask, struct error *er
 int action_parse_set_field(struct action_parse *p, const struct action_row *row, char *arg)
 {
 	const struct field *field;
-	u128 value, mask;
+	u128 value = 0, mask = 0;
 	char *name;
 	int rc;
 
