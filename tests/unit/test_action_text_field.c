@@ -139,7 +139,7 @@ static void test_refuses(void **state)
 	round_refused("set_field:1->foo", "there is no field foo");
 	round_refused("set_field:10->nw_tos", "is no value of nw_tos");
 	round_refused("set_field:5->vlan_vid", "4096 and the number of the VLAN: 4101");
-	round_refused("set_field:70000->in_port", "is no value of in_port");
+	round_refused("set_field:70000->in_port", "70000");
 	round_refused("move:NXM_NX_REG0[0..3]->NXM_NX_REG1[0..4]", "4 bits do not go into 5");
 	round_refused("move:NXM_NX_REG0[0..15]->NXM_OF_ETH_TYPE[]", "read-only");
 	round_refused("push:reg0[32]", "reg0 has bits");
