@@ -162,9 +162,9 @@ int action_text_next(char **text, char **name, char **arg, char **tail, struct e
 	char *at = *text + strspn(*text, BLANKS), *end;
 	char delimiter;
 
+	*name = *arg = *tail = at;
 	if (!*at)
 		return 0;
-	*name = at;
 	at += strcspn(at, NAME_END);
 	if (at == *name)
 		return error_set(err, -EINVAL, "a name was expected before '%.20s'", at);
@@ -228,7 +228,7 @@ int action_parse_number(const char *text, u128 most, const char *what, u128 *out
 int action_parse_u32(const char *text, uint32_t most, const char *what, uint32_t *out,
 		     struct error *err)
 {
-	u128 value;
+	u128 value = 0;
 	int rc = action_parse_number(text, most, what, &value, err);
 
 	if (!rc)

@@ -35,40 +35,49 @@ static const struct action_row *row_of(enum action_space space, unsigned number,
 	return NULL;
 }
 
-static enum of_error find_row(const struct action_decode *d, const uint8_t *p, size_t len,
-			      const struct action_row **row)
+static enum of_error refuse(const struct action_decode *d, enum of_error error, const char *what,
+			    unsigned type)
+{
+	error_set(d->err, (int)error, "an action of type %u: %s", type, what);
+	return error;
+}
+
+/* NULL, and *@error: there is none. */
+static const struct action_row *find_row(const struct action_decode *d, const uint8_t *p,
+					 size_t len, enum of_error *error)
 {
 	unsigned type = be16_load(p);
+	const struct action_row *row;
 	uint32_t vendor;
 
 	if (type != TYPE_EXPERIMENTER) {
-		*row = row_of(d->version == OF10 ? SPACE_OF10 : SPACE_OF13, type, d->version);
-		if (*row)
-			return OFERR_NONE;
-		return (enum of_error)error_set(d->err, OFERR_ACT_BAD_TYPE,
-						"there is no action of type %u", type);
+		row = row_of(d->version == OF10 ? SPACE_OF10 : SPACE_OF13, type, d->version);
+		if (!row)
+			*error = refuse(d, OFERR_ACT_BAD_TYPE, "not known", type);
+		return row;
 	}
-	if (len < EXPERIMENTER_LEN)
-		return (enum of_error)error_set(d->err, OFERR_ACT_BAD_LEN,
-						"an action of %zu bytes is too short", len);
+	if (len < EXPERIMENTER_LEN) {
+		*error = refuse(d, OFERR_ACT_BAD_LEN, "too short", type);
+		return NULL;
+	}
 	vendor = be32_load(p + 4);
-	if (vendor != NX_VENDOR && vendor != ONF_VENDOR)
-		return (enum of_error)error_set(d->err, OFERR_ACT_BAD_EXPERIMENTER,
-						"actions of 0x%08x are not known", vendor);
 	type = be16_load(p + 8);
-	*row = row_of(vendor == NX_VENDOR ? SPACE_NX : SPACE_ONF, type, d->version);
-	if (*row)
-		return OFERR_NONE;
-	return (enum of_error)error_set(d->err, OFERR_ACT_BAD_EXP_TYPE,
-					"there is no action of type %u of 0x%08x", type, vendor);
+	if (vendor != NX_VENDOR && vendor != ONF_VENDOR) {
+		*error = refuse(d, OFERR_ACT_BAD_EXPERIMENTER, "of an unknown experimenter", type);
+		return NULL;
+	}
+	row = row_of(vendor == NX_VENDOR ? SPACE_NX : SPACE_ONF, type, d->version);
+	if (!row)
+		*error = refuse(d, OFERR_ACT_BAD_EXP_TYPE, "not known", type);
+	return row;
 }
 
 static enum of_error decode_action(struct action_decode *d, const uint8_t *p, size_t len)
 {
-	const struct action_row *row;
-	enum of_error error = find_row(d, p, len, &row);
+	enum of_error error = OFERR_NONE;
+	const struct action_row *row = find_row(d, p, len, &error);
 
-	if (error)
+	if (!row)
 		return error;
 	if (len < row->len || (len > row->len && !row->more))
 		return (enum of_error)error_set(d->err, OFERR_ACT_BAD_LEN,

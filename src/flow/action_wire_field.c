@@ -33,40 +33,57 @@ void action_store(uint8_t *p, size_t n, u128 value)
 	}
 }
 
-enum of_error action_decode_subfield(const struct action_decode *d, uint32_t header, unsigned first,
-				     unsigned n_bits, struct subfield *sub)
+/* NULL, and *@error: there is no such part of a field. */
+static const struct field *decode_part(const struct action_decode *d, uint32_t header,
+				       unsigned first, unsigned n_bits, enum of_error *error)
 {
 	const struct field *field = header & HEADER_HASMASK ? NULL : field_by_header(header);
 
-	if (!field)
-		return (enum of_error)error_set(d->err, OFERR_MATCH_BAD_FIELD,
-						"there is no field 0x%08x", header);
-	if (!n_bits || n_bits > action_field_bits(field) ||
-	    first > action_field_bits(field) - n_bits)
-		return (enum of_error)error_set(d->err, OFERR_ACT_BAD_SET_LEN,
-						"%s has no bits %u to %u", field->name, first,
-						first + n_bits - 1);
+	if (!field) {
+		*error = OFERR_MATCH_BAD_FIELD;
+		error_set(d->err, (int)*error, "there is no field 0x%08x", header);
+		return NULL;
+	}
+	if (n_bits && n_bits <= action_field_bits(field) &&
+	    first <= action_field_bits(field) - n_bits)
+		return field;
+	*error = OFERR_ACT_BAD_SET_LEN;
+	error_set(d->err, (int)*error, "%s has no %u bits from %u on", field->name, n_bits, first);
+	return NULL;
+}
+
+static void set_subfield(struct subfield *sub, const struct field *field, unsigned first,
+			 unsigned n_bits)
+{
 	memset(sub, 0, sizeof(*sub));
 	sub->field = field;
 	sub->first = (uint8_t)first;
 	sub->n_bits = (uint8_t)n_bits;
-	return OFERR_NONE;
 }
 
 static enum of_error read_only(const struct action_decode *d, const struct field *field)
 {
-	return (enum of_error)error_set(d->err, OFERR_ACT_BAD_SET_ARGUMENT, "%s is read-only",
-					field->name);
+	error_set(d->err, OFERR_ACT_BAD_SET_ARGUMENT, "%s is read-only", field->name);
+	return OFERR_ACT_BAD_SET_ARGUMENT;
+}
+
+enum of_error action_decode_subfield(const struct action_decode *d, uint32_t header, unsigned first,
+				     unsigned n_bits, struct subfield *sub)
+{
+	enum of_error error = OFERR_NONE;
+
+	set_subfield(sub, decode_part(d, header, first, n_bits, &error), first, n_bits);
+	return error;
 }
 
 enum of_error action_decode_to(const struct action_decode *d, uint32_t header, unsigned first,
 			       unsigned n_bits, struct subfield *sub)
 {
-	enum of_error error = action_decode_subfield(d, header, first, n_bits, sub);
+	enum of_error error = OFERR_NONE;
+	const struct field *field = decode_part(d, header, first, n_bits, &error);
 
-	if (!error && !sub->field->writable)
-		error = read_only(d, sub->field);
-	return error;
+	set_subfield(sub, field, first, n_bits);
+	return field && !field->writable ? read_only(d, field) : error;
 }
 
 uint32_t action_nx_header(const struct subfield *sub)
@@ -392,8 +409,12 @@ enum of_error action_decode_stack(struct action_decode *d, const struct action_r
 	enum of_error error;
 
 	(void)len;
-	error = (row->kind == ACTION_STACK_POP ? action_decode_to : action_decode_subfield)(
-		d, be32_load(p + 12), be16_load(p + 10), be16_load(p + 16), &sub);
+	if (row->kind == ACTION_STACK_POP)
+		error = action_decode_to(d, be32_load(p + 12), be16_load(p + 10), be16_load(p + 16),
+					 &sub);
+	else
+		error = action_decode_subfield(d, be32_load(p + 12), be16_load(p + 10),
+					       be16_load(p + 16), &sub);
 	if (error)
 		return error;
 	a = actions_append(d->list, row->kind, sizeof(*a));

@@ -208,7 +208,7 @@ static void number_buckets(struct group *group)
 /* @text is at the first "bucket=". */
 static int parse_buckets(struct group *group, char *text, struct error *err)
 {
-	for (unsigned i = 0; i < group->n_buckets; i++) {
+	for (unsigned i = 0; text && i < group->n_buckets; i++) {
 		char *next = strstr(text + strlen(BUCKET_WORD), BUCKET_WORD);
 		int rc;
 
@@ -448,6 +448,8 @@ static bool ids_differ(const struct group *group)
 {
 	uint32_t ids[GROUP_BUCKETS_MAX];
 
+	if (!group->n_buckets)
+		return true;
 	for (unsigned i = 0; i < group->n_buckets; i++)
 		ids[i] = group->buckets[i].id;
 	qsort(ids, group->n_buckets, sizeof(ids[0]), compare_ids);
