@@ -104,8 +104,8 @@ static inline void out_text(struct of_out *out, const char *text, size_t size)
 {
 	uint8_t *at = out_zeros(out, size);
 
-	if (at)
-		memcpy(at, text, min(strlen(text), size - 1));
+	for (size_t i = 0; at && i + 1 < size && text[i]; i++)
+		at[i] = (uint8_t)text[i];
 }
 
 /* Zeros until what was written since @start is a multiple of 8 bytes. */
