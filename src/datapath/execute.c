@@ -145,6 +145,12 @@ static void normal(struct course *c)
 	bridging_received(c->fw, c->out->in, c->pkt, c->hops);
 }
 
+/* Whether anybody wants what packets have for controllers. */
+static bool listened(const struct view_bridge *bridge)
+{
+	return !bridge->listened || __atomic_load_n(bridge->listened, __ATOMIC_RELAXED);
+}
+
 static void to_controller(struct course *c, const struct plan_controller *step)
 {
 	struct upcall u = {
@@ -169,6 +175,10 @@ static void to_controller(struct course *c, const struct plan_controller *step)
 		.userdata = (const uint8_t *)(step->words + __builtin_popcountll(step->map)),
 	};
 
+	if (!listened(c->out->in->bridge)) {
+		drop(c, DROP_no_controller);
+		return;
+	}
 	unqueue(c); /* outboxes may have given it another tag */
 	if (!upcalls_put(c->fw->execution->up, &u, c->pkt))
 		drop(c, DROP_controller_full);

@@ -35,6 +35,7 @@
 	X(meter,                   "received",   "over the limit of a meter")                                 \
 	X(headers_long,            "received",   "IPv6 extension headers hide what rules have to see (128 bytes)") \
 	X(no_headroom,             "received",   "no room for the headers that a rule puts in front")         \
+	X(no_controller,           "received",   "copy for a controller, and nobody listens")                 \
 	X(controller_full,         "received",   "copy for a controller: too many wait for it already")       \
 	X(learn_full,              "received",   "teaches a rule, and too many wait for that already")        \
 	X(port_removed,            "received",   "the port was just being removed")                           \

@@ -153,6 +153,7 @@ int switch_bridge_add(struct swtch *sw, const json_t *params, struct error *err)
 		goto fail;
 	}
 	b->rules = flows_rules(b->flows);
+	b->listened = flows_listened(b->flows);
 	while (*last)
 		last = &(*last)->next;
 	*last = b;

@@ -646,7 +646,7 @@ void flows_close(struct flows *flows)
 	flows->closed = true;
 	expire_close(flows);
 	while ((l = flows->listeners)) {
-		flows->listeners = l->next;
+		__atomic_store_n(&flows->listeners, l->next, __ATOMIC_RELAXED);
 		if (l->gone)
 			l->gone(l->arg);
 	}
@@ -695,7 +695,7 @@ const struct pipeline *flows_pipeline(const struct flows *flows)
 void flows_listen(struct flows *flows, struct flows_listener *listener)
 {
 	listener->next = flows->listeners;
-	flows->listeners = listener;
+	__atomic_store_n(&flows->listeners, listener, __ATOMIC_RELAXED); /* workers look at it */
 }
 
 void flows_unlisten(struct flows *flows, struct flows_listener *listener)
@@ -705,7 +705,12 @@ void flows_unlisten(struct flows *flows, struct flows_listener *listener)
 	while (*at && *at != listener)
 		at = &(*at)->next;
 	if (*at)
-		*at = listener->next;
+		__atomic_store_n(at, listener->next, __ATOMIC_RELAXED);
+}
+
+const void *const *flows_listened(const struct flows *flows)
+{
+	return (const void *const *)&flows->listeners;
 }
 
 void switch_watch_bridges(struct swtch *sw, void (*fn)(void *arg, struct flows *flows), void *arg)

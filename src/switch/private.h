@@ -25,6 +25,7 @@ struct sw_bridge {
 	uint32_t aging; /* seconds */
 	struct flows *flows;
 	const struct pipeline *const *rules; /* see struct view_bridge */
+	const void *const *listened;	     /* the same */
 	struct view_port_state *nowhere;     /* counts of packets that came by no port */
 };
 
@@ -260,6 +261,8 @@ struct flows *flows_create(struct swtch *sw, const char *bridge, const json_t *o
 			   struct error *err);
 /* Where the datapath finds the newest rules: see struct view_bridge. */
 const struct pipeline *const *flows_rules(const struct flows *flows);
+/* Where it says whether anybody listens. */
+const void *const *flows_listened(const struct flows *flows);
 /* The bridge goes away: nobody hears of it any more. */
 void flows_close(struct flows *flows);
 /* And nothing of it outlives the process. */

@@ -262,6 +262,7 @@ static void show_rules(const struct sw_bridge *b, struct view_bridge *v, struct 
 	nowhere->ofport = OFPORT_NONE;
 	nowhere->mtu = FRAME_LEN_MAX;
 	v->rules = b->rules;
+	v->listened = b->listened;
 	v->ofports = ofports;
 	v->nowhere = nowhere;
 }

@@ -224,6 +224,30 @@ static void test_controller(void **state)
 	}
 }
 
+/* Nobody is called, and the control thread has no work, when nobody listens. */
+static void test_nobody_listens(void **state)
+{
+	static const void *const nobody, *const somebody = &nobody;
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 500);
+	struct view_bridge *bridge = (struct view_bridge *)s->view->ports[1]->bridge;
+
+	rules_add(&rules[0], 0, 10, "in_port=1", "controller,output:2");
+	bridge->listened = &nobody;
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	expect_frame(s, 2, frame, len);
+	assert_null(upcalls_next(&s->upcalls[0]));
+	assert_int_equal(maker_drops(&s->m, 1, DROP_no_controller), 1);
+	bridge->listened = &somebody;
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	expect_frame(s, 2, frame, len);
+	assert_non_null(upcalls_next(&s->upcalls[0]));
+	upcalls_release(&s->upcalls[0]);
+}
+
 /* A packet that teaches a rule waits until it is there; then it goes on. */
 static void test_learn(void **state)
 {
@@ -373,6 +397,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_normal, begin, end),
 		cmocka_unit_test_setup_teardown(test_drops, begin, end),
 		cmocka_unit_test_setup_teardown(test_controller, begin, end),
+		cmocka_unit_test_setup_teardown(test_nobody_listens, begin, end),
 		cmocka_unit_test_setup_teardown(test_learn, begin, end),
 		cmocka_unit_test_setup_teardown(test_hidden_transport, begin, end),
 		cmocka_unit_test_setup_teardown(test_packet_out, begin, end),
