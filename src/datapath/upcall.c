@@ -76,10 +76,11 @@ bool upcalls_put(struct upcalls *up, const struct upcall *u, const struct pkt *p
 	size_t len = sizeof(*u) + 8u * n_words(u->map) + learn_len + padded(u->userdata_len) +
 		     padded(u->actions_len) + padded(u->frame_len);
 	struct upcall *r = spsc_reserve(&up->queue, len);
-	uint8_t *at = (uint8_t *)(r + 1);
+	uint8_t *at;
 
 	if (!r)
 		return false;
+	at = (uint8_t *)(r + 1);
 	*r = *u;
 	r->words = place(&at, u->words, 8u * n_words(u->map));
 	if (u->learn)

@@ -36,10 +36,11 @@ static int check_names(const json_t *params, const char *const *names, struct er
 		if (known)
 			continue;
 		near = nearest_word(name, names, n);
-		return error_set(err, RPC_INVALID_PARAMS,
-				 near ? "unknown parameter \"%.64s\": did you mean \"%s\"?"
-				      : "unknown parameter \"%.64s\"",
-				 name, near);
+		error_set(err, RPC_INVALID_PARAMS,
+			  near ? "unknown parameter \"%.64s\": did you mean \"%s\"?"
+			       : "unknown parameter \"%.64s\"",
+			  name, near);
+		return RPC_INVALID_PARAMS;
 	}
 	return 0;
 }
@@ -55,10 +56,15 @@ static int begin(void *ctx, const json_t *params, const char *const *names, stru
 
 	if (r)
 		return r;
-	if (!name)
-		return error_set(err, RPC_INVALID_PARAMS, "\"bridge\" must be a text");
+	if (!name) {
+		error_set(err, RPC_INVALID_PARAMS, "\"bridge\" must be a text");
+		return RPC_INVALID_PARAMS;
+	}
 	*flows = switch_flows(m->sw, name);
-	return *flows ? 0 : error_set(err, -ENOENT, "no bridge \"%.64s\"", name);
+	if (*flows)
+		return 0;
+	error_set(err, -ENOENT, "no bridge \"%.64s\"", name);
+	return -ENOENT;
 }
 
 /* A text that must be there, or @otherwise if that is not NULL. */
@@ -68,12 +74,16 @@ static int need_text(const json_t *params, const char *name, const char *otherwi
 	const json_t *value = json_object_get(params, name);
 
 	*out = value ? json_string_value(value) : otherwise;
-	return *out ? 0 : error_set(err, RPC_INVALID_PARAMS, "\"%s\" is missing, or no text", name);
+	if (*out)
+		return 0;
+	error_set(err, RPC_INVALID_PARAMS, "\"%s\" is missing, or no text", name);
+	return RPC_INVALID_PARAMS;
 }
 
 static int out_of_memory(struct error *err)
 {
-	return error_set(err, -ENOMEM, "out of memory");
+	error_set(err, -ENOMEM, "out of memory");
+	return -ENOMEM;
 }
 
 /* All of a file of memory; malloc'd. Nothing else is read, since that might block. */
