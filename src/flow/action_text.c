@@ -39,8 +39,9 @@ void action_text_field(struct action_text *out, const struct field *field, u128 
 {
 	char text[160];
 
-	/* matches have these with leading zeros */
-	if (field->id == FIELD_eth_type || field->id == FIELD_vlan_tci ||
+	/* matches have these with leading zeros, and parts of ports are none */
+	if ((field->format == FORMAT_PORT && mask != field_ones(field)) ||
+	    field->id == FIELD_eth_type || field->id == FIELD_vlan_tci ||
 	    field->id == FIELD_ipv6_label) {
 		action_text_number(out, value);
 		if (mask == field_ones(field))

@@ -18,6 +18,14 @@ static void *append(struct action_parse *p, enum action_kind kind, size_t len)
 
 /* ---- set_field and load */
 
+bool action_value_valid(const struct field *field, u128 value, u128 mask)
+{
+	if (value & ~action_field_full(field))
+		return false;
+	return field->id != FIELD_in_port_oxm || (mask & UINT32_MAX) != UINT32_MAX ||
+	       action_port_valid((uint32_t)value);
+}
+
 u128 action_field_full(const struct field *field)
 {
 	/* the two bits of ECN are not its own */
@@ -65,6 +73,27 @@ static int parse_vid(const char *text, u128 *value, u128 *mask, struct error *er
 	return 0;
 }
 
+/* Some bits of a port. */
+static int parse_masked_port(char *text, u128 *value, u128 *mask, struct error *err)
+{
+	char *slash = strchr(text, '/');
+
+	*slash = '\0';
+	if (action_parse_number(text, UINT32_MAX, "in_port", value, err))
+		return -EINVAL;
+	return action_parse_number(slash + 1, UINT32_MAX, "in_port", mask, err);
+}
+
+static int parse_value(const struct field *field, char *text, u128 *value, u128 *mask,
+		       struct error *err)
+{
+	if (field->id == FIELD_vlan_vid)
+		return parse_vid(text, value, mask, err);
+	if (field->format == FORMAT_PORT && strchr(text, '/'))
+		return parse_masked_port(text, value, mask, err);
+	return field_parse(field, text, value, mask, err);
+}
+
 int action_parse_set_field(struct action_parse *p, const struct action_row *row, char *arg)
 {
 	const struct field *field;
@@ -80,12 +109,10 @@ int action_parse_set_field(struct action_parse *p, const struct action_row *row,
 		return error_set(p->err, -EINVAL, "there is no field %.40s", name);
 	if (!field->writable)
 		return error_set(p->err, -EINVAL, "%s is read-only", field->name);
-	rc = field->id == FIELD_vlan_vid ? parse_vid(arg, &value, &mask, p->err)
-					 : field_parse(field, arg, &value, &mask, p->err);
+	rc = parse_value(field, arg, &value, &mask, p->err);
 	if (rc)
 		return rc;
-	if (value & mask & ~action_field_full(field) ||
-	    (field->id == FIELD_in_port && !action_port_valid((uint32_t)value)))
+	if (!action_value_valid(field, value & mask, mask))
 		return error_set(p->err, -EINVAL, "%.60s is no value of %s", arg, field->name);
 	return set(p, field, value, mask, SET_STYLE_FIELD);
 }

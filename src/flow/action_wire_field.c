@@ -94,7 +94,7 @@ uint32_t action_nx_header(const struct subfield *sub)
 static enum of_error append_set(struct action_decode *d, const struct field *field, u128 value,
 				u128 mask, enum set_style style)
 {
-	if (value & ~field_ones(field) || value & ~action_field_full(field))
+	if (!action_value_valid(field, value, mask))
 		return (enum of_error)error_set(d->err, OFERR_ACT_BAD_SET_ARGUMENT,
 						"that is no value of %s", field->name);
 	return action_append_set(d->list, field, value, mask, style) ? action_no_room(d->err)

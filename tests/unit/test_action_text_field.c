@@ -112,6 +112,8 @@ static const struct round rounds[] = {
 	  .of15 = "set_field:0x5/0xfff->vlan_tci" },
 	{ .text = "move:NXM_NX_REG0[]->reg1[]", .shown = "move:NXM_NX_REG0[]->NXM_NX_REG1[]" },
 	{ .text = "move:NXM_OF_IN_PORT[]->NXM_NX_REG1[0..15]" },
+	{ .text = "move:NXM_NX_CT_STATE[]->NXM_NX_REG0[]" },
+	{ .text = "load:0x5->NXM_OF_IN_PORT[0..7]", .of15 = "set_field:0x5/0xff->in_port" },
 	{ .match = "tcp", .text = "move:NXM_OF_TCP_SRC[]->NXM_OF_TCP_DST[]" },
 	{ .text = "push:NXM_NX_REG2[1..5],pop:NXM_OF_ETH_SRC[0..4]" },
 	{ .text = "check_pkt_larger(1500)->reg0[0]",

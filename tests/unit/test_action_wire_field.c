@@ -54,6 +54,8 @@ static void test_refuses(void **state)
 {
 	(void)state;
 	round_wire_refused(1, true, "0001000810050000", OFERR_ACT_BAD_ARGUMENT);
+	round_wire_refused(4, false, "00190010800000040302040100000000",
+			   OFERR_ACT_BAD_SET_ARGUMENT);
 	round_wire_refused(1, true, "0002000809000000", OFERR_ACT_BAD_ARGUMENT);
 	round_wire_refused(1, true, "000800082b000000", OFERR_ACT_BAD_ARGUMENT);
 	round_wire_refused(4, false,
