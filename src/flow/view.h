@@ -113,7 +113,8 @@ struct view_bridge {
 	/* Where the newest rules are (RCU), which change without a new view. Lives as long as the
 	 * bridge, and tells which one it is. NULL: there are none, all frames go by NORMAL. */
 	const struct pipeline *const *rules;
-	/* Not NULL there: somebody listens to what packets have for controllers. NULL: ask nobody. */
+	/* Not NULL there: somebody listens to what packets have for controllers. NULL: ask nobody.
+	 */
 	const void *const *listened;
 	const struct view_ofport *ofports; /* n_ports, sorted by number */
 	const struct view_port
