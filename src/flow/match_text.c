@@ -283,7 +283,7 @@ static void add_vlan(struct line *l, const struct match *match)
 		mask &= 0xe000;
 	}
 	if ((mask & 0xe000) == 0xe000 && tci & FLOW_VLAN_PRESENT && !(mask & 0xfff)) {
-		snprintf(value, sizeof(value), "%u", tci >> 13);
+		snprintf(value, sizeof(value), "%u", (unsigned)tci >> 13);
 		add(l, "dl_vlan_pcp", value);
 		mask = 0;
 	}

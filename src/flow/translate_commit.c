@@ -206,7 +206,7 @@ static void shorten_meters(struct plan_draft *out)
 
 void translate_trim(struct plan_draft *out)
 {
-	uint32_t saves[PLAN_SAVES_MAX], n = 0, end = 0;
+	uint32_t saves[PLAN_SAVES_MAX] = { 0 }, n = 0, end = 0;
 
 	PLAN_FOR_EACH(step, out->steps, out->steps_len)
 	if (has_effect(step->kind))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The rules of one shape in a table. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -240,6 +241,7 @@ static bool own_counts(struct tuple *t, const struct rule *rule)
 	for (unsigned i = 0; i < COUNTS; i++) {
 		struct pmap *map = counts_of(t, rule, i, &key);
 
+		assert(map || i); /* priorities are always counted */
 		if (map && !pmap_edit(map, key))
 			return false;
 	}

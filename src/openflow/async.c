@@ -103,8 +103,8 @@ enum of_error of_handle_get_async(struct of_session *s, const struct of_request 
 				out_u32(&out, s->async[slave][what] &
 						      (what == ASYNC_FLOW_REMOVED ? 0xf : 7));
 	} else {
-		for (uint16_t prop = 0; prop < 2 * ASYNC_N; prop++) {
-			out_u16(&out, prop);
+		for (unsigned prop = 0; prop < 2 * ASYNC_N; prop++) {
+			out_u16(&out, (uint16_t)prop);
 			out_u16(&out, 8);
 			out_u32(&out, s->async[!(prop & 1)][prop / 2] &
 					      (prop / 2 == ASYNC_PACKET_IN ? 0x3f : UINT32_MAX));

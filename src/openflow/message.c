@@ -14,6 +14,7 @@
 #include "openflow/packet.h"
 #include "openflow/port.h"
 #include "openflow/table.h"
+#include <assert.h>
 
 LOG_MODULE("openflow");
 
@@ -201,6 +202,7 @@ static enum of_error carry_out(struct of_session *s, struct of_request *r, bool 
 {
 	enum of_error error = identify(r, row);
 
+	assert(error || *row); /* each kind has an error for what is unknown */
 	if (!error)
 		error = check(s, r, *row);
 	if (error)

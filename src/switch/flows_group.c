@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Changes of groups (OpenFlow 1.5.1, 5.10.3 and 7.3.4.3). */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,7 @@ int flows_own_group(struct flows *flows, struct group *group, const struct group
 	group->tally = bank_at(&flows->tallies, owner->slot);
 	group->created_ms = old ? old->created_ms : flows_now_ms();
 	for (unsigned i = 0; i < group->n_buckets; i++) {
-		const struct group_bucket *heir = same_bucket(old, &group->buckets[i]);
+		const struct group_bucket *heir = old ? same_bucket(old, &group->buckets[i]) : NULL;
 
 		r = take_slot(flows, heir ? &before->buckets[heir - old->buckets] : NULL,
 			      &owner->buckets[i]);
@@ -420,6 +421,7 @@ static enum of_error carry_out(struct change *c, enum group_command command, uin
 	const struct group *old;
 	enum of_error e;
 
+	assert(group || command == GROUP_DELETE || command == GROUP_REMOVE_BUCKET);
 	if (group)
 		id = group->id;
 	old = id <= GROUP_MAX ? pipeline_group(c->next, id) : NULL;

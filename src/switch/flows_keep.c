@@ -318,14 +318,16 @@ static int collect(struct additions *a, const struct change *c)
 int flows_keep_change(struct flows *flows, struct change *c)
 {
 	struct additions a = { 0 };
+	uint64_t *gone;
 	void *before = flows->ledger.header;
 	int r;
 
 	if (!before)
 		return 0;
-	a.gone = calloc(c->n + c->n_objects + 1, sizeof(a.gone[0]));
-	if (!a.gone)
+	gone = calloc(c->n + c->n_objects + 1, sizeof(gone[0]));
+	if (!gone)
 		return -ENOMEM;
+	a.gone = gone;
 	find_fresh(c);
 	r = collect(&a, c);
 	if (r == 0)
@@ -335,7 +337,7 @@ int flows_keep_change(struct flows *flows, struct change *c)
 	if (r == 0)
 		add_all(flows, &a, c);
 	free(a.bytes.bytes);
-	free(a.gone);
+	free(gone);
 	return r;
 }
 
