@@ -182,6 +182,7 @@ static struct pmap *counts_of(struct tuple *t, const struct rule *rule, unsigned
 	const struct classifier_place *place = rule->place;
 	unsigned part;
 
+	assert(t); /* else its first map would be no map */
 	if (!i--) {
 		*key = tuple_rank(rule->priority);
 		return &t->priorities;
@@ -241,7 +242,6 @@ static bool own_counts(struct tuple *t, const struct rule *rule)
 	for (unsigned i = 0; i < COUNTS; i++) {
 		struct pmap *map = counts_of(t, rule, i, &key);
 
-		assert(map || i); /* priorities are always counted */
 		if (map && !pmap_edit(map, key))
 			return false;
 	}

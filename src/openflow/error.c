@@ -20,13 +20,13 @@ struct number {
 #define OF(TYPE, CODE) { 0, TYPE, CODE }
 #define NX(TYPE, CODE) { VENDOR_NICIRA, TYPE, CODE }
 #define ONF(TYPE) { VENDOR_ONF, TYPE, 0 }
-#define NX_UNKNOWN_10 NX(1, 521) /* cannot be told in this version */
+#define NX_UNKNOWN_10 NX(1, 521) /* cannot be told in this version; see NEW(), too */
 #define NX_UNKNOWN NX(10, 0)
 
 #define ROW(NAME, V10, V13) [OFERR_##NAME] = { V10, V13, V13, V13 }
 #define ROW4(NAME, V10, V13, V14, V15) [OFERR_##NAME] = { V10, V13, V14, V15 }
 #define SAME(NAME, TYPE, CODE) ROW(NAME, OF(TYPE, CODE), OF(TYPE, CODE))
-#define NEW(NAME, TYPE, CODE) ROW(NAME, NX_UNKNOWN_10, OF(TYPE, CODE))
+#define NEW(NAME, TYPE, CODE) ROW(NAME, NX(1, 521), OF(TYPE, CODE))
 #define GROUP(NAME, CODE) ROW(GROUP_##NAME, NX(6, CODE), OF(6, CODE))
 
 /* of 1.0, 1.3, 1.4, 1.5 */

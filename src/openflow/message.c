@@ -2,7 +2,8 @@
 /* The table of messages (numbers: OpenFlow 1.0.0, 5.1; 1.3.5, 1.4.1, 1.5.1, 7.1.1 and 7.3.5; those
  * of Nicira's extensions as Open vSwitch has them).
  */
-#include "openflow/message.h"
+#include <assert.h>
+
 #include "base/compiler.h"
 #include "base/log.h"
 #include "openflow/async.h"
@@ -10,11 +11,11 @@
 #include "openflow/flow_stats.h"
 #include "openflow/group.h"
 #include "openflow/handshake.h"
+#include "openflow/message.h"
 #include "openflow/meter.h"
 #include "openflow/packet.h"
 #include "openflow/port.h"
 #include "openflow/table.h"
-#include <assert.h>
 
 LOG_MODULE("openflow");
 

@@ -325,8 +325,8 @@ int flow_method_group_remove(void *ctx, json_t *params, struct rpc_fds *fds, jso
 			     struct error *err)
 {
 	static const char *const names[] = { "bridge", "group", "bucket", NULL };
-	const char *group, *bucket;
-	uint32_t id, number;
+	const char *group, *bucket = NULL;
+	uint32_t id = 0, number = 0;
 	struct flows *flows;
 	int r = begin(ctx, params, names, &flows, err);
 
@@ -353,7 +353,7 @@ int flow_method_group_del(void *ctx, json_t *params, struct rpc_fds *fds, json_t
 	static const char *const names[] = { "bridge", "group", NULL };
 	struct flows *flows;
 	const char *text;
-	uint32_t id;
+	uint32_t id = 0;
 	int r = begin(ctx, params, names, &flows, err);
 
 	if (!r)
@@ -421,7 +421,7 @@ int flow_method_meter_del(void *ctx, json_t *params, struct rpc_fds *fds, json_t
 	static const char *const names[] = { "bridge", "meter", NULL };
 	struct flows *flows;
 	const char *text;
-	uint32_t id;
+	uint32_t id = 0;
 	int r = begin(ctx, params, names, &flows, err);
 
 	if (!r)
