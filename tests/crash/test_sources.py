@@ -31,6 +31,7 @@ NOT_STEPPED = {
     r"virtio/(filemap|guestmem|inflight\.c)": "maps what others store to",
     r"base/keep(_map)?\.c": "makes memory that others store to",
     r"keeper/client": "maps the states of rings",
+    r"flow/(plans|meter_take)|datapath/execute": "counts: single words, each of which means something by itself",
     r"switch/flows_(keep|meter|port)": "single words, each of which means something by itself",
     r"base/lifeline": "maps a word that the kernel alone changes",
 }
@@ -38,7 +39,6 @@ NOT_STEPPED = {
 OWN = {
     "virtio/ring.c": ["&ring->fault"],
     "state/mac.c": ["&t->locked", "port", "&t->n"],
-    "datapath/execute.c": ["&rule->modified_ms"],
     "port/tap.c": ["&tap->txqs[i].q.offloads"],
     "port/dummy.c": ["&d->txqs[i].q.offloads"],
     "port/pcap.c": ["&p->state", "&p->unflushed", "&p->flush_error"],
