@@ -44,8 +44,8 @@ static char *tell(struct world *w, const char *packet, json_t **json)
 
 static void assert_has(const char *text, const char *part)
 {
-	if (!strstr(text, part))
-		fail_msg("\"%s\" is not in:\n%s", part, text);
+	if (!text || !strstr(text, part))
+		fail_msg("\"%s\" is not in:\n%s", part, text ? text : "");
 }
 
 static void test_text(void **state)
