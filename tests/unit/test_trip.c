@@ -3,6 +3,7 @@
  * changes of the MAC table and hours. One forgets everything before each frame, so that no trip is
  * ever found; what leaves, what is counted and what is learned must be the same.
  */
+#include "datapath/outbox.h"
 #include "flow/trip.h"
 #include "forward_stage.h"
 
@@ -258,9 +259,9 @@ static void forward(struct twins *t, unsigned k)
 	batch_clear(s->batch);
 	q->port->ops->rx(q, s->batch, c);
 	if (k == WITHOUT) {
-		forwarder_destroy(s->fw[0]);
-		s->fw[0] = forwarder_create(0, &s->inboxes, &s->upcalls[0], &s->unsettled[0]);
-		assert_non_null(s->fw[0]);
+		trip_cache_destroy(s->fw[0]->trips);
+		s->fw[0]->trips = trip_cache_create();
+		assert_non_null(s->fw[0]->trips);
 	}
 	forward_batch(s->fw[0], s->view, &(struct view_rxq){ .q = q, .port = t->in }, s->batch,
 		      t->now, c);
