@@ -190,8 +190,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		try_wire(&in, versions[what / 2], rule);
 		return 0;
 	}
-	said = strndup((const char *)in.data, in.left);
-	require(said);
+	said = zeroed(in.left + 1);
+	take_bytes(&in, said, in.left);
 	if (what < 12)
 		try_text(&in, said, rule);
 	else if (what < 14)

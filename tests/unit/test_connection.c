@@ -228,9 +228,9 @@ static void test_without_hook(void **state)
 	f->env.settled = NULL;
 	for (unsigned i = 0; i < N; i++)
 		put(f, CHANGE(NEVER));
-	/* a turn's worth, then the others' turn */
+	/* a turn's worth at the most (less when its time is up), then the others' turn */
 	event_base_loop(f->env.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
-	assert_int_equal(f->n_calls, RPC_TURN);
+	assert_in_range(f->n_calls, 1, RPC_TURN);
 	for (unsigned i = 0; i < PATIENCE && f->n_calls < N; i++)
 		pump(f, 1);
 	assert_int_equal(f->n_calls, N);
