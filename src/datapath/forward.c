@@ -120,15 +120,14 @@ static inline bool join_run(struct forwarder *fw, struct pkt *pkt, struct run *r
 	return true;
 }
 
-static inline void forward_received(struct forwarder *fw, const struct view_port *in,
-				    struct pkt *pkt, struct run *run)
+/* A frame that joins no run. */
+static void forward_alone(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
+			  struct run *run)
 {
 	struct trip *trip = NULL;
 	struct trip_key key;
 	bool keyed;
 
-	if (likely(join_run(fw, pkt, run)))
-		return;
 	if (unlikely(pkt->len < ETH_HLEN)) {
 		drop_count(counters(fw, in), DROP_too_short, 1);
 		return;
@@ -166,32 +165,28 @@ static void meet_rules(struct forwarder *fw, const struct pipeline *rules,
 	execution_packet(fw, rules, in, pkt, 0);
 }
 
-static uint64_t bytes_of(const struct batch *batch)
-{
-	uint64_t n = 0;
-
-	for (unsigned i = 0; i < batch->n; i++)
-		n += batch->pkts[i].len;
-	return n;
-}
-
 /* Packets that were received together, by @in. */
 static void forward_packets(struct forwarder *fw, const struct view_port *in, struct batch *batch)
 {
 	struct run run = { .box = NULL };
 	const struct rule *normal;
 	const struct pipeline *rules = execution_rules(in->bridge, &normal);
+	uint64_t bytes = 0;
 
 	if (rules) {
 		for (unsigned i = 0; i < batch->n; i++)
 			meet_rules(fw, rules, in, &batch->pkts[i]);
 		return;
 	}
+	for (unsigned i = 0; i < batch->n; i++) {
+		struct pkt *pkt = &batch->pkts[i];
+
+		bytes += pkt->len;
+		if (unlikely(!join_run(fw, pkt, &run)))
+			forward_alone(fw, in, pkt, &run);
+	}
 	if (normal)
-		execution_count_normal(fw->execution, in->bridge, normal, batch->n,
-				       bytes_of(batch));
-	for (unsigned i = 0; i < batch->n; i++)
-		forward_received(fw, in, &batch->pkts[i], &run);
+		execution_count_normal(fw->execution, in->bridge, normal, batch->n, bytes);
 }
 
 static const struct view_port *find_port(const struct view *view, uint32_t id)
@@ -283,7 +278,7 @@ static void forward_injected(struct forwarder *fw, const struct view_port *in,
 	if (r->kind == RECORD_RECEIVE && !rules) {
 		if (normal)
 			execution_count_normal(fw->execution, in->bridge, normal, 1, pkt->len);
-		forward_received(fw, in, pkt, &(struct run){ .box = NULL });
+		forward_alone(fw, in, pkt, &(struct run){ .box = NULL });
 	} else if (r->kind == RECORD_RECEIVE) {
 		meet_rules(fw, rules, in, pkt);
 	} else if (pkt->len >= ETH_HLEN) {

@@ -64,7 +64,7 @@ def lines(trial, args):
     everything = []
     yield ["load", args.before, "now", "now / before", "range", "pairs"]
     for load in LOADS:
-        if load.unit != "Mpps" or load.flows > 1 or load.workers > 1 or not load.huge:
+        if load.unit != "Mpps" or load.flows > 1 or load.workers > 1 or load.rules or not load.huge:
             continue
         if args.loads and not any(word in load.name for word in args.loads.split(",")):
             continue
