@@ -29,8 +29,9 @@ struct pipeline {
 	struct rcu_free rcu;
 	uint64_t version;
 	unsigned n_rules, n_groups, n_meters;
-	struct pmap tables, groups, meters; /* by number */
-	struct ports *ports;		    /* NULL: none */
+	uint64_t used[(PIPELINE_TABLES + 63) / 64]; /* tables with rules, a bit each */
+	struct pmap tables, groups, meters;	    /* by number */
+	struct ports *ports;			    /* NULL: none */
 	uint8_t frags;
 	const struct rule *only_normal;
 };
@@ -196,6 +197,18 @@ static struct table *own_table(struct pipeline *p, uint8_t id)
 	return table;
 }
 
+/* A table had @before rules. */
+static void recount(struct pipeline *p, uint8_t id, const struct table *table, unsigned before)
+{
+	uint64_t bit = 1ull << id % 64;
+
+	p->n_rules += table->rules.n_rules - before;
+	if (table->rules.n_rules)
+		p->used[id / 64] |= bit;
+	else
+		p->used[id / 64] &= ~bit;
+}
+
 int pipeline_add_rule(struct pipeline *p, struct rule *rule)
 {
 	struct table *table = own_table(p, rule->table);
@@ -206,13 +219,14 @@ int pipeline_add_rule(struct pipeline *p, struct rule *rule)
 		return -ENOMEM;
 	before = table->rules.n_rules;
 	ret = classifier_add(&table->rules, rule);
-	p->n_rules += table->rules.n_rules - before;
+	recount(p, rule->table, table, before);
 	return ret;
 }
 
 int pipeline_remove_rule(struct pipeline *p, const struct rule *rule)
 {
 	struct table *table;
+	unsigned before;
 	int ret;
 
 	if (!find_table(p, rule->table))
@@ -220,9 +234,9 @@ int pipeline_remove_rule(struct pipeline *p, const struct rule *rule)
 	table = own_table(p, rule->table);
 	if (!table)
 		return -ENOMEM;
+	before = table->rules.n_rules;
 	ret = classifier_remove(&table->rules, rule);
-	if (!ret)
-		p->n_rules--;
+	recount(p, rule->table, table, before);
 	return ret;
 }
 
@@ -242,29 +256,25 @@ struct rule *pipeline_find_overlap(const struct pipeline *p, uint8_t table, uint
 	return t ? classifier_find_overlap(&t->rules, priority, match) : NULL;
 }
 
-struct each_rule {
-	const struct match *filter;
-	bool (*fn)(void *arg, struct rule *rule);
-	void *arg;
-};
-
-static bool each_of_table(void *arg, uint64_t key, uint64_t value)
+unsigned pipeline_next_table(const struct pipeline *p, unsigned from)
 {
-	const struct each_rule *each = arg;
+	for (unsigned i = from / 64; i < ARRAY_SIZE(p->used); i++, from = i * 64) {
+		uint64_t left = p->used[i] >> from % 64;
 
-	return classifier_each(&table_of(value)->rules, each->filter, each->fn, each->arg);
+		if (left)
+			return from + (unsigned)__builtin_ctzll(left);
+	}
+	return PIPELINE_TABLES;
 }
 
 void pipeline_each_rule(const struct pipeline *p, uint8_t table, const struct match *filter,
 			bool (*fn)(void *arg, struct rule *rule), void *arg)
 {
-	struct each_rule each = { filter, fn, arg };
-	const struct table *t = table == ALL_TABLES ? NULL : find_table(p, table);
+	unsigned last = table == ALL_TABLES ? PIPELINE_TABLES - 1 : table;
+	unsigned id = pipeline_next_table(p, table == ALL_TABLES ? 0 : table);
 
-	if (table == ALL_TABLES)
-		pmap_each(&p->tables, each_of_table, &each);
-	else if (t)
-		each_of_table(&each, table, (uint64_t)t);
+	while (id <= last && classifier_each(&find_table(p, (uint8_t)id)->rules, filter, fn, arg))
+		id = pipeline_next_table(p, id + 1);
 }
 
 unsigned pipeline_n_rules(const struct pipeline *p, uint8_t table)

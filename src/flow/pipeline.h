@@ -50,6 +50,8 @@ struct rule *pipeline_find_overlap(const struct pipeline *p, uint8_t table, uint
 void pipeline_each_rule(const struct pipeline *p, uint8_t table, const struct match *filter,
 			bool (*fn)(void *arg, struct rule *rule), void *arg);
 unsigned pipeline_n_rules(const struct pipeline *p, uint8_t table); /* 255: all */
+/* The first table from @from (0..255) on that has rules; PIPELINE_TABLES: none. */
+unsigned pipeline_next_table(const struct pipeline *p, unsigned from);
 
 /* The rule of the highest priority that @key meets, conjunctive matches included; NULL: a table
  * miss. Adds to @examined (NULL: no need) the bits that the answer depends on: any other packet

@@ -448,13 +448,11 @@ static bool collect(void *arg, struct rule *rule)
 
 static void collect_strictly(const struct pipeline *p, const struct collecting *c)
 {
-	unsigned first = c->filter->table, last = first;
+	bool all = c->filter->table == FLOWS_TABLE_ALL;
+	unsigned last = all ? PIPELINE_TABLES - 1 : c->filter->table;
+	unsigned t = pipeline_next_table(p, all ? 0 : c->filter->table);
 
-	if (first == FLOWS_TABLE_ALL) {
-		first = 0;
-		last = PIPELINE_TABLES - 1;
-	}
-	for (unsigned t = first; t <= last; t++) {
+	for (; t <= last; t = pipeline_next_table(p, t + 1)) {
 		struct rule *rule =
 			pipeline_find_rule(p, (uint8_t)t, c->filter->priority, &c->filter->match);
 
@@ -542,7 +540,7 @@ enum of_error flows_set_table_miss(struct flows *flows, uint8_t table, enum tabl
 		if (r < 0)
 			change_abort(&c);
 	}
-	c.other = true;
+	c.settings = c.other = true;
 	if (r == 0)
 		r = change_commit(&c);
 	if (r == 0)
@@ -558,7 +556,7 @@ void flows_set_frags(struct flows *flows, uint8_t mode)
 	if (pipeline_frags(flows->current) == mode || change_begin(&c, flows) < 0)
 		return;
 	pipeline_set_frags(c.next, mode);
-	c.other = true;
+	c.settings = c.other = true;
 	(void)change_commit(&c);
 }
 

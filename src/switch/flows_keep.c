@@ -268,7 +268,8 @@ static void add_all(struct flows *flows, const struct additions *a, const struct
 		ledger->dead += sizeof(struct kept_gone) + a->n_gone * sizeof(a->gone[0]);
 	while (at < a->bytes.n)
 		(void)add_next(ledger, a, &at); /* what is gone */
-	write_settings(ledger, c->next);
+	if (c->settings)
+		write_settings(ledger, c->next);
 	ledger_commit(ledger);
 }
 

@@ -113,6 +113,7 @@ struct change {
 	struct change_object *objects;
 	size_t n_objects, objects_size;
 	unsigned n_rules, n_buckets; /* there will be */
+	bool settings;		     /* those of tables, or of fragments, have changed */
 	bool other;		     /* something beside rules has changed */
 };
 

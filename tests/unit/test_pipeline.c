@@ -91,10 +91,17 @@ static bool check_meter(void *arg, struct meter *meter)
 
 static void check_rules(const struct world *w)
 {
-	unsigned all = 0;
+	unsigned all = 0, next = pipeline_next_table(w->p, 0);
 
 	for (unsigned t = 0; t < TABLES; t++) {
 		unsigned n = 0;
+
+		assert_int_equal(pipeline_next_table(w->p, t), next);
+		if (w->rules[t].n) {
+			assert_int_equal(next, t);
+			next = pipeline_next_table(w->p, t + 1);
+		}
+		assert_true(next > t);
 
 		for (unsigned i = 0; i < w->rules[t].n; i++) {
 			struct rule *rule = w->rules[t].at[i];
@@ -111,6 +118,7 @@ static void check_rules(const struct world *w)
 	assert_int_equal(pipeline_n_rules(w->p, 255), all);
 	pipeline_each_rule(w->p, 255, NULL, count_rule, &all);
 	assert_int_equal(all, 2 * pipeline_n_rules(w->p, 255));
+	assert_int_equal(next, PIPELINE_TABLES);
 }
 
 static void check(const struct world *w)
@@ -351,6 +359,40 @@ static void test_changes_while_walking(void **state)
 	check_all_gone();
 }
 
+/* Tables that have rules, as they come and go. */
+static void test_next_table(void **state)
+{
+	static const uint8_t tables[] = { 0, 1, 63, 64, 127, 128, 254 };
+	struct pipeline *p = pipeline_create(), *next;
+
+	assert_int_equal(pipeline_next_table(p, 0), PIPELINE_TABLES);
+	for (unsigned i = 0; i < ARRAY_SIZE(tables); i++) {
+		struct rule *rule = draw_rule(1, false);
+
+		n_rules_alive++;
+		rule->table = tables[i];
+		assert_int_equal(pipeline_add_rule(p, rule), 0);
+		rule_unref(rule);
+	}
+	for (unsigned t = 0, i = 0; t <= PIPELINE_TABLES; t++) {
+		i += i < ARRAY_SIZE(tables) && t > tables[i];
+		assert_int_equal(pipeline_next_table(p, t),
+				 i < ARRAY_SIZE(tables) ? tables[i] : PIPELINE_TABLES);
+	}
+	next = pipeline_next(p);
+	for (unsigned t = 0; (t = pipeline_next_table(p, t)) < PIPELINE_TABLES; t++) {
+		struct removal r = { .p = next };
+
+		pipeline_each_rule(p, (uint8_t)t, NULL, remove_from_next, &r);
+		assert_int_equal(r.n, 1);
+	}
+	assert_int_equal(pipeline_next_table(next, 0), PIPELINE_TABLES);
+	assert_int_equal(pipeline_next_table(p, 1), 1);
+	pipeline_free(p);
+	pipeline_free(next);
+	check_all_gone();
+}
+
 static void test_settings(void **state)
 {
 	struct pipeline *p = pipeline_create(), *next;
@@ -573,6 +615,7 @@ int main(void)
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_memory_is_short),
 		cmocka_unit_test(test_changes_while_walking),
+		cmocka_unit_test(test_next_table),
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_only_normal),
