@@ -32,6 +32,7 @@ import lab as lab_module  # noqa: E402
 from lab import Failure, Lab, run, say  # noqa: E402
 from loads import GENERATORS, LOADS, Threads  # noqa: E402
 import before  # noqa: E402
+import flows  # noqa: E402
 import hostile  # noqa: E402
 import fairness  # noqa: E402
 import picture  # noqa: E402
@@ -185,8 +186,7 @@ def table(lines):
 
 
 def report(args, names, rows, everything):
-    yield (f"Measured on {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores of {cpu_model()}, by "
-           f"`./dev bench{''.join(' ' + a for a in sys.argv[1:] if a != '--write')}`. Guests: "
+    yield (f"Measured {when_and_where()}. Guests: "
            f"{'vireo bench' if args.generator == 'vireo' else 'testpmd, virtio_user'}.")
     if rows:
         yield table([["load", *(SWITCHES[n].name for n in names), "vireo / OVS", "vireo / testpmd",
@@ -214,10 +214,20 @@ def report(args, names, rows, everything):
 
 def besiege(args):
     """What two guests notice of a hostile one; see hostile.py."""
-    say(f"Measured on {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores of {cpu_model()}, by "
-        f"`./dev bench{''.join(' ' + a for a in sys.argv[1:])}`.\n")
+    say(f"Measured {when_and_where()}.\n")
     say("\n\n".join(hostile.report(args.switches.split(","), [GENERATOR_CPU, SWITCH_CPU], args,
                                    core_distance, table)))
+
+
+def change_rules(args):
+    """Many rules; see flows.py."""
+    say("\n\n".join([f"Measured {when_and_where()}.", *flows.report([GENERATOR_CPU, SWITCH_CPU], args,
+                                                                    table)]))
+
+
+def when_and_where():
+    return (f"on {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores of {cpu_model()}, by "
+            f"`./dev bench{''.join(' ' + a for a in sys.argv[1:] if a != '--write')}`")
 
 
 def cpu_model():
@@ -263,6 +273,12 @@ def main():
                        help="a pair of guests sends 10,000 packets/s each, while another pair floods")
     other.add_argument("--hostile", action="store_true",
                        help="two guests beside one that plays the hostile suite")
+    other.add_argument("--flows", action="store_true",
+                       help="flow-mods a second, what rules cost, and kill -9 with many of them")
+    parser.add_argument("--flow-count", type=int, default=100_000, metavar="N",
+                        help="with --flows: so many (100000)")
+    parser.add_argument("--kills", type=int, default=50, metavar="N",
+                        help="with --flows: so many (50)")
     parser.add_argument("--rounds", type=int,
                         help="trials of each switch, more until there are as many alike (3; --before: 7)")
     parser.add_argument("--windows", type=int, help="quiet ones wanted of each trial (6; --before: 3)")
@@ -278,7 +294,7 @@ def main():
     args = parser.parse_args()
     args.rounds = args.rounds or (7 if args.before else 3)
     args.windows = args.windows or (3 if args.before else 6)
-    if args.write and (args.loads or args.before or args.fairness or args.hostile):
+    if args.write and (args.loads or args.before or args.fairness or args.hostile or args.flows):
         parser.error("--write is for all of it")
     if (os.cpu_count() or 1) < 2:
         sys.exit("bench: needs two cores")
@@ -291,7 +307,7 @@ def main():
     try:
         if int(HUGEPAGES.read_text()) < PAGES_NEEDED:
             sys.exit(f"bench: cannot get {PAGES_NEEDED} huge pages of 2 MiB")
-        (besiege if args.hostile else compare)(args)
+        (besiege if args.hostile else change_rules if args.flows else compare)(args)
     finally:
         HUGEPAGES.write_text(str(pages))
 

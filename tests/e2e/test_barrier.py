@@ -12,51 +12,8 @@ import select
 import socket
 import struct
 
-from lab import Netns, RawSocket, Switch, connect, expect, main, say, scaled
-
-HELLO, FLOW_MOD, BARRIER_REQUEST, BARRIER_REPLY, ERROR = 0, 14, 18, 19, 1
-ALL = 0x3fffff  # wildcards of OpenFlow 1.0
-NONE = 0xffff
-
-
-class OpenFlow:
-    """A connection that speaks OpenFlow 1.0."""
-
-    def __init__(self, path, process):
-        self.sock = connect(path, 10, process)
-        self.xid = 0
-        self.send(HELLO, b"")
-        self.receive(HELLO)
-
-    def send(self, kind, body):
-        self.xid += 1
-        self.sock.sendall(struct.pack("!BBHI", 1, kind, 8 + len(body), self.xid) + body)
-
-    def exactly(self, n):
-        data = b""
-        while len(data) < n:
-            more = self.sock.recv(n - len(data))
-            expect(more, "the switch has closed the connection")
-            data += more
-        return data
-
-    def receive(self, kind):
-        """The next message of this kind; an error is a failure."""
-        while True:
-            _, got, length, _ = struct.unpack("!BBHI", self.exactly(8))
-            body = self.exactly(length - 8)
-            expect(got != ERROR, f"the switch answers with an error: {body[:4].hex()}")
-            if got == kind:
-                return body
-
-    def set_rule(self, in_port, out_port):
-        """Makes or changes the rule of packets from @in_port, and waits until it is in force."""
-        match = struct.pack("!IH6s6sHBxHBB2xIIHH", ALL & ~1, in_port, b"", b"", 0, 0, 0, 0, 0, 0, 0,
-                            0, 0)
-        body = struct.pack("!QHHHHIHH", 0, 0, 0, 0, 100, 0xffffffff, NONE, 0)
-        self.send(FLOW_MOD, match + body + struct.pack("!HHHH", 0, 8, out_port, 0))
-        self.send(BARRIER_REQUEST, b"")
-        self.receive(BARRIER_REPLY)
+from lab import Netns, RawSocket, Switch, expect, main, say, scaled
+from openflow import ADD, OpenFlow, flow_mod, match_port
 
 
 def tap(lab, switch, name):
@@ -86,7 +43,7 @@ def barrier(lab):
     old = 0
     for number in range(scaled(1000)):
         to = number % 2
-        peer.set_rule(1, 2 + to)
+        peer.barrier(flow_mod(ADD, match_port(1), 2 + to))
         a.send(b.mac, struct.pack("!Q", number))
         old += next_numbered([b.sock, c.sock], number) != to
     say(f"  {scaled(1000)} changes, {old} packets by the rule before")
