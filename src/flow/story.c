@@ -245,8 +245,8 @@ static json_t *push_vlan_json(struct telling *t, uint32_t arg)
 	t->key.vlan[1] = t->key.vlan[0];
 	t->key.vlan[0].tpid = (uint16_t)(arg >> 16);
 	t->key.vlan[0].tci = (uint16_t)(arg | FLOW_VLAN_PRESENT);
-	return json_pack("{s:s, s:i, s:i}", "step", "push_vlan", "vid", (int)(arg & 0xfff), "pcp",
-			 (int)(arg >> 13 & 7));
+	return json_pack("{s:s, s:i, s:i, s:i}", "step", "push_vlan", "tpid", (int)(arg >> 16),
+			 "vid", (int)(arg & 0xfff), "pcp", (int)(arg >> 13 & 7));
 }
 
 static json_t *pop_vlan_json(struct telling *t)
@@ -260,8 +260,10 @@ static json_t *push_mpls_json(struct telling *t, const struct plan_push_mpls *st
 {
 	t->key.mpls_lse[0] = step->step.arg;
 	t->key.eth_type = (uint16_t)step->ethertype;
-	return json_pack("{s:s, s:i, s:i}", "step", "push_mpls", "label",
-			 (int)(step->step.arg >> 12), "ttl", (int)(step->step.arg & 0xff));
+	return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "step", "push_mpls", "ethertype",
+			 (int)step->ethertype, "label", (int)(step->step.arg >> 12), "tc",
+			 (int)(step->step.arg >> 9 & 7), "bos", (int)(step->step.arg >> 8 & 1),
+			 "ttl", (int)(step->step.arg & 0xff));
 }
 
 static json_t *controller_json(const struct plan_controller *step)
@@ -290,6 +292,19 @@ static json_t *output_json(const struct plan_output *step)
 	if (step->max_len)
 		json_object_set_new(json, "max_len", json_integer(step->max_len));
 	return json;
+}
+
+static json_t *meter_json(const struct meter *meter)
+{
+	bool drops = false, remarks = false;
+
+	for (unsigned i = 0; i < meter->n_bands; i++)
+		if (meter->bands[i].type == BAND_DROP)
+			drops = true;
+		else
+			remarks = true;
+	return json_pack("{s:s, s:I, s:b, s:b}", "step", "meter", "id", (json_int_t)meter->id,
+			 "drops", drops, "remarks", remarks);
 }
 
 static json_t *drop_json(uint32_t reason)
@@ -327,7 +342,7 @@ static json_t *step_json(struct telling *t, const struct plan_step *step)
 		return push_mpls_json(t, s);
 	case PLAN_POP_MPLS:
 		t->key.eth_type = (uint16_t)step->arg;
-		return json_pack("{s:s}", "step", "pop_mpls");
+		return json_pack("{s:s, s:i}", "step", "pop_mpls", "ethertype", (int)step->arg);
 	case PLAN_OUTPUT:
 		return output_json(s);
 	case PLAN_NORMAL:
@@ -335,8 +350,7 @@ static json_t *step_json(struct telling *t, const struct plan_step *step)
 	case PLAN_CONTROLLER:
 		return controller_json(s);
 	case PLAN_METER:
-		return json_pack("{s:s, s:I}", "step", "meter", "id",
-				 (json_int_t)((const struct plan_meter *)s)->meter->id);
+		return meter_json(((const struct plan_meter *)s)->meter);
 	case PLAN_LEARN:
 		return learn_json(s);
 	case PLAN_SAVE:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The story of a packet as text, made from its JSON.
 #include <inttypes.h>
+#include <linux/if_ether.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,13 +136,26 @@ static void put_push(FILE *out, const json_t *step, bool vlan)
 	if (vlan)
 		fprintf(out,
 			"  add a tag of VLAN %" JSON_INTEGER_FORMAT
-			", priority %" JSON_INTEGER_FORMAT,
-			int_of(step, "vid"), int_of(step, "pcp"));
+			", priority %" JSON_INTEGER_FORMAT "%s",
+			int_of(step, "vid"), int_of(step, "pcp"),
+			int_of(step, "tpid") == ETH_P_8021AD ? " (802.1ad)" : "");
 	else
 		fprintf(out,
 			"  put MPLS label %" JSON_INTEGER_FORMAT
 			" in front, TTL %" JSON_INTEGER_FORMAT,
 			int_of(step, "label"), int_of(step, "ttl"));
+}
+
+static void put_meter(FILE *out, const json_t *step)
+{
+	bool drops = json_is_true(json_object_get(step, "drops"));
+	bool remarks = json_is_true(json_object_get(step, "remarks"));
+
+	fprintf(out, "  %s if it is over the limit of meter %" JSON_INTEGER_FORMAT,
+		!remarks ? "drop it"
+		: drops	 ? "drop it, or raise the drop precedence of its DSCP,"
+			 : "raise the drop precedence of its DSCP",
+		int_of(step, "id"));
 }
 
 static const struct {
@@ -160,9 +174,6 @@ static void put_plain(FILE *out, const json_t *step, const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
 		if (!strcmp(plain[i].step, name))
 			fprintf(out, "  %s", plain[i].words);
-	if (!strcmp(name, "meter"))
-		fprintf(out, "  drop it if it is over the limit of meter %" JSON_INTEGER_FORMAT,
-			int_of(step, "id"));
 	if (!strcmp(name, "queue"))
 		fprintf(out, "  from here on use queue %" JSON_INTEGER_FORMAT, int_of(step, "id"));
 	if (!strcmp(name, "drop"))
@@ -182,6 +193,8 @@ static void put_step(FILE *out, const json_t *step)
 		put_controller(out, step);
 	else if (!strcmp(name, "learn"))
 		put_learn(out, step);
+	else if (!strcmp(name, "meter"))
+		put_meter(out, step);
 	else if (!strncmp(name, "push_", 5))
 		put_push(out, step, !strcmp(name, "push_vlan"));
 	else

@@ -87,10 +87,19 @@ static void learn(struct course *c, const struct plan_learn *s)
 /* Bytes to go on. */
 static uint32_t meter(struct course *c, const struct plan_meter *s)
 {
+	uint8_t levels;
+
 	record(c, RECORD_METER)->port = s->meter->id;
-	if (!meter_drops(c->frame, c->n_meters++))
-		return s->step.len;
-	return s->step.arg ? s->step.arg : UINT32_MAX;
+	switch (meter_says(c->frame, c->n_meters++, &levels)) {
+	case METER_PASS:
+		break;
+	case METER_REMARK:
+		rewrite_remark(&c->pkt, levels);
+		break;
+	case METER_DROP:
+		return s->step.arg ? s->step.arg : UINT32_MAX;
+	}
+	return s->step.len;
 }
 
 static void rewrite(struct course *c, const struct plan_step *s)

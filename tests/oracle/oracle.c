@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The oracle: random packets meet random rules, which change all the time; what the translation,
- * the cache of plans and rewriting make of each packet is compared with what the reference says.
- * And a test of this test: when one field is not noted as examined, that must be found out.
+ * the cache of plans and rewriting make of each packet is compared with what the reference says,
+ * and with what "vireo trace" tells. And a test of this test: when one field is not noted as
+ * examined, or the story does not tell something, that must be found out.
  *
  * ORACLE_SEED: another beginning. TEST_SCALE: so many times 500,000 packets.
  */
@@ -21,6 +22,7 @@
 #include "flow/plans.h"
 #include "flow/story.h"
 #include "flow/translate.h"
+#include "told.h"
 
 #define PACKETS 500000ull /* at scale 1 */
 #define PACKETS_MUTANT PACKETS
@@ -28,16 +30,24 @@
 #define POOL 48	      /* packets that come again and again */
 #define TRIES_MAX 300 /* choices that are looked at */
 #define HALF (512u << 10)
+#define STORY_EACH 16 /* packets */
+
+/* What is wrong, in tests of the test. */
+struct mutation {
+	enum field_id forget; /* this field is not noted; FIELD_N: none */
+	const char *unsaid;   /* stories leave out these steps; NULL: none */
+};
 
 struct oracle {
 	struct world world;
 	struct plans *plans;
-	enum field_id forget; /* this field is not noted; FIELD_N: none */
+	struct mutation mutation;
 	struct flow_key pool[POOL];
 	uint64_t n, n_unsure, n_made, n_learned, n_changes, n_conjunctions, now_ms;
+	uint64_t n_told;
 	uint64_t n_records[RECORD_METER + 1];
-	struct plan_draft draft;
-	struct records is;
+	struct plan_draft draft, story_draft;
+	struct records is, told;
 	struct reference_result should;
 };
 
@@ -99,9 +109,9 @@ static struct plan *forward(const struct frame *frame, const struct flow_key *ke
 		translate(&in, &o.draft, &limit);
 		if (limit.what)
 			o.n_unsure++;
-		if (o.forget != FIELD_N)
-			field_set(&fields[o.forget], &o.draft.examined, 0,
-				  field_ones(&fields[o.forget]));
+		if (o.mutation.forget != FIELD_N)
+			field_set(&fields[o.mutation.forget], &o.draft.examined, 0,
+				  field_ones(&fields[o.mutation.forget]));
 		plan = plans_add(o.plans, key, version, hash_of(key), &o.draft);
 		o.n_made++;
 	}
@@ -225,11 +235,11 @@ static bool change(const struct plan *plan)
 	return world_change(&o.world);
 }
 
-/* How the switch comes to what it does. */
-static void tell(const struct flow_key *key, const struct frame *frame)
+/* The story of a packet. */
+static struct story *hear(const struct flow_key *key, const struct frame *frame,
+			  struct translate_limit *limit)
 {
 	struct story *story = story_create(key);
-	struct translate_limit limit;
 	struct iovec rest;
 	struct pkt pkt;
 	struct translate_input in = {
@@ -239,14 +249,50 @@ static void tell(const struct flow_key *key, const struct frame *frame)
 		.pkt = &pkt,
 		.story = story_hooks(story),
 	};
-	char *text;
 
+	assert_non_null(story);
 	pkt_init_single(&pkt, &rest, frame->bytes, frame->len);
-	translate(&in, &o.draft, &limit);
-	text = story_text(story, &o.draft, &limit);
+	translate(&in, &o.story_draft, limit);
+	return story;
+}
+
+/* How the switch comes to what it does. */
+static void tell(const struct flow_key *key, const struct frame *frame)
+{
+	struct translate_limit limit;
+	struct story *story = hear(key, frame, &limit);
+	char *text = story_text(story, &o.story_draft, &limit);
+
 	printf("%s", text); /* longer than what print_message() can say */
 	free(text);
 	story_destroy(story);
+}
+
+static void leave_out(json_t *story, const char *name)
+{
+	json_t *steps = json_object_get(story, "steps");
+
+	for (size_t i = json_array_size(steps); i--;)
+		if (!strcmp(json_string_value(json_object_get(json_array_get(steps, i), "step")),
+			    name))
+			json_array_remove(steps, i);
+}
+
+/* Whether what has happened is what is told. NULL: it is. */
+static const char *belies(const struct flow_key *key, const struct frame *frame)
+{
+	struct translate_limit limit;
+	struct story *story = hear(key, frame, &limit);
+	json_t *json = story_json(story, &o.story_draft, &limit);
+
+	assert_non_null(json);
+	if (o.mutation.unsaid)
+		leave_out(json, o.mutation.unsaid);
+	told_carry_out(json, frame, &o.told);
+	json_decref(json);
+	story_destroy(story);
+	o.n_told++;
+	return told_differs(&o.told, &o.is);
 }
 
 static void say_records(const char *whose, const struct records *r)
@@ -284,6 +330,7 @@ static void say(const char *why, uint64_t seed, const struct flow_key *key,
 	tell(key, frame);
 	say_records("is", &o.is);
 	say_records("should be", &o.should.records);
+	say_records("is told", &o.told);
 	for (unsigned i = 0; i < o.is.n && i < o.should.records.n; i++)
 		say_difference(&o.is.list[i], &o.should.records.list[i]);
 	print_message("reference:\n");
@@ -304,8 +351,10 @@ static const char *one_packet(uint64_t seed, bool *go_on)
 	frame_key(&frame, key.in_port, &read);
 	plan = forward(&frame, &read);
 	why = memcmp(&key, &read, sizeof(key)) ? "the key" : differs(&frame, key.in_port, plan);
+	if (!why && !o.should.unsure && o.n % STORY_EACH == 0)
+		why = belies(&read, &frame);
 	if (why) {
-		if (o.forget == FIELD_N)
+		if (o.mutation.forget == FIELD_N && !o.mutation.unsaid)
 			say(why, seed, &key, &read, &frame);
 		return why;
 	}
@@ -326,13 +375,13 @@ static const char *one_packet(uint64_t seed, bool *go_on)
 }
 
 /* NULL: the same everywhere. */
-static const char *run(uint64_t packets, uint64_t seed, enum field_id forget)
+static const char *run(uint64_t packets, uint64_t seed, struct mutation mutation)
 {
 	const char *why = NULL;
 	bool go_on = false;
 
 	memset(&o, 0, sizeof(o));
-	o.forget = forget;
+	o.mutation = mutation;
 	o.plans = plans_create(HALF);
 	assert_non_null(o.plans);
 	start_world(seed);
@@ -355,10 +404,11 @@ static const char *run(uint64_t packets, uint64_t seed, enum field_id forget)
 
 static void test_against_the_reference(void **state)
 {
+	static const struct mutation unchanged = { .forget = FIELD_N };
 	static const char *const names[] = { "outputs", "to NORMAL",   "to controllers",
 					     "learn",	"fin_timeout", "meter" };
 	uint64_t packets = from_environment("TEST_SCALE", PACKETS);
-	const char *why = run(packets, from_environment("ORACLE_SEED", 1), FIELD_N);
+	const char *why = run(packets, from_environment("ORACLE_SEED", 1), unchanged);
 	struct plans_stats s;
 
 	if (why)
@@ -378,7 +428,8 @@ static void test_against_the_reference(void **state)
 	for (unsigned i = 0; i <= RECORD_METER; i++)
 		print_message("%s%llu %s", i ? ", " : "", (unsigned long long)o.n_records[i],
 			      names[i]);
-	print_message(", %llu conjunctions\n", (unsigned long long)o.n_conjunctions);
+	print_message(", %llu conjunctions, %llu stories\n", (unsigned long long)o.n_conjunctions,
+		      (unsigned long long)o.n_told);
 	for (unsigned i = 0; i <= RECORD_METER; i++)
 		assert_true(o.n_records[i] > packets / 2000);
 	assert_true(o.n_conjunctions > packets / 2000);
@@ -405,11 +456,28 @@ static void test_of_the_test(void **state)
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++) {
-		const char *why = run(PACKETS_MUTANT, 1, ids[i]);
+		const char *why = run(PACKETS_MUTANT, 1, (struct mutation){ .forget = ids[i] });
 
 		plans_destroy(o.plans);
 		if (!why)
 			fail_msg("nobody noticed that %s was forgotten", fields[ids[i]].name);
+	}
+}
+
+/* The same of what a story must tell. */
+static void test_of_stories(void **state)
+{
+	static const char *const steps[] = { "set",	 "push_vlan", "pop_vlan", "push_mpls",
+					     "pop_mpls", "output",    "normal",	  "controller",
+					     "learn",	 "meter",     "queue",	  "fin_timeout" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+		struct mutation m = { .forget = FIELD_N, .unsaid = steps[i] };
+		const char *why = run(PACKETS_MUTANT, 1, m);
+
+		plans_destroy(o.plans);
+		if (!why)
+			fail_msg("nobody noticed that stories left out %s", steps[i]);
 	}
 }
 
@@ -418,6 +486,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_against_the_reference),
 		cmocka_unit_test(test_of_the_test),
+		cmocka_unit_test(test_of_stories),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The reference: tables, actions, action sets (see reference.h). Groups and other choices are in
- * reference_choice.c.
+ * reference_choice.c, what changes packets is in reference_change.c.
  */
 #include <assert.h>
 #include <limits.h>
@@ -12,18 +12,15 @@
 #include "reference_private.h"
 
 #define MISS_LEN 128
-#define LSE_BOTTOM 0x100u
 
 bool reference_tell;
 
-bool meter_drops(const struct frame *frame, unsigned n)
+enum meter_verdict meter_says(const struct frame *frame, unsigned n, uint8_t *levels)
 {
-	return (frame->len + n) % 4 == 0;
-}
+	unsigned which = (frame->len + n) % 5;
 
-static bool is_mpls(uint16_t type)
-{
-	return type == ETH_P_MPLS_UC || type == ETH_P_MPLS_MC;
+	*levels = (uint8_t)which;
+	return !which ? METER_DROP : which < 3 ? METER_REMARK : METER_PASS;
 }
 
 void reference_credit(struct run *r, const struct expect *e)
@@ -32,28 +29,11 @@ void reference_credit(struct run *r, const struct expect *e)
 	r->out->credits[r->out->n_credits++] = (struct expect *)e;
 }
 
-/* The frame becomes what the key says; after that, the key is what the frame says. */
-static void sync(struct run *r)
-{
-	struct flow_key key = r->s.key;
-
-	frame_patch(&r->s.frame, &r->s.key);
-	frame_key(&r->s.frame, key.in_port, &key);
-	/* fields were written that the packet has no place for */
-	if (memcmp(&key, &r->s.key, 8 * FLOW_KEY_PACKET_WORDS))
-		r->out->unsure = true;
-}
-
-static void read_again(struct run *r)
-{
-	frame_key(&r->s.frame, r->s.key.in_port, &r->s.key);
-}
-
 struct record *reference_record(struct run *r, enum record_kind kind)
 {
 	struct record *record = &r->ignored;
 
-	sync(r);
+	reference_sync(r);
 	if (!r->dead) {
 		assert(r->out->records.n < RECORDS_MAX);
 		record = &r->out->records.list[r->out->records.n++];
@@ -95,8 +75,8 @@ static void send_to(struct run *r, uint32_t number, uint32_t max_len)
 		record->frame.len = max_len < ETH_HLEN ? ETH_HLEN : max_len;
 }
 
-static void to_controller(struct run *r, uint32_t id, uint32_t max_len, uint8_t reason,
-			  unsigned userdata_len)
+void reference_to_controller(struct run *r, uint32_t id, uint32_t max_len, uint8_t reason,
+			     unsigned userdata_len)
 {
 	struct record *record = reference_record(r, RECORD_CONTROLLER);
 
@@ -130,7 +110,7 @@ void reference_output(struct run *r, uint32_t port, uint32_t max_len)
 		return;
 	case OFPORT_CONTROLLER:
 		/* OFPR_GROUP, OFPR_ACTION_SET, OFPR_APPLY_ACTION */
-		to_controller(r, 0, max_len, r->in_group ? 4 : r->in_set ? 3 : 1, 0);
+		reference_to_controller(r, 0, max_len, r->in_group ? 4 : r->in_set ? 3 : 1, 0);
 		return;
 	default:
 		if (port != r->s.key.in_port)
@@ -262,7 +242,7 @@ static void missed(struct run *r, enum table_miss miss)
 	const struct pipeline_port *in = find_port(r->w, r->start_port);
 
 	if (miss == MISS_CONTROLLER && !(in && in->no_packet_in))
-		to_controller(r, 0, MISS_LEN, 0, 0);
+		reference_to_controller(r, 0, MISS_LEN, 0, 0);
 }
 
 static void tell(uint8_t table, const struct world_rule *rule)
@@ -315,148 +295,12 @@ void reference_visit(struct run *r, uint8_t table, uint32_t in_port, bool resubm
 	r->table = old_table;
 }
 
-/* ---- what changes packets */
-
-static void push_vlan(struct run *r, uint16_t tpid, uint16_t tci)
-{
-	sync(r);
-	if (frame_n_tags(&r->s.frame) > 1)
-		r->out->unsure = true; /* a third one hides what is behind it */
-	frame_insert(&r->s.frame, 12, 4);
-	frame_store16(&r->s.frame, 12, tpid);
-	frame_store16(&r->s.frame, 14, tci);
-	read_again(r);
-}
-
-static void pop_vlan(struct run *r)
-{
-	sync(r);
-	if (!frame_n_tags(&r->s.frame))
-		return;
-	frame_remove(&r->s.frame, 12, 4);
-	read_again(r);
-}
-
-static void set_vlan(struct run *r, const struct action_vlan *a)
-{
-	bool vid = a->action.kind == ACTION_SET_VLAN_VID;
-
-	if (!r->s.key.vlan[0].tpid)
-		push_vlan(r, ETH_P_8021Q, vid ? a->value : (uint16_t)(a->value << 13));
-	else if (vid)
-		field_set(&fields[FIELD_vlan_vid], &r->s.key, a->value, UINT16_MAX);
-	else
-		field_set(&fields[FIELD_vlan_pcp], &r->s.key, a->value, UINT16_MAX);
-}
-
-static void push_mpls(struct run *r, uint16_t type)
-{
-	const struct flow_key *key = &r->s.key;
-	uint32_t lse = LSE_BOTTOM | 64, at;
-
-	sync(r);
-	if (is_mpls(key->eth_type)) {
-		lse = key->mpls_lse[0] & ~LSE_BOTTOM;
-	} else if (key->eth_type == ETH_P_IP || key->eth_type == ETH_P_IPV6) {
-		/* explicit null (RFC 3032), with the priority and TTL of the packet */
-		lse = (key->eth_type == ETH_P_IPV6 ? 2u << 12 : 0) | (key->nw_tos >> 2 & 7u) << 9 |
-		      LSE_BOTTOM | (key->nw_ttl ? key->nw_ttl : 64);
-	}
-	if (key->mpls_lse[2] || (key->mpls_lse[1] && !(key->mpls_lse[1] & LSE_BOTTOM)))
-		r->out->unsure = true; /* there are bounds */
-	at = frame_network(&r->s.frame);
-	frame_insert(&r->s.frame, at, 4);
-	frame_store16(&r->s.frame, at - 2, type);
-	frame_store32(&r->s.frame, at, lse);
-	read_again(r);
-}
-
-static void pop_mpls(struct run *r, uint16_t type)
-{
-	uint32_t at;
-	bool bottom;
-
-	sync(r);
-	if (!is_mpls(r->s.key.eth_type))
-		return;
-	bottom = r->s.key.mpls_lse[0] & LSE_BOTTOM;
-	at = frame_network(&r->s.frame);
-	frame_remove(&r->s.frame, at, 4);
-	frame_store16(&r->s.frame, at - 2, type);
-	/* what is said to follow is not what follows */
-	if (is_mpls(type) == bottom || (bottom && r->s.frame.bytes[at] >> 4 != 4))
-		r->out->unsure = true;
-	read_again(r);
-}
-
-static void set(struct run *r, const struct field *field, u128 value, u128 mask)
-{
-	if (field_present(field, &r->s.key, NULL))
-		field_set(field, &r->s.key, value, mask);
-}
-
-static void set_part(struct run *r, const struct subfield *to, u128 value)
-{
-	u128 ones = to->n_bits == 128 ? ~(u128)0 : ((u128)1 << to->n_bits) - 1;
-
-	field_set(to->field, &r->s.key, value << to->first, ones << to->first);
-}
-
-static u128 get_part(const struct run *r, const struct subfield *from)
-{
-	u128 ones = from->n_bits == 128 ? ~(u128)0 : ((u128)1 << from->n_bits) - 1;
-
-	return field_get(from->field, &r->s.key) >> from->first & ones;
-}
-
-static void move(struct run *r, const struct action_move *a)
-{
-	if (field_present(a->to.field, &r->s.key, NULL) &&
-	    field_present(a->from.field, &r->s.key, NULL))
-		set_part(r, &a->to, get_part(r, &a->from));
-}
-
-/* False: the list ends here. */
-static bool dec_ttl(struct run *r, const struct action_ids *a)
-{
-	bool mpls = a->action.kind == ACTION_DEC_MPLS_TTL;
-	const struct field *field = &fields[mpls ? FIELD_mpls_ttl : FIELD_nw_ttl];
-	u128 ttl = field_get(field, &r->s.key);
-
-	if (!field_present(field, &r->s.key, NULL))
-		return true;
-	if (ttl > 1) {
-		set(r, field, ttl - 1, UINT8_MAX);
-		return true;
-	}
-	/* OFPR_INVALID_TTL */
-	if (mpls || !a->n)
-		to_controller(r, 0, CONTROLLER_WHOLE, 2, 0);
-	for (unsigned i = 0; !mpls && i < a->n; i++)
-		to_controller(r, a->ids[i], CONTROLLER_WHOLE, 2, 0);
-	return false;
-}
-
-static void stack_push(struct run *r, const struct action_stack *a)
-{
-	assert(r->n_stack < STACK_MAX);
-	r->stack[r->n_stack++] = get_part(r, &a->sub);
-}
-
-static void stack_pop(struct run *r, const struct action_stack *a)
-{
-	if (!r->n_stack)
-		return;
-	r->n_stack--;
-	if (field_present(a->sub.field, &r->s.key, NULL))
-		set_part(r, &a->sub, r->stack[r->n_stack]);
-}
-
 /* ---- others */
 
 static void output_reg(struct run *r, const struct action_output_reg *a)
 {
-	uint32_t port = (uint32_t)get_part(r, &a->from); /* 16 bits: those of OpenFlow 1.0 */
+	uint32_t port =
+		(uint32_t)reference_get_part(r, &a->from); /* 16 bits: those of OpenFlow 1.0 */
 
 	if (port >= 0xff00)
 		port |= 0xffff0000u;
@@ -483,10 +327,22 @@ static void fin_timeout(struct run *r)
 /* The rest of the way is not for this packet, or this copy. */
 static void meter(struct run *r, uint32_t id)
 {
+	uint8_t levels, tos;
+
 	if (id > METERS || !id || r->dead)
 		return;
 	reference_record(r, RECORD_METER)->port = id;
-	r->dead = meter_drops(&r->start_frame, r->n_meters++);
+	switch (meter_says(&r->start_frame, r->n_meters++, &levels)) {
+	case METER_PASS:
+		break;
+	case METER_DROP:
+		r->dead = true;
+		break;
+	case METER_REMARK:
+		tos = r->s.key.nw_tos ^ r->s.remark;
+		r->s.remark = r->s.key.nw_tos ^ reference_remark(tos, levels);
+		break;
+	}
 }
 
 static void learn(struct run *r, const struct action_learn *a)
@@ -502,7 +358,7 @@ static void learn(struct run *r, const struct action_learn *a)
 		const struct learn_spec *s = &a->specs[i];
 		u128 value = s->kind == LEARN_MATCH_VALUE || s->kind == LEARN_LOAD_VALUE
 				     ? s->value
-				     : get_part(r, &s->from);
+				     : reference_get_part(r, &s->from);
 		u128 ones = ((u128)1 << s->to.n_bits) - 1;
 
 		if (s->kind == LEARN_MATCH_FIELD || s->kind == LEARN_MATCH_VALUE) {
@@ -549,55 +405,6 @@ static void run_clone(struct run *r, const struct action_nested *a)
 	r->n_stack = copy.n_stack;
 }
 
-static bool change(struct run *r, const struct action *action, bool *go_on)
-{
-	const void *a = action;
-
-	switch (action->kind) {
-	case ACTION_SET_FIELD:
-		set(r, ((const struct action_set_field *)a)->field,
-		    ((const struct action_set_field *)a)->value,
-		    ((const struct action_set_field *)a)->mask);
-		return true;
-	case ACTION_MOVE:
-		move(r, a);
-		return true;
-	case ACTION_PUSH_VLAN:
-		push_vlan(r, ((const struct action_vlan *)a)->value, 0);
-		return true;
-	case ACTION_POP_VLAN:
-		pop_vlan(r);
-		return true;
-	case ACTION_SET_VLAN_VID:
-	case ACTION_SET_VLAN_PCP:
-		set_vlan(r, a);
-		return true;
-	case ACTION_PUSH_MPLS:
-		push_mpls(r, ((const struct action_mpls *)a)->ethertype);
-		return true;
-	case ACTION_POP_MPLS:
-		pop_mpls(r, ((const struct action_mpls *)a)->ethertype);
-		return true;
-	case ACTION_DEC_TTL:
-	case ACTION_DEC_MPLS_TTL:
-		*go_on = dec_ttl(r, a);
-		return true;
-	case ACTION_STACK_PUSH:
-		stack_push(r, a);
-		return true;
-	case ACTION_STACK_POP:
-		stack_pop(r, a);
-		return true;
-	case ACTION_WRITE_METADATA:
-		field_set(&fields[FIELD_metadata], &r->s.key,
-			  ((const struct action_metadata *)a)->value,
-			  ((const struct action_metadata *)a)->mask);
-		return true;
-	default:
-		return false;
-	}
-}
-
 static void lead_on(struct run *r, const struct action *action)
 {
 	const struct action_resubmit *resubmit = (const void *)action;
@@ -637,7 +444,7 @@ static bool carry_out(struct run *r, const struct action *action)
 	const struct action_check_len *check = (const void *)action;
 	bool go_on = true;
 
-	if (change(r, action, &go_on))
+	if (reference_change(r, action, &go_on))
 		return go_on;
 	switch (action->kind) {
 	case ACTION_OUTPUT:
@@ -651,8 +458,8 @@ static bool carry_out(struct run *r, const struct action *action)
 		if (controller->reason == 1 && !controller->id && !controller->userdata_len)
 			reference_output(r, OFPORT_CONTROLLER, controller->max_len);
 		else
-			to_controller(r, controller->id, controller->max_len, controller->reason,
-				      controller->userdata_len);
+			reference_to_controller(r, controller->id, controller->max_len,
+						controller->reason, controller->userdata_len);
 		break;
 	case ACTION_ENQUEUE:
 		enqueue(r, queue);
@@ -673,8 +480,8 @@ static bool carry_out(struct run *r, const struct action *action)
 		reference_bundle(r, (const void *)action);
 		break;
 	case ACTION_CHECK_PKT_LARGER:
-		sync(r);
-		set_part(r, &check->to, r->s.frame.len > check->len);
+		reference_sync(r);
+		reference_set_part(r, &check->to, r->s.frame.len > check->len);
 		break;
 	case ACTION_EXIT:
 		r->exited = true;

@@ -88,16 +88,9 @@ void reference_group(struct run *r, uint32_t id)
 		run_bucket(r, g, i);
 }
 
-static void set_part(struct run *r, const struct subfield *to, u128 value)
-{
-	u128 ones = ((u128)1 << to->n_bits) - 1;
-
-	field_set(to->field, &r->s.key, (value & ones) << to->first, ones << to->first);
-}
-
 void reference_multipath(struct run *r, const struct action_multipath *a)
 {
-	set_part(r, &a->to, choose(r, a->max_link + 1u));
+	reference_set_part(r, &a->to, choose(r, a->max_link + 1u));
 }
 
 void reference_bundle(struct run *r, const struct action_bundle *a)
@@ -112,7 +105,7 @@ void reference_bundle(struct run *r, const struct action_bundle *a)
 	else
 		port = may[a->algorithm == BUNDLE_HRW ? choose(r, n) : 0];
 	if (a->has_to)
-		set_part(r, &a->to, port);
+		reference_set_part(r, &a->to, port);
 	else
 		reference_output(r, port, 0);
 }

@@ -17,6 +17,7 @@ struct state {
 	struct flow_key key;
 	struct frame frame;
 	uint32_t queue; /* UINT32_MAX: none */
+	uint8_t remark; /* bits of nw_tos that meters have turned over: rules do not see that */
 };
 
 /* What is as before when a clone or a bucket ends. */
@@ -49,6 +50,14 @@ struct run {
 void reference_credit(struct run *r, const struct expect *e);
 struct record *reference_record(struct run *r, enum record_kind kind);
 void reference_put(struct frame *out, unsigned kind, uint32_t what, u128 value, u128 mask);
+void reference_to_controller(struct run *r, uint32_t id, uint32_t max_len, uint8_t reason,
+			     unsigned userdata_len);
+/* The frame becomes what the key says. */
+void reference_sync(struct run *r);
+u128 reference_get_part(const struct run *r, const struct subfield *from);
+void reference_set_part(struct run *r, const struct subfield *to, u128 value);
+/* False: the action is none of those that change packets. *@go_on: false: the list ends here. */
+bool reference_change(struct run *r, const struct action *action, bool *go_on);
 bool reference_port_live(const struct world *w, uint32_t number);
 void reference_output(struct run *r, uint32_t port, uint32_t max_len);
 void reference_visit(struct run *r, uint8_t table, uint32_t in_port, bool resubmitted);

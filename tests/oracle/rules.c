@@ -118,6 +118,7 @@ static void random_l4(struct world *w, struct flow_key *key)
 
 static void random_l3(struct world *w, struct flow_key *key)
 {
+	static const uint8_t dscps[] = { 0, 4, 10, 14, 36 }; /* AF11, 13, 42 */
 	static const uint16_t types[] = { ETH_P_IP,  ETH_P_IP,	 ETH_P_IP,	ETH_P_IP,
 					  ETH_P_IP,  ETH_P_IPV6, ETH_P_IPV6,	ETH_P_IPV6,
 					  ETH_P_ARP, ETH_P_RARP, ETH_P_MPLS_UC, ETH_P_MPLS_MC,
@@ -151,7 +152,8 @@ static void random_l3(struct world *w, struct flow_key *key)
 	default:
 		return;
 	}
-	key->nw_tos = (uint8_t)(random_below(w, 3) << 4 | random_below(w, 4));
+	key->nw_tos =
+		(uint8_t)(dscps[random_below(w, ARRAY_SIZE(dscps))] << 2 | random_below(w, 4));
 	key->nw_ttl = random_ttl(w);
 	random_l4(w, key);
 }

@@ -127,6 +127,71 @@ static void test_steps(void **state)
 	free(text);
 }
 
+static void add_meter(struct world *w, const char *text)
+{
+	struct error err = { "" };
+	struct meter *meter;
+
+	if (meter_parse(&meter, text, &err) != 0)
+		fail_msg("%s: %s", text, err.text);
+	assert_int_equal(pipeline_add_meter(w->p, meter), 0);
+}
+
+/* What a meter can do is told. */
+static void test_meters(void **state)
+{
+	struct world *w = *state;
+	json_t *json, *step;
+	char *text;
+
+	add_meter(w, "meter=1 pktps bands=type=drop rate=5");
+	add_meter(w, "meter=2 pktps bands=type=dscp_remark rate=5 prec_level=1");
+	add_meter(w, "meter=3 kbps bands=type=dscp_remark rate=5 prec_level=1 type=drop rate=9");
+	world_rule(w, 0, 5, "", "meter:1,meter:2,meter:3,output:2");
+	text = tell(w, TCP, &json);
+	assert_has(text, "  drop it if it is over the limit of meter 1\n");
+	assert_has(text,
+		   "  raise the drop precedence of its DSCP if it is over the limit of meter 2\n");
+	assert_has(text,
+		   "  drop it, or raise the drop precedence of its DSCP, if it is over the limit "
+		   "of meter 3\n");
+	step = json_array_get(json_object_get(json, "steps"), 1);
+	assert_false(json_is_true(json_object_get(step, "drops")));
+	assert_true(json_is_true(json_object_get(step, "remarks")));
+	json_decref(json);
+	free(text);
+}
+
+static json_int_t number_of(const json_t *json, size_t step, const char *name)
+{
+	const json_t *steps = json_object_get(json, "steps");
+	const json_t *value = json_object_get(json_array_get(steps, step), name);
+
+	assert_true(json_is_integer(value));
+	return json_integer_value(value);
+}
+
+/* Headers that come and go are told wholly: a program can do the same. */
+static void test_headers(void **state)
+{
+	struct world *w = *state;
+	json_t *json;
+	char *text;
+
+	world_rule(w, 0, 5, "",
+		   "push_mpls:0x8848,push_vlan:0x88a8,set_field:4101->vlan_vid,output:2,"
+		   "pop_vlan,output:2,pop_mpls:0x0800,output:2");
+	text = tell(w, TCP ",nw_tos=40", &json);
+	assert_has(text, "add a tag of VLAN 5, priority 0 (802.1ad)\n");
+	assert_int_equal(number_of(json, 0, "ethertype"), 0x8848);
+	assert_int_equal(number_of(json, 0, "tc"), 2);
+	assert_int_equal(number_of(json, 0, "bos"), 1);
+	assert_int_equal(number_of(json, 1, "tpid"), 0x88a8);
+	assert_int_equal(number_of(json, 5, "ethertype"), 0x0800);
+	json_decref(json);
+	free(text);
+}
+
 static void test_a_long_story_is_cut(void **state)
 {
 	struct world *w = *state;
@@ -151,6 +216,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_drop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_json, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_meters, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_headers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_long_story_is_cut, setup, teardown),
 	};
 
