@@ -24,7 +24,7 @@ LIMIT_EACH(stall_seconds, "openflow_stall_seconds", OF_STALL_SECONDS,
 LIMIT_EACH(snoop_bytes, "openflow_snoop_bytes", OF_SNOOP_MAX,
 	   "of messages that one who snoops has not read");
 
-#define INPUT_MAX (2 * 65536) /* bytes: the largest message, and the beginning of the next */
+#define INPUT_MAX (65536 + 32768) /* bytes: the largest message, and the beginning of the next */
 #define SEND_VECTORS 16
 
 struct of_connection {
