@@ -19,6 +19,8 @@ static void flood(struct translation *t, bool all)
 	unsigned n = pipeline_n_ports(t->p);
 	bool sent = false;
 
+	if (!translate_work(t, n))
+		return;
 	for (unsigned i = 0; i < n && !t->stopped; i++) {
 		if (ports[i].number == t->s.key.in_port || (!all && ports[i].no_flood) ||
 		    ports[i].no_forward)
@@ -464,10 +466,10 @@ static NEVER_INLINE void run_clone(struct translation *t, const struct action_ne
 	bool has_group = t->set_has_group;
 	struct translate_copy copy;
 
-	if (n > TRANSLATE_SET_MAX - n_set) {
+	if (n > TRANSLATE_SET_MAX - n_set)
 		translate_stop(t, "more than 256 write_actions");
+	if (!translate_work(t, n))
 		return;
-	}
 	memcpy(&t->set[n_set], &t->set[set_first], n * sizeof(t->set[0]));
 	t->set_first = n_set;
 	t->n_set = n_set + n;

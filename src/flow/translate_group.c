@@ -16,11 +16,13 @@ static bool port_live(const struct translation *t, uint32_t number)
 	return port && port->live;
 }
 
-static bool group_live(const struct translation *t, uint32_t id, unsigned depth);
+static bool group_live(struct translation *t, uint32_t id, unsigned depth);
 
-static bool bucket_live(const struct translation *t, const struct group_bucket *bucket,
-			unsigned depth)
+static bool bucket_live(struct translation *t, const struct group_bucket *bucket, unsigned depth)
 {
+	/* groups watch groups, and each of their buckets may be asked again and again */
+	if (!translate_work(t, 1))
+		return false;
 	if (bucket->watch_port == OFPORT_NONE && bucket->watch_group == GROUP_ANY)
 		return true;
 	return (bucket->watch_port != OFPORT_NONE && port_live(t, bucket->watch_port)) ||
@@ -28,7 +30,7 @@ static bool bucket_live(const struct translation *t, const struct group_bucket *
 }
 
 /* Whether some bucket of it is. */
-static bool group_live(const struct translation *t, uint32_t id, unsigned depth)
+static bool group_live(struct translation *t, uint32_t id, unsigned depth)
 {
 	const struct group *group = depth < LIVENESS_DEPTH_MAX ? pipeline_group(t->p, id) : NULL;
 
@@ -201,7 +203,7 @@ static const struct group_bucket *select_bucket(struct translation *t, const str
 	return best;
 }
 
-static const struct group_bucket *first_live(const struct translation *t, const struct group *group)
+static const struct group_bucket *first_live(struct translation *t, const struct group *group)
 {
 	for (unsigned i = 0; i < group->n_buckets; i++)
 		if (bucket_live(t, &group->buckets[i], 0))
@@ -275,6 +277,8 @@ void translate_multipath(struct translation *t, const struct action_multipath *a
 {
 	uint32_t hash = hash_over(t, action->fields, action->basis);
 
+	if (action->algorithm == MULTIPATH_HRW && !translate_work(t, action->max_link))
+		return;
 	translate_write_sub(
 		t, &action->to,
 		choose_link(action->algorithm, hash, action->max_link + 1u, action->arg));
@@ -301,6 +305,8 @@ uint32_t translate_bundle(struct translation *t, const struct action_bundle *act
 	uint32_t hash = hrw ? hash_over(t, action->fields, action->basis) : 0, best_claim = 0;
 	uint32_t best = OFPORT_NONE;
 
+	if (!translate_work(t, action->n_ports))
+		return best;
 	for (uint32_t i = 0; i < action->n_ports; i++) {
 		uint32_t claim = hrw ? choose_hash(i, hash) : 0;
 

@@ -70,6 +70,7 @@ struct translation {
 	bool has_reason;
 	enum drop_reason reason; /* why there may be no output */
 	unsigned depth, n_resubmits, n_copies, indent;
+	size_t n_work;		     /* see translate_work() */
 	uint32_t queue_sent;	     /* by the last PLAN_QUEUE */
 	uint32_t last;		     /* step that may be changed still, or NO_STEP */
 	struct translate_copy *copy; /* the innermost */
@@ -93,6 +94,9 @@ void translate_credit(struct translation *t, struct tally *tally);
 void translate_note(struct translation *t, const char *format, ...) PRINTF_LIKE(2, 3);
 /* One more table or group; false: beyond a limit. */
 bool translate_deeper(struct translation *t);
+/* So many more actions are carried out, or things are looked at: buckets, ports; false: beyond a
+ * limit. */
+bool translate_work(struct translation *t, size_t n);
 /* Actions in a row, until one ends them. */
 void translate_list(struct translation *t, const uint8_t *bytes, size_t len);
 /* As an action set, in its order (OpenFlow 1.5.1, 5.6). */

@@ -63,6 +63,14 @@ bool translate_deeper(struct translation *t)
 	return true;
 }
 
+bool translate_work(struct translation *t, size_t n)
+{
+	t->n_work += n;
+	if (t->n_work > TRANSLATE_WORK_MAX)
+		translate_stop(t, "more than 262144 actions, buckets and ports to look at");
+	return !t->stopped;
+}
+
 /* ---- tables */
 
 /* Looks up; bits that were examined of the key as it is now are left in @seen. Ports of fragments
@@ -259,7 +267,7 @@ static bool carry_out(struct translation *t, const struct action *action)
 void translate_list(struct translation *t, const uint8_t *bytes, size_t len)
 {
 	ACTIONS_FOR_EACH(action, bytes, len)
-	if (!carry_out(t, action) || t->stopped || t->exited)
+	if (!translate_work(t, 1) || !carry_out(t, action) || t->stopped || t->exited)
 		return;
 }
 
@@ -274,6 +282,16 @@ static const struct action *last_of(const struct translate_segment *segments, un
 	if (kinds >> action->kind & 1)
 		found = action;
 	return found;
+}
+
+/* Whether they may be looked through; they are short, or few. */
+static bool may_look(struct translation *t, const struct translate_segment *segments, unsigned n)
+{
+	size_t len = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		len += segments[i].len;
+	return translate_work(t, n + len / sizeof(struct action));
 }
 
 #define KIND(k) (1ull << ACTION_##k)
@@ -302,6 +320,8 @@ void translate_set(struct translation *t, const struct translate_segment *segmen
 	static const uint64_t quality[] = { KIND(METER), KIND(SET_QUEUE) };
 	const struct action *out = NULL, *action;
 
+	if (!may_look(t, segments, n))
+		return;
 	for (unsigned i = 0; i < ARRAY_SIZE(outputs) && !out; i++)
 		out = last_of(segments, n, outputs[i]);
 	if (!out) { /* whatever is done to it, it goes nowhere */

@@ -177,6 +177,27 @@ static void test_groups_that_watch_each_other(void **state)
 	assert_string_equal(world_run(w, TCP), "drop:flow_group");
 }
 
+/* Each asks the next one twice. */
+static void test_many_watches(void **state)
+{
+	struct world *w = *state;
+	char text[128];
+
+	for (unsigned i = 1; i <= 31; i++) {
+		snprintf(text, sizeof(text),
+			 "group_id=%u,type=ff,bucket=watch_group:%u,actions=output:2,"
+			 "bucket=watch_group:%u,actions=output:3",
+			 i, i + 1, i + 1);
+		world_group(w, text);
+	}
+	world_rule(w, 0, 5, "", "group:1");
+	assert_string_equal(world_run(w, TCP), "drop:flow_limit");
+	assert_non_null(strstr(w->limit.what, "262144 actions"));
+	world_group(w, "group_id=32,type=ff,bucket=watch_port:2,actions=output:2");
+	world_rule(w, 0, 5, "", "group:2");
+	assert_string_equal(world_run(w, TCP), "output:2");
+}
+
 static void test_groups_in_a_loop(void **state)
 {
 	struct world *w = *state;
@@ -249,6 +270,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_select_by_fields, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_liveness, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_groups_that_watch_each_other, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_watches, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_groups_in_a_loop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_multipath, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bundle, setup, teardown),

@@ -253,6 +253,30 @@ static void test_too_much_to_do(void **state)
 	assert_string_equal(w->limit.what, "more than 64 kB of steps");
 }
 
+/* Actions that make no step; sets that are looked through; each of them again and again. */
+static void test_too_much_work(void **state)
+{
+	struct world *w = *state;
+	char all[4096] = "", some[8192] = "";
+
+	for (unsigned i = 0; i < 200; i++) {
+		strcat(some, "load:1->reg1,");
+		strcat(all, "resubmit(,1),");
+	}
+	world_rule(w, 1, 5, "", some);
+	world_rule(w, 0, 5, "reg0=0", all);
+	assert_string_equal(world_run(w, TCP), "drop:flow_drop");
+	assert_null(w->limit.what);
+	world_rule(w, 2, 5, "", all);
+	world_rule(w, 0, 5, "reg0=0", "resubmit(,2),resubmit(,2),resubmit(,2),resubmit(,2)");
+	assert_string_equal(world_run(w, TCP), "drop:flow_drop");
+	for (unsigned i = 0; i < 200; i++)
+		strcat(some, "load:1->reg1,");
+	world_rule(w, 1, 5, "", some);
+	assert_string_equal(world_run(w, TCP), "drop:flow_limit");
+	assert_non_null(strstr(w->limit.what, "262144 actions"));
+}
+
 static void test_too_many_copies(void **state)
 {
 	struct world *w = *state;
@@ -287,6 +311,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_many_resubmits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_much_to_do, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_much_work, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_many_copies, setup, teardown),
 	};
 
