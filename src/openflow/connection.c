@@ -138,6 +138,7 @@ static void handle_waiting(struct of_connection *c)
 	uint64_t until = clock_ns() + OF_TURN_NS;
 
 	of_session_more(c->session);
+	of_session_gather(c->session);
 	for (unsigned n = 0; n < OF_TURN && may_handle(c); n++) {
 		size_t len;
 
@@ -149,6 +150,7 @@ static void handle_waiting(struct of_connection *c)
 		message_handle(c->session, c->in + c->start, len);
 		c->start += len;
 	}
+	of_session_publish(c->session);
 }
 
 static void make_room(struct of_connection *c)

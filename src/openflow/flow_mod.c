@@ -135,15 +135,31 @@ static enum of_error read13(const struct of_request *r, struct flow_mod *mod, ui
 	return actions_decode(&mod->actions, r->version, true, rest, len, err);
 }
 
+/* Does it, at once or with others. */
+static enum of_error change(struct of_session *s, const struct of_request *r, struct flow_mod *mod,
+			    struct error *err)
+{
+	enum of_error error;
+
+	if (s->n_gathered == OF_GATHER_MAX)
+		of_publish(s);
+	if (s->gathers)
+		flows_gather(s->bridge->flows);
+	error = flows_mod(s->bridge->flows, mod, err);
+	if (!error && s->gathers)
+		s->gathered[s->n_gathered++] = r->message;
+	return error;
+}
+
 /* Carries out what was read. A buffer is refused when the rest is done, as Open vSwitch does. */
-static enum of_error apply(struct of_session *s, enum of_error error, struct flow_mod *mod,
-			   uint32_t buffer, struct error *err)
+static enum of_error apply(struct of_session *s, const struct of_request *r, enum of_error error,
+			   struct flow_mod *mod, uint32_t buffer, struct error *err)
 {
 	/* what a deletion does with packets does not matter */
 	if (is_deletion(mod->command))
 		actions_free(&mod->actions);
 	if (!error)
-		error = flows_mod(s->bridge->flows, mod, err);
+		error = change(s, r, mod, err);
 	actions_free(&mod->actions);
 	if (!error && buffer != OF_NO_BUFFER && !is_deletion(mod->command))
 		error = OFERR_BUFFER_UNKNOWN;
@@ -161,7 +177,7 @@ enum of_error of_handle_flow_mod(struct of_session *s, const struct of_request *
 		return OFERR_BAD_LEN;
 	error = r->version == OF10 ? read10(s, r, &mod, &buffer, err)
 				   : read13(r, &mod, &buffer, err);
-	return apply(s, error, &mod, buffer, err);
+	return apply(s, r, error, &mod, buffer, err);
 }
 
 enum of_error of_handle_nx_flow_mod(struct of_session *s, const struct of_request *r,
@@ -171,7 +187,7 @@ enum of_error of_handle_nx_flow_mod(struct of_session *s, const struct of_reques
 	uint32_t buffer = OF_NO_BUFFER;
 	enum of_error error = read_nicira(s, r, &mod, &buffer, err);
 
-	return apply(s, error, &mod, buffer, err);
+	return apply(s, r, error, &mod, buffer, err);
 }
 
 enum of_error of_handle_flow_format(struct of_session *s, const struct of_request *r,

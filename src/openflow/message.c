@@ -21,9 +21,10 @@ LOG_MODULE("openflow");
 
 #define NO (-1)
 
-#define EXACT 1u   /* the body has no more bytes than the row says */
-#define CHANGES 2u /* not for slaves */
-#define COUNTED 4u /* answered when all that packets have done is counted */
+#define EXACT 1u    /* the body has no more bytes than the row says */
+#define CHANGES 2u  /* not for slaves */
+#define COUNTED 4u  /* answered when all that packets have done is counted */
+#define GATHERED 8u /* in force when something else is asked for, at the latest */
 
 struct row {
 	const char *name;
@@ -43,7 +44,7 @@ static const struct row messages[] = {
 	{ "get config request", { 7, 7, 7, 7 }, 0, EXACT, of_handle_get_config },
 	{ "set config", { 9, 9, 9, 9 }, 4, EXACT, of_handle_set_config },
 	{ "packet out", { 13, 13, 13, 13 }, 8, CHANGES, of_handle_packet_out },
-	{ "flow mod", { 14, 14, 14, 14 }, 48, CHANGES, of_handle_flow_mod },
+	{ "flow mod", { 14, 14, 14, 14 }, 48, CHANGES | GATHERED, of_handle_flow_mod },
 	{ "group mod", { NO, 15, 15, 15 }, 8, CHANGES, of_handle_group_mod },
 	{ "port mod", { 15, 16, 16, 16 }, 24, CHANGES, of_handle_port_mod },
 	{ "table mod", { NO, 17, 17, 17 }, 8, CHANGES, of_handle_table_mod },
@@ -58,7 +59,7 @@ static const struct row messages[] = {
 static const struct row nicira[] = {
 	{ "role request", { 10, 10, 10, 10 }, 4, EXACT, of_handle_nx_role },
 	{ "set flow format", { 12, NO, NO, NO }, 4, EXACT, of_handle_flow_format },
-	{ "flow mod", { 13, 13, 13, 13 }, 32, CHANGES, of_handle_nx_flow_mod },
+	{ "flow mod", { 13, 13, 13, 13 }, 32, CHANGES | GATHERED, of_handle_nx_flow_mod },
 	{ "flow mod table id", { 15, 15, 15, 15 }, 8, EXACT, of_handle_table_id },
 	{ "set packet in format", { 16, 16, 16, 16 }, 4, EXACT, of_handle_packet_format },
 	{ "flow age", { 18, 18, 18, 18 }, 0, EXACT, of_handle_nothing },
@@ -208,6 +209,8 @@ static enum of_error carry_out(struct of_session *s, struct of_request *r, bool 
 		error = check(s, r, *row);
 	if (error)
 		return error;
+	if (!((*row)->flags & GATHERED))
+		of_publish(s);
 	if ((*row)->flags & COUNTED && !counted)
 		return of_wait(s, r->message, r->len, handle_counted);
 	return (*row)->handle(s, r, err);

@@ -162,6 +162,26 @@ void of_session_answer_later(struct of_session *s, struct of_later *later)
 	of_session_more(s);
 }
 
+void of_session_gather(struct of_session *s)
+{
+	s->gathers = true;
+}
+
+void of_publish(struct of_session *s)
+{
+	unsigned n_refused = s->gathers ? flows_publish(s->bridge->flows) : 0;
+
+	for (unsigned i = s->n_gathered - n_refused; i < s->n_gathered; i++)
+		of_refuse(s, s->gathered[i], be16_load(s->gathered[i] + 2), OFERR_FLOW_TABLE_FULL);
+	s->n_gathered = 0;
+}
+
+void of_session_publish(struct of_session *s)
+{
+	of_publish(s);
+	s->gathers = false;
+}
+
 void of_session_end(struct of_session *s)
 {
 	s->ended = true;

@@ -67,6 +67,8 @@ enum of_async {
 	ASYNC_N,
 };
 
+#define OF_GATHER_MAX 64 /* flow-mods that are published together */
+
 struct of_session {
 	struct of_session *next; /* of the bridge */
 	struct of_bridge *bridge;
@@ -83,6 +85,9 @@ struct of_session {
 	uint64_t n_dropped;	    /* unasked messages */
 	struct of_wait *wait;	    /* a request that is answered later */
 	struct of_later *later;	    /* an answer that is not written wholly */
+	bool gathers;		    /* flow-mods: of_session_gather() */
+	unsigned n_gathered;
+	const uint8_t *gathered[OF_GATHER_MAX]; /* messages that were accepted, all valid */
 };
 
 /* A message that has come. */
@@ -112,6 +117,13 @@ bool of_session_ready(const struct of_session *s);
 void of_session_more(struct of_session *s);
 /* Answers by @later, which is the session's then. */
 void of_session_answer_later(struct of_session *s, struct of_later *later);
+/* Messages that are handled from now on stay where they are until of_session_publish(), in the same
+ * call of the loop: so flow-mods may wait for each other. */
+void of_session_gather(struct of_session *s);
+/* Ends that: all that was asked for is in force, or refused. */
+void of_session_publish(struct of_session *s);
+/* What has waited is in force, or refused, before something else is done. */
+void of_publish(struct of_session *s);
 /* Says nothing more: the transport ends. */
 void of_session_end(struct of_session *s);
 

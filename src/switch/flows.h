@@ -45,6 +45,13 @@ enum of_error flows_mod(struct flows *flows, struct flow_mod *mod, struct error 
 enum of_error flows_mods(struct flows *flows, struct flow_mod *mods, size_t n, size_t *failed,
 			 struct error *err);
 
+/* Lets what flows_mod() does from now on wait, to be published as one version: nobody needs those
+ * between, and a version costs more than a rule. To be ended in the same call of the loop. */
+void flows_gather(struct flows *flows);
+/* Ends that, and publishes. Returns how many of the last flows_mod() that were accepted since are
+ * refused after all, because memory is short (OFERR_FLOW_TABLE_FULL): as a rule none. */
+unsigned flows_publish(struct flows *flows);
+
 /* Filter of flow and aggregate statistics. */
 struct flow_filter {
 	uint8_t table; /* FLOWS_TABLE_ALL */

@@ -109,6 +109,21 @@ static enum of_error add(struct change *c, struct flow_mod *mod, struct error *e
 	return change_add(c, rule, old) < 0 ? no_memory(err) : OFERR_NONE;
 }
 
+/* Whether all of @list may be given other actions. */
+static enum of_error check_modify(const struct change *c, const struct flow_mod *mod,
+				  const struct rule_list *list, struct error *err)
+{
+	enum of_error e = OFERR_NONE;
+
+	for (size_t i = 0; !e && i < list->n; i++) {
+		struct match match;
+
+		rule_match(list->rules[i], &match);
+		e = check_actions(c, mod, list->rules[i]->table, &match, err);
+	}
+	return e;
+}
+
 /* Gives @old, which is shown, other actions. */
 static enum of_error modify_rule(struct change *c, const struct flow_mod *mod, struct rule *old,
 				 struct error *err)
@@ -116,12 +131,8 @@ static enum of_error modify_rule(struct change *c, const struct flow_mod *mod, s
 	struct action_list actions = { 0 };
 	struct match match;
 	struct rule *rule;
-	enum of_error e;
 
 	rule_match(old, &match);
-	e = check_actions(c, mod, old->table, &match, err);
-	if (e)
-		return e;
 	if (actions_copy(&actions, &mod->actions) < 0)
 		return no_memory(err);
 	rule = flows_make_rule(c->flows, old->table, old->priority, &match, &actions,
@@ -160,6 +171,9 @@ static enum of_error modify(struct change *c, struct flow_mod *mod, bool strict,
 	struct rule_list list = { 0 };
 	enum of_error e = collect(c, mod, false, strict, &list, err);
 
+	/* from here on only memory can be short: so half of it is never done, see gather() */
+	if (!e)
+		e = check_modify(c, mod, &list, err);
 	for (size_t i = 0; !e && i < list.n; i++)
 		e = modify_rule(c, mod, list.rules[i], err);
 	/* before OpenFlow 1.2, who changes what is not there adds it */
@@ -231,9 +245,78 @@ enum of_error flows_mods(struct flows *flows, struct flow_mod *mods, size_t n, s
 	return e;
 }
 
+/* Gathering. */
+
+/* What goes with a rule that has taught it is found out when a change is over: so that must be
+ * before the next one begins. */
+static bool goes_alone(const struct flows *flows)
+{
+	return flows->uses.lost || flows->uses.by_kind[USE_DELETER];
+}
+
+static void publish(struct flows *flows)
+{
+	struct gathering *g = &flows->gathering;
+
+	if (!g->begun)
+		return;
+	g->begun = false;
+	if (g->lost)
+		change_abort(&g->change);
+	else if (change_commit(&g->change) < 0)
+		g->lost = true;
+	else
+		g->n = 0;
+}
+
+static enum of_error gather(struct flows *flows, struct flow_mod *mod, struct error *err)
+{
+	struct gathering *g = &flows->gathering;
+	bool alone = goes_alone(flows);
+	enum of_error e;
+	size_t before;
+
+	if (alone)
+		publish(flows);
+	if (!g->lost && !g->begun)
+		g->begun = change_begin(&g->change, flows) == 0;
+	if (g->lost || !g->begun) {
+		actions_free(&mod->actions);
+		return no_memory(err);
+	}
+	before = g->change.n;
+	e = flows_mod_within(&g->change, mod, err);
+	if (!e)
+		g->n++;
+	else if (g->change.n != before)
+		g->lost = true; /* there was no memory for the other half of it */
+	if (alone)
+		publish(flows);
+	return e;
+}
+
+void flows_gather(struct flows *flows)
+{
+	flows->gathering.on = true;
+}
+
+unsigned flows_publish(struct flows *flows)
+{
+	struct gathering *g = &flows->gathering;
+	unsigned n_refused;
+
+	publish(flows);
+	n_refused = g->n;
+	g->on = g->lost = false;
+	g->n = 0;
+	return n_refused;
+}
+
 enum of_error flows_mod(struct flows *flows, struct flow_mod *mod, struct error *err)
 {
 	size_t failed;
 
+	if (flows->gathering.on)
+		return gather(flows, mod, err);
 	return flows_mods(flows, mod, 1, &failed, err);
 }

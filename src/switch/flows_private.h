@@ -54,41 +54,6 @@ struct flows_meter {
 	uint64_t record;
 };
 
-struct flows {
-	struct flows *next; /* of all bridges */
-	struct swtch *sw;
-	const char *name;		/* of the bridge */
-	const struct pipeline *current; /* RCU; struct view_bridge's rules points here */
-	bool secure;			/* fail mode: starts without rules */
-	bool closed;			/* the bridge goes away */
-	bool restored;			/* the rules are those of an earlier process */
-
-	struct after *after, **after_end; /* queue */
-	struct after *settling;		  /* the last one that waits for the settle that goes on */
-
-	struct flows_listener *listeners;
-	struct bank tallies, meters;
-	uint32_t round;	  /* how often all rules have been replaced */
-	struct uses uses; /* of groups, meters, and cookies of learned rules */
-	unsigned n_rules, n_buckets;
-
-	struct flows_rule **due; /* a heap of rules with timeouts, by due_ms */
-	uint32_t n_due, due_size;
-	struct event *timer;
-	bool expiring; /* counts were asked for, to see what is due */
-
-	struct flows_port *shown; /* ports as listeners know them, sorted by number */
-	unsigned n_shown;
-	struct ledger ledger; /* without a header: rules do not outlive the process */
-};
-
-uint64_t flows_now_ms(void); /* CLOCK_BOOTTIME */
-
-/* flows_core.c */
-
-/* Calls @after->fn(@after) when all has settled. */
-void flows_after(struct flows *flows, struct after *after, void (*fn)(struct after *after));
-
 /* A new version in the making, and what follows when it is published. */
 struct change_effect {
 	struct rule *rule; /* a reference */
@@ -116,6 +81,51 @@ struct change {
 	bool settings;		     /* those of tables, or of fragments, have changed */
 	bool other;		     /* something beside rules has changed */
 };
+
+/* Changes that wait for each other; see flows_gather(). */
+struct gathering {
+	bool on;
+	bool begun; /* there is a change */
+	bool lost;  /* it could not be made: what has been accepted is refused */
+	unsigned n; /* accepted, and not published */
+	struct change change;
+};
+
+struct flows {
+	struct flows *next; /* of all bridges */
+	struct swtch *sw;
+	const char *name;		/* of the bridge */
+	const struct pipeline *current; /* RCU; struct view_bridge's rules points here */
+	bool secure;			/* fail mode: starts without rules */
+	bool closed;			/* the bridge goes away */
+	bool restored;			/* the rules are those of an earlier process */
+
+	struct after *after, **after_end; /* queue */
+	struct after *settling;		  /* the last one that waits for the settle that goes on */
+
+	struct flows_listener *listeners;
+	struct bank tallies, meters;
+	uint32_t round;	  /* how often all rules have been replaced */
+	struct uses uses; /* of groups, meters, and cookies of learned rules */
+	unsigned n_rules, n_buckets;
+
+	struct flows_rule **due; /* a heap of rules with timeouts, by due_ms */
+	uint32_t n_due, due_size;
+	struct event *timer;
+	bool expiring; /* counts were asked for, to see what is due */
+
+	struct flows_port *shown; /* ports as listeners know them, sorted by number */
+	unsigned n_shown;
+	struct ledger ledger; /* without a header: rules do not outlive the process */
+	struct gathering gathering;
+};
+
+uint64_t flows_now_ms(void); /* CLOCK_BOOTTIME */
+
+/* flows_core.c */
+
+/* Calls @after->fn(@after) when all has settled. */
+void flows_after(struct flows *flows, struct after *after, void (*fn)(struct after *after));
 
 /* -ENOMEM; then all is as before. */
 int change_begin(struct change *c, struct flows *flows);

@@ -37,6 +37,10 @@ struct flows {
 	uint8_t frame[128];
 	size_t frame_len;
 	enum of_error refuse; /* the next change */
+	bool gathers;
+	unsigned n_waiting,
+		n_published; /* flow-mods that wait; and how often some were published */
+	unsigned lose;	     /* of the next ones that are published */
 
 	bool hold_settles;
 	void (*settled)(void *arg);
@@ -156,7 +160,23 @@ enum of_error flows_mod(struct flows *flows, struct flow_mod *mod, struct error 
 		pipeline_each_rule(flows->pipeline, mod->table, &mod->match, fake_remove, &d);
 	}
 	fake_publish(d.next);
+	flows->n_waiting += flows->gathers;
 	return OFERR_NONE;
+}
+
+void flows_gather(struct flows *flows)
+{
+	flows->gathers = true;
+}
+
+unsigned flows_publish(struct flows *flows)
+{
+	unsigned n_lost = min(flows->lose, flows->n_waiting);
+
+	flows->n_published += flows->n_waiting > 0;
+	flows->n_waiting = flows->lose = 0;
+	flows->gathers = false;
+	return n_lost;
 }
 
 struct fake_walk {

@@ -200,6 +200,94 @@ static void test_slaves_change_nothing(void **state)
 	peer_teardown();
 }
 
+#define ADD13_LEN (OF_HEADER + 48)
+
+/* Hands over an addition to table @table, which stays at @message. */
+static void add13(uint8_t message[ADD13_LEN], uint8_t table)
+{
+	memset(message, 0, ADD13_LEN);
+	message[0] = OF13;
+	message[1] = 14;
+	be16_store(message + 2, ADD13_LEN);
+	be32_store(message + 4, 100u + table); /* xid */
+	message[OF_HEADER + 16] = table;
+	be32_store(message + OF_HEADER + 24, UINT32_MAX); /* no buffer */
+	be16_store(message + OF_HEADER + 40, 1);	  /* all packets */
+	be16_store(message + OF_HEADER + 42, 4);
+	message_handle(peer.s, message, ADD13_LEN);
+}
+
+/* Flow-mods of a turn are published together, before anything else is done. */
+static void test_gathers(void **state)
+{
+	uint8_t messages[OF_GATHER_MAX + 1][ADD13_LEN];
+
+	peer_setup(OF13);
+	of_session_gather(peer.s);
+	for (uint8_t i = 0; i < 3; i++)
+		add13(messages[i], i);
+	assert_int_equal(fake.n_waiting, 3);
+	assert_int_equal(fake.n_published, 0);
+	peer_send(OF13, 20, ""); /* a barrier */
+	assert_true(peer_got("04 15 0008 11223344"));
+	assert_int_equal(fake.n_waiting, 0);
+	assert_int_equal(fake.n_published, 1);
+	add13(messages[0], 0);
+	assert_int_equal(fake.n_waiting, 1);
+	of_session_publish(peer.s);
+	assert_int_equal(fake.n_waiting, 0);
+	assert_false(fake.gathers);
+	add13(messages[0], 0); /* which waits for nobody */
+	assert_int_equal(fake.n_waiting, 0);
+	of_session_gather(peer.s);
+	for (uint8_t i = 0; i <= OF_GATHER_MAX; i++)
+		add13(messages[i], i);
+	assert_int_equal(fake.n_waiting, 1);
+	of_session_publish(peer.s);
+	peer_teardown();
+}
+
+/* Those that cannot be published are refused, each by itself. */
+static void test_refused_after_all(void **state)
+{
+	uint8_t messages[4][ADD13_LEN];
+
+	peer_setup(OF13);
+	of_session_gather(peer.s);
+	for (uint8_t i = 0; i < 4; i++) {
+		fake.refuse = i == 1 ? OFERR_FLOW_PERM : OFERR_NONE;
+		add13(messages[i], i);
+	}
+	assert_int_equal(be32_load(peer.sent + 4), 101);
+	peer.len = 0;
+	fake.lose = 2;
+	of_session_publish(peer.s);
+	assert_int_equal(be32_load(peer.sent + 4), 102);
+	assert_int_equal(error(), 0x00050001);
+	assert_int_equal(peer.len % 2, 0);
+	assert_int_equal(be16_load(peer.sent + 2), peer.len / 2);
+	assert_int_equal(be32_load(peer.sent + peer.len / 2 + 4), 103);
+	of_session_gather(peer.s); /* and nobody else */
+	peer.len = 0;
+	of_session_publish(peer.s);
+	assert_int_equal(peer.len, 0);
+	peer_teardown();
+}
+
+/* One that is refused leaves nobody waiting. */
+static void test_gathers_nothing(void **state)
+{
+	uint8_t message[ADD13_LEN];
+
+	peer_setup(OF13);
+	of_session_gather(peer.s);
+	fake.refuse = OFERR_FLOW_PERM;
+	add13(message, 0);
+	of_session_publish(peer.s);
+	assert_false(fake.gathers);
+	peer_teardown();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +298,9 @@ int main(void)
 		cmocka_unit_test(test_openflow15),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_slaves_change_nothing),
+		cmocka_unit_test(test_gathers),
+		cmocka_unit_test(test_refused_after_all),
+		cmocka_unit_test(test_gathers_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "switch/flows_private.h"
 
 #include "flows_rig.h"
+#include "short_memory.h"
 
 #define START "0 0  -> NORMAL\n"
 
@@ -223,15 +224,157 @@ static void test_full_table(void **state)
 			 OFERR_FLOW_TABLE_FULL);
 }
 
+/* Several become one version; what is refused is not part of it. */
+static void test_gathers(void **state)
+{
+	struct flows_rig *r = *state;
+	const struct pipeline *before = flows_pipeline(r->flows);
+
+	flows_gather(r->flows);
+	assert_int_equal(mod_rules(r, FLOW_ADD, 4, "table=1,in_port=1,actions=drop", 0), 0);
+	assert_int_equal(mod_rules(r, FLOW_ADD, 4, "table=1,in_port=2,actions=group:5", 0),
+			 OFERR_ACT_BAD_OUT_GROUP);
+	assert_int_equal(mod_rules(r, FLOW_MODIFY, 4, "table=1,actions=output:2", 0), 0);
+	assert_int_equal(mod_rules(r, FLOW_ADD, 4, "table=2,in_port=3,actions=drop", 0), 0);
+	assert_int_equal(mod_rules(r, FLOW_DELETE, 4, "table=2", 0), 0);
+	assert_ptr_equal(flows_pipeline(r->flows), before);
+	expect_rules(r, START);
+	assert_int_equal(flows_publish(r->flows), 0);
+	expect_rules(r, START "1 32768 in_port=1 -> output:2\n");
+	before = flows_pipeline(r->flows);
+	flows_gather(r->flows);
+	assert_int_equal(flows_publish(r->flows), 0);
+	assert_ptr_equal(flows_pipeline(r->flows), before);
+	assert_int_equal(mod_rules(r, FLOW_DELETE, 4, "table=1", 0), 0); /* at once again */
+	expect_rules(r, START);
+}
+
+/* A rule goes with the one that has taught it; one that comes next stays. */
+static void test_gathers_around_learning(void **state)
+{
+	struct flows_rig *r = *state;
+
+	flows_gather(r->flows);
+	assert_int_equal(mod_rules(r, FLOW_ADD, 4,
+				   "in_port=1,actions=learn(table=5,cookie=9,delete_learned)", 0),
+			 0);
+	assert_int_equal(mod_rules(r, FLOW_ADD, 4, "table=5,cookie=9,in_port=1,actions=drop", 0),
+			 0);
+	assert_int_equal(mod_rules(r, FLOW_DELETE, 4, "table=0,in_port=1", 0), 0);
+	assert_int_equal(mod_rules(r, FLOW_ADD, 4, "table=5,cookie=9,in_port=2,actions=drop", 0),
+			 0);
+	assert_int_equal(flows_publish(r->flows), 0);
+	expect_rules(r, START "5 32768 in_port=2 -> drop\n");
+}
+
+#ifndef MEMORY_IS_NEVER_SHORT
+#define MANY 8
+
+static void parse(struct flows_rig *r, enum flow_command command, const char *text,
+		  struct flow_mod *mod)
+{
+	struct error err;
+
+	assert_int_equal(flows_parse_mod(r->flows, command, text, mod, &err), 0);
+	mod->version = 4;
+}
+
+static bool count_changed(void *arg, const struct rule *rule)
+{
+	unsigned *n = arg;
+
+	*n += rule->actions.len > 0;
+	return true;
+}
+
+/* How many rules of table 1 have actions. */
+static unsigned n_changed(struct flows_rig *r)
+{
+	const struct flow_filter filter = { .table = 1,
+					    .out_port = OFPORT_NONE,
+					    .out_group = GROUP_ANY };
+	unsigned n = 0;
+
+	flows_each(r->flows, &filter, count_changed, &n);
+	return n;
+}
+
+/* Two rules and a change of many others, with so many allocations for the second half. Whether
+ * anything was refused. */
+static bool gather_in_short_memory(struct flows_rig *r, int allowance)
+{
+	struct flow_mod mods[3];
+	unsigned n_accepted = 1, n_refused;
+	enum of_error e[3];
+	struct error err;
+
+	parse(r, FLOW_ADD, "table=2,in_port=1,actions=drop", &mods[0]);
+	parse(r, FLOW_MODIFY, "table=1,actions=output:2", &mods[1]);
+	parse(r, FLOW_ADD, "table=3,in_port=1,actions=drop", &mods[2]);
+	flows_gather(r->flows);
+	e[0] = flows_mod(r->flows, &mods[0], &err);
+	assert_int_equal(e[0], OFERR_NONE);
+	memory_left = allowance;
+	for (unsigned i = 1; i < 3; i++) {
+		e[i] = flows_mod(r->flows, &mods[i], &err);
+		n_accepted += !e[i];
+	}
+	n_refused = flows_publish(r->flows);
+	memory_left = -1;
+	if (n_refused) {
+		assert_int_equal(n_refused, n_accepted);
+		n_accepted = 0;
+	}
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 2), n_accepted > 0);
+	assert_int_equal(n_changed(r), n_accepted && !e[1] ? MANY : 0);
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 3), n_accepted && !e[2]);
+	return n_accepted < 3;
+}
+#endif
+
+/* All that was accepted is in force, or refused after all; never half of one. */
+static void test_gathers_while_memory_is_short(void **state)
+{
+#ifdef MEMORY_IS_NEVER_SHORT
+	skip();
+#else
+	struct flows_rig *r = *state;
+	bool refused = true;
+	int allowance;
+
+	for (allowance = 0; refused && allowance < 1000; allowance++) {
+		change_rules(r, FLOW_DELETE, "");
+		for (unsigned i = 0; i < MANY; i++) {
+			char text[64];
+
+			snprintf(text, sizeof(text), "table=1,priority=%u,udp,actions=drop", 1 + i);
+			change_rules(r, FLOW_ADD, text);
+		}
+		refused = gather_in_short_memory(r, allowance);
+	}
+	assert_in_range(allowance, MANY, 999);
+#endif
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, flows_setup, flows_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_adds),     TEST(test_table_255),   TEST(test_overlap),
-		TEST(test_modifies), TEST(test_modify_adds), TEST(test_deletes),
-		TEST(test_filters),  TEST(test_all_or_none), TEST(test_refuses_text),
-		TEST(test_replaces), TEST(test_full_table),
+		TEST(test_adds),
+		TEST(test_table_255),
+		TEST(test_overlap),
+		TEST(test_modifies),
+		TEST(test_modify_adds),
+		TEST(test_deletes),
+		TEST(test_filters),
+		TEST(test_all_or_none),
+		TEST(test_refuses_text),
+		TEST(test_replaces),
+		TEST(test_full_table),
+		TEST(test_gathers),
+		TEST(test_gathers_around_learning),
+		TEST(test_gathers_while_memory_is_short),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,28 @@ static void test_many_at_once_are_answered_in_turns(void **state)
 		assert_int_equal(take(f, message), OFT_ECHO_REPLY);
 }
 
+/* Flow-mods that have come at once become few versions, and are in force when the loop goes on. */
+static void test_flow_mods_of_a_turn(void **state)
+{
+	uint8_t mod[OF_HEADER + 48] = { OF13, 14, 0, sizeof(mod) };
+	struct fixture *f = *state;
+
+	greet(f);
+	memset(mod + OF_HEADER + 24, 0xff, 4); /* no buffer */
+	mod[OF_HEADER + 41] = 1;	       /* all packets */
+	mod[OF_HEADER + 43] = 4;
+	for (uint8_t i = 0; i < 2 * OF_TURN; i++) {
+		mod[OF_HEADER + 16] = i; /* table */
+		put(f, mod, sizeof(mod));
+	}
+	for (int i = 0; i < 1000 && fake.n_mods < 2 * OF_TURN; i++) {
+		turn(f, 1);
+		assert_int_equal(fake.n_waiting, 0);
+	}
+	assert_int_equal(pipeline_n_rules(fake.pipeline, 255), 2 * OF_TURN);
+	assert_in_range(fake.n_published, 2, 2 * OF_TURN - 1);
+}
+
 static void test_impossible_lengths_end_it(void **state)
 {
 	struct fixture *f = *state;
@@ -266,6 +288,7 @@ int main(void)
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
 		TEST(test_messages_in_pieces),
 		TEST(test_many_at_once_are_answered_in_turns),
+		TEST(test_flow_mods_of_a_turn),
 		TEST(test_impossible_lengths_end_it),
 		TEST(test_the_largest_message),
 		TEST(test_who_leaves_is_answered_first),
