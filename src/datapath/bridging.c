@@ -111,14 +111,15 @@ void bridging_received(struct forwarder *fw, const struct view_port *in, struct 
 		bridging_normal(fw, in, pkt, (struct normal_tag){ pkt->tagged, pkt->tci }, hops);
 }
 
-void bridging_decide(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
+bool bridging_decide(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
 		     const struct trip_key *key, struct trip *slot)
 {
 	if (unlikely(!bridging_admits(fw, in, pkt)))
-		return;
+		return false;
 	fw->n_crossings = 0;
 	fw->key = key;
 	fw->slot = slot;
 	bridging_received(fw, in, pkt, 0);
 	fw->slot = NULL;
+	return true;
 }

@@ -47,6 +47,7 @@ void bridging_received(struct forwarder *fw, const struct view_port *in, struct 
 /* Whether a received frame is short enough to come in; counted otherwise. */
 bool bridging_admits(struct forwarder *fw, const struct view_port *in, const struct pkt *pkt);
 
-/* Decides for a frame without a trip, and lets it begin one at @slot (NULL: it cannot). */
-void bridging_decide(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
+/* Decides for a frame without a trip, and lets it begin one at @slot (NULL: it cannot). False: it
+ * is too long to come in. */
+bool bridging_decide(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
 		     const struct trip_key *key, struct trip *slot);

@@ -106,6 +106,15 @@ static void queue(struct course *c)
 	c->tag = (struct normal_tag){ c->pkt->tagged, c->pkt->tci };
 }
 
+/* Of the packet with its own tag, whatever outboxes have made of that. */
+static uint32_t own_len(const struct course *c)
+{
+	if (!c->queued)
+		return c->pkt->len;
+	return c->pkt->len + (c->tag.tagged ? VLAN_TAG_LEN : 0) -
+	       (c->pkt->tagged ? VLAN_TAG_LEN : 0);
+}
+
 static void drop(struct course *c, enum drop_reason reason)
 {
 	drop_count(counters(c->fw, c->out->in), reason, 1);
@@ -115,7 +124,7 @@ static void output(struct course *c, const struct plan_output *step)
 {
 	const struct view_port *port = view_find_ofport(c->out->in->bridge, step->step.arg);
 	struct rewrite_saved whole;
-	bool cut = step->max_len && step->max_len < c->pkt->len;
+	bool cut = step->max_len && step->max_len < own_len(c);
 
 	if (unlikely(!port)) {
 		drop(c, DROP_no_such_port);
@@ -163,10 +172,10 @@ static void to_controller(struct course *c, const struct plan_controller *step)
 		.port = c->out->in->id,
 		.serial = c->out->in->serial,
 		.in_port = c->out->in_port,
-		.total_len = c->pkt->len,
+		.total_len = own_len(c),
 		.frame_len = step->max_len == CONTROLLER_WHOLE
-				     ? c->pkt->len
-				     : min(c->pkt->len, (uint32_t)step->max_len),
+				     ? own_len(c)
+				     : min(own_len(c), (uint32_t)step->max_len),
 		.cookie = step->cookie,
 		.rules = c->out->in->bridge->rules,
 		.rule = step->rule,
@@ -189,7 +198,7 @@ static uint32_t metered(struct course *c, const struct plan_meter *step)
 {
 	uint8_t levels;
 
-	switch (meter_take(step->meter, c->pkt->len, c->fw->now, &levels)) {
+	switch (meter_take(step->meter, own_len(c), c->fw->now, &levels)) {
 	case METER_PASS:
 		return step->step.len;
 	case METER_REMARK:

@@ -120,8 +120,8 @@ static inline bool join_run(struct forwarder *fw, struct pkt *pkt, struct run *r
 	return true;
 }
 
-/* A frame that joins no run. */
-static void forward_alone(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
+/* A frame that joins no run. False: it is dropped before it comes to NORMAL. */
+static bool forward_alone(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
 			  struct run *run)
 {
 	struct trip *trip = NULL;
@@ -130,20 +130,20 @@ static void forward_alone(struct forwarder *fw, const struct view_port *in, stru
 
 	if (unlikely(pkt->len < ETH_HLEN)) {
 		drop_count(counters(fw, in), DROP_too_short, 1);
-		return;
+		return false;
 	}
 	keyed = trip_key_read(pkt, &key);
 	if (unlikely(!offload_none(pkt) && !offload_check(pkt))) {
 		drop_count(counters(fw, in), DROP_offload, 1);
-		return;
+		return false;
 	}
 	if (likely(keyed)) {
 		trip = trip_slot(fw->trips, &key, in);
 		if (likely(follow_trip(fw, in, pkt, &key, trip, run)))
-			return;
+			return true;
 	}
 	run->box = NULL; /* what is learned now may change where its frames go */
-	bridging_decide(fw, in, pkt, &key, trip);
+	return bridging_decide(fw, in, pkt, &key, trip);
 }
 
 /* A packet that has come in by a port whose bridge has rules. */
@@ -171,6 +171,7 @@ static void forward_packets(struct forwarder *fw, const struct view_port *in, st
 	struct run run = { .box = NULL };
 	const struct rule *normal;
 	const struct pipeline *rules = execution_rules(in->bridge, &normal);
+	unsigned n = batch->n;
 	uint64_t bytes = 0;
 
 	if (rules) {
@@ -182,11 +183,14 @@ static void forward_packets(struct forwarder *fw, const struct view_port *in, st
 		struct pkt *pkt = &batch->pkts[i];
 
 		bytes += pkt->len;
-		if (unlikely(!join_run(fw, pkt, &run)))
-			forward_alone(fw, in, pkt, &run);
+		if (unlikely(!join_run(fw, pkt, &run)) &&
+		    unlikely(!forward_alone(fw, in, pkt, &run))) {
+			bytes -= pkt->len;
+			n--;
+		}
 	}
-	if (normal)
-		execution_count_normal(fw->execution, in->bridge, normal, batch->n, bytes);
+	if (normal && likely(n))
+		execution_count_normal(fw->execution, in->bridge, normal, n, bytes);
 }
 
 static const struct view_port *find_port(const struct view *view, uint32_t id)
@@ -276,9 +280,10 @@ static void forward_injected(struct forwarder *fw, const struct view_port *in,
 	const struct pipeline *rules = execution_rules(in->bridge, &normal);
 
 	if (r->kind == RECORD_RECEIVE && !rules) {
-		if (normal)
-			execution_count_normal(fw->execution, in->bridge, normal, 1, pkt->len);
-		forward_alone(fw, in, pkt, &(struct run){ .box = NULL });
+		uint32_t len = pkt->len;
+
+		if (forward_alone(fw, in, pkt, &(struct run){ .box = NULL }) && normal)
+			execution_count_normal(fw->execution, in->bridge, normal, 1, len);
 	} else if (r->kind == RECORD_RECEIVE) {
 		meet_rules(fw, rules, in, pkt);
 	} else if (pkt->len >= ETH_HLEN) {

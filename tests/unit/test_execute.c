@@ -224,6 +224,80 @@ static void test_controller(void **state)
 	}
 }
 
+/* What outboxes make of the tag of a packet, which is in them, is not the packet's: it goes on as
+ * long as it is. NORMAL gives it a tag for port 2, or takes it off; then it leaves there once more,
+ * as it is. */
+static void test_tag_of_outboxes(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX], other[FRAME_MAX];
+	struct meter_state counts = { 0 };
+	struct meter *meter = meter_create(1);
+	struct pipeline *next = pipeline_next(rules[0].current);
+	struct upcall *u;
+
+	assert_non_null(meter);
+	assert_non_null(next);
+	meter->state = &counts;
+	assert_int_equal(pipeline_add_meter(next, meter), 0);
+	rules_publish(&rules[0], next);
+	rules_add(&rules[0], 0, 10, "in_port=1",
+		  "NORMAL,output:2,controller(max_len=65535),output:2,meter:1,"
+		  "NORMAL,output:2,output(port=3,max_len=116)");
+	set_mode(s, 4, true, 99, false);
+	for (unsigned tagged = 0; tagged < 2; tagged++) {
+		uint32_t len = make_frame(frame, MAC(9), MAC(1), tagged ? 10 : UNTAGGED, 100);
+		uint32_t other_len = make_frame(other, MAC(9), MAC(1), tagged ? UNTAGGED : 10, 100);
+
+		memset(&counts, 0, sizeof(counts));
+		set_mode(s, 1, false, tagged ? 0 : 10, false);
+		set_mode(s, 2, tagged, tagged ? 10 : 0, false);
+		set_mode(s, 3, true, 99, false);
+		follow(s);
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		for (unsigned i = 0; i < 2; i++) {
+			expect_frame(s, 2, other, other_len);
+			expect_frame(s, 2, frame, len);
+			if (!i)
+				expect_frame(s, 2, frame, len);
+		}
+		expect_frame(s, 3, frame, min(len, 116u));
+		u = upcalls_next(&s->upcalls[0]);
+		assert_non_null(u);
+		assert_int_equal(u->total_len, len);
+		assert_int_equal(u->frame_len, len);
+		assert_memory_equal(u->frame, frame, len);
+		upcalls_release(&s->upcalls[0]);
+		assert_int_equal(counts.bytes, len);
+	}
+}
+
+/* What is too long to come in meets no rule, not even one that is NORMAL for all. */
+static void test_too_long_is_not_counted(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
+
+	s->m.ports[1].mtu = 99;
+	follow(s);
+	for (unsigned mixed = 0; mixed < 2; mixed++) {
+		struct tally *t;
+
+		if (mixed)
+			rules_add(&rules[0], 0, 10, "in_port=4", "drop");
+		t = rules_add(&rules[0], 0, 0, "", "NORMAL");
+		inject(s, 1, frame, len);
+		inject(s, 1, frame, len - 1);
+		turn(s, 0, 1);
+		forward_settle(s->fw[0]);
+		assert_int_equal(t->packets, 1);
+		assert_int_equal(t->bytes, len - 1);
+		assert_int_equal(maker_drops(&s->m, 1, DROP_too_long), 1 + mixed);
+	}
+}
+
 /* Nobody is called, and the control thread has no work, when nobody listens. */
 static void test_nobody_listens(void **state)
 {
@@ -395,6 +469,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_clone, begin, end),
 		cmocka_unit_test_setup_teardown(test_truncated, begin, end),
 		cmocka_unit_test_setup_teardown(test_normal, begin, end),
+		cmocka_unit_test_setup_teardown(test_tag_of_outboxes, begin, end),
+		cmocka_unit_test_setup_teardown(test_too_long_is_not_counted, begin, end),
 		cmocka_unit_test_setup_teardown(test_drops, begin, end),
 		cmocka_unit_test_setup_teardown(test_controller, begin, end),
 		cmocka_unit_test_setup_teardown(test_nobody_listens, begin, end),
