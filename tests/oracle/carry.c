@@ -71,17 +71,8 @@ static void learn(struct course *c, const struct plan_learn *s)
 	r->cookie = s->learn->cookie;
 	r->table = s->learn->table;
 	r->match = s->match;
-	r->frame.len = 0;
-	ACTIONS_FOR_EACH(a, (const uint8_t *)s + s->step.arg, s->actions_len)
-	{
-		const struct action_set_field *set = (const void *)a;
-
-		if (a->kind == ACTION_OUTPUT)
-			reference_put(&r->frame, 1, OFPORT_NONE,
-				      ((const struct action_output *)a)->port, 0);
-		else
-			reference_put(&r->frame, 0, set->field->id, set->value, set->mask);
-	}
+	r->port = s->learn->priority;
+	record_describe(r, (const uint8_t *)s + s->step.arg, s->actions_len);
 }
 
 /* Bytes to go on. */
@@ -169,26 +160,4 @@ void carry_out_plan(const uint8_t *steps, uint32_t steps_len, const struct frame
 		else
 			rewrite(&c, s);
 	}
-}
-
-const char *records_differ(const struct records *a, const struct records *b)
-{
-	if (a->n != b->n)
-		return "how much happens";
-	for (unsigned i = 0; i < a->n; i++) {
-		const struct record *x = &a->list[i], *y = &b->list[i];
-
-		if (x->kind != y->kind)
-			return "what happens";
-		if (memcmp(x, y, offsetof(struct record, frame)))
-			return x->kind == RECORD_OUTPUT ? "port or queue" : "what it is told";
-		/* what stands before it shows later what the packet is like */
-		if (x->kind == RECORD_METER || x->kind == RECORD_FIN)
-			continue;
-		if (x->frame.len != y->frame.len)
-			return "length";
-		if (memcmp(x->frame.bytes, y->frame.bytes, x->frame.len))
-			return "bytes";
-	}
-	return NULL;
 }

@@ -7,5 +7,3 @@
 
 void carry_out_plan(const uint8_t *steps, uint32_t steps_len, const struct frame *frame,
 		    struct records *out);
-/* In what they differ; NULL: they are the same. */
-const char *records_differ(const struct records *a, const struct records *b);

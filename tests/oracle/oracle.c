@@ -27,7 +27,6 @@
 #define PACKETS 500000ull /* at scale 1 */
 #define PACKETS_MUTANT PACKETS
 #define WORLD_PACKETS 4000
-#define POOL 48	      /* packets that come again and again */
 #define TRIES_MAX 300 /* choices that are looked at */
 #define HALF (512u << 10)
 #define STORY_EACH 16 /* packets */
@@ -42,7 +41,6 @@ struct oracle {
 	struct world world;
 	struct plans *plans;
 	struct mutation mutation;
-	struct flow_key pool[POOL];
 	uint64_t n, n_unsure, n_made, n_learned, n_changes, n_conjunctions, now_ms;
 	uint64_t n_told;
 	uint64_t n_records[RECORD_METER + 1];
@@ -59,25 +57,6 @@ static uint64_t from_environment(const char *name, uint64_t otherwise)
 	double v = text ? atof(text) : 0;
 
 	return v > 0 ? (uint64_t)(v * (double)otherwise) : otherwise;
-}
-
-static void next_packet(struct flow_key *key)
-{
-	struct flow_key *old = &o.pool[random_below(&o.world, POOL)];
-
-	switch (random_below(&o.world, 20)) {
-	case 0:
-		random_key(&o.world, old);
-		*key = *old;
-		break;
-	case 1 ... 12:
-		*key = *old;
-		break;
-	default:
-		*key = *old;
-		random_mutate(&o.world, key);
-		break;
-	}
 }
 
 static uint32_t hash_of(const struct flow_key *key)
@@ -144,17 +123,6 @@ static bool same_credits(const struct plan *plan)
 	return true;
 }
 
-/* The next combination of choices; false: that was the last one. */
-static bool next_choices(struct choices *c)
-{
-	for (unsigned i = c->n; i--;) {
-		if (++c->picked[i] < c->options[i])
-			return true;
-		c->picked[i] = 0;
-	}
-	return false;
-}
-
 /* Whether the reference agrees, with some choices where hashes decide. NULL: it does. */
 static const char *differs(const struct frame *frame, uint32_t in_port, const struct plan *plan)
 {
@@ -172,9 +140,8 @@ static const char *differs(const struct frame *frame, uint32_t in_port, const st
 			return NULL;
 		if (!first)
 			first = why;
-		if (!next_choices(&choices))
+		if (!choices_next(&choices))
 			return first;
-		memset(&choices.picked[choices.n], 0, CHOICES_MAX - choices.n);
 	}
 	o.should.unsure = true;
 	return NULL;
@@ -183,34 +150,8 @@ static const char *differs(const struct frame *frame, uint32_t in_port, const st
 /* What was counted is what the reference has counted. */
 static const char *settle(void)
 {
-	struct world *w = &o.world;
-	const struct expect *e;
-
 	plans_settle(o.plans, o.now_ms);
-	for (unsigned i = 0; i < w->n_rules; i++) {
-		e = &w->rules[i].expect;
-		if (e->packets != e->tally.packets || e->bytes != e->tally.bytes)
-			return "counts of a rule";
-	}
-	for (unsigned i = 0; i < w->n_groups; i++)
-		for (unsigned b = 0; b <= BUCKETS_MAX; b++) {
-			e = b ? &w->groups[i].buckets[b - 1] : &w->groups[i].expect;
-			if (e->packets != e->tally.packets || e->bytes != e->tally.bytes)
-				return "counts of a group";
-		}
-	for (unsigned i = 0; i < RULE_TABLES; i++) {
-		if (w->tables[i].lookups.packets != w->tables[i].lookups.tally.packets ||
-		    w->tables[i].matches.bytes != w->tables[i].matches.tally.bytes)
-			return "counts of a table";
-	}
-	return NULL;
-}
-
-static void start_world(uint64_t seed)
-{
-	world_create(&o.world, seed);
-	for (unsigned i = 0; i < POOL; i++)
-		random_key(&o.world, &o.pool[i]);
+	return world_miscounts(&o.world);
 }
 
 /* Makes what has been learned a rule, and other changes. False: another world is due. */
@@ -295,28 +236,6 @@ static const char *belies(const struct flow_key *key, const struct frame *frame)
 	return told_differs(&o.told, &o.is);
 }
 
-static void say_records(const char *whose, const struct records *r)
-{
-	print_message("%s:\n", whose);
-	for (unsigned i = 0; i < r->n; i++) {
-		print_message("  kind %u port %u queue %u len %u:", r->list[i].kind,
-			      r->list[i].port, r->list[i].queue, r->list[i].frame.len);
-		for (unsigned b = 0; b < r->list[i].frame.len; b++)
-			print_message("%s%02x", b % 4 ? "" : " ", r->list[i].frame.bytes[b]);
-		print_message("\n");
-	}
-}
-
-static void say_difference(const struct record *is, const struct record *should)
-{
-	const uint8_t *a = (const uint8_t *)is, *b = (const uint8_t *)should;
-
-	for (size_t i = 0; i < offsetof(struct record, frame); i++)
-		if (a[i] != b[i])
-			print_message("  byte %zu of a record (%zd of its key): %02x, not %02x\n",
-				      i, i - offsetof(struct record, match.key), a[i], b[i]);
-}
-
 static void say(const char *why, uint64_t seed, const struct flow_key *key,
 		const struct flow_key *read, const struct frame *frame)
 {
@@ -328,11 +247,10 @@ static void say(const char *why, uint64_t seed, const struct flow_key *key,
 				      (unsigned long long)key->words[i],
 				      (unsigned long long)read->words[i]);
 	tell(key, frame);
-	say_records("is", &o.is);
-	say_records("should be", &o.should.records);
-	say_records("is told", &o.told);
-	for (unsigned i = 0; i < o.is.n && i < o.should.records.n; i++)
-		say_difference(&o.is.list[i], &o.should.records.list[i]);
+	records_say("is", &o.is);
+	records_say("should be", &o.should.records);
+	records_say("is told", &o.told);
+	records_say_difference(&o.is, &o.should.records);
 	print_message("reference:\n");
 	reference_tell = true;
 	differs(frame, key->in_port, NULL);
@@ -346,7 +264,7 @@ static const char *one_packet(uint64_t seed, bool *go_on)
 	struct plan *plan;
 	const char *why;
 
-	next_packet(&key);
+	random_packet(&o.world, &key);
 	frame_build(&frame, &key, random_below(&o.world, 4) * 30);
 	frame_key(&frame, key.in_port, &read);
 	plan = forward(&frame, &read);
@@ -384,7 +302,7 @@ static const char *run(uint64_t packets, uint64_t seed, struct mutation mutation
 	o.mutation = mutation;
 	o.plans = plans_create(HALF);
 	assert_non_null(o.plans);
-	start_world(seed);
+	world_create(&o.world, seed);
 	for (o.n = 0; o.n < packets && !why; o.n++) {
 		why = one_packet(seed, &go_on);
 		if (o.n % 200 == 0 || !go_on || o.n % WORLD_PACKETS == WORLD_PACKETS - 1)
@@ -393,7 +311,7 @@ static const char *run(uint64_t packets, uint64_t seed, struct mutation mutation
 			continue;
 		why = settle();
 		world_destroy(&o.world);
-		start_world(++seed);
+		world_create(&o.world, ++seed);
 	}
 	if (!why)
 		why = settle();

@@ -14,6 +14,7 @@
 #define MISS_LEN 128
 
 bool reference_tell;
+enum meter_verdict (*reference_meter)(uint32_t id, uint32_t len, uint8_t *levels);
 
 enum meter_verdict meter_says(const struct frame *frame, unsigned n, uint8_t *levels)
 {
@@ -325,6 +326,13 @@ static void fin_timeout(struct run *r)
 }
 
 /* The rest of the way is not for this packet, or this copy. */
+static enum meter_verdict ask_meter(struct run *r, uint32_t id, uint8_t *levels)
+{
+	if (reference_meter)
+		return reference_meter(id, r->s.frame.len, levels);
+	return meter_says(&r->start_frame, r->n_meters++, levels);
+}
+
 static void meter(struct run *r, uint32_t id)
 {
 	uint8_t levels, tos;
@@ -332,7 +340,7 @@ static void meter(struct run *r, uint32_t id)
 	if (id > METERS || !id || r->dead)
 		return;
 	reference_record(r, RECORD_METER)->port = id;
-	switch (meter_says(&r->start_frame, r->n_meters++, &levels)) {
+	switch (ask_meter(r, id, &levels)) {
 	case METER_PASS:
 		break;
 	case METER_DROP:
@@ -348,12 +356,12 @@ static void meter(struct run *r, uint32_t id)
 static void learn(struct run *r, const struct action_learn *a)
 {
 	struct record *record = reference_record(r, RECORD_LEARN);
-	struct frame *out = &record->frame;
 
 	record->rule = r->rule;
 	record->cookie = a->cookie;
 	record->table = a->table;
-	out->len = 0;
+	record->port = a->priority;
+	record->frame.len = 0;
 	for (uint32_t i = 0; i < a->n_specs; i++) {
 		const struct learn_spec *s = &a->specs[i];
 		u128 value = s->kind == LEARN_MATCH_VALUE || s->kind == LEARN_LOAD_VALUE
@@ -365,25 +373,14 @@ static void learn(struct run *r, const struct action_learn *a)
 			match_set(&record->match, s->to.field, value << s->to.first,
 				  ones << s->to.first);
 		} else if (s->kind == LEARN_OUTPUT) {
-			reference_put(out, 1, OFPORT_NONE, value, 0);
+			record_put(record, 1, OFPORT_NONE, value, 0);
 		} else {
-			reference_put(out, 0, s->to.field->id, value << s->to.first,
-				      ones << s->to.first);
+			record_put(record, 0, s->to.field->id, value << s->to.first,
+				   ones << s->to.first);
 		}
 	}
-}
-
-/* What a learned rule does, as bytes that can be compared. */
-void reference_put(struct frame *out, unsigned kind, uint32_t what, u128 value, u128 mask)
-{
-	uint8_t *at = out->bytes + out->len;
-
-	assert(out->len + 37 <= FRAME_MAX);
-	at[0] = (uint8_t)kind;
-	memcpy(at + 1, &what, 4);
-	memcpy(at + 5, &value, 16);
-	memcpy(at + 21, &mask, 16);
-	out->len += 37;
+	assert(r->out->n_lessons < LESSONS_MAX);
+	r->out->lessons[r->out->n_lessons++] = *record;
 }
 
 static void run_clone(struct run *r, const struct action_nested *a)
@@ -575,7 +572,7 @@ void reference_run(const struct world *w, const struct frame *frame, uint32_t in
 
 	memset(&r, 0, sizeof(r));
 	out->records.n = out->n_credits = 0;
-	out->n_conjunctions = 0;
+	out->n_conjunctions = out->n_lessons = 0;
 	out->unsure = false;
 	choices->n = 0;
 	r.w = w;

@@ -5,41 +5,11 @@
  */
 #pragma once
 
+#include "records.h"
 #include "rules.h"
 
-#define RECORDS_MAX 512
 #define CREDITS_MAX 2048
 #define CHOICES_MAX 12
-
-enum record_kind {
-	RECORD_OUTPUT,
-	RECORD_NORMAL,
-	RECORD_CONTROLLER,
-	RECORD_LEARN,
-	RECORD_FIN,
-	RECORD_METER
-};
-
-/* Something that happens to a packet. */
-struct record {
-	enum record_kind kind;
-	uint32_t port;	  /* or controller, meter */
-	uint32_t max_len; /* of a controller's copy */
-	uint32_t queue;	  /* OUTPUT */
-	uint8_t reason, table;
-	const struct rule *rule;
-	uint64_t cookie;
-	/* CONTROLLER: of the key at this moment what is not of the packet. LEARN: of the rule that
-	 * is made; its actions are the bytes. */
-	struct match match;
-	uint8_t userdata_len;
-	struct frame frame;
-};
-
-struct records {
-	unsigned n;
-	struct record list[RECORDS_MAX];
-};
 
 /* Where a hash decides, any of the choices is right, but it is always the same one. */
 struct choices {
@@ -47,11 +17,20 @@ struct choices {
 	uint8_t options[CHOICES_MAX], picked[CHOICES_MAX];
 };
 
+/* The next combination of those that the last run came to; false: that was the last one. */
+bool choices_next(struct choices *c);
+
+#define LESSONS_MAX 64
+
 struct reference_result {
 	struct records records;
 	unsigned n_credits;
 	unsigned n_conjunctions; /* that were met */
 	struct expect *credits[CREDITS_MAX];
+	/* What is learned: what a meter drops teaches, too, for it is asked when the packet goes
+	 * its way, and that is when it is known what it teaches. */
+	unsigned n_lessons;
+	struct record lessons[LESSONS_MAX];
 	bool unsure; /* something happened that the reference does not say anything about */
 };
 
@@ -60,6 +39,9 @@ struct reference_result {
 enum meter_verdict meter_says(const struct frame *frame, unsigned n, uint8_t *levels);
 /* Raises the drop precedence of an assured-forwarding DSCP (RFC 2597). */
 uint8_t reference_remark(uint8_t tos, unsigned levels);
+
+/* What asks the meters; NULL: meter_says(). */
+extern enum meter_verdict (*reference_meter)(uint32_t id, uint32_t len, uint8_t *levels);
 
 /* Says which rules are met. */
 extern bool reference_tell;

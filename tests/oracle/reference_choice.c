@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The reference: groups, and where one of several is chosen. */
+#include <string.h>
+
 #include "reference_private.h"
 
 /* One of @n, as it has been asked for; where hashes decide, nobody knows which. */
@@ -108,4 +110,15 @@ void reference_bundle(struct run *r, const struct action_bundle *a)
 		reference_set_part(r, &a->to, port);
 	else
 		reference_output(r, port, 0);
+}
+
+bool choices_next(struct choices *c)
+{
+	memset(&c->picked[c->n], 0, CHOICES_MAX - c->n);
+	for (unsigned i = c->n; i--;) {
+		if (++c->picked[i] < c->options[i])
+			return true;
+		c->picked[i] = 0;
+	}
+	return false;
 }

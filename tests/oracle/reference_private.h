@@ -49,7 +49,6 @@ struct run {
 
 void reference_credit(struct run *r, const struct expect *e);
 struct record *reference_record(struct run *r, enum record_kind kind);
-void reference_put(struct frame *out, unsigned kind, uint32_t what, u128 value, u128 mask);
 void reference_to_controller(struct run *r, uint32_t id, uint32_t max_len, uint8_t reason,
 			     unsigned userdata_len);
 /* The frame becomes what the key says. */

@@ -73,6 +73,14 @@ static void to_controller(struct reading *r, const json_t *step)
 		assert(++out->reason < ARRAY_SIZE(reasons));
 }
 
+static void learn(struct reading *r, const json_t *step)
+{
+	struct record *out = record(r, RECORD_LEARN);
+
+	out->port = number(step, "priority");
+	out->table = (uint8_t)number(step, "table");
+}
+
 /* Fields as text: "nw_ttl": "63". */
 static void set(struct reading *r, const json_t *step)
 {
@@ -166,7 +174,7 @@ static bool take(struct reading *r, const json_t *step)
 	else if (is(step, "normal"))
 		record(r, RECORD_NORMAL);
 	else if (is(step, "learn"))
-		record(r, RECORD_LEARN)->port = number(step, "table");
+		learn(r, step);
 	else if (is(step, "fin_timeout"))
 		record(r, RECORD_FIN);
 	else if (is(step, "meter"))
@@ -217,7 +225,7 @@ const char *told_differs(const struct records *told, const struct records *is)
 
 		if (x->kind != y->kind)
 			return "the story: what happens";
-		if (x->kind == RECORD_LEARN ? x->port != y->table : x->port != y->port)
+		if (x->port != y->port || (x->kind == RECORD_LEARN && x->table != y->table))
 			return "the story: where it goes";
 		if (x->queue != y->queue || x->max_len != y->max_len || x->reason != y->reason)
 			return "the story: how it goes";
