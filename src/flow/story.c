@@ -14,6 +14,7 @@
 
 struct story {
 	struct translate_story hooks;
+	struct story_bridge bridge;
 	struct flow_key key;
 	json_t *events;
 	bool cut, failed; /* too long; memory was short */
@@ -84,13 +85,20 @@ static json_t *bits_text(const struct flow_key *key, const struct flow_key *bits
 	return string;
 }
 
-/* The packet itself: all fields that it has, and of what it does not bring what is not 0. */
+/* Fields that need not be told when they are 0. */
+static bool is_usual(enum field_id id)
+{
+	return id == FIELD_ip_dscp || id == FIELD_nw_ecn || id == FIELD_ip_frag;
+}
+
+/* The packet itself: all fields that it has, but for the usual, and of what it does not bring what
+ * is not 0. */
 static json_t *packet_text(const struct flow_key *key)
 {
 	struct flow_key bits = { 0 };
 
 	for (unsigned id = 0; id < FIELD_N; id++) {
-		bool own = fields[id].offset < 8 * FLOW_KEY_PACKET_WORDS;
+		bool own = fields[id].offset < 8 * FLOW_KEY_PACKET_WORDS && !is_usual(id);
 
 		if (has(id, key) && (own || field_get(&fields[id], key)))
 			field_set(&fields[id], &bits, field_ones(&fields[id]),
@@ -200,6 +208,11 @@ void story_destroy(struct story *story)
 	free(story);
 }
 
+void story_set_bridge(struct story *story, const struct story_bridge *bridge)
+{
+	story->bridge = *bridge;
+}
+
 const struct translate_story *story_hooks(const struct story *story)
 {
 	return &story->hooks;
@@ -209,6 +222,7 @@ const struct translate_story *story_hooks(const struct story *story)
 
 /* What they have made of the packet so far: tells which fields a rewrite is of. */
 struct telling {
+	const struct story_bridge *bridge;
 	struct flow_key key;
 	struct flow_key known; /* bits that are the same in all packets of the plan */
 	struct flow_key saved[PLAN_SAVES_MAX];
@@ -284,11 +298,23 @@ static json_t *learn_json(const struct plan_learn *step)
 			 actions_text(step + 1, step->actions_len));
 }
 
-static json_t *output_json(const struct plan_output *step)
+/* "port" and its "name", or "unknown" when there is no such port. */
+static void set_port(json_t *json, const struct story_bridge *bridge, uint32_t port)
 {
-	json_t *json =
-		json_pack("{s:s, s:I}", "step", "output", "port", (json_int_t)step->step.arg);
+	const char *name = bridge->port ? bridge->port(bridge->arg, port) : NULL;
 
+	json_object_set_new(json, "port", json_integer(port));
+	if (name)
+		json_object_set_new(json, "name", json_string(name));
+	else if (bridge->port)
+		json_object_set_new(json, "unknown", json_true());
+}
+
+static json_t *output_json(const struct telling *t, const struct plan_output *step)
+{
+	json_t *json = json_pack("{s:s}", "step", "output");
+
+	set_port(json, t->bridge, step->step.arg);
 	if (step->max_len)
 		json_object_set_new(json, "max_len", json_integer(step->max_len));
 	return json;
@@ -305,6 +331,18 @@ static json_t *meter_json(const struct meter *meter)
 			remarks = true;
 	return json_pack("{s:s, s:I, s:b, s:b}", "step", "meter", "id", (json_int_t)meter->id,
 			 "drops", drops, "remarks", remarks);
+}
+
+static json_t *normal_json(const struct telling *t)
+{
+	json_t *json = json_pack("{s:s}", "step", "normal");
+	char text[256];
+
+	if (t->bridge->normal) {
+		t->bridge->normal(t->bridge->arg, &t->key, text, sizeof(text));
+		json_object_set_new(json, "where", json_string(text));
+	}
+	return json;
 }
 
 static json_t *drop_json(uint32_t reason)
@@ -344,9 +382,9 @@ static json_t *step_json(struct telling *t, const struct plan_step *step)
 		t->key.eth_type = (uint16_t)step->arg;
 		return json_pack("{s:s, s:i}", "step", "pop_mpls", "ethertype", (int)step->arg);
 	case PLAN_OUTPUT:
-		return output_json(s);
+		return output_json(t, s);
 	case PLAN_NORMAL:
-		return json_pack("{s:s}", "step", "normal");
+		return normal_json(t);
 	case PLAN_CONTROLLER:
 		return controller_json(s);
 	case PLAN_METER:
@@ -366,6 +404,16 @@ static json_t *step_json(struct telling *t, const struct plan_step *step)
 	}
 }
 
+/* {"port", "name"}; no port: {}. */
+static json_t *in_json(const struct story *story)
+{
+	json_t *json = json_object();
+
+	if (story->key.in_port != OFPORT_NONE)
+		set_port(json, &story->bridge, story->key.in_port);
+	return json;
+}
+
 static json_t *steps_json(const struct story *story, const struct plan_draft *draft)
 {
 	struct telling *t = calloc(1, sizeof(*t));
@@ -373,6 +421,7 @@ static json_t *steps_json(const struct story *story, const struct plan_draft *dr
 
 	if (!t)
 		return steps;
+	t->bridge = &story->bridge;
 	t->key = story->key;
 	t->known = draft->examined;
 	PLAN_FOR_EACH(step, draft->steps, draft->steps_len)
@@ -388,8 +437,8 @@ json_t *story_json(const struct story *story, const struct plan_draft *draft,
 
 	if (story->failed)
 		return NULL;
-	json = json_pack("{s:o, s:O, s:b, s:o, s:o, s:b}", "packet", packet_text(&story->key),
-			 "events", story->events, "cut", story->cut, "steps",
+	json = json_pack("{s:o, s:o, s:O, s:b, s:o, s:o, s:b}", "packet", packet_text(&story->key),
+			 "in", in_json(story), "events", story->events, "cut", story->cut, "steps",
 			 steps_json(story, draft), "examined",
 			 bits_text(&story->key, &draft->examined), "cacheable", draft->cacheable);
 	if (json && !draft->cacheable)

@@ -13,6 +13,17 @@ struct story;
 /* Of a packet with @key. NULL when memory is short. */
 struct story *story_create(const struct flow_key *key);
 void story_destroy(struct story *story);
+/* What of the bridge a story tells beside its rules. Each may be NULL. */
+struct story_bridge {
+	void *arg;
+	/* The name of a port; NULL: there is no port of this number. Lives as long as the story. */
+	const char *(*port)(void *arg, uint32_t number);
+	/* Writes where NORMAL would send a packet with these headers now, in words. */
+	void (*normal)(void *arg, const struct flow_key *key, char *text, size_t size);
+};
+
+/* Before anything is told. What is not known is left out. */
+void story_set_bridge(struct story *story, const struct story_bridge *bridge);
 /* For translate(): what to listen with. Lives as long as the story. */
 const struct translate_story *story_hooks(const struct story *story);
 

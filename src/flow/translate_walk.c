@@ -353,7 +353,9 @@ void translate_own_set(struct translation *t)
 	translate_note(t, "the action set is carried out");
 	t->in_set = true;
 	t->set_first = n; /* what is written meanwhile comes too late */
+	t->indent++;
 	translate_set(t, &t->set[first], n - first);
+	t->indent--;
 	t->set_first = first;
 	t->n_set = n;
 	t->in_set = in_set;

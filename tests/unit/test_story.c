@@ -57,14 +57,106 @@ static void test_text(void **state)
 	world_rule(w, 3, 6, "ip,nw_dst=10.0.0.0/8", "dec_ttl,output:2");
 	text = tell(w, TCP, NULL);
 	assert_has(text, "The packet: tcp,in_port=1");
-	assert_has(text, "Table 0: the rule for tcp, priority 5, cookie 0x5.\n");
-	assert_has(text, "reg0: 0 -> 0x7\n");
-	assert_has(text, "Table 3: the rule for ip,nw_dst=10.0.0.0/8, priority 6");
-	assert_has(text, "nw_ttl: 64 -> 63\n");
-	assert_has(text, "Table 9: no rule is for it.\n");
+	assert_has(text, "\nIt comes in by port 1.\n");
+	assert_has(text, "Table 0: the rule for tcp, priority 5, cookie 0x5:\n"
+			 "    (looked at: tcp)\n"
+			 "    set_field:0x7->reg0  (reg0: 0 -> 0x7)\n"
+			 "    on to table 3, and back here:\n"
+			 "    Table 3: the rule for ip,nw_dst=10.0.0.0/8, priority 6");
+	assert_has(text, "        dec_ttl  (nw_ttl: 64 -> 63)\n"
+			 "        output:2\n"
+			 "    on to table 9\n"
+			 "Table 9: no rule is for it.\n");
 	assert_has(text, "What becomes of it:\n  set nw_ttl=63\n  send it out of port 2\n");
 	assert_has(text, "The same for all packets with: ");
 	free(text);
+}
+
+/* A table that only leads on is a line, and does not stand deeper than the one before, unless that
+ * one goes on behind it. */
+static void test_hops(void **state)
+{
+	struct world *w = *state;
+	char *text;
+
+	world_rule(w, 0, 0, "", "resubmit(,1)");
+	world_rule(w, 1, 7, "tcp", "goto_table:2");
+	world_rule(w, 2, 0, "", "resubmit(,3),resubmit(,4)");
+	world_rule(w, 3, 0, "", "resubmit(,5)");
+	world_rule(w, 4, 5, "tcp,tp_dst=64/0xffc0", "drop");
+	world_rule(w, 5, 0, "", "set_field:0->reg1");
+	text = tell(w, TCP, NULL);
+	assert_has(text, "Table 0: the rule for all packets: on to table 1.\n"
+			 "Table 1: the rule for tcp, priority 7, cookie 0x6b: on to table 2.\n"
+			 "    (looked at: tcp)\n"
+			 "Table 2: the rule for all packets, cookie 0xc8:\n"
+			 "    on to table 3, and back here:\n"
+			 "    Table 3: the rule for all packets, cookie 0x12c: on to table 5.\n"
+			 "    Table 5: the rule for all packets, cookie 0x1f4:\n"
+			 "        set_field:0->reg1  (as it was)\n"
+			 "    on to table 4\n"
+			 "Table 4: the rule for tcp,tp_dst=0x40/0xffc0, priority 5, cookie 0x195: "
+			 "drop.\n"
+			 "    (looked at: no fragment, tp_dst 64 to 127)\n");
+	assert_has(text, "  drop it: the rules for it send it nowhere (flow_drop, in table 4)\n");
+	free(text);
+}
+
+/* What is done at the end, in buckets. */
+static void test_action_set(void **state)
+{
+	struct world *w = *state;
+	char *text;
+
+	world_group(w, "group_id=1,type=all,bucket=actions=set_field:1->reg1,resubmit(,7),"
+		       "bucket=actions=output:3");
+	world_rule(w, 0, 5, "dl_dst=00:00:00:00:00:00/01:00:00:00:00:00", "write_actions(group:1)");
+	world_rule(w, 7, 0, "", "output:2");
+	text = tell(w, TCP, NULL);
+	assert_has(text, "    (looked at: dl_dst no multicast)\n"
+			 "    write_actions(group:1)\n"
+			 "    (kept for the end)\n"
+			 "(the action set is carried out)\n"
+			 "    group:1\n"
+			 "    (bucket 0)\n"
+			 "        set_field:0x1->reg1  (reg1: 0 -> 0x1)\n"
+			 "        on to table 7\n"
+			 "    Table 7: the rule for all packets, cookie 0x2bc:\n"
+			 "        output:2\n"
+			 "    (bucket 1)\n"
+			 "        output:3\n");
+	free(text);
+}
+
+static const char *name_of(void *arg, uint32_t port)
+{
+	return port == 2 ? "vm2" : NULL;
+}
+
+static void where(void *arg, const struct flow_key *key, char *text, size_t size)
+{
+	snprintf(text, size, "to %x", (unsigned)key->nw_dst);
+}
+
+/* What the bridge knows of ports and addresses. */
+static void test_bridge(void **state)
+{
+	const struct story_bridge bridge = { NULL, name_of, where };
+	struct flow_key key = world_key(TCP);
+	struct story *story = story_create(&key);
+	struct world *w = *state;
+	char *text;
+
+	world_rule(w, 0, 5, "ip", "output:2,set_field:10.0.0.9->ip_dst,normal");
+	story_set_bridge(story, &bridge);
+	w->story = *story_hooks(story);
+	world_run_key(w, &key);
+	text = story_text(story, &w->draft, &w->limit);
+	assert_has(text, "It comes in by port 1, which the bridge does not have.\n");
+	assert_has(text, "send it out of port 2 (vm2)\n");
+	assert_has(text, "(NORMAL): to a000009\n");
+	free(text);
+	story_destroy(story);
 }
 
 static void test_drop(void **state)
@@ -213,6 +305,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hops, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_action_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bridge, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_json, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
