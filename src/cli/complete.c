@@ -140,7 +140,7 @@ static void print_values(const struct cli *cli, const json_t *described,
 
 	if (!strcmp(wanted, "bridge"))
 		print_words(cli, WORD_BRIDGE);
-	else if (!strcmp(wanted, "port"))
+	else if (!strcmp(wanted, "port") || !strcmp(wanted, "--live"))
 		print_words(cli, WORD_PORT);
 	else if (!strcmp(wanted, "type"))
 		print_keys(json_object_get(json_object_get(described, "port"), "kinds"));

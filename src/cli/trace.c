@@ -8,10 +8,13 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "cli/rules.h"
+#include "cli/trace_live.h"
 
 #define FRAME_MAX 65549 /* bytes */
 
-#define USAGE "trace [BRIDGE] FLOW | --hex HEX [in_port PORT] | --pcap FILE[:N] [in_port PORT]"
+#define USAGE                                                                               \
+	"trace [BRIDGE] FLOW | --hex HEX [in_port PORT] | --pcap FILE[:N] [in_port PORT], " \
+	"or " TRACE_LIVE_USAGE
 
 static void set_hex(json_t *params, const uint8_t *bytes, size_t n)
 {
@@ -99,6 +102,8 @@ static enum status trace(const struct cli *cli, int argc, char **argv)
 
 	if (status)
 		return status;
+	if (!strcmp(argv[0], "--live"))
+		return trace_live(cli, argc - 1, argv + 1);
 	params = rules_params(&argc, &argv);
 	if (!params)
 		return STATUS_USAGE;
@@ -107,7 +112,10 @@ static enum status trace(const struct cli *cli, int argc, char **argv)
 		argc--;
 		argv++;
 	}
-	if (argc && (!strcmp(argv[0], "--hex") || !strcmp(argv[0], "--pcap"))) {
+	if (argc && !strcmp(argv[0], "--live")) {
+		status = fail(STATUS_USAGE,
+			      "--live needs no bridge, a port is of one: vireo " TRACE_LIVE_USAGE);
+	} else if (argc && (!strcmp(argv[0], "--hex") || !strcmp(argv[0], "--pcap"))) {
 		status = read_packet(argc, argv, params);
 	} else {
 		text = rules_join(argc, argv);
@@ -148,12 +156,13 @@ static enum status cache_show(const struct cli *cli, int argc, char **argv)
 	return STATUS_OK;
 }
 
-static const char *const trace_options[] = { "bridge", "--hex", "--pcap", NULL };
+static const char *const trace_options[] = { "bridge", "--hex", "--pcap", "--live", NULL };
 
 static const struct verb trace_verbs[] = {
 	{ .name = "trace",
-	  .args = "[BRIDGE] FLOW | --hex HEX | --pcap FILE[:N]",
-	  .help = "tell what becomes of a packet, like in_port=vm1,tcp,nw_dst=10.0.0.1",
+	  .args = "[BRIDGE] FLOW | --hex HEX | --pcap FILE[:N] | --live PORT [-c COUNT] [FILTER]",
+	  .help = "tell what becomes of a packet, like in_port=vm1,tcp,nw_dst=10.0.0.1, or, as they "
+		  "come, of those from a port",
 	  .run = trace,
 	  .own_options = trace_options },
 	{ .name = NULL },

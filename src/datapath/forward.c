@@ -8,6 +8,7 @@
 #include "datapath/bridging.h"
 #include "datapath/execute.h"
 #include "datapath/forward.h"
+#include "datapath/watch.h"
 #include "port/offload.h"
 
 #define INBOX_RUN (BATCH_MAX - 1) /* records handled before their room is given back */
@@ -40,6 +41,7 @@ struct forwarder *forwarder_create(unsigned worker, struct inboxes *inboxes, str
 	fw->worker = worker;
 	fw->inboxes = inboxes;
 	fw->unsettled = unsettled;
+	fw->upcalls = up;
 	fw->enter = enter;
 	fw->trips = trip_cache_create();
 	fw->execution = execution_create(up);
@@ -228,6 +230,16 @@ static void note_flows(const struct forwarder *fw, const struct view_port *in, u
 	}
 }
 
+/* Lets those see a batch that want to, before it is decided what becomes of it. */
+static void notice(const struct forwarder *fw, const struct view_port *in, unsigned pair,
+		   struct batch *batch)
+{
+	if (in->steer)
+		note_flows(fw, in, pair, batch);
+	if (in->n_watches)
+		watch_batch(fw->upcalls, in, batch, fw->now);
+}
+
 void forward_batch(struct forwarder *fw, const struct view *view, const struct view_rxq *rxq,
 		   struct batch *batch, uint64_t now, struct port_counters *c)
 {
@@ -240,8 +252,8 @@ void forward_batch(struct forwarder *fw, const struct view *view, const struct v
 	follow(fw, view, now);
 	fw->waited = false;
 	fw->home = home_of(fw, rxq->home);
-	if (unlikely(in->steer))
-		note_flows(fw, in, rxq->q->index, batch);
+	if (unlikely(in->noticed))
+		notice(fw, in, rxq->q->index, batch);
 	forward_packets(fw, in, batch);
 	flush_all(fw);
 }

@@ -12,6 +12,7 @@
 #include "flow/trip.h"
 
 struct execution; /* execute.c */
+struct upcalls;
 
 /* What of one port waits in our inbox. Bytes are counted in two spans: all that was put in before
  * the current one began has left the inbox when its position @until has, so the sum is never less
@@ -41,6 +42,7 @@ struct forwarder {
 	struct trip_cache *trips;
 	struct unsettled *unsettled;
 	struct execution *execution; /* of pipelines */
+	struct upcalls *upcalls;     /* for the control thread */
 	/* A packet with this tag enters by a port: what its bridge does with it. */
 	void (*enter)(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
 		      struct normal_tag tag, unsigned hops);

@@ -9,19 +9,24 @@
 #include "flow/plan.h"
 #include "flow/view.h"
 
+struct watch; /* datapath/watch.h */
+
 enum upcall_kind {
 	UPCALL_PACKET, /* to a controller */
 	UPCALL_LEARN,  /* a rule is to be made; one UPCALL_AGAIN follows behind the last of a packet
 			*/
 	UPCALL_AGAIN,  /* a packet waited for rules, and is to be handled again: datapath_again() */
 	UPCALL_FIN,    /* a connection ends: its rule is to live no longer than it says */
+	UPCALL_WATCHED, /* a packet that somebody watches: datapath/watch.h */
 };
 
 /* A record. What it points at lies behind it; rules and their actions live until what is in the
  * queues has been handed out (datapath_settle()). */
 struct upcall {
-	uint8_t kind, reason, table;
-	bool taught; /* UPCALL_AGAIN: not for the first time */
+	uint8_t kind, table;
+	uint8_t reason; /* UPCALL_WATCHED: why it is dropped before it meets rules, DROP_N_REASONS:
+			 * it is not */
+	bool taught;	/* UPCALL_AGAIN: not for the first time */
 	uint16_t controller, max_len, userdata_len;
 	uint16_t idle, hard;   /* UPCALL_FIN */
 	uint32_t port, serial; /* of the view: where the packet came in; port 0: from nowhere */
@@ -35,6 +40,8 @@ struct upcall {
 	uint64_t map; /* UPCALL_PACKET: see struct plan_controller */
 	const uint64_t *words;
 	const struct plan_learn *learn; /* UPCALL_LEARN */
+	struct watch *watch;		/* UPCALL_WATCHED */
+	uint64_t version;		/* of the rules, that it has met or older: the same */
 	const uint8_t *userdata, *actions, *frame;
 };
 

@@ -58,6 +58,7 @@ struct view_txq {
 };
 
 struct view_bridge;
+struct watch;
 
 struct view_port {
 	uint32_t id;
@@ -69,7 +70,8 @@ struct view_port {
 	uint32_t patch_peer; /* id of the other end of a patch; 0: no patch, or no other end */
 	bool patch;
 	bool link;
-	bool held; /* queues change hands: what is sent waits (see datapath/forward.h) */
+	bool held;    /* queues change hands: what is sent waits (see datapath/forward.h) */
+	bool noticed; /* what comes in is looked at before it is decided: by steer, or watches */
 
 	/* VLANs, as in Open vSwitch's Port table */
 	bool access;		/* untagged outside, @tag inside */
@@ -95,6 +97,10 @@ struct view_port {
 	struct steer *steer;
 	const uint8_t
 		*by_pair; /* with steer: where in txqs a queue pair is, VIEW_NO_TXQ: nowhere */
+
+	/* who is told of what comes in */
+	unsigned n_watches;
+	struct watch *const *watches; /* datapath/watch.h */
 };
 
 /* A port by its number in OpenFlow. */

@@ -108,21 +108,31 @@ static int read_file(int fd, char **out, struct error *err)
 	return 0;
 }
 
-/* What "flow" or "file" has; malloc'd. @otherwise: when there is neither. */
-static int read_text(const json_t *params, const struct rpc_fds *fds, const char *otherwise,
-		     char **out, struct error *err)
+/* The file that @name is the index of, among those that came with the request; NULL and a text. */
+static int *find_file(const json_t *params, const char *name, struct rpc_fds *fds,
+		      struct error *err)
 {
-	const json_t *file = json_object_get(params, "file");
+	const json_t *file = json_object_get(params, name);
 	json_int_t i = json_integer_value(file);
+
+	if (json_is_integer(file) && fds && i >= 0 && i < fds->n)
+		return &fds->fd[i];
+	error_set(err, RPC_INVALID_PARAMS,
+		  "\"%s\" must be the index of a file sent with the request", name);
+	return NULL;
+}
+
+/* What "flow" or "file" has; malloc'd. @otherwise: when there is neither. */
+static int read_text(const json_t *params, struct rpc_fds *fds, const char *otherwise, char **out,
+		     struct error *err)
+{
 	const char *text;
 	int r;
 
-	if (file) {
-		if (!json_is_integer(file) || !fds || i < 0 || i >= fds->n)
-			return error_set(err, RPC_INVALID_PARAMS,
-					 "\"file\" must be the index of a file sent with the "
-					 "request");
-		return read_file(fds->fd[i], out, err);
+	if (json_object_get(params, "file")) {
+		const int *fd = find_file(params, "file", fds, err);
+
+		return fd ? read_file(*fd, out, err) : RPC_INVALID_PARAMS;
 	}
 	r = need_text(params, "flow", otherwise, &text, err);
 	if (r)
@@ -500,7 +510,9 @@ static int trace_hex(struct flows *flows, const json_t *params, const char *hex,
 		r = flows_parse_packet(flows, term, &key, err);
 	}
 	if (!r)
-		*result = flows_trace(flows, NULL, key.in_port, frame, n, err);
+		*result = flows_trace(
+			flows, &(struct traced){ .in_port = key.in_port, .frame = frame, .len = n },
+			err);
 	free(frame);
 	return r ? r : *result ? 0 : -EINVAL;
 }
@@ -522,8 +534,35 @@ int flow_method_trace(void *ctx, json_t *params, struct rpc_fds *fds, json_t **r
 		r = flows_parse_packet(flows, text, &key, err);
 	if (r)
 		return r;
-	*result = flows_trace(flows, &key, key.in_port, NULL, 0, err);
+	*result = flows_trace(flows, &(struct traced){ .key = &key }, err);
 	return *result ? 0 : -EINVAL;
+}
+
+int flow_method_trace_live(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
+			   struct error *err)
+{
+	static const char *const names[] = { "port", "filter", "count", "fd", NULL };
+	const json_t *count = json_object_get(params, "count");
+	const struct methods_context *m = ctx;
+	struct live_request request = { .root = fds && fds->root };
+	int r = check_names(params, names, err), *fd = NULL;
+
+	if (!r)
+		r = need_text(params, "port", NULL, &request.port, err);
+	if (!r)
+		r = need_text(params, "filter", "", &request.filter, err);
+	if (!r)
+		fd = find_file(params, "fd", fds, err);
+	if (!fd)
+		return r ? r : RPC_INVALID_PARAMS;
+	if (count && (!json_is_integer(count) || json_integer_value(count) < 0 ||
+		      json_integer_value(count) > UINT32_MAX))
+		return error_set(err, RPC_INVALID_PARAMS, "\"count\" must be a number");
+	request.count = (unsigned)json_integer_value(count);
+	r = switch_trace_live(m->sw, &request, *fd, err);
+	if (!r)
+		*fd = -1;
+	return r;
 }
 
 int flow_method_cache_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,

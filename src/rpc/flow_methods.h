@@ -9,6 +9,8 @@
  *	group.insert, group.remove                       the same, of buckets
  *	meter.add, meter.mod, meter.del, meter.show      {["bridge"], "meter"}
  *	trace          {["bridge"], "flow"} or {["bridge"], "hex", ["in_port"]}  {"text", "trace"}
+ *	trace.live     {"port", ["filter"], ["count"], "fd"}  true; stories go to the socket that
+ *	               is sent with the request ("fd": its index): see switch/flows_text.h
  *	cache.show                                       array of objects
  *
  * Many rules, a line each, come in a file of memory (memfd_create(2)) that is sent with the
@@ -27,4 +29,4 @@ flow_method flow_method_add, flow_method_mod, flow_method_del, flow_method_repla
 	flow_method_settle, flow_method_show, flow_method_group_add, flow_method_group_mod,
 	flow_method_group_del, flow_method_group_insert, flow_method_group_remove,
 	flow_method_group_show, flow_method_meter_add, flow_method_meter_mod, flow_method_meter_del,
-	flow_method_meter_show, flow_method_trace, flow_method_cache_show;
+	flow_method_meter_show, flow_method_trace, flow_method_trace_live, flow_method_cache_show;

@@ -491,6 +491,7 @@ const struct rpc_method methods[] = {
 	{ "meter.del", flow_method_meter_del },
 	{ "meter.show", flow_method_meter_show },
 	{ "trace", flow_method_trace },
+	{ "trace.live", flow_method_trace_live },
 	{ "cache.show", flow_method_cache_show },
 	{ "worker.set", worker_set },
 	{ "worker.show", worker_show },

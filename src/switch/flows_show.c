@@ -164,66 +164,6 @@ json_t *flows_show_meter(const struct meter *meter)
 	return o;
 }
 
-/* Traces. */
-
-struct tracing {
-	struct pkt pkt;
-	struct iovec rest;
-	struct flow_key key;
-	struct plan_draft draft;
-};
-
-static json_t *tell(struct flows *flows, struct tracing *t, const struct pkt *pkt, uint32_t len)
-{
-	struct translate_limit limit = { 0 };
-	struct translate_input in = {
-		.pipeline = flows->current, .key = &t->key, .len = len, .pkt = pkt
-	};
-	struct story *story = story_create(&t->key);
-	json_t *trace, *out = NULL;
-	char *text;
-
-	if (!story)
-		return NULL;
-	in.story = story_hooks(story);
-	translate(&in, &t->draft, &limit);
-	text = story_text(story, &t->draft, &limit);
-	trace = story_json(story, &t->draft, &limit);
-	if (text && trace)
-		out = json_pack("{s:s, s:O}", "text", text, "trace", trace);
-	free(text);
-	json_decref(trace);
-	story_destroy(story);
-	return out;
-}
-
-json_t *flows_trace(struct flows *flows, const struct flow_key *key, uint32_t in_port,
-		    const uint8_t *frame, size_t len, struct error *err)
-{
-	struct tracing *t;
-	json_t *out;
-
-	if (frame && (len < ETH_HLEN || len > FRAME_LEN_MAX)) {
-		error_set(err, -EINVAL, "a packet of %zu bytes is no Ethernet frame", len);
-		return NULL;
-	}
-	t = aligned_alloc(CACHE_LINE, (sizeof(*t) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
-	error_set(err, -ENOMEM, "out of memory");
-	if (!t)
-		return NULL;
-	memset(&t->key, 0, sizeof(t->key));
-	if (frame) {
-		pkt_init_single(&t->pkt, &t->rest, frame, (uint32_t)len);
-		flow_key_extract(&t->key, &t->pkt, in_port);
-		out = tell(flows, t, &t->pkt, (uint32_t)len);
-	} else {
-		t->key = *key;
-		out = tell(flows, t, NULL, ETH_ZLEN);
-	}
-	free(t);
-	return out;
-}
-
 static void counted(void *arg)
 {
 	struct swtch *sw = arg;

@@ -369,23 +369,55 @@ int flows_parse_filter(const struct flows *flows, const char *text, struct flow_
 	return 0;
 }
 
-int flows_parse_packet(const struct flows *flows, const char *text, struct flow_key *out,
-		       struct error *err)
+/* A text of fields and nothing else. */
+static int read_fields(const struct flows *flows, const char *text, struct flow_mod *mod,
+		       const char *refusal, struct error *err)
 {
-	struct flow_mod mod, pristine;
-	struct terms t = { .flows = flows, .mod = &mod };
+	struct terms t = { .flows = flows, .mod = mod };
+	struct flow_mod pristine;
 	int r;
 
-	init_mod(&mod, FLOW_ADD);
-	pristine = mod;
+	init_mod(mod, FLOW_ADD);
+	pristine = *mod;
 	r = read_terms(&t, text, err);
 	if (r < 0)
 		return r;
-	if (t.actions || t.has_priority || mod.cookie != pristine.cookie || mod.flags ||
-	    mod.table || mod.idle_timeout || mod.hard_timeout)
-		return error_set(err, -EINVAL, "a packet has fields alone");
+	if (t.actions || t.has_priority || mod->new_cookie || mod->cookie_mask || mod->flags ||
+	    mod->table || mod->idle_timeout || mod->hard_timeout || mod->importance ||
+	    mod->out_port != pristine.out_port || mod->out_group != pristine.out_group)
+		return error_set(err, -EINVAL, "%s", refusal);
+	return 0;
+}
+
+int flows_parse_packet(const struct flows *flows, const char *text, struct flow_key *out,
+		       struct error *err)
+{
+	struct flow_mod mod;
+	int r = read_fields(flows, text, &mod, "a packet has fields alone", err);
+
+	if (r < 0)
+		return r;
 	*out = mod.match.key;
 	if (!mod.match.mask.in_port)
 		out->in_port = OFPORT_NONE;
+	return 0;
+}
+
+int flows_parse_match(const struct flows *flows, const char *text, struct match *out,
+		      struct error *err)
+{
+	struct flow_mod mod;
+	int r = read_fields(flows, text, &mod, "packets can be chosen by fields alone", err);
+
+	if (r == 0)
+		r = check_match(&mod.match, err);
+	if (r < 0)
+		return r;
+	for (unsigned w = FLOW_KEY_PACKET_WORDS; w < FLOW_KEY_WORDS; w++)
+		if (mod.match.mask.words[w])
+			return error_set(err, -EINVAL,
+					 "packets come in without registers, metadata, tunnel and "
+					 "connection: these cannot choose them");
+	*out = mod.match;
 	return 0;
 }

@@ -144,6 +144,9 @@ static void on_upcall(void *arg, const struct upcall *u)
 	case UPCALL_FIN:
 		finish(flows, u);
 		break;
+	case UPCALL_WATCHED:
+		live_packet(flows, u);
+		break;
 	default:
 		break;
 	}

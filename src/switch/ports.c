@@ -334,6 +334,7 @@ void switch_port_free(struct sw_port *p)
 {
 	if (p->port)
 		p->port->ops->destroy(p->port);
+	live_close(p);
 	settings_free(&p->settings);
 	json_decref(p->options);
 	steer_destroy(p->steer);
@@ -369,6 +370,7 @@ int switch_port_del(struct swtch *sw, const char *name, struct error *err)
 	if (!p || p->removing)
 		return switch_no_such_port(sw, name, err);
 	p->removing = true;
+	live_port_gone(p);
 	sw->n_removing++;
 	switch_publish(sw);
 	datapath_quiesce(sw->dp, removed, p);

@@ -77,6 +77,8 @@ struct sw_port {
 	bool attention; /* set by workers */
 	struct pair_load loads[PORT_QUEUES_MAX];
 	uint64_t n_packets; /* at the last measurement */
+	struct live *lives; /* who watches what comes in (live.c) */
+	unsigned n_lives;
 	bool pinned[PORT_QUEUES_MAX];
 	bool assigned[PORT_QUEUES_MAX];
 	uint8_t worker[PORT_QUEUES_MAX]; /* of each queue pair, when assigned */
@@ -108,6 +110,7 @@ struct swtch {
 	void (*on_bridge)(void *arg, struct flows *flows); /* whoever watches bridges; or NULL */
 	void *on_bridge_arg;
 	unsigned n_counting; /* who waits for exact counts */
+	uint64_t live_due;   /* ns: until then, time is spent for live traces (live.c) */
 	uint32_t last_serial;
 	unsigned n_removing;	       /* ports */
 	bool moving;		       /* queues are about to change their workers */
@@ -247,6 +250,17 @@ void switch_publish_soon(struct swtch *sw);
 /* limits.c: {name: {"now", "most", "refused", "text"}} of all bounds; "now" only where it is known.
  */
 json_t *switch_show_limits(const struct swtch *sw);
+
+/* live.c */
+
+/* The watches of a port; its view has room for p->n_lives of them. */
+void live_show(const struct sw_port *p, struct watch **out);
+/* A packet that one of them is for. */
+void live_packet(struct flows *flows, const struct upcall *u);
+/* The port goes away: those who watch it are told. */
+void live_port_gone(struct sw_port *p);
+/* The same when there are no workers any more. */
+void live_close(struct sw_port *p);
 
 /* apply.c */
 

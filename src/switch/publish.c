@@ -51,7 +51,8 @@ static size_t port_memory(const struct sw_port *p, unsigned n_workers)
 	       padded(n_workers, sizeof(struct view_txq_range)) +
 	       padded(PORT_QUEUES_MAX, sizeof(uint8_t)) +
 	       padded(p->settings.n_macs, sizeof(mac_t)) + padded(4096 / 64, sizeof(uint64_t)) +
-	       padded(p->port->n_rxqs, sizeof(struct view_rxq));
+	       padded(p->port->n_rxqs, sizeof(struct view_rxq)) +
+	       padded(p->n_lives, sizeof(struct watch *));
 }
 
 static size_t view_memory(const struct swtch *sw, unsigned n_ports, unsigned n_workers)
@@ -197,6 +198,17 @@ static void show_steering(struct view_port *v, struct sw_port *p, struct arena *
 	v->steer = p->steer;
 }
 
+/* Lets those see what comes in who want to. */
+static void show_watches(struct view_port *v, const struct sw_port *p, struct arena *a)
+{
+	struct watch **watches = carve(a, p->n_lives, sizeof(*watches));
+
+	live_show(p, watches);
+	v->watches = watches;
+	v->n_watches = p->n_lives;
+	v->noticed = v->steer || v->n_watches;
+}
+
 static void show_settings(struct view_port *v, const struct port_settings *s, struct arena *a)
 {
 	v->access = s->access;
@@ -238,6 +250,7 @@ static struct view_port *show_port(struct sw_port *p, const struct view_bridge *
 	v->mac_limit = switch_mac_limit(p);
 	show_txqs(v, p, a, n_workers);
 	show_steering(v, p, a, n_workers);
+	show_watches(v, p, a);
 	return v;
 }
 

@@ -7,11 +7,17 @@ Rules on the command line, and what becomes of them when the switch process dies
     namespace b --- tb, number 2 ---+--- vireod
     namespace c --- tc, number 3 --'
 """
+import json
+import pathlib
+import signal
 import subprocess
+import sys
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
 from kills import kill
 from lab import BUILD, Netns, RawSocket, Switch, expect, main, say, scaled, wait_for
+from rules import text as cloud_rules
 
 BROADCAST = b"\xff" * 6
 LOCAL_TYPE = 0x88B5
@@ -144,6 +150,126 @@ def traces(lab):
     switch.stop()
 
 
+class Live:
+    """A live trace, from when the switch knows of it."""
+
+    def __init__(self, lab, switch, *words, json=True):
+        def traces():
+            return switch.json("stats", "show")["limits"]["live_traces"]["now"]
+        before = traces()
+        self.process = lab.spawn("live", [switch.build / "vireo", "--run-dir", switch.run_dir,
+                                          *(["-j"] if json else []), "trace", "--live", *words])
+        wait_for(lambda: traces() > before, 10, "a live trace to begin")
+
+    def said(self):
+        return self.process.log.read_text()
+
+    def lines(self):
+        return [json.loads(line) for line in self.said().split("\n")[:-1]]
+
+    def await_packets(self, n):
+        wait_for(lambda: len(self.lines()) >= n, 10, f"{n} packets to be told of")
+
+    def end(self, status=0):
+        """What is told last, without a signal."""
+        expect(self.process.wait(10) == status, f"status {self.process.returncode}: {self.said()}")
+        return self.lines()[-1]
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+        return self.end()
+
+
+def lives(lab):
+    """Packets that pass are told of as they would be on paper, and go their way."""
+    switch = Switch(lab)
+    a, b = (tap(lab, switch, name) for name in ("ta", "tb"))
+    kind = f"dl_type={LOCAL_TYPE:#x}"  # other packets are the kernel's own
+
+    # by NORMAL alone
+    live = Live(lab, switch, "ta", kind)
+    a.send(BROADCAST, b"one")
+    expect(b.receive(b"one"), "what is watched does not pass")
+    live.await_packets(1)
+    last = live.interrupt()
+    told = live.lines()[0]
+    expect(told["trace"]["steps"][0]["step"] == "normal", f"{told}")
+    expect((told["number"], told["trace"]["in"]["name"]) == (1, "ta"), f"{told}")
+    expect(last == {"end": None, "told": 1, "left_out": 0}, f"{last}")
+
+    # by rules; the filter is for a field of the packet, and packets of others are none of ours
+    switch("flow", "add", f"priority=5,{kind},actions=learn(table=9,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[]),"
+           "resubmit(,3)")
+    switch("flow", "add", "table=3,in_port=ta,actions=tb")
+    live = Live(lab, switch, "ta", "-c", "2", kind, "dl_dst=01:00:5e:00:00:01", json=False)
+    for i in range(2):
+        a.send(BROADCAST, b"not asked for %d" % i)
+        b.send(b"\x01\x00\x5e\x00\x00\x01", b"from elsewhere %d" % i)
+        a.send(b"\x01\x00\x5e\x00\x00\x01", b"asked for %d" % i)
+        expect(b.receive(b"asked for %d" % i), "what is watched does not pass")
+    expect(live.process.wait(10) == 0, live.said())
+    said = live.said()
+    expect(said.count("Table 3: the rule for in_port=1") == 2, said)
+    expect(said.count("send it out of port 2 (tb)") == 2 and "2 packets told.\n" in said, said)
+    expect(packets(switch, "table=3,in_port=ta") == 4, "what is told is counted")
+    expect(len(rules(switch, "table=9")) == 2, "what is told is learned")
+
+    # many more than what is told of
+    live = Live(lab, switch, "ta", "-c", "0", kind)
+    for i in range(500):
+        a.send(BROADCAST, b"many")
+    live.await_packets(1)
+    wait_for(lambda: packets(switch, "table=3,in_port=ta") == 504, 10, "all to pass")
+    last = live.interrupt()
+    expect(last["told"] == len(live.lines()) - 1, "not all are told")
+    expect(last["told"] + last["left_out"] == 500 and last["left_out"] > 0, f"{last}")
+
+    # a client that is killed, a port that goes, a switch that dies
+    live = Live(lab, switch, "ta")
+    lab.stop(live.process, signal.SIGKILL)
+    wait_for(lambda: switch.json("stats", "show")["limits"]["live_traces"]["now"] == 0, 10,
+             "the trace of a client that is gone to end")
+    live = Live(lab, switch, "ta", kind, json=False)
+    switch("port", "del", "ta")
+    expect(live.process.wait(10) == 1 and "the port is gone" in live.said(), live.said())
+    live = Live(lab, switch, "tb", kind, json=False)
+    kill(switch)
+    expect(live.process.wait(10) == 1 and "without a word" in live.said(), live.said())
+    for words, text in ((("ta",), 'no port "ta"'), (("tb", "tp_dst=80"), "tp_dst"),
+                        (("tb", "color=red"), "color"), (("tb", "actions=drop"), "fields alone"),
+                        ((), "--live PORT")):
+        said = switch.fails("trace", "--live", *words)
+        expect(text in said, f"{words}: {said}")
+    switch.stop(1)
+
+
+def cloud(lab):
+    """The story of a way through fifty tables is a line for each that has nothing to tell."""
+    switch = Switch(lab)
+    for name in ("vm1", "vm2"):
+        switch("port", "add", name, "type", "dummy")
+    (lab.dir / "cloud").write_text(cloud_rules("50 tables"))
+    switch("flow", "replace", lab.dir / "cloud")
+    udp = "dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02,nw_src=198.18.0.1,udp,tp_dst=9"
+    told = switch("trace", f"in_port=vm1,{udp}")
+    lines = told.splitlines()
+    tables = [line for line in lines if line.startswith("Table ")]
+    expect([line.split()[1] for line in tables] == [f"{i}:" for i in range(50)], told)
+    expect("Table 3: the rule for all packets: on to table 4." in lines, told)
+    expect("    load:0x1->NXM_NX_REG14[]  (reg14: 0 -> 0x1)" in lines, told)
+    expect("    (looked at: dl_src no multicast)" in lines, told)
+    expect("  send it out of port 2 (vm2)" in lines[-3:], told)
+    expect(len(lines) < 100 and max(map(len, lines)) < 250, f"{len(lines)} lines: {told}")
+    told = switch("trace", "in_port=vm1,nw_src=198.18.0.1,tcp,tp_dst=22")
+    expect("tp_dst=22, priority 1001: drop.\n" in told and "in table 5)" in told, told)
+    told = switch("trace", "in_port=vm2,dl_src=01:00:5e:00:00:01")
+    expect("priority 100: drop.\n" in told and "in table 1)" in told, told)
+    told = switch("trace", f"in_port=77,{udp}")
+    expect("by port 77, which the bridge does not have." in told, told)
+    expect("Table 0: no rule is for it." in told, told)
+    switch.stop()
+
+
 def outlive(lab):
     """Rules, groups, counts and numbers of ports are there after kill -9, before any packet."""
     switch, n = Switch(lab), scaled(5)
@@ -185,4 +311,4 @@ def expires(lab):
     switch.stop(1)
 
 
-main(changes, replaces, groups_and_meters, traces, outlive, expires, title=__doc__)
+main(changes, replaces, groups_and_meters, traces, cloud, lives, outlive, expires, title=__doc__)

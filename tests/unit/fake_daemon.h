@@ -31,6 +31,9 @@ struct fake_daemon {
 	int listener;
 	pthread_t thread;
 	const struct reply *replies; /* ended by a NULL answer */
+	/* Set before a request with a file: messages, ended by NULL, that are sent to it before the
+	 * answer; then it is closed. NULL: it is kept. */
+	const char *const *messages;
 	/* the last request */
 	char request[4096];
 	int file; /* that came with its first byte, or -1 */
@@ -74,6 +77,15 @@ static inline void fake_daemon_read(struct fake_daemon *d, int fd)
 	d->request[len] = '\0';
 }
 
+static inline void fake_daemon_tell(struct fake_daemon *d)
+{
+	for (const char *const *m = d->messages; *m; m++)
+		if (send(d->file, *m, strlen(*m), MSG_NOSIGNAL) < 0)
+			assert(0);
+	close(d->file);
+	d->file = -1;
+}
+
 static inline void fake_daemon_answer(struct fake_daemon *d, int fd)
 {
 	const struct reply *r = d->replies;
@@ -83,6 +95,8 @@ static inline void fake_daemon_answer(struct fake_daemon *d, int fd)
 		fake_daemon_read(d, fd);
 	while (r->answer && r->when && !strstr(d->request, r->when))
 		r++;
+	if (d->messages)
+		fake_daemon_tell(d);
 	left = r->answer ? strlen(r->answer) : 0;
 	for (const char *at = r->answer; left;) {
 		ssize_t n = send(fd, at, left, MSG_NOSIGNAL);

@@ -197,10 +197,15 @@ json_t *flows_show_meter(const struct meter *meter)
 	return NULL;
 }
 
-json_t *flows_trace(struct flows *flows, const struct flow_key *key, uint32_t in_port,
-		    const uint8_t *frame, size_t len, struct error *err)
+json_t *flows_trace(struct flows *flows, const struct traced *packet, struct error *err)
 {
 	return NULL;
+}
+
+int switch_trace_live(struct swtch *sw, const struct live_request *request, int fd,
+		      struct error *err)
+{
+	return error_set(err, -ENOENT, "no port");
 }
 
 void switch_count(struct swtch *sw, struct flows *flows)

@@ -111,6 +111,7 @@ static void test_names(void **state)
 	completes("bridge show", "br0\nbr1\n");
 	completes("mac add 02:00:00:00:00:01 port", "vm1\nf\n");
 	completes("mac show bridge", "br0\nbr1\n");
+	completes("trace --live", "vm1\nf\n");
 	completes("log set", "all\nport\nrpc\n");
 	completes("log set port", "error\nwarning\ninfo\ndebug\n");
 }

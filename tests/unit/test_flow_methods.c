@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The methods about rules, groups, meters and traces, on a switch. */
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "flows_rig.h"
 #include "rpc/methods.h"
@@ -108,6 +109,8 @@ static void test_refuses(void **state)
 	refuses("trace", J("{s:s}", "hex", "xy"), "not hexadecimal");
 	refuses("trace", J("{s:s}", "hex", "0011"), "no Ethernet frame");
 	refuses("trace", J("{s:s}", "flow", "priority=5"), "fields alone");
+	refuses("trace.live", J("{s:s}", "filter", "tcp"), "\"port\" is missing");
+	refuses("trace.live", J("{s:s}", "port", "vm1"), "\"fd\" must be the index");
 	expect_rules(r, "0 0  -> NORMAL\n");
 }
 
@@ -168,6 +171,28 @@ static void test_groups_and_meters(void **state)
 	assert_int_equal(pipeline_n_meters(flows_pipeline(r->flows)), 0);
 }
 
+/* The socket goes along, and is the switch's from then on. */
+static void test_live(void **state)
+{
+	struct flows_rig *r = *state;
+	char byte;
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+	json_decref(ask("trace.live", J("{s:s, s:i, s:i}", "port", "vm1", "fd", 0, "count", -1),
+			fds[1]));
+	assert_int_equal(rig_find(&r->rig, "vm1")->n_lives, 0);
+	json_decref(
+		get("trace.live",
+		    J("{s:s, s:i, s:s, s:i}", "port", "vm1", "fd", 0, "filter", "udp", "count", 5),
+		    fds[1]));
+	assert_int_equal(rig_find(&r->rig, "vm1")->n_lives, 1);
+	send_packets(r, 0, 1, 53);
+	UNTIL(&r->rig, recv(fds[0], &byte, 1, MSG_DONTWAIT) == 1);
+	close(fds[0]);
+	UNTIL(&r->rig, !rig_find(&r->rig, "vm1")->n_lives);
+}
+
 static void test_traces(void **state)
 {
 	json_t *told = get("trace", J("{s:s}", "flow", "in_port=vm1,udp"), -1);
@@ -192,7 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_flows),  TEST(test_refuses),
 		TEST(test_files),  TEST(test_groups_and_meters),
-		TEST(test_traces),
+		TEST(test_traces), TEST(test_live),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,6 +161,7 @@ static void maker_show_steering(struct maker *m, struct maker_view *mv, unsigned
 		m->steers[id] = steer_create();
 	assert_non_null(m->steers[id]);
 	v->steer = m->steers[id];
+	v->noticed = true;
 	v->by_pair = mv->by_pair[id];
 	memset(mv->by_pair[id], VIEW_NO_TXQ, PORT_QUEUES_MAX);
 	for (unsigned i = 0; i < v->n_txqs; i++)
