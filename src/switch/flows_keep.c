@@ -172,7 +172,10 @@ int flows_keep_started(struct flows *flows)
 
 	if (!flows->sw->env.keep)
 		return 0;
-	/* records of an earlier process are made anew, whatever was in them */
+	/* the ledger of an earlier process goes on: packets wait, and making it anew takes half of
+	 * the time; unless there was something wrong with it */
+	if (flows->restored && !flows->doubtful)
+		return 0;
 	flows->ledger.header = NULL;
 	r = rewrite(flows, flows->current, 0);
 	ledger_close(&old);

@@ -99,6 +99,7 @@ struct flows {
 	bool secure;			/* fail mode: starts without rules */
 	bool closed;			/* the bridge goes away */
 	bool restored;			/* the rules are those of an earlier process */
+	bool doubtful;			/* not all of its ledger made sense */
 
 	struct after *after, **after_end; /* queue */
 	struct after *settling;		  /* the last one that waits for the settle that goes on */

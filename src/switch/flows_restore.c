@@ -18,6 +18,7 @@ struct restoring {
 	struct flows *flows;
 	struct pipeline *p;
 	uint64_t *places; /* of all records, in order */
+	uint64_t place;	  /* of the one at work */
 	bool *gone;
 	size_t n, n_bad, n_rules;
 	bool no_memory;
@@ -95,6 +96,9 @@ static void find_gone(struct restoring *r)
 		for (uint64_t j = 0; gone && j < gone->n; j++)
 			set_gone(r, gone->places[j]);
 	}
+	for (size_t i = 0; i < r->n; i++)
+		if (r->gone[i])
+			ledger_dead(&r->flows->ledger, r->places[i]);
 }
 
 /* Meters first, then groups, then rules, which use them. */
@@ -115,6 +119,7 @@ static bool restore_meter(struct restoring *r, const struct ledger_record *recor
 	}
 	owner->flows = r->flows;
 	owner->slot = k->slot;
+	owner->record = r->place;
 	meter->owner = owner;
 	meter->state = bank_at(&r->flows->meters, k->slot);
 	if (pipeline_add_meter(r->p, meter) == 0)
@@ -124,9 +129,10 @@ static bool restore_meter(struct restoring *r, const struct ledger_record *recor
 }
 
 /* Gives @group its slots; what it has got goes with it. */
-static bool claim_group(struct flows *flows, struct group *group, uint32_t slot,
+static bool claim_group(const struct restoring *r, struct group *group, uint32_t slot,
 			const uint32_t *slots)
 {
+	struct flows *flows = r->flows;
 	struct flows_group *owner =
 		calloc(1, sizeof(*owner) + group->n_buckets * sizeof(owner->buckets[0]));
 
@@ -136,6 +142,7 @@ static bool claim_group(struct flows *flows, struct group *group, uint32_t slot,
 	}
 	owner->flows = flows;
 	owner->slot = slot;
+	owner->record = r->place;
 	group->owner = owner;
 	group->tally = bank_at(&flows->tallies, slot);
 	for (unsigned i = 0; i < group->n_buckets; i++) {
@@ -157,7 +164,7 @@ static bool restore_group(struct restoring *r, const struct ledger_record *recor
 		return false;
 	good = !pipeline_group(r->p, group->id) &&
 	       r->flows->n_buckets + group->n_buckets <= FLOWS_BUCKETS_MAX &&
-	       claim_group(r->flows, group, ((const struct kept_group *)record)->slot, slots) &&
+	       claim_group(r, group, ((const struct kept_group *)record)->slot, slots) &&
 	       flows_group_allowed(r->p, group) && pipeline_add_group(r->p, group) == 0;
 	free(slots);
 	if (good)
@@ -217,6 +224,7 @@ static bool restore_rule(struct restoring *r, const struct ledger_record *record
 		r->no_memory = true;
 		return false;
 	}
+	((struct flows_rule *)rule->owner)->record = r->place;
 	rule->cookie = k->cookie;
 	rule->created_ms = k->created_ms;
 	rule->modified_ms = k->modified_ms;
@@ -243,6 +251,7 @@ static void restore_kind(struct restoring *r, uint32_t kind,
 	for (size_t i = 0; i < r->n && !r->no_memory; i++) {
 		const struct ledger_record *record = ledger_at(&r->flows->ledger, r->places[i]);
 
+		r->place = r->places[i];
 		if (!r->gone[i] && record->kind == kind)
 			r->n_bad += !fn(r, record);
 	}
@@ -283,6 +292,7 @@ int flows_keep_restore(struct flows *flows, struct pipeline *p)
 	free(r.places);
 	free(r.gone);
 	log_info("bridge %s goes on with %zu rules", flows->name, r.n_rules);
+	flows->doubtful = r.n_bad > 0;
 	if (r.n_bad)
 		log_error("bridge %s: %zu records of rules that make no sense are left out",
 			  flows->name, r.n_bad);

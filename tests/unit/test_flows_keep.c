@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Rules, groups, meters and their counts outlive the process, whatever it was doing. */
+#include <sys/stat.h>
+
 #include "switch/flows_private.h"
 
 #include "fake_keep.h"
@@ -193,6 +195,50 @@ static void test_long_life(void **state)
 	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 255), atoi(text));
 }
 
+static ino_t ledger_file(struct world *w)
+{
+	struct stat st;
+	int *fd = fake_keep_find(&w->keep.keep, "flows/br0");
+
+	assert_non_null(fd);
+	assert_int_equal(fstat(*fd, &st), 0);
+	return st.st_ino;
+}
+
+/* The next process goes on with the ledger, unless there is something wrong with it. */
+static void test_ledger_goes_on(void **state)
+{
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+	const struct flows_rule *owner;
+	ino_t file = ledger_file(w);
+	struct kept_rule *k;
+	uint64_t dead;
+
+	change_rules(r, FLOW_ADD, "in_port=1,actions=output:2");
+	change_rules(r, FLOW_MODIFY, "in_port=1,actions=output:3");
+	dead = r->flows->ledger.dead;
+	assert_true(dead > 0);
+	for (unsigned i = 0; i < 3; i++) {
+		restart(w);
+		assert_int_equal(ledger_file(w), file);
+		assert_int_equal(r->flows->ledger.dead, dead);
+		expect_rules(r, "0 0  -> NORMAL\n0 32768 in_port=1 -> output:3\n");
+	}
+	change_rules(r, FLOW_DELETE, "in_port=1");
+	assert_true(r->flows->ledger.dead > dead);
+	restart(w);
+	expect_rules(r, "0 0  -> NORMAL\n");
+	change_rules(r, FLOW_ADD, "in_port=2,actions=output:3");
+	owner = find_rule(r, "in_port=2")->owner;
+	k = (struct kept_rule *)ledger_at(&r->flows->ledger, owner->record);
+	shared_store(&k->table, 255);
+	restart(w);
+	assert_int_not_equal(ledger_file(w), file);
+	expect_rules(r, "0 0  -> NORMAL\n");
+	assert_int_equal(r->flows->ledger.dead, 0);
+}
+
 /* A bridge that was deleted leaves nothing. */
 static void test_released(void **state)
 {
@@ -242,8 +288,9 @@ static void test_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_rules),     TEST(test_timeouts_go_on), TEST(test_groups_and_meters),
-		TEST(test_long_life), TEST(test_released),	 TEST(test_hostile),
+		TEST(test_rules),	   TEST(test_timeouts_go_on), TEST(test_groups_and_meters),
+		TEST(test_ledger_goes_on), TEST(test_long_life),      TEST(test_released),
+		TEST(test_hostile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
