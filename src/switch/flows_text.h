@@ -51,10 +51,10 @@ struct traced {
  * text. */
 json_t *flows_trace(struct flows *flows, const struct traced *packet, struct error *err);
 
-#define LIVE_MAX 8	      /* live traces at once, */
-#define LIVE_OF_USERS 6	      /* of them, of others than root */
-#define LIVE_RATE 10	      /* packets a second that one of them tells of */
-#define LIVE_STALL_SECONDS 30 /* that a client may leave them unread */
+#define LIVE_MAX 8	    /* live traces at once, */
+#define LIVE_OF_USERS 6	    /* of them, of others than root */
+#define LIVE_RATE 10	    /* packets a second that one of them tells of */
+#define LIVE_UNREAD_MAX 300 /* packets in a row that a client may leave unread: 30 seconds' */
 
 /* What a live trace is of. */
 struct live_request {

@@ -4,8 +4,8 @@
  *
  * Bounds. Workers let LIVE_RATE packets a second through, for each of LIVE_MAX traces. Stories are
  * of any length: making them takes a tenth of the control thread's time at most, and a tenth of a
- * second at once. A client that does not read is left out at first, and dropped after
- * LIVE_STALL_SECONDS; nothing is kept for it but what its socket holds.
+ * second at once. A client that does not read is left out at first, and dropped behind
+ * LIVE_UNREAD_MAX packets; nothing is kept for it but what its socket holds.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,8 +24,8 @@
 LOG_MODULE("flows");
 LIMIT(live_limit, "live_traces", LIVE_MAX, "live traces (vireo trace --live)");
 LIMIT(users_limit, "live_traces_of_users", LIVE_OF_USERS, "of them, others than root's");
-LIMIT_EACH(stall_limit, "live_stall_seconds", LIVE_STALL_SECONDS,
-	   "that a client may leave a live trace unread");
+LIMIT_EACH(unread_limit, "live_unread", LIVE_UNREAD_MAX,
+	   "packets in a row that the client of a live trace may leave unread");
 
 #define LIVE_SHARE 10		   /* one of so many parts of the time may be for stories, */
 #define LIVE_AHEAD_NS NSEC_PER_SEC /* and of this at once */
@@ -41,7 +41,7 @@ struct live {
 	bool counts;
 	unsigned left; /* packets to be told of, if it counts */
 	uint64_t n_told;
-	uint64_t stalled; /* ns: since when nothing could be sent; 0: it could */
+	unsigned n_unread; /* packets in a row that found no room in the socket */
 	bool over;
 };
 
@@ -176,16 +176,12 @@ static json_t *describe(const struct live *l, struct flows *flows, const struct 
 	return story;
 }
 
-/* Nothing could be sent. Whether it has been so for too long. */
+/* Nothing could be sent. Whether that is so too often. */
 static bool stalls(struct live *l)
 {
-	uint64_t now = clock_ns();
-
-	if (!l->stalled)
-		l->stalled = now;
-	if (now - l->stalled < LIVE_STALL_SECONDS * NSEC_PER_SEC)
+	if (++l->n_unread < LIVE_UNREAD_MAX)
 		return false;
-	limit_refuse(&stall_limit);
+	limit_refuse(&unread_limit);
 	log_limited(LOG_WARNING, "live trace of %s ended: its client does not read", l->port->name);
 	return true;
 }
@@ -210,7 +206,7 @@ static void tell(struct live *l, json_t *story)
 		end_soon(l);
 		return;
 	}
-	l->stalled = 0;
+	l->n_unread = 0;
 	l->n_told++;
 	if (l->counts && !--l->left)
 		end_soon(l);

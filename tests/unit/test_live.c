@@ -103,11 +103,9 @@ static void test_rules_changed(void **state)
 	json_t *message;
 
 	send_packets(r, 0, 1, 53);
-	/* the loop stands still: nobody has seen it yet */
-	while (rig_counter(&r->rig, "vm1", "rx_packets") != 1)
-		usleep(50);
-	for (unsigned i = 0; i < 100 && !take_packets(r, 1); i++)
-		usleep(1000);
+	/* it has left, and nobody has seen it yet, as the loop stands still */
+	for (uint64_t end = clock_ns() + WAIT_NS; !take_packets(r, 1); usleep(50))
+		assert_true(clock_ns() < end);
 	change_rules(r, FLOW_ADD, "priority=5,udp,actions=drop");
 	message = receive(r, fd);
 	assert_true(json_is_true(json_object_get(message, "rules_changed")));
@@ -184,6 +182,61 @@ static void test_left_out(void **state)
 	close(fd);
 }
 
+/* Lets @n packets be told of, however long their stories took. */
+static void tell(struct flows_rig *r, unsigned n)
+{
+	static const uint8_t frame[60] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5 };
+	struct upcall u = { .reason = DROP_N_REASONS,
+			    .in_port = 1,
+			    .frame = frame,
+			    .frame_len = sizeof(frame),
+			    .total_len = sizeof(frame) };
+
+	live_show(rig_find(&r->rig, "vm1"), &u.watch);
+	for (unsigned i = 0; i < n; i++) {
+		r->rig.sw->live_due = 0;
+		live_packet(r->flows, &u);
+	}
+	rig_run(&r->rig);
+}
+
+/* What there is to read: so many packets. */
+static unsigned drain(int fd)
+{
+	json_t *message;
+	unsigned n = 0;
+
+	while ((message = look(fd))) {
+		n += !!json_object_get(message, "trace");
+		json_decref(message);
+	}
+	return n;
+}
+
+/* Who does not read is left out, and dropped in the end; who reads in time goes on. */
+static void test_unread(void **state)
+{
+	struct flows_rig *r = *state;
+	struct error err = { "" };
+	int fds[2], little = 4096;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+	assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &little, sizeof(little)), 0);
+	assert_int_equal(switch_trace_live(r->rig.sw, &(struct live_request){ "vm1", "", 0, true },
+					   fds[1], &err),
+			 0);
+	for (unsigned i = 0; i < 3; i++) {
+		tell(r, LIVE_UNREAD_MAX - 1);
+		assert_int_equal(rig_find(&r->rig, "vm1")->n_lives, 1);
+		assert_in_range(drain(fds[0]), 1, LIVE_UNREAD_MAX / 2);
+	}
+	tell(r, 2 * LIVE_UNREAD_MAX);
+	assert_int_equal(rig_find(&r->rig, "vm1")->n_lives, 0);
+	assert_in_range(drain(fds[0]), 1, LIVE_UNREAD_MAX / 2);
+	assert_int_equal(recv(fds[0], &little, sizeof(little), 0), 0); /* no room for a last word */
+	close(fds[0]);
+}
+
 static void refuses(struct flows_rig *r, const char *port, const char *filter, int type,
 		    const char *want)
 {
@@ -250,8 +303,9 @@ static void test_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_stories), TEST(test_rules_changed), TEST(test_dropped), TEST(test_users),
-		TEST(test_ends),    TEST(test_left_out),      TEST(test_refuses),
+		TEST(test_stories),  TEST(test_rules_changed), TEST(test_dropped),
+		TEST(test_users),    TEST(test_unread),	       TEST(test_ends),
+		TEST(test_left_out), TEST(test_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
