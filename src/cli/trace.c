@@ -14,7 +14,7 @@
 
 #define USAGE                                                                               \
 	"trace [BRIDGE] FLOW | --hex HEX [in_port PORT] | --pcap FILE[:N] [in_port PORT], " \
-	"or " TRACE_LIVE_USAGE
+	"or vireo " TRACE_LIVE_USAGE
 
 static void set_hex(json_t *params, const uint8_t *bytes, size_t n)
 {
