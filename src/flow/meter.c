@@ -18,6 +18,14 @@ struct meter *meter_create(uint32_t id)
 	return meter;
 }
 
+bool meter_remarks(const struct meter *meter)
+{
+	for (unsigned i = 0; i < meter->n_bands; i++)
+		if (meter->bands[i].type == BAND_DSCP_REMARK)
+			return true;
+	return false;
+}
+
 void meter_ref(struct meter *meter)
 {
 	refs_take(&meter->refs);

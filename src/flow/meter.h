@@ -62,6 +62,10 @@ void meter_unref(struct meter *meter);
 /* Called before a meter is freed, in the thread that dropped the last reference; NULL: not. */
 extern void (*meter_on_free)(struct meter *meter);
 
+/* Whether it may change the DSCP of a packet: of that, its METER_REMARK_BITS. */
+bool meter_remarks(const struct meter *meter);
+#define METER_REMARK_BITS 0x18u /* of the traffic class: the drop precedence (RFC 2597) */
+
 /* "meter=1 pktps burst stats bands=type=drop rate=1000 burst_size=10": as ovs-ofctl has it. */
 int meter_parse(struct meter **out, const char *text, struct error *err);
 int meter_print(const struct meter *meter, char *text, size_t size);

@@ -322,15 +322,13 @@ static json_t *output_json(const struct telling *t, const struct plan_output *st
 
 static json_t *meter_json(const struct meter *meter)
 {
-	bool drops = false, remarks = false;
+	bool drops = false;
 
 	for (unsigned i = 0; i < meter->n_bands; i++)
 		if (meter->bands[i].type == BAND_DROP)
 			drops = true;
-		else
-			remarks = true;
 	return json_pack("{s:s, s:I, s:b, s:b}", "step", "meter", "id", (json_int_t)meter->id,
-			 "drops", drops, "remarks", remarks);
+			 "drops", drops, "remarks", meter_remarks(meter));
 }
 
 static json_t *normal_json(const struct telling *t)

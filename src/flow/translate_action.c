@@ -295,8 +295,11 @@ static void meter(struct translation *t, const struct action_meter *action)
 	}
 	translate_commit(t); /* it may change what it finds */
 	step = translate_step(t, PLAN_METER, sizeof(*step), 0);
-	if (step)
-		step->meter = found;
+	if (!step)
+		return;
+	step->meter = found;
+	if (meter_remarks(found))
+		t->s.remarked = METER_REMARK_BITS;
 }
 
 static void check_len(struct translation *t, const struct action_check_len *action)

@@ -133,12 +133,22 @@ NEVER_INLINE u128 translate_read(struct translation *t, const struct subfield *s
 	return subfield_get(sub, &t->s.key);
 }
 
+/* Bits of word @w that the packet may not have as the key has them. */
+static NEVER_INLINE uint64_t remarked_bits(const struct translate_state *s, unsigned w)
+{
+	const struct flow_key bits = { .nw_tos = s->remarked };
+
+	return bits.words[w];
+}
+
 /* A bit that is the same in all packets of the plan need not be written again. */
 static void write_word(struct translation *t, unsigned w, uint64_t value, uint64_t mask)
 {
 	struct translate_state *s = &t->s;
 	uint64_t same = ~(s->key.words[w] ^ value), bits = mask;
 
+	if (unlikely(s->remarked))
+		same &= ~remarked_bits(s, w);
 	if (w < FLOW_KEY_PACKET_WORDS) {
 		bits &= ~(same & (s->known.words[w] | examined_bits(t, w)));
 		s->known.words[w] |= bits;

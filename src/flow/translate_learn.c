@@ -113,13 +113,18 @@ static bool count_rule(void *arg, struct rule *rule)
 	return c->n < c->limit;
 }
 
-/* Whether there is room for the rule, or it is there already, in this version of the pipeline. */
+/* Whether there is room for the rule, or it is there already, in this version of the pipeline. One
+ * of another cookie is not it: in its place there would be one more. */
 static bool has_room(const struct translation *t, const struct action_learn *learn,
 		     const struct match *match)
 {
 	struct counting c = { .cookie = learn->cookie, .limit = learn->limit };
+	const struct rule *old;
 
-	if (!learn->limit || pipeline_find_rule(t->p, learn->table, learn->priority, match))
+	if (!learn->limit)
+		return true;
+	old = pipeline_find_rule(t->p, learn->table, learn->priority, match);
+	if (old && old->cookie == learn->cookie)
 		return true;
 	pipeline_each_rule(t->p, learn->table, NULL, count_rule, &c);
 	return c.n < c.limit;

@@ -29,6 +29,8 @@ struct translate_state {
 	/* Which of the packet's own tags and labels it is: they move when others are pushed. */
 	uint8_t tag_from[FLOW_VLANS], label_from[FLOW_LABELS];
 	bool moved; /* some are not where they were */
+	/* Bits of nw_tos that a meter may have changed in the packet, which rules do not see. */
+	uint8_t remarked;
 	/* Layers 3 and 4 as they were when a label was put in front of them. */
 	bool covered;
 	struct flow_key covered_key, covered_known, covered_foreign;

@@ -183,6 +183,32 @@ static void test_fin_timeout(void **state)
 			    "fin_timeout output:2");
 }
 
+/* Behind a meter that may remark, the DSCP is written, though the packet had it: it may have
+ * another one by then. */
+static void test_dscp_behind_a_meter(void **state)
+{
+	static const char *const bands[] = { "drop rate=5", "dscp_remark rate=5 prec_level=1" };
+	struct world *w = *state;
+
+	world_rule(w, 0, 5, "ip,nw_tos=40", "meter:1,set_field:10->ip_dscp,output:2");
+	world_rule(w, 0, 5, "ip,nw_tos=48", "clone(meter:1),set_field:12->ip_dscp,output:2");
+	for (unsigned i = 0; i < 2; i++) {
+		struct error err = { "" };
+		struct meter *meter;
+		char text[80];
+
+		snprintf(text, sizeof(text), "meter=1 pktps bands=type=%s", bands[i]);
+		assert_int_equal(meter_parse(&meter, text, &err), 0);
+		assert_int_equal(pipeline_add_meter(w->p, meter), 0);
+		assert_string_equal(world_run(w, "in_port=1,tcp,nw_tos=40"),
+				    i ? "meter set output:2" : "meter output:2");
+		/* what happens to a copy does not matter */
+		assert_string_equal(world_run(w, "in_port=1,tcp,nw_tos=48"),
+				    "save meter restore output:2");
+		assert_int_equal(pipeline_remove_meter(w->p, 1), 0);
+	}
+}
+
 static void test_those_that_do_nothing(void **state)
 {
 	struct world *w = *state;
@@ -210,6 +236,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_set_field_needs_the_field, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parts_of_fields, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dscp_behind_a_meter, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dec_ttl, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stack, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stack_is_bounded, setup, teardown),

@@ -100,6 +100,7 @@ static void test_tells_whether_there_is_room(void **state)
 	struct world *w = *state;
 	const char *learn = "learn(table=1,priority=7,cookie=107,limit=2,result_dst=NXM_NX_REG0[0],"
 			    "NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[]),resubmit(,2)";
+	struct rule *rule;
 
 	world_rule(w, 0, 5, "", learn);
 	world_rule(w, 2, 5, "reg0=1", "output:1");
@@ -108,9 +109,11 @@ static void test_tells_whether_there_is_room(void **state)
 	assert_string_equal(world_run(w, TCP), "learn output:1");
 	world_rule(w, 1, 7, "dl_dst=00:00:00:00:00:02", "drop");
 	assert_string_equal(world_run(w, TCP), "learn output:2");
-	/* one that is there already has room */
-	world_rule(w, 1, 7, "dl_dst=00:00:00:00:00:04", "drop");
+	/* one that is there already has room; one of another cookie is not it */
+	rule = world_rule(w, 1, 7, "dl_dst=00:00:00:00:00:04", "drop");
 	assert_string_equal(world_run(w, TCP), "learn output:1");
+	rule->cookie = 108;
+	assert_string_equal(world_run(w, TCP), "learn output:2");
 }
 
 int main(void)
