@@ -184,7 +184,10 @@ static void add_learn(struct world *w, struct action_list *list, const struct pl
 	a = append(list, ACTION_LEARN, sizeof(*a) + n * sizeof(a->specs[0]));
 	a->priority = (uint16_t)random_below(w, 2000);
 	a->table = (uint8_t)(p->table + 1 + random_below(w, RULE_TABLES - p->table - 1u));
-	a->cookie = random_below(w, 1000);
+	a->cookie = LEARNED_COOKIE + random_below(w, 4);
+	a->limit = one_in(w, 2) ? 1 + random_below(w, 8) : 0;
+	a->has_result = one_in(w, 2);
+	random_register(w, &a->result, 1);
 	a->n_specs = n;
 	for (unsigned i = 0; i < n; i++) {
 		struct learn_spec *s = &a->specs[i];

@@ -81,7 +81,7 @@ static uint32_t meter(struct course *c, const struct plan_meter *s)
 	uint8_t levels;
 
 	record(c, RECORD_METER)->port = s->meter->id;
-	switch (meter_says(c->frame, c->n_meters++, &levels)) {
+	switch (meter_says(meter_remarks(s->meter), c->frame, c->n_meters++, &levels)) {
 	case METER_PASS:
 		break;
 	case METER_REMARK:

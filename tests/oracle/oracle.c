@@ -24,8 +24,8 @@
 #include "flow/translate.h"
 #include "told.h"
 
-#define PACKETS 500000ull /* at scale 1 */
-#define PACKETS_MUTANT PACKETS
+#define PACKETS 500000ull	     /* at scale 1 */
+#define PACKETS_MUTANT (4 * PACKETS) /* some fields few packets have */
 #define WORLD_PACKETS 4000
 #define TRIES_MAX 300 /* choices that are looked at */
 #define HALF (512u << 10)
@@ -350,7 +350,7 @@ static void test_against_the_reference(void **state)
 		      (unsigned long long)o.n_told);
 	for (unsigned i = 0; i <= RECORD_METER; i++)
 		assert_true(o.n_records[i] > packets / 2000);
-	assert_true(o.n_conjunctions > packets / 2000);
+	assert_true(o.n_conjunctions > packets / 10000);
 	assert_true(o.n_unsure < packets / 3);
 	assert_true(s.hint_hits > packets / 20);
 	assert_true(s.mask_hits > packets / 50);

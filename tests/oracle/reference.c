@@ -16,12 +16,12 @@
 bool reference_tell;
 enum meter_verdict (*reference_meter)(uint32_t id, uint32_t len, uint8_t *levels);
 
-enum meter_verdict meter_says(const struct frame *frame, unsigned n, uint8_t *levels)
+enum meter_verdict meter_says(bool remarks, const struct frame *frame, unsigned n, uint8_t *levels)
 {
 	unsigned which = (frame->len + n) % 5;
 
 	*levels = (uint8_t)which;
-	return !which ? METER_DROP : which < 3 ? METER_REMARK : METER_PASS;
+	return !which ? METER_DROP : which < 3 && remarks ? METER_REMARK : METER_PASS;
 }
 
 void reference_credit(struct run *r, const struct expect *e)
@@ -330,7 +330,7 @@ static enum meter_verdict ask_meter(struct run *r, uint32_t id, uint8_t *levels)
 {
 	if (reference_meter)
 		return reference_meter(id, r->s.frame.len, levels);
-	return meter_says(&r->start_frame, r->n_meters++, levels);
+	return meter_says(meter_remarks(r->w->meters[id]), &r->start_frame, r->n_meters++, levels);
 }
 
 static void meter(struct run *r, uint32_t id)
@@ -379,6 +379,8 @@ static void learn(struct run *r, const struct action_learn *a)
 				   ones << s->to.first);
 		}
 	}
+	if (a->has_result)
+		reference_set_part(r, &a->result, world_has_room(r->w, a, &record->match));
 	assert(r->out->n_lessons < LESSONS_MAX);
 	r->out->lessons[r->out->n_lessons++] = *record;
 }

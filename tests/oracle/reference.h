@@ -34,9 +34,9 @@ struct reference_result {
 	bool unsure; /* something happened that the reference does not say anything about */
 };
 
-/* What the @n-th meter that a packet comes by does with it; @frame: as it came in. *@levels: of
- * METER_REMARK. */
-enum meter_verdict meter_says(const struct frame *frame, unsigned n, uint8_t *levels);
+/* What the @n-th meter that a packet comes by does with it; @frame: as it came in; @remarks: it has
+ * bands that do that. *@levels: of METER_REMARK. */
+enum meter_verdict meter_says(bool remarks, const struct frame *frame, unsigned n, uint8_t *levels);
 /* Raises the drop precedence of an assured-forwarding DSCP (RFC 2597). */
 uint8_t reference_remark(uint8_t tos, unsigned levels);
 

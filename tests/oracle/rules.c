@@ -144,8 +144,9 @@ static struct rule *random_conjunctive(struct world *w, struct match *match)
 			  UINT32_MAX);
 		random_actions(w, table, &actions);
 	} else {
-		/* all clauses of a conjunction have the same priority */
-		priority = (uint16_t)(PRIORITIES - 200 + random_clauses(w, &actions));
+		/* all clauses of a conjunction have the same priority: above all other rules, or
+		 * among them */
+		priority = (uint16_t)(PRIORITIES + 50 - 250 * random_clauses(w, &actions));
 	}
 	return rule_create(table, priority, match, &actions);
 }
@@ -208,6 +209,23 @@ bool world_learn(struct world *w, uint8_t table, uint16_t priority, uint64_t coo
 	w->rules[w->n_rules - 1].is_learned = true;
 	pipeline_finish(w->pipeline);
 	return true;
+}
+
+bool world_has_room(const struct world *w, const struct action_learn *learn,
+		    const struct match *match)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->n_rules; i++) {
+		const struct world_rule *r = &w->rules[i];
+
+		if (r->gone || r->rule->table != learn->table || r->rule->cookie != learn->cookie)
+			continue;
+		if (r->rule->priority == learn->priority && match_equal(&r->match, match))
+			return true;
+		n++;
+	}
+	return !learn->limit || n < learn->limit;
 }
 
 static void remove_random_rule(struct world *w)

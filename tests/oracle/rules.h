@@ -7,10 +7,11 @@
 #include "flow/pipeline.h"
 #include "frame.h"
 
-#define RULES_MAX 600 /* of a world, those that are gone included */
-#define RULE_TABLES 5 /* 0.. */
-#define PORTS 6	      /* 1.. */
-#define GROUPS 6      /* 1.. */
+#define RULES_MAX 600	    /* of a world, those that are gone included */
+#define LEARNED_COOKIE 1000 /* .. */
+#define RULE_TABLES 5	    /* 0.. */
+#define PORTS 6		    /* 1.. */
+#define GROUPS 6	    /* 1.. */
 #define GROUP_STATES 128
 #define BUCKETS_MAX 3
 #define METERS 3       /* 1.. */
@@ -75,6 +76,10 @@ bool world_learn(struct world *w, uint8_t table, uint16_t priority, uint64_t coo
 const char *world_miscounts(struct world *w);
 /* They are right. */
 void world_believe_counts(struct world *w);
+
+/* Whether a rule of this match that @learn makes is there, or has room. */
+bool world_has_room(const struct world *w, const struct action_learn *learn,
+		    const struct match *match);
 
 /* A packet, and the key that it should have. */
 void random_key(struct world *w, struct flow_key *key);

@@ -115,7 +115,8 @@ static bool meter(struct reading *r, const json_t *step)
 	uint8_t levels;
 
 	record(r, RECORD_METER)->port = number(step, "id");
-	switch (meter_says(&r->start, r->n_meters++, &levels)) {
+	switch (meter_says(json_is_true(json_object_get(step, "remarks")), &r->start, r->n_meters++,
+			   &levels)) {
 	case METER_REMARK:
 		remark(r, levels);
 		return true;

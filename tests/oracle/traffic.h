@@ -36,7 +36,8 @@ struct traffic {
 	uint32_t n_credits;
 	struct tally *const *credits; /* of the plan; NULL: there was none */
 	/* for people, and to see that it was worth it */
-	uint64_t n_unsure, n_changes, n_events, n_learned, n_frames, n_told, n_normal, n_metered;
+	uint64_t n_unsure, n_changes, n_events, n_learned, n_refused, n_frames, n_told, n_normal,
+		n_metered;
 };
 
 static inline uint32_t traffic_seconds(const struct traffic *t)
