@@ -20,11 +20,12 @@ struct rule {
 	uint8_t table;
 	bool hidden; /* made by the switch itself (default flows) */
 	uint64_t cookie;
-	struct action_list actions;
+	struct action_list actions;	  /* that lie in bytes */
 	struct tally *tally;		  /* the owner's */
 	uint64_t created_ms, modified_ms; /* CLOCK_BOOTTIME, milliseconds; modified: shared_store */
 	void *owner;			  /* the control thread's, see switch/flows.c */
 	struct classifier_place *place;	  /* flow/place.h: the match, compact; conjunctions */
+	uint8_t bytes[] __attribute__((aligned(8)));
 };
 
 /* The match of a rule, unpacked. */

@@ -18,15 +18,19 @@ static void test_life(void **state)
 	struct action_list actions = { 0 };
 	struct match match, again;
 	struct rule *rule;
-	uint8_t *bytes;
+	uint8_t bytes[64];
+	uint32_t len;
 
 	draw_match(&match);
 	add_conjunction(&actions, 1, 0, 2);
-	bytes = actions.bytes;
+	len = actions.len;
+	assert_in_range(len, 1, sizeof(bytes));
+	memcpy(bytes, actions.bytes, len);
 	rule = rule_create(7, 99, &match, &actions);
 	assert_non_null(rule);
 	assert_true(!actions.bytes && !actions.len && !actions.size);
-	assert_ptr_equal(rule->actions.bytes, bytes);
+	assert_int_equal(rule->actions.len, len);
+	assert_memory_equal(rule->actions.bytes, bytes, len);
 	assert_true(rule->table == 7 && rule->priority == 99);
 	assert_true(!rule->cookie && !rule->flags && !rule->hidden && !rule->tally);
 	rule_match(rule, &again);
