@@ -55,13 +55,13 @@ def memory_mib(pids):
 
 
 class Trial:
-    """One switch: flow-mods a second by (command, whether they are streamed), and MiB that all flows
-    cost."""
+    """One switch: flow-mods a second by (command, whether they are streamed), us of processor time of
+    each streamed one, and MiB that all flows cost."""
 
     def __init__(self, kind, cpus, n):
-        self.rates = {}
+        self.rates, self.cpu = {}, {}
         with Lab() as lab:
-            switch = kind(lab, cpus[1:])
+            self.switch = switch = kind(lab, cpus[1:])
             self.peer = OpenFlow(switch.bridge().removeprefix("unix:"), switch.process)
             self.peer.barrier(flow_mod(DELETE, MATCH_ALL))
             time.sleep(0.5)
@@ -78,9 +78,10 @@ class Trial:
             switch.stop()
 
     def stream(self, name, changes, n):
-        begin = time.monotonic()
+        cpu, begin = self.switch.cpu_ns(), time.monotonic()
         self.peer.barrier(changes)
         self.rates[name, "streamed"] = n / (time.monotonic() - begin)
+        self.cpu[name, "processor time"] = (self.switch.cpu_ns() - cpu) / n / 1000
 
     def one_at_a_time(self, name, changes):
         begin = time.monotonic()
@@ -98,12 +99,16 @@ def rates(cpus, n, rounds):
             print(f"  {kind.name}: " + ", ".join(f"{' '.join(k)} {v:,.0f}" for k, v in
                                                 done[-1].rates.items()), file=sys.stderr)
     ovs, vireo = trials.values()
+
+    def line(name, figure, form):
+        a, b = (statistics.median(map(figure, done)) for done in (ovs, vireo))
+        return [name, form.format(a), form.format(b), f"{b / a:.2f}"]
     yield [f"{n:,} flows", OvsAlone.name, VireoAlone.name, "vireo / OVS"]
     for key in vireo[0].rates:
-        a, b = (statistics.median(t.rates[key] for t in done) for done in (ovs, vireo))
-        yield [", ".join(key), f"{a:,.0f} a second", f"{b:,.0f} a second", f"{b / a:.2f}"]
-    a, b = (statistics.median(t.mib for t in done) for done in (ovs, vireo))
-    yield ["memory", f"{a:.1f} MiB", f"{b:.1f} MiB", f"{b / a:.2f}"]
+        yield line(", ".join(key), lambda trial: trial.rates[key], "{:,.0f} a second")
+    for key in vireo[0].cpu:
+        yield line(", ".join(key), lambda trial: trial.cpu[key], "{:.1f} us")
+    yield line("memory", lambda trial: trial.mib, "{:.1f} MiB")
 
 
 def kills(cpus, n, n_kills):
@@ -127,6 +132,7 @@ def report(cpus, args, table):
     yield table(list(rates(cpus, args.flow_count, args.rounds)))
     yield ("Flow-mods by OpenFlow 1.0, each a five-tuple with an output. Streamed: one message behind "
            "the other, then a barrier; one at a time: each waits for the reply to a barrier of its "
-           "own. memory: of all processes, with what outlives them.")
+           "own. processor time: of all threads of the switch, for each that is streamed; memory: of "
+           "all processes, with what outlives them.")
     if args.kills:
         yield kills(cpus, args.flow_count, args.kills)
