@@ -608,9 +608,11 @@ static void call_as_nobody(const char *path, gid_t gid, gid_t extra, int result)
 	if (setgroups(1, &extra) || setresgid(gid, gid, gid) || setresuid(NOBODY, NOBODY, NOBODY))
 		_exit(1);
 	fd = dial(path);
-	if (fd < 0 || send(fd, COUNT, strlen(COUNT), MSG_NOSIGNAL) < 0) {
+	if (fd < 0) {
 		n = snprintf(text, sizeof(text), "connect: %d", fd);
 	} else {
+		/* who has been turned away already cannot send, and can read why */
+		(void)!send(fd, COUNT, strlen(COUNT), MSG_NOSIGNAL);
 		n = recv(fd, text, sizeof(text), 0);
 	}
 	_exit(write(result, text, (size_t)n) == n ? 0 : 1);
