@@ -53,9 +53,8 @@ static int open_ports(struct bench_load *load, const struct bench_words *words, 
 		/* a single port sends to one that may be elsewhere */
 		unsigned next = n == 1 ? 1 : bench_load_receiver(n, n_flood, i);
 
-		rc = bench_port_open(
-			&load->ports[i], i < n - n_flood ? &words->config : &words->flood,
-			words->paths[i], MAC_FIRST + i, MAC_FIRST + next, load->base, err);
+		rc = bench_port_open(&load->ports[i], bench_words_port(words, i), words->paths[i],
+				     MAC_FIRST + i, MAC_FIRST + next, load->base, err);
 		if (rc == 0)
 			load->n_ports++;
 		else

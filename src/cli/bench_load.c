@@ -15,7 +15,8 @@
 #define SILENCE_NS (500 * NSEC_PER_MSEC) /* after this nothing of it is expected any more */
 #define STALL_NS (3 * NSEC_PER_SEC)	 /* a closed loop that stands still for so long is dead */
 #define EVENTS_NS (NSEC_PER_MSEC)	 /* between looks at the sockets */
-#define KICK_TURNS 8			 /* busy turns between looks whether kicks are wanted */
+#define OWN_FRAMES 32 /* one of so many keeps its address, where others have ever new ones */
+#define KICK_TURNS 8  /* busy turns between looks whether kicks are wanted */
 
 /* A phase of the run. */
 struct phase {
@@ -198,14 +199,21 @@ static void stamp_burst(struct bench_port *port, struct driver_buffer *const *bu
 	}
 }
 
-/* Lets each frame be of a flow that was not there before. */
+/* Lets each frame be of a flow, or from an address, that was not there before. Some come from the
+ * port's own address, which so stays known: what is sent to it goes to nobody else. */
 static void renew_burst(struct bench_port *port, struct driver_buffer *const *buffers, unsigned n)
 {
 	const struct bench_config *config = port->config;
 
-	for (unsigned i = 0; i < n; i++)
-		bench_frame_renew((uint8_t *)buffers[i]->host + BENCH_HEADER_LEN, config->frame_len,
-				  config->fresh, port->renewed++);
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *frame = (uint8_t *)buffers[i]->host + BENCH_HEADER_LEN;
+		uint32_t number = port->renewed++;
+
+		if (config->fresh == BENCH_FRESH_MACS && number % OWN_FRAMES == 0)
+			mac_store(frame + ETH_ALEN, port->mac);
+		else
+			bench_frame_renew(frame, config->frame_len, config->fresh, number);
+	}
 }
 
 /* Adds buffers to the ring, header and frame apart in an indirect table. */
@@ -275,6 +283,8 @@ static unsigned transmit(struct bench_load *load, struct bench_port *port, uint6
 	const struct bench_config *config = port->config;
 	unsigned sent = 0;
 
+	if (config->kind == BENCH_NONE)
+		return 0;
 	for (uint32_t i = 0; i < config->n_queues; i++) {
 		/* the queue that comes first is another one each time: all get their share */
 		struct bench_queue *q = &port->queues[(port->turn + i) % config->n_queues];
@@ -410,7 +420,7 @@ static int announce(struct bench_load *load, struct error *err)
 		struct bench_port *port = &load->ports[i];
 
 		port->counters = (struct bench_counters){ 0 };
-		port->credit = load->config->kind == BENCH_OPEN ? 0 : load->config->window;
+		port->credit = port->config->kind == BENCH_OPEN ? 0 : port->config->window;
 	}
 	return rc;
 }

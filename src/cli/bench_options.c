@@ -15,6 +15,7 @@
 #define CPU_MAX 1023 /* CPU_SETSIZE - 1 */
 #define RING_SIZE 256
 #define WINDOW 128
+#define LEN_STEP 4							  /* bytes */
 #define LARGE_SIZE (BENCH_TCP_HEADERS + 45 * BENCH_SEGMENT + ETH_FCS_LEN) /* as Linux sends it */
 #define LARGE_FLOWS_MAX 1024						  /* each has 64 KiB */
 
@@ -70,6 +71,11 @@ const struct option bench_options[] = {
 	  .min = 2,
 	  .max = BENCH_PORTS_MAX - 2,
 	  .help = "of the sockets, the last so many send all that goes, to each other (none)" },
+	{ .name = "silent",
+	  .type = OPTION_UINT,
+	  .min = 0,
+	  .max = BENCH_PORTS_MAX - 3,
+	  .help = "of those of \"flood\", the last so many only receive (0)" },
 	{ .name = "window",
 	  .type = OPTION_UINT,
 	  .min = 1,
@@ -167,15 +173,24 @@ static int check_size(const struct bench_config *config, struct error *err)
 }
 
 /* What does not go together. */
-static int check(const json_t *options, struct bench_config *config, unsigned n_ports,
-		 struct error *err)
+static int check(const json_t *options, struct bench_words *words, struct error *err)
 {
+	struct bench_config *config = &words->config;
+	unsigned n_ports = words->n_paths;
 	uint32_t room;
 
 	if (check_size(config, err) != 0)
 		return -EINVAL;
+	if (config->n_flood &&
+	    ((!config->rate && config->kind == BENCH_OPEN) || config->n_flood + 2 > n_ports))
+		return error_set(err, -EINVAL,
+				 "\"flood\" is for at least two more sockets, with a \"rate\", or "
+				 "in a loop");
+	if (words->n_silent && words->n_silent >= config->n_flood)
+		return error_set(err, -EINVAL, "silent %u: fewer than the %u of \"flood\"",
+				 words->n_silent, config->n_flood);
 	/* all frames may be on their way to one port */
-	room = config->ring_size / bench_config_buffers(config) / n_ports;
+	room = config->ring_size / bench_config_buffers(config) / (n_ports - config->n_flood);
 	if (!config->packed && (config->ring_size & (config->ring_size - 1)))
 		return error_set(err, -EINVAL, "ring-size %u: a split ring has a power of two",
 				 config->ring_size);
@@ -187,9 +202,6 @@ static int check(const json_t *options, struct bench_config *config, unsigned n_
 				 LARGE_FLOWS_MAX);
 	if (config->rate && config->kind != BENCH_OPEN)
 		return error_set(err, -EINVAL, "\"rate\" is for \"load open\"");
-	if (config->n_flood && (!config->rate || config->n_flood + 2 > n_ports))
-		return error_set(err, -EINVAL,
-				 "\"flood\" is for at least two more sockets, with a \"rate\"");
 	if (config->fresh && (config->tso || config->check || config->kind != BENCH_OPEN))
 		return error_set(
 			err, -EINVAL,
@@ -216,6 +228,13 @@ static uint64_t read_time(const json_t *options, const char *name, double fallba
 	const json_t *value = json_object_get(options, name);
 
 	return (uint64_t)((value ? json_real_value(value) : fallback) * (double)NSEC_PER_SEC);
+}
+
+/* A length by which frames of a flood are told from the others, wherever they get. */
+static uint32_t other_len(const struct bench_config *config)
+{
+	return config->frame_len < BENCH_FRAME_MIN + LEN_STEP ? config->frame_len + LEN_STEP
+							      : config->frame_len - LEN_STEP;
 }
 
 static void fill_in(struct bench_words *words, const json_t *options)
@@ -247,13 +266,25 @@ static void fill_in(struct bench_words *words, const json_t *options)
 	config->huge = option_bool(options, "hugepages", true);
 	config->ring_size = (uint32_t)option_uint(options, "ring-size", RING_SIZE);
 	words->flood = *config;
+	words->flood.kind = BENCH_OPEN;
 	words->flood.rate = 0;
 	words->flood.check = false;
+	words->flood.frame_len = other_len(config);
 	*(config->n_flood ? &words->flood.fresh : &config->fresh) =
 		is(options, "fresh", "flows")  ? BENCH_FRESH_FLOWS
 		: is(options, "fresh", "macs") ? BENCH_FRESH_MACS
 					       : BENCH_FRESH_NONE;
+	words->n_silent = (unsigned)option_uint(options, "silent", 0);
+	words->silent = words->flood;
+	words->silent.kind = BENCH_NONE;
 	words->cpu = json_object_get(options, "cpu") ? (int)option_uint(options, "cpu", 0) : -1;
+}
+
+const struct bench_config *bench_words_port(const struct bench_words *words, unsigned index)
+{
+	if (index < words->n_paths - words->config.n_flood)
+		return &words->config;
+	return index < words->n_paths - words->n_silent ? &words->flood : &words->silent;
 }
 
 int bench_words_read(struct bench_words *words, int argc, char **argv, struct error *err)
@@ -275,7 +306,7 @@ int bench_words_read(struct bench_words *words, int argc, char **argv, struct er
 	if (!options)
 		return -EINVAL;
 	fill_in(words, options);
-	rc = check(options, &words->config, words->n_paths, err);
+	rc = check(options, words, err);
 	json_decref(options);
 	return rc;
 }

@@ -8,7 +8,9 @@
 #include <linux/virtio_ring.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
+#include "base/hash.h"
 #include "packet/build.h"
 #include "packet/checksum.h"
 #include "vhost/proto.h"
@@ -383,6 +385,8 @@ int bench_port_open(struct bench_port *port, const struct bench_config *config, 
 	int rc;
 
 	*port = (struct bench_port){ .config = config, .path = path, .mac = mac, .peer = peer };
+	/* no other port, and no other run, had those that follow */
+	port->renewed = (uint32_t)hash_mix(mac, clock_ns());
 	if (size == 0)
 		return error_set(err, -EINVAL, "no %s ring of %u entries can be made",
 				 config->packed ? "packed" : "split", config->ring_size);

@@ -24,6 +24,7 @@ enum bench_kind {
 	BENCH_OPEN, /* as many as go, or so many a second */
 	BENCH_LOOP, /* one for each that came: so many are always on their way */
 	BENCH_PING, /* the same with a single one */
+	BENCH_NONE, /* a port of a flood that only receives */
 };
 
 /* Large frames: who divides them. */

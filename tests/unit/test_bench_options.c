@@ -93,6 +93,23 @@ static void test_flood(void **state)
 	assert_int_equal(words.flood.rate, 0);
 	assert_false(words.flood.check);
 	assert_true(words.flood.packed);
+	takes(WORDS("/a", "/b", "/c", "/d", "rate", "1", "flood", "2", "size", "1518"));
+	assert_int_equal(words.flood.frame_len, 1510);
+	takes(WORDS("/a", "/b", "/c", "/d", "load", "loop", "flood", "2", "fresh", "macs"));
+	assert_int_equal(words.config.kind, BENCH_LOOP);
+	assert_int_equal(words.config.window, 128); /* as if the flood was not there */
+	assert_int_equal(words.config.fresh, BENCH_FRESH_NONE);
+	assert_int_equal(words.flood.kind, BENCH_OPEN);
+	assert_int_equal(words.flood.frame_len, BENCH_FRAME_MIN + 4);
+	assert_int_equal(words.flood.fresh, BENCH_FRESH_MACS);
+	takes(WORDS("/a", "/b", "/c", "/d", "load", "loop", "flood", "2", "silent", "1"));
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(bench_words_port(&words, i)->kind, i < 2    ? BENCH_LOOP
+								    : i == 2 ? BENCH_OPEN
+									     : BENCH_NONE);
+	refuses("fewer than", WORDS("/a", "/b", "/c", "/d", "load", "loop", "silent", "1"));
+	refuses("silent 2",
+		WORDS("/a", "/b", "/c", "/d", "load", "loop", "flood", "2", "silent", "2"));
 	refuses("with a \"rate\"", WORDS("/a", "/b", "/c", "/d", "flood", "2"));
 	refuses("two more sockets", WORDS("/a", "/b", "/c", "rate", "1", "flood", "2"));
 	refuses("2", WORDS("/a", "/b", "/c", "rate", "1", "flood", "1"));
