@@ -609,7 +609,7 @@ void datapath_worker_stats(const struct datapath *dp, unsigned worker,
 		.sleeps = counter_read(&w->sleeps),
 		.naps = counter_read(&w->naps),
 		.busy_ns = (uint64_t)((double)counter_read(&w->busy_ticks) * ns_per_tick(w)),
-		.sampled_ticks = counter_read(&w->sampled_ticks),
+		.busy_ticks = counter_read(&w->busy_ticks),
 		.poll_ns = counter_read(&w->rest.poll_ns),
 	};
 }

@@ -21,8 +21,8 @@ struct datapath_worker_stats {
 	uint64_t sleeps;  /* until something happened */
 	uint64_t naps;	  /* by the clock */
 	uint64_t busy_ns; /* time in turns that had work */
-	/* clock_ticks() of some of these turns; rxq.sampled_ticks is a queue's part of them */
-	uint64_t sampled_ticks;
+	/* the same in clock_ticks(); rxq.busy_ticks is a queue's part of it */
+	uint64_t busy_ticks;
 	uint64_t poll_ns; /* how long it polls at present before it sleeps */
 };
 

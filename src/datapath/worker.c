@@ -21,7 +21,6 @@
 LOG_MODULE("worker");
 
 #define CLOCK_TICKS 2000 /* about a microsecond: how old the time may be that packets see */
-#define SAMPLED_TURNS 13 /* one of so many tells what each queue costs */
 #define TIMER_SLACK_NS 1000ul
 #define POLLED_QUEUE_MS 1 /* longest sleep while a queue cannot wake us */
 
@@ -35,6 +34,7 @@ static unsigned poll_queue(struct worker *w, const struct view *view, const stru
 
 	blame_begin(rxq->q->port->name);
 	batch_clear(batch);
+	batch->most = fair_most(rxq->q);
 	ops->rx(rxq->q, batch, c);
 	if (!batch->n) {
 		blame_end();
@@ -50,15 +50,32 @@ static unsigned poll_queue(struct worker *w, const struct view *view, const stru
 	return batch->n;
 }
 
-/* The same, and counts what it costs. */
-static unsigned sample_queue(struct worker *w, const struct view *view, const struct view_rxq *rxq,
-			     uint64_t now)
+/* The same, at its cost. */
+static unsigned serve_queue(struct worker *w, const struct view *view, const struct view_rxq *rxq,
+			    uint64_t now)
 {
-	uint64_t start = clock_ticks();
-	unsigned n = poll_queue(w, view, rxq, now);
+	struct fair *f = &w->fair;
+	unsigned n;
 
+	if (unlikely(fair_reads_before(f, rxq->q)))
+		f->at = clock_ticks();
+	n = poll_queue(w, view, rxq, now);
 	if (n)
-		counter_add(&rxq->q->sampled_ticks, clock_ticks() - start);
+		fair_charge(f, rxq->q, n, clock_ticks());
+	else
+		fair_nothing(f, rxq->q);
+	return n;
+}
+
+/* Those that were passed over, when nobody else had anything. */
+static unsigned serve_debtors(struct worker *w, const struct view *view, uint64_t now)
+{
+	const struct view_worker *mine = &view->workers[w->id];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < mine->n_rxqs; i++)
+		if (fair_forgives(mine->rxqs[i].q))
+			n += serve_queue(w, view, &mine->rxqs[i], now);
 	return n;
 }
 
@@ -68,8 +85,9 @@ static void disarm(const struct view_worker *mine, unsigned n)
 		mine->rxqs[i].q->port->ops->disarm(mine->rxqs[i].q);
 }
 
-/* One round over everything that may have work. Returns how many packets there were. */
-static unsigned turn(struct worker *w, const struct view *view, uint64_t now, bool sample)
+/* One round over everything that may have work, which begins at @ticks. Returns how many packets
+ * there were. */
+static unsigned turn(struct worker *w, const struct view *view, uint64_t now, uint64_t ticks)
 {
 	const struct view_worker *mine = &view->workers[w->id];
 	unsigned n = forward_inboxes(w->forwarder, view, now);
@@ -78,9 +96,13 @@ static unsigned turn(struct worker *w, const struct view *view, uint64_t now, bo
 		disarm(mine, mine->n_rxqs);
 		w->armed = false;
 	}
+	fair_begin(&w->fair, ticks, n > 0);
 	for (unsigned i = 0; i < mine->n_rxqs; i++)
-		n += unlikely(sample) ? sample_queue(w, view, &mine->rxqs[i], now)
-				      : poll_queue(w, view, &mine->rxqs[i], now);
+		if (likely(!fair_passes(&w->fair, mine->rxqs[i].q)))
+			n += serve_queue(w, view, &mine->rxqs[i], now);
+	if (unlikely(!n && w->fair.passed))
+		n = serve_debtors(w, view, now);
+	fair_end(&w->fair, mine->n_rxqs);
 	return n;
 }
 
@@ -221,7 +243,6 @@ static void run(struct worker *w)
 		uint64_t before = ticks;
 		uint64_t asked = __atomic_load_n(&shared->settle, __ATOMIC_ACQUIRE);
 		const struct view *view;
-		bool sample = w->turns % SAMPLED_TURNS == 0;
 		unsigned n;
 
 		if (unlikely(generation != w->seen))
@@ -231,9 +252,9 @@ static void run(struct worker *w)
 		/* pairs with the load of @seen in datapath_quiesce() */
 		__atomic_store_n(&w->seen, generation, __ATOMIC_RELEASE);
 		view = __atomic_load_n(&shared->view, __ATOMIC_SEQ_CST);
-		n = turn(w, view, now, sample);
+		n = turn(w, view, now, ticks);
 		unsettled_turn(&w->unsettled, n);
-		ticks = clock_ticks();
+		ticks = fair_is_now(&w->fair) ? w->fair.at : clock_ticks();
 		if (ticks - now_ticks > CLOCK_TICKS) {
 			now = clock_ns();
 			now_ticks = ticks;
@@ -242,8 +263,6 @@ static void run(struct worker *w)
 		if (n) {
 			counter_add(&w->packets, n);
 			counter_add(&w->busy_ticks, ticks - before);
-			if (unlikely(sample))
-				counter_add(&w->sampled_ticks, ticks - before);
 			if (unlikely(__atomic_load_n(&shared->awaited, __ATOMIC_RELAXED)))
 				tell_packet(shared);
 		}
@@ -319,6 +338,7 @@ int worker_start(struct worker *w, struct worker_shared *shared, unsigned id, in
 	w->unsettled.worker = id;
 	w->first_ns = clock_ns();
 	rest_init(&w->rest, w->first_ns);
+	fair_init(&w->fair);
 	w->first_ticks = clock_ticks();
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

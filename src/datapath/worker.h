@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "datapath/fair.h"
 #include "datapath/forward.h"
 #include "datapath/rest.h"
 
@@ -65,9 +66,9 @@ struct worker {
 	bool armed; /* queues were asked to wake us */
 	uint64_t turns, sleeps, naps, packets;
 	uint64_t busy_ticks;		/* of turns in which there were packets */
-	uint64_t sampled_ticks;		/* of those of them whose parts were counted */
 	uint64_t first_ticks, first_ns; /* when it started, by both clocks */
 	struct rest rest;
+	struct fair fair;
 } __attribute__((aligned(CACHE_LINE)));
 
 /* Prepares @w, number @id, and starts its thread, pinned to @cpu unless that is -1. 0 or -errno. */

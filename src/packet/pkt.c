@@ -10,8 +10,10 @@ struct batch *batch_create(void)
 {
 	struct batch *batch = aligned_alloc(CACHE_LINE, sizeof(*batch));
 
-	if (batch)
-		batch_clear(batch);
+	if (!batch)
+		return NULL;
+	batch_clear(batch);
+	batch->most = BATCH_MAX;
 	return batch;
 }
 

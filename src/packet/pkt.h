@@ -50,6 +50,7 @@ struct pkt {
  */
 struct batch {
 	unsigned n;
+	unsigned most;	  /* that a port may put in: BATCH_MAX, or fewer */
 	unsigned n_frags; /* used in frags */
 	struct pkt pkts[BATCH_MAX];
 	struct iovec frags[BATCH_FRAGS_MAX];

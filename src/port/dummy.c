@@ -184,7 +184,7 @@ static void dummy_rx(struct rxq *q, struct batch *batch, struct port_counters *c
 	uint64_t bytes = 0;
 	size_t len;
 
-	while (batch->n < BATCH_MAX && (frame = spsc_peek(&rxq->store, &len))) {
+	while (batch->n < batch->most && (frame = spsc_peek(&rxq->store, &len))) {
 		struct pkt *pkt = &batch->pkts[batch->n++];
 
 		pkt_init_linear(pkt, frame->bytes, frame->len, &batch->frags[batch->n_frags++]);

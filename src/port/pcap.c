@@ -404,7 +404,7 @@ static void file_rx(struct rxq *q, struct batch *batch, struct port_counters *c)
 
 	if (load_state(p) != PCAP_ACTIVE)
 		return;
-	while (packets < BATCH_MAX && next_record(p, &record, &from)) {
+	while (packets < batch->most && next_record(p, &record, &from)) {
 		uint8_t *frame = slot_frame(p->slots, batch->n);
 
 		packets++;

@@ -16,14 +16,14 @@
  * a receive queue by the one that it was given to, a transmit queue by one that needs no lock since
  * it is alone, or by whoever has its lock.
  *
- * Worker side. rx() fills a batch; the packets stay valid until rx_done() for the same queue, which
- * comes before the next rx(). tx() sends packets in order and copies what it needs before it
- * returns: it never keeps a packet; it gets none that asks for what the queue's offloads do not
- * have (see port/offload.h). Neither blocks, allocates or logs. Each packet that tx() does
- * not send it counts as a drop in the counters it is given; rx() counts rx_packets, rx_bytes and
- * the drops of what it does not hand on. arm() and disarm() bracket the worker's sleep: after arm()
- * returned false, wake_fd becomes readable (or gets a new event, as seen by an edge-triggered
- * epoll) when there is something to receive.
+ * Worker side. rx() fills a batch, of at most batch->most packets; they stay valid until rx_done()
+ * for the same queue, which comes before the next rx(). tx() sends packets in order and copies what
+ * it needs before it returns: it never keeps a packet; it gets none that asks for what the queue's
+ * offloads do not have (see port/offload.h). Neither blocks, allocates or logs. Each packet that
+ * tx() does not send it counts as a drop in the counters it is given; rx() counts rx_packets,
+ * rx_bytes and the drops of what it does not hand on. arm() and disarm() bracket the worker's
+ * sleep: after arm() returned false, wake_fd becomes readable (or gets a new event, as seen by an
+ * edge-triggered epoll) when there is something to receive.
  */
 #pragma once
 
@@ -47,10 +47,14 @@ struct port;
 /* First member of a kind's receive queue (what the switch receives from). */
 struct rxq {
 	struct port *port;
-	unsigned index;		/* queue pair, 0.. */
-	int wake_fd;		/* for epoll; -1: can only be polled */
-	bool unsettled;		/* the worker's: it has to come back (see datapath/unsettled.h) */
-	uint64_t sampled_ticks; /* counted by the worker (see datapath_worker_stats) */
+	unsigned index; /* queue pair, 0.. */
+	int wake_fd;	/* for epoll; -1: can only be polled */
+	bool unsettled; /* the worker's: it has to come back (see datapath/unsettled.h) */
+	/* the worker's as well: what it costs, and what it owes for that (see datapath/fair.h) */
+	bool busy;	     /* had packets when it was looked at last */
+	uint8_t cut;	     /* its batches are at most BATCH_MAX >> cut packets */
+	uint32_t debt;	     /* ticks */
+	uint64_t busy_ticks; /* counted (see datapath_worker_stats) */
 };
 
 /* First member of a kind's transmit queue. */

@@ -300,7 +300,7 @@ static void tap_rx(struct rxq *q, struct batch *batch, struct port_counters *c)
 	uint64_t packets = 0, bytes = 0;
 	unsigned segments = 0;
 
-	while (packets < BATCH_MAX && segments < OFFLOAD_TURN) {
+	while (packets < batch->most && segments < OFFLOAD_TURN) {
 		struct pkt *pkt = &batch->pkts[batch->n];
 		uint8_t *frame = slot_frame(rxq->slots, batch->n);
 		ssize_t got = read(rxq->fd, frame - rxq->header_len,

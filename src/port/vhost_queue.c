@@ -211,7 +211,7 @@ void vhost_queue_rx(struct rxq *rxq, struct batch *batch, struct port_counters *
 	uint64_t bytes = 0, copied = 0;
 	unsigned n, segments = 0;
 
-	n = ring_take(ring, rcu_read(&q->state->mem), chains, BATCH_MAX, batch->frags,
+	n = ring_take(ring, rcu_read(&q->state->mem), chains, batch->most, batch->frags,
 		      BATCH_FRAGS_MAX);
 	if (!n) {
 		vhost_queue_report_if_broken(q, rxq->port);

@@ -2,12 +2,12 @@
 /* What queues cost their workers, and moving them when one worker has too much to do and another
  * has time.
  *
- * Theory of operation. Workers take the time of each queue in a few of their turns; a queue's part
- * of these, times the share of the time that the worker was busy, is its load. Every few seconds
- * the busiest worker is looked at. A full worker hides how much more its queues would bring, so one
- * queue moves at a time, and the next measurement decides about the next. A queue that was moved
- * rests: sharing queues with other workers has a price that shows only afterwards, and must not
- * make queues go back and forth.
+ * Theory of operation. Workers take the time of each batch (datapath/fair.h); a queue's part of
+ * their busy time, times the share of the time that the worker was busy, is its load. Every few
+ * seconds the busiest worker is looked at. A full worker hides how much more its queues would
+ * bring, so one queue moves at a time, and the next measurement decides about the next. A queue
+ * that was moved rests: sharing queues with other workers has a price that shows only afterwards,
+ * and must not make queues go back and forth.
  */
 #include "base/log.h"
 #include "switch/private.h"
@@ -26,7 +26,7 @@ static uint64_t grown(uint64_t *old, uint64_t now)
 	return by;
 }
 
-/* Returns the ticks that were sampled since the last measurement. */
+/* Returns the ticks that it was busy since the last measurement. */
 static uint64_t measure_worker(struct swtch *sw, unsigned w)
 {
 	struct worker_load *l = &sw->loads[w];
@@ -41,10 +41,10 @@ static uint64_t measure_worker(struct swtch *sw, unsigned w)
 	l->percent = now > l->at_ns ? 100.0 * (double)busy / (double)(now - l->at_ns) : 0;
 	l->percent = min(l->percent, 100.0);
 	l->at_ns = now;
-	return grown(&l->sampled_ticks, stats.sampled_ticks);
+	return grown(&l->busy_ticks, stats.busy_ticks);
 }
 
-static void measure_port(struct sw_port *p, const uint64_t *sampled)
+static void measure_port(struct sw_port *p, const uint64_t *busy)
 {
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
 		p->loads[q].percent = 0;
@@ -52,22 +52,22 @@ static void measure_port(struct sw_port *p, const uint64_t *sampled)
 		struct rxq *rxq = p->port->rxqs[q];
 		struct pair_load *l = &p->loads[rxq->index];
 		unsigned w = p->worker[rxq->index];
-		uint64_t ticks = grown(&l->sampled_ticks, counter_read(&rxq->sampled_ticks));
+		uint64_t ticks = grown(&l->busy_ticks, counter_read(&rxq->busy_ticks));
 
-		if (sampled[w])
-			l->percent = p->sw->loads[w].percent *
-				     min(1.0, (double)ticks / (double)sampled[w]);
+		if (busy[w])
+			l->percent =
+				p->sw->loads[w].percent * min(1.0, (double)ticks / (double)busy[w]);
 	}
 }
 
 static void measure(struct swtch *sw)
 {
-	uint64_t sampled[VIEW_WORKERS_MAX];
+	uint64_t busy[VIEW_WORKERS_MAX];
 
 	for (unsigned w = 0; w < datapath_n_workers(sw->dp); w++)
-		sampled[w] = measure_worker(sw, w);
+		busy[w] = measure_worker(sw, w);
 	for (struct sw_port *p = sw->ports; p; p = p->next)
-		measure_port(p, sampled);
+		measure_port(p, busy);
 }
 
 /* A queue pair that could move, and where to. */

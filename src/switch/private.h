@@ -50,8 +50,8 @@ enum pair_why {
 
 /* What a queue pair costs its worker. */
 struct pair_load {
-	uint64_t sampled_ticks; /* at the last measurement */
-	double percent;		/* of the worker's time, between the last two */
+	uint64_t busy_ticks; /* at the last measurement */
+	double percent;	     /* of the worker's time, between the last two */
 	enum pair_why why;
 	uint64_t moved_ns; /* for its load; 0: never */
 };
@@ -91,7 +91,7 @@ struct sw_port {
 
 /* How busy a worker was between the last two measurements (balance.c). */
 struct worker_load {
-	uint64_t at_ns, busy_ns, sampled_ticks; /* at the last one */
+	uint64_t at_ns, busy_ns, busy_ticks; /* at the last one */
 	double percent;
 };
 

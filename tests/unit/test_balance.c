@@ -142,7 +142,7 @@ static void test_measures(void **state)
 		      for (unsigned n = 0; n < 500; n++)
 			      dummy_inject(busy->port, 0, frame, sizeof(frame), NULL);
 		      rig_drain(idle->port);
-		      counter_read(&busy->port->rxqs[0]->sampled_ticks) > 0;
+		      counter_read(&busy->port->rxqs[0]->busy_ticks) > 0;
 	      }));
 	switch_balance(rig->sw);
 	assert_true(busy->loads[0].percent > 0 && busy->loads[0].percent <= 100);

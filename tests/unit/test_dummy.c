@@ -177,6 +177,9 @@ static void injection_is_bounded(void **state)
 	assert_int_equal(dummy_inject(f->port, 0, frame, sizeof(frame), NULL), -ENOBUFS);
 	assert_int_equal(rx(f, 0), BATCH_MAX);
 	rx_done(f, 0);
+	f->batch->most = 5;
+	assert_int_equal(rx(f, 0), 5);
+	rx_done(f, 0);
 	assert_int_equal(dummy_inject(f->port, 0, frame, sizeof(frame), NULL), 0);
 }
 

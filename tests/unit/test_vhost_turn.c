@@ -101,6 +101,28 @@ static void test_many_segments(void **state)
 	}
 }
 
+/* The worker wants fewer than a batch may have. */
+static void test_fewer_packets(void **state)
+{
+	static const uint64_t features[] = { 0, PACKED, PACKED | IN_ORDER, EVENT_IDX };
+
+	for (unsigned k = 0; k < ARRAY_SIZE(features); k++) {
+		struct stage *s = start(MODERN | LARGE | features[k], RING, 0, true);
+		unsigned seen = 0, n_large;
+
+		for (unsigned i = 0; i < PACKETS; i++)
+			guest_sends(s, i);
+		for (s->batch->most = 1; seen < PACKETS; s->batch->most = 3 - s->batch->most) {
+			unsigned want = min(s->batch->most, PACKETS - seen);
+
+			assert_int_equal(take_turn(s, seen, &n_large), want);
+			seen += want;
+		}
+		assert_int_equal(all_drops(s), 0);
+		stop(s);
+	}
+}
+
 /* How many segments a packet counts for. */
 static void test_segments_of_a_packet(void **state)
 {
@@ -117,6 +139,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many_segments),
+		cmocka_unit_test(test_fewer_packets),
 		cmocka_unit_test(test_segments_of_a_packet),
 	};
 

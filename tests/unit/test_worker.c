@@ -305,6 +305,38 @@ static void test_settles_what_it_received_from(void **state)
 		c->m.ports[i].port->ops = &dummy_port_ops;
 }
 
+/* A queue that owes much is served while nobody else has anything, at once: its debt is not paid
+ * turn by turn. Of others it is known what they cost. */
+static void test_serves_who_owes(void **state)
+{
+	enum { FRAMES = 100, MANY_TURNS = 100000 };
+	struct crew *c = *state;
+	struct rxq *q = c->m.ports[1].port->rxqs[0];
+	uint64_t turns;
+
+	c->m.no_rxqs = true;
+	publish(c);
+	UNTIL(asleep(&c->workers[0]));
+	c->workers[0].fair.share = FAIR_SHARE_MIN;
+	q->busy = true; /* as behind a batch */
+	q->cut = FAIR_CUT_MAX;
+	q->debt = UINT32_MAX;
+	for (unsigned i = 0; i < FRAMES; i++)
+		send_frame(c, 1, 2);
+	turns = counter_read(&c->workers[0].turns);
+	c->m.no_rxqs = false;
+	publish(c);
+	for (unsigned i = 0; i < FRAMES; i++)
+		UNTIL(came(c, 2));
+	assert_true(counter_read(&c->workers[0].turns) - turns < MANY_TURNS);
+	UNTIL(asleep(&c->workers[0]));
+	c->m.no_rxqs = true;
+	publish(c);
+	assert_true(q->busy_ticks > 0);
+	assert_false(q->busy); /* it was looked at again, and had nothing */
+	assert_int_equal(c->m.ports[2].port->rxqs[0]->busy_ticks, 0);
+}
+
 static void test_refuses_a_cpu(void **state)
 {
 	struct crew *c = *state;
@@ -338,6 +370,7 @@ int main(void)
 		TEST(test_queue_that_cannot_wake_is_polled),
 		TEST(test_poll_always),
 		TEST(test_settles_what_it_received_from),
+		TEST(test_serves_who_owes),
 		TEST(test_refuses_a_cpu),
 		TEST(test_stops_while_busy),
 	};
