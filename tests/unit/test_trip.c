@@ -433,6 +433,43 @@ static void test_found_again(void **state)
 	trip_cache_destroy(cache);
 }
 
+/* Whatever strangers are learned, or refused, behind another port: those who talk stay in the
+ * table, and their trip is as good as before. */
+static void test_strangers_change_nothing(void **state)
+{
+	enum { STRANGERS = 100000 };
+	const struct normal_frame frame = { .dst = MAC(2), .src = MAC(1), .vid = 10 };
+	struct trip_cache *cache = trip_cache_create();
+	struct stage *s = *state;
+	const struct view_port *in, *out;
+	uint8_t bytes[FRAME_MAX];
+	struct trip_key key;
+	struct trip *trip;
+	struct iovec frag;
+	struct pkt pkt;
+	unsigned most;
+
+	assert_non_null(cache);
+	for (unsigned i = 1; i <= 3; i++)
+		maker_add(&s->m, i, 1);
+	follow(s);
+	in = s->view->ports[1];
+	out = s->view->ports[2];
+	most = mac_table_most(s->m.macs[0]);
+	mac_table_learn(s->m.macs[0], MAC(1), 10, 1, 1, most / 2);
+	mac_table_learn(s->m.macs[0], MAC(2), 10, 2, 1, most / 2);
+	pkt_init_linear(&pkt, bytes, make_frame(bytes, MAC(2), MAC(1), 10, 46), &frag);
+	assert_true(trip_key_read(&pkt, &key));
+	trip = trip_slot(cache, &key, in);
+	trip_record(trip, &key, s->view, in, &frame, out);
+	for (unsigned i = 0; i < STRANGERS; i++) {
+		mac_table_learn(s->m.macs[0], MAC(1000 + i), 10, 3, 1 + i / 10000, most / 2);
+		assert_ptr_equal(trip_find(trip, &key, s->view, in, 1), out);
+	}
+	assert_int_equal(mac_table_count(s->m.macs[0], 3), most / 2);
+	trip_cache_destroy(cache);
+}
+
 /* Frames that have no key. */
 static void test_keys(void **state)
 {
@@ -461,6 +498,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test_setup_teardown(test_found_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_strangers_change_nothing, setup, teardown),
 		cmocka_unit_test(test_same_as_without),
 	};
 
