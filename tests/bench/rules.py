@@ -69,8 +69,18 @@ def told_apart():
     yield "table=1,in_port=2,actions=1"
 
 
+def stations():
+    """One of a thousand rules for each flow, one that looks at all of the source address, then NORMAL: a
+    frame from another address is decided anew."""
+    yield "table=0,priority=200,dl_src=02:00:00:00:00:ff,actions=drop"
+    for flow in range(1000):
+        yield f"table=0,priority=100,udp,{source(flow)},tp_dst={DISCARD},actions=resubmit(,1)"
+    yield "table=0,priority=1,actions=resubmit(,1)"
+    yield "table=1,actions=NORMAL"
+
+
 RULES = {"three tables, 1,000 rules each": tables, "50 tables": cloud, "one plan": shared,
-         "all miss": told_apart}
+         "all miss": told_apart, "stations": stations}
 
 
 def text(name):
