@@ -94,10 +94,11 @@ static enum of_error check_field(struct action_check *c, const struct action *ac
 					action_row(action->kind)->name, field->name);
 }
 
-/* OpenFlow 1.0's actions do nothing to packets that do not have the field. */
+/* OpenFlow 1.0's actions do nothing to packets that do not have the field. What a packet is when an
+ * action set is carried out, nobody knows when it is written. */
 static enum of_error check_lax(struct action_check *c, const struct action *action, bool ok)
 {
-	if (ok || c->limits->inconsistent)
+	if (ok || c->limits->inconsistent || c->set)
 		return OFERR_NONE;
 	return refuse(c, OFERR_ACT_MATCH_INCONSISTENT, action,
 		      "the match does not make sure that packets have what it changes");
@@ -340,15 +341,16 @@ enum of_error action_check_nest(struct action_check *c, const struct action *act
 {
 	const struct action_nested *a = (const void *)action;
 	size_t len = action_nested_len(action);
-	struct match before = c->match;
+	struct action_check before = *c;
 	enum of_error error;
 
+	c->set = c->set || action->kind == ACTION_WRITE_ACTIONS;
 	if (action->kind == ACTION_WRITE_ACTIONS)
 		ACTIONS_FOR_EACH(inner, a->actions, len)
 	if (!in_set(inner->kind) || is_truncated(inner))
 		return refuse(c, OFERR_ACT_BAD_TYPE, inner, "an action set cannot have it");
 	error = action_check_list(c, a->actions, len);
-	c->match = before;
+	*c = before;
 	return error;
 }
 

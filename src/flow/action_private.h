@@ -181,6 +181,7 @@ static inline uint16_t ofs_word(const struct subfield *sub)
 struct action_check {
 	struct match match; /* what is known of the packet at this point */
 	bool known;	    /* false: nothing, and nothing is required */
+	bool set;	    /* of an action set, which is carried out elsewhere */
 	const struct action_limits *limits;
 	struct error *err;
 };

@@ -43,6 +43,12 @@ static const struct {
 	{ "ip", "fin_timeout()", OFERR_ACT_MATCH_INCONSISTENT, OFERR_NONE },
 	{ "", "strip_vlan", OFERR_ACT_MATCH_INCONSISTENT, OFERR_NONE },
 	{ "", "pop_mpls:0x0800", OFERR_ACT_MATCH_INCONSISTENT, OFERR_NONE },
+	/* who knows what a packet is when its action set is carried out */
+	{ "", "write_actions(pop_vlan,push_vlan:0x8100,dec_ttl)", OFERR_NONE, OFERR_NONE },
+	{ "", "write_actions(clone(pop_vlan))", OFERR_NONE, OFERR_NONE },
+	{ "", "clone(pop_vlan)", OFERR_ACT_MATCH_INCONSISTENT, OFERR_NONE },
+	{ "", "write_actions(set_field:5->tcp_dst)", OFERR_ACT_MATCH_INCONSISTENT,
+	  OFERR_ACT_MATCH_INCONSISTENT },
 	{ "", "dec_mpls_ttl", OFERR_ACT_MATCH_INCONSISTENT, OFERR_NONE },
 	{ "ip", "move:ip_src[]->ip_dst[]", OFERR_NONE, OFERR_NONE },
 	{ "", "move:reg0[]->ip_dst[]", OFERR_ACT_MATCH_INCONSISTENT, OFERR_ACT_MATCH_INCONSISTENT },
