@@ -123,7 +123,7 @@ static void write_stats(struct of_reply *reply, const void *object, uint32_t ver
 	out_u16(out, 0);
 	out_u16(out, 0);
 	out_u32(out, group->id);
-	out_u32(out, 0); /* references are not counted */
+	out_u32(out, flows_group_users(reply->s->bridge->flows, group->id));
 	out_u32(out, 0);
 	out_u64(out, tally.packets);
 	out_u64(out, tally.bytes);

@@ -78,7 +78,7 @@ static void write_stats(struct of_reply *reply, const void *object, uint32_t arg
 	out_u32(out, meter->id);
 	out_u16(out, (uint16_t)(40 + 16 * meter->n_bands));
 	out_zeros(out, 6);
-	out_u32(out, 0); /* flows are not counted */
+	out_u32(out, flows_meter_users(reply->s->bridge->flows, meter->id));
 	out_u64(out, __atomic_load_n(&state->packets, __ATOMIC_RELAXED));
 	out_u64(out, __atomic_load_n(&state->bytes, __ATOMIC_RELAXED));
 	out_duration(out, meter->created_ms);

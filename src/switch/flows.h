@@ -95,6 +95,10 @@ enum meter_command { METER_ADD, METER_MODIFY, METER_DELETE };
 enum of_error flows_meter_mod(struct flows *flows, enum meter_command command, uint32_t id,
 			      struct meter *meter, struct error *err);
 
+/* How many actions of rules lead to a group, or through a meter. */
+unsigned flows_group_users(struct flows *flows, uint32_t id);
+unsigned flows_meter_users(struct flows *flows, uint32_t id);
+
 /* What becomes of packets that no rule of @table (FLOWS_TABLE_ALL: of any) has. */
 enum of_error flows_set_table_miss(struct flows *flows, uint8_t table, enum table_miss miss,
 				   struct error *err);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What rules use: groups, meters, and the cookies of the rules that they teach. */
+#include <stdlib.h>
+
 #include "switch/flows_private.h"
 
 struct walk {
@@ -159,4 +161,26 @@ void uses_collect(struct flows *flows, const struct pipeline *p, enum use_kind k
 
 	if (flows->uses.lost || uses_find(&flows->uses, kind, 0, id))
 		pipeline_each_rule(p, 255, NULL, search_rule, &s);
+}
+
+static unsigned count_users(struct flows *flows, enum use_kind kind, uint32_t id)
+{
+	const struct use *use = uses_find(&flows->uses, kind, 0, id);
+	struct rule_list list = { 0 };
+
+	if (!flows->uses.lost)
+		return use ? use->count : 0;
+	uses_collect(flows, flows->current, kind, id, &list);
+	free(list.rules);
+	return (unsigned)list.n;
+}
+
+unsigned flows_group_users(struct flows *flows, uint32_t id)
+{
+	return count_users(flows, USE_GROUP, id);
+}
+
+unsigned flows_meter_users(struct flows *flows, uint32_t id)
+{
+	return count_users(flows, USE_METER, id);
 }

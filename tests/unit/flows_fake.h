@@ -24,6 +24,7 @@ struct flows {
 	unsigned n_ports;
 	struct tally tally; /* of all rules, groups and buckets */
 	struct meter_state meter;
+	unsigned users; /* of each group and meter */
 
 	/* what was asked for last */
 	unsigned n_mods;
@@ -242,6 +243,16 @@ enum of_error flows_group_mod(struct flows *flows, enum group_command command, u
 	pipeline_add_group(next, group);
 	fake_publish(next);
 	return OFERR_NONE;
+}
+
+unsigned flows_group_users(struct flows *flows, uint32_t id)
+{
+	return flows->users;
+}
+
+unsigned flows_meter_users(struct flows *flows, uint32_t id)
+{
+	return flows->users;
 }
 
 enum of_error flows_meter_mod(struct flows *flows, enum meter_command command, uint32_t id,

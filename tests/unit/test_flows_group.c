@@ -217,12 +217,30 @@ static void test_meters(void **state)
 	assert_int_equal(r->why, REMOVED_METER_DELETE);
 }
 
+static void test_counts_users(void **state)
+{
+	struct flows_rig *r = *state;
+
+	assert_int_equal(mod(r, GROUP_ADD, TWO, 0), 0);
+	assert_int_equal(meter(r, METER_ADD, METER), 0);
+	assert_int_equal(flows_group_users(r->flows, 1), 0);
+	change_rules(r, FLOW_ADD, "in_port=1,actions=meter:5,group:1");
+	change_rules(r, FLOW_ADD, "in_port=2,actions=write_actions(group:1)");
+	assert_int_equal(flows_group_users(r->flows, 1), 2);
+	assert_int_equal(flows_meter_users(r->flows, 5), 1);
+	change_rules(r, FLOW_DELETE, "in_port=1");
+	assert_int_equal(flows_group_users(r->flows, 1), 1);
+	assert_int_equal(flows_meter_users(r->flows, 5), 0);
+	assert_int_equal(flows_group_users(r->flows, 2), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, flows_setup, flows_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_adds_and_changes),
+		TEST(test_counts_users),
 		TEST(test_counts_of_buckets_that_stay),
 		TEST(test_buckets),
 		TEST(test_takes_rules_along),

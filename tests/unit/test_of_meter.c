@@ -37,10 +37,11 @@ static void test_meter(void **state)
 	fake.meter = (struct meter_state){ .packets = 9, .bytes = 900 };
 	fake.meter.bands[1].packets = 2;
 	fake.meter.bands[1].bytes = 200;
+	fake.users = 2;
 	peer_send(OF13, 18, "00090000 00000000 00000001 00000000");
 	assert_true(
 		peer_got("04 13 0058 11223344 0009 0000 00000000 00000001 0048 000000000000"
-			 "00000000 0000000000000009 0000000000000384 ........ ........"
+			 "00000002 0000000000000009 0000000000000384 ........ ........"
 			 "0000000000000000 0000000000000000 0000000000000002 00000000000000c8"));
 	peer_send(OF13, 29, "0002 0000 00000001");
 	assert_int_equal(pipeline_n_meters(fake.pipeline), 0);
