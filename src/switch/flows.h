@@ -30,8 +30,9 @@ struct flow_mod {
 	uint8_t table; /* FLOWS_TABLE_ALL: all, for deletions (and OpenFlow 1.0's: 0 for additions)
 			*/
 	uint16_t priority, idle_timeout, hard_timeout, importance;
-	uint16_t flags;				    /* RULE */
-	bool new_cookie;			    /* MODIFY: set cookie */
+	uint16_t flags;	 /* RULE */
+	bool new_cookie; /* MODIFY: set cookie */
+	bool learned;	 /* by a packet: its actions may be for what not all packets have */
 	uint64_t cookie, cookie_value, cookie_mask; /* of the new rule; filter */
 	uint32_t out_port, out_group;		    /* filters; OFPORT_NONE, GROUP_ANY: none */
 	struct match match;

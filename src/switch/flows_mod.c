@@ -41,7 +41,7 @@ static enum of_error check_actions(const struct change *c, const struct flow_mod
 	const struct action_limits limits = {
 		.table = table,
 		.has_table = true,
-		.inconsistent = mod->version == OF10,
+		.inconsistent = mod->version == OF10 || mod->learned,
 		.group_exists = group_exists,
 		.meter_exists = meter_exists,
 		.arg = c,

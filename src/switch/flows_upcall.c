@@ -86,6 +86,7 @@ static void learn(struct flows *flows, const struct plan_learn *l)
 		.out_port = OFPORT_NONE,
 		.out_group = GROUP_ANY,
 		.match = l->match,
+		.learned = true,
 	};
 	const struct rule *old =
 		pipeline_find_rule(flows->current, a->table, a->priority, &l->match);

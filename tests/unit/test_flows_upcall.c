@@ -95,6 +95,19 @@ static void test_learns(void **state)
 	UNTIL(&r->rig, pipeline_n_rules(flows_pipeline(r->flows), 1) == 2);
 }
 
+/* The rule that is taught says fin_timeout, which is for TCP, but is for all packets. */
+static void test_learns_fin_timeout(void **state)
+{
+	struct flows_rig *r = *state;
+
+	change_rules(
+		r, FLOW_ADD,
+		"table=0,in_port=1,actions=learn(table=1,fin_idle_timeout=5,NXM_OF_IN_PORT[])");
+	send_packets(r, 0, 1, 53);
+	UNTIL(&r->rig, pipeline_n_rules(flows_pipeline(r->flows), 1) == 1);
+	expect_filtered(r, "table=1", "1 32768 in_port=1 -> fin_timeout(idle_timeout=5)\n");
+}
+
 static void test_limit(void **state)
 {
 	struct flows_rig *r = *state;
@@ -154,8 +167,9 @@ static void test_fin_timeout(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_packet_in), TEST(test_packet_out),	 TEST(test_learns),
-		TEST(test_limit),     TEST(test_delete_learned), TEST(test_fin_timeout),
+		TEST(test_packet_in),	       TEST(test_packet_out), TEST(test_learns),
+		TEST(test_learns_fin_timeout), TEST(test_limit),      TEST(test_delete_learned),
+		TEST(test_fin_timeout),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
