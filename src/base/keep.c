@@ -52,6 +52,12 @@ void *keep_old_memory(struct keep *keep, const char *key, size_t *len)
 	return memory;
 }
 
+void keep_busy(struct keep *keep)
+{
+	if (keep && keep->busy)
+		keep->busy(keep);
+}
+
 void keep_release(struct keep *keep, const char *key)
 {
 	if (keep)

@@ -18,6 +18,8 @@ struct keep {
 	/* What an earlier process let be held under @key, at most @max fds, which are the caller's
 	 * now. Returns how many, 0: nothing. Once. */
 	unsigned (*take)(struct keep *keep, const char *key, int *fds, unsigned max);
+	/* This process goes on: it has work that takes long. May be NULL. */
+	void (*busy)(struct keep *keep);
 };
 
 /* @len zeroed bytes that can be held, and the file that they are in; with @keep NULL just memory,
@@ -39,6 +41,10 @@ void *keep_map(int fd, size_t len, int more_flags);
 
 /* Unmaps what these returned; NULL is fine. It is held as before. */
 void keep_unmap(const void *memory, size_t len);
+
+/* In a loop that may take seconds: so that nobody thinks that this process hangs. As often as one
+ * likes; @keep NULL is fine. */
+void keep_busy(struct keep *keep);
 
 /* Holds nothing under @key any more; @keep NULL is fine. */
 void keep_release(struct keep *keep, const char *key);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/compiler.h"
 #include "base/log.h"
 #include "keeper/client.h"
@@ -18,9 +19,10 @@
 #include "keeper/link.h"
 #include "virtio/ring_state.h"
 
-#define ANSWER_MS 5000		  /* the keeper does little, and at once */
-#define START_MS 30000		  /* but a process before this one may have to leave first */
-#define CONFIG_LEN_MAX (64 << 20) /* bytes: whoever has left more was out of order */
+#define ANSWER_MS 5000		      /* the keeper does little, and at once */
+#define START_MS 30000		      /* but a process before this one may have to leave first */
+#define BUSY_NS (200 * NSEC_PER_MSEC) /* between two that say that there is much to do */
+#define CONFIG_LEN_MAX (64 << 20)     /* bytes: whoever has left more was out of order */
 #define STATES_LEN (VHOST_VRINGS_MAX * sizeof(struct ring_state)) /* unused ones cost nothing */
 
 LOG_MODULE("keeper");
@@ -47,6 +49,7 @@ struct keeper_client {
 	struct keeper_link *link;
 	struct vhost_endpoint_maker maker;
 	struct keep keep;
+	uint64_t said_busy_ns;
 	struct broker broker;
 	struct remote_endpoint *endpoints;
 	uint32_t last_id;
@@ -539,6 +542,19 @@ static unsigned client_take(struct keep *keep, const char *key, int *fds, unsign
 	return held_take(&client->held, key, fds, max);
 }
 
+static void client_busy(struct keep *keep)
+{
+	struct keeper_client *client = container_of(keep, struct keeper_client, keep);
+	uint64_t now = clock_ns();
+	struct keeper_packet p;
+
+	if (now - client->said_busy_ns < BUSY_NS)
+		return;
+	client->said_busy_ns = now;
+	keeper_packet_init(&p, KEEPER_BUSY, 0, 0);
+	keeper_link_send(client->link, &p);
+}
+
 /* A file's text; NULL when it cannot be read. */
 static char *read_text(int fd)
 {
@@ -695,7 +711,7 @@ int keeper_client_create(struct keeper_client **out, int fd, struct event_base *
 		return error_set(err, -ENOMEM, "out of memory");
 	}
 	client->maker.make = remote_make;
-	client->keep = (struct keep){ client_hold, client_release, client_take };
+	client->keep = (struct keep){ client_hold, client_release, client_take, client_busy };
 	client->broker.ask = client_ask;
 	client->ops = ops;
 	client->owner = owner;

@@ -339,6 +339,8 @@ static void packet_of_now(struct keeper *k, struct keeper_packet *p)
 	case KEEPER_CALM:
 		process_calm(&k->now);
 		break;
+	case KEEPER_BUSY: /* which the watchdog has been told of, as of any packet */
+		break;
 	case KEEPER_ALIVE:
 		watchdog_alive(k->watchdog, p->alive.stuck, p->alive.quiet);
 		break;

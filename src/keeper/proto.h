@@ -67,6 +67,7 @@ enum keeper_kind {
 	KEEPER_FORBIDDEN, /* from the switch, as it dies: struct keeper_forbidden */
 	KEEPER_CALM,	  /* from the switch: packets go on; nobody waits for it any more */
 	KEEPER_LIFELINE,  /* from the switch: a file by which its death shows (base/lifeline.h) */
+	KEEPER_BUSY,	  /* from the switch: it goes on, but does not come to its loop for long */
 };
 
 struct keeper_header {

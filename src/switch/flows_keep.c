@@ -211,6 +211,7 @@ static int collect_rules(struct additions *a, const struct change *c)
 		const struct rule *rule = c->effects[i].rule;
 		const struct flows_rule *owner = rule->owner;
 
+		keep_busy(c->flows->ledger.keep);
 		if (!c->effects[i].added)
 			r = add_gone(a, owner->record);
 		else if (owner->fresh)

@@ -52,6 +52,7 @@ static int each_line(struct change *c, enum flow_command command, char *text, li
 	int r = 0;
 
 	while (r == 0 && (line = next_line(&text, &number))) {
+		keep_busy(c->flows->sw->env.keep);
 		r = one_line(c, command, line, fn, err);
 		if (r < 0 && !one)
 			error_prefix(err, "line %u", number);

@@ -252,6 +252,7 @@ static void restore_kind(struct restoring *r, uint32_t kind,
 		const struct ledger_record *record = ledger_at(&r->flows->ledger, r->places[i]);
 
 		r->place = r->places[i];
+		keep_busy(r->flows->ledger.keep);
 		if (!r->gone[i] && record->kind == kind)
 			r->n_bad += !fn(r, record);
 	}

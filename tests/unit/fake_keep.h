@@ -15,6 +15,7 @@
 /* Zeroed and with fake_keep_ops it is ready. */
 struct fake_keep {
 	struct keep keep; /* first */
+	unsigned n_busy;
 	struct {
 		char key[KEEP_KEY_MAX];
 		int fd;
@@ -66,10 +67,16 @@ static inline unsigned fake_keep_take(struct keep *keep, const char *key, int *f
 	return 1;
 }
 
+static inline void fake_keep_busy(struct keep *keep)
+{
+	container_of(keep, struct fake_keep, keep)->n_busy++;
+}
+
 static inline void fake_keep_init(struct fake_keep *f)
 {
 	memset(f, 0, sizeof(*f));
-	f->keep = (struct keep){ fake_keep_hold, fake_keep_release, fake_keep_take };
+	f->keep =
+		(struct keep){ fake_keep_hold, fake_keep_release, fake_keep_take, fake_keep_busy };
 }
 
 static inline void fake_keep_clear(struct fake_keep *f)

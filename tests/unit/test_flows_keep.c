@@ -239,6 +239,18 @@ static void test_ledger_goes_on(void **state)
 	assert_int_equal(r->flows->ledger.dead, 0);
 }
 
+/* Who watches is told that much is to be done, line by line and record by record. */
+static void test_says_that_it_is_busy(void **state)
+{
+	struct world *w = *state;
+	unsigned before = w->keep.n_busy;
+
+	change_rules(&w->r, FLOW_ADD, "in_port=1,actions=drop\nin_port=2,actions=drop");
+	assert_int_equal(w->keep.n_busy, before + 4); /* read, and written */
+	restart(w);
+	assert_in_range(w->keep.n_busy, before + 7, before + 20);
+}
+
 /* A bridge that was deleted leaves nothing. */
 static void test_released(void **state)
 {
@@ -288,8 +300,13 @@ static void test_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_rules),	   TEST(test_timeouts_go_on), TEST(test_groups_and_meters),
-		TEST(test_ledger_goes_on), TEST(test_long_life),      TEST(test_released),
+		TEST(test_rules),
+		TEST(test_timeouts_go_on),
+		TEST(test_groups_and_meters),
+		TEST(test_ledger_goes_on),
+		TEST(test_says_that_it_is_busy),
+		TEST(test_long_life),
+		TEST(test_released),
 		TEST(test_hostile),
 	};
 

@@ -96,8 +96,21 @@ static void test_nobody(void **state)
 	keep_hold_memory(NULL, "a", file);
 	assert_null(keep_old_memory(NULL, "a", &len));
 	keep_release(NULL, "a");
+	keep_busy(NULL);
 	keep_unmap(a, 100);
 	keep_unmap(NULL, 0);
+}
+
+static void test_busy(void **state)
+{
+	struct fake_keep f;
+
+	fake_keep_init(&f);
+	keep_busy(&f.keep);
+	keep_busy(&f.keep);
+	assert_int_equal(f.n_busy, 2);
+	f.keep.busy = NULL; /* not all want to know */
+	keep_busy(&f.keep);
 }
 
 int main(void)
@@ -108,6 +121,7 @@ int main(void)
 		cmocka_unit_test(test_checked),
 #endif
 		cmocka_unit_test(test_nobody),
+		cmocka_unit_test(test_busy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -377,6 +377,23 @@ static void test_signs_of_life(void **state)
 	assert_int_equal(p->alive.quiet, 1);
 }
 
+/* Work that takes long is told of, but not all the time. */
+static void test_busy(void **state)
+{
+	struct world *w = *state;
+	struct keeper_packet p;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 1000; i++)
+		keep_busy(keeper_client_keep(w->client));
+	keeper_client_calm(w->client);
+	expect(w, KEEPER_BUSY);
+	while (get_packet(w->keeper, &p) && p.header.kind == KEEPER_BUSY)
+		n++;
+	assert_int_equal(p.header.kind, KEEPER_CALM);
+	assert_true(n < 500);
+}
+
 static void test_lost(void **state)
 {
 	struct world *w = *state;
@@ -626,11 +643,17 @@ static void test_told_when_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_start),	  TEST(test_hold),
-		TEST(test_no_socket),	  TEST(test_wrong_start),
-		TEST(test_lost),	  TEST(test_resumed),
-		TEST(test_operations),	  TEST(test_told_when_full),
-		TEST(test_states),	  TEST(test_device_with_waiting_ring),
+		TEST(test_start),
+		TEST(test_hold),
+		TEST(test_no_socket),
+		TEST(test_wrong_start),
+		TEST(test_busy),
+		TEST(test_lost),
+		TEST(test_resumed),
+		TEST(test_operations),
+		TEST(test_told_when_full),
+		TEST(test_states),
+		TEST(test_device_with_waiting_ring),
 		TEST(test_signs_of_life),
 	};
 
