@@ -287,7 +287,7 @@ static void add_rare(struct world *w, struct action_list *list)
 	struct action_output_reg *reg;
 	struct action_meter *meter;
 
-	switch (random_below(w, 8)) {
+	switch (random_below(w, 12)) {
 	case 0:
 		check = append(list, ACTION_CHECK_PKT_LARGER, sizeof(*check));
 		check->len = (uint16_t)(60 + random_below(w, 100));

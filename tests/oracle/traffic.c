@@ -26,7 +26,7 @@
 #define PACKETS 500000ull /* at scale 1 */
 #define WORLD_PACKETS 4000
 #define SETTLE_EACH 50
-#define MANY 100000	   /* packets, of which there are some of each kind */
+#define MANY 200000	   /* packets, of which there are some of each kind */
 #define TRIES_MAX 300	   /* choices that are looked at */
 #define MANY_ADDRESSES 300 /* are forgotten */
 
