@@ -30,8 +30,12 @@ bool match_covers(const struct match *match, const struct flow_key *key);
  * a text. -ENOENT: no such field or word (@err has a suggestion).
  */
 int match_parse_term(struct match *match, const char *name, const char *value, struct error *err);
+#define MATCH_TEXT_MAX 2048 /* bytes, with the end */
 /* A whole match, "tcp,tp_dst=80,in_port=1" (terms separated by commas or blanks), checked. */
 int match_parse(struct match *match, const char *text, struct error *err);
+/* Passes over commas and blanks; the length of the term that is then at *@at, 0: there is none. A
+ * comma in brackets is part of a value. */
+size_t match_find_term(const char **at);
 /* Refuses fields whose prerequisites are not matched. OFERR_NONE, or the error. */
 enum of_error match_check(const struct match *match, struct error *err);
 /* As ovs-ofctl prints it ("tcp,in_port=1,nw_dst=10.0.0.0/8,tp_dst=80"; all: ""). Returns the length

@@ -201,26 +201,35 @@ static unsigned turn(const char *name, const char *value)
 	return !strcmp(name, "nw_proto") || !strcmp(name, "ip_proto") ? 1 : 2;
 }
 
-/* Cuts the next one off, NULL: there is none. A comma in brackets is part of a value. */
-static char *next_term(char **rest)
+size_t match_find_term(const char **at)
 {
-	static const char ends[] = ", \t\n";
-	char *start = *rest + strspn(*rest, ends), *at = start;
+	static const char ends[] = ", \t\r\n";
+	const char *end = *at += strspn(*at, ends);
 	bool open = false;
 
-	for (; *at && (open || !strchr(ends, *at)); at++)
-		open = *at == '(' || (open && *at != ')');
-	if (at == start)
+	for (; *end && (open || !strchr(ends, *end)); end++)
+		open = *end == '(' || (open && *end != ')');
+	return (size_t)(end - *at);
+}
+
+/* Cuts the next one off, NULL: there is none. */
+static char *next_term(char **rest)
+{
+	const char *at = *rest;
+	size_t len = match_find_term(&at);
+	char *start = *rest + (at - *rest);
+
+	if (!len)
 		return NULL;
-	*rest = *at ? at + 1 : at;
-	*at = '\0';
+	*rest = start + len + !!start[len];
+	start[len] = '\0';
 	return start;
 }
 
 int match_parse(struct match *match, const char *text, struct error *err)
 {
 	size_t len = strlen(text);
-	char line[2048];
+	char line[MATCH_TEXT_MAX];
 
 	match_init(match);
 	if (len >= sizeof(line))
@@ -250,10 +259,10 @@ struct line {
 
 static void add(struct line *l, const char *name, const char *value)
 {
-	size_t at = l->len < l->size ? l->len : l->size;
+	size_t left = l->len < l->size ? l->size - l->len : 0;
 
-	l->len += (size_t)snprintf(l->text + at, l->size - at, "%s%s%s%s", l->len ? "," : "", name,
-				   value ? "=" : "", value ? value : "");
+	l->len += (size_t)snprintf(left ? l->text + l->len : NULL, left, "%s%s%s%s",
+				   l->len ? "," : "", name, value ? "=" : "", value ? value : "");
 }
 
 static void add_field(struct line *l, const struct match *match, enum field_id id, const char *name)

@@ -108,6 +108,8 @@ static int want(struct change *c, struct flow_mod *mod, struct error *err)
 	struct rule *rule = pipeline_find_rule(c->next, mod->table, mod->priority, &mod->match);
 	int r;
 
+	if (rule) /* as those of the rule were */
+		actions_settle(&mod->actions, &mod->match);
 	if (rule && is_same(rule, mod)) {
 		actions_free(&mod->actions);
 		mark(c->flows, rule);

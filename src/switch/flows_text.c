@@ -17,7 +17,9 @@ struct terms {
 	const struct flows *flows;
 	struct flow_mod *mod;
 	bool has_priority;
-	const char *actions; /* NULL: none */
+	const char *actions;	    /* NULL: none */
+	char match[MATCH_TEXT_MAX]; /* those that are of the match */
+	size_t match_len;
 };
 
 /* Ports. */
@@ -231,6 +233,19 @@ static int read_setting(struct terms *t, const char *name, char *value, bool *kn
 	return r;
 }
 
+/* What is of the match is read when all of it is there: terms come in any order. */
+static int add_term(struct terms *t, const char *name, const char *value, struct error *err)
+{
+	size_t left = sizeof(t->match) - t->match_len;
+	int n = snprintf(t->match + t->match_len, left, "%s%s%s,", name, value ? "=" : "",
+			 value ? value : "");
+
+	if ((size_t)n >= left)
+		return error_set(err, -EINVAL, "a match of more than %zu bytes", sizeof(t->match));
+	t->match_len += (size_t)n;
+	return 0;
+}
+
 static int read_term(struct terms *t, char *term, struct error *err)
 {
 	char *value = strchr(term, '=');
@@ -249,7 +264,7 @@ static int read_term(struct terms *t, char *term, struct error *err)
 		snprintf(number, sizeof(number), "%u", port);
 		value = port ? number : value;
 	}
-	return match_parse_term(&t->mod->match, term, value, err);
+	return add_term(t, term, value, err);
 }
 
 /* Behind "actions=", which ends the terms. */
@@ -260,19 +275,19 @@ static const char *find_actions(const char *at)
 	return strncmp(at, word, sizeof(word) - 1) ? NULL : at + sizeof(word) - 1;
 }
 
+/* Settings, and the match, checked. */
 static int read_terms(struct terms *t, const char *text, struct error *err)
 {
-	static const char separators[] = ", \t\r\n";
-	const char *at = text + strspn(text, separators);
+	const char *at = text;
+	size_t len;
 
-	for (; *at; at += strspn(at, separators)) {
-		size_t len = strcspn(at, separators);
+	for (; (len = match_find_term(&at)); at += len) {
 		char term[TERM_MAX];
 		int r;
 
 		t->actions = find_actions(at);
 		if (t->actions)
-			return 0;
+			break;
 		if (len >= sizeof(term))
 			return error_set(err, -EINVAL, "\"%.40s...\" is too long", at);
 		memcpy(term, at, len);
@@ -280,9 +295,8 @@ static int read_terms(struct terms *t, const char *text, struct error *err)
 		r = read_term(t, term, err);
 		if (r < 0)
 			return r;
-		at += len;
 	}
-	return 0;
+	return match_parse(&t->mod->match, t->match, err);
 }
 
 static void init_mod(struct flow_mod *mod, enum flow_command command)
@@ -295,15 +309,6 @@ static void init_mod(struct flow_mod *mod, enum flow_command command)
 		.out_group = GROUP_ANY,
 	};
 	match_init(&mod->match);
-}
-
-static int check_match(const struct match *match, struct error *err)
-{
-	enum of_error e = match_check(match, err);
-
-	if (!e)
-		return 0;
-	return err && *err->text ? -EINVAL : error_set(err, -EINVAL, "%s", of_error_name(e));
 }
 
 static int read_actions(struct terms *t, struct error *err)
@@ -326,8 +331,6 @@ int flows_parse_mod(const struct flows *flows, enum flow_command command, const 
 
 	init_mod(out, command);
 	r = read_terms(&t, text, err);
-	if (r == 0)
-		r = check_match(&out->match, err);
 	if (r < 0)
 		return r;
 	if (!deletes && !t.actions)
@@ -351,8 +354,6 @@ int flows_parse_filter(const struct flows *flows, const char *text, struct flow_
 
 	init_mod(&mod, FLOW_DELETE);
 	r = read_terms(&t, text, err);
-	if (r == 0)
-		r = check_match(&mod.match, err);
 	if (r == 0 && (t.actions || t.has_priority))
 		r = error_set(err, -EINVAL, "rules cannot be filtered by %s",
 			      t.actions ? "actions" : "priority");
