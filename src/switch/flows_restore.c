@@ -295,7 +295,8 @@ int flows_keep_restore(struct flows *flows, struct pipeline *p)
 	log_info("bridge %s goes on with %zu rules", flows->name, r.n_rules);
 	flows->doubtful = r.n_bad > 0;
 	if (r.n_bad)
-		log_error("bridge %s: %zu records of rules that make no sense are left out",
-			  flows->name, r.n_bad);
+		log_limited(LOG_ERROR,
+			    "bridge %s: %zu records of rules that make no sense are left out",
+			    flows->name, r.n_bad);
 	return r.no_memory ? -ENOMEM : 0;
 }

@@ -410,8 +410,6 @@ int flows_parse_match(const struct flows *flows, const char *text, struct match 
 	struct flow_mod mod;
 	int r = read_fields(flows, text, &mod, "packets can be chosen by fields alone", err);
 
-	if (r == 0)
-		r = check_match(&mod.match, err);
 	if (r < 0)
 		return r;
 	for (unsigned w = FLOW_KEY_PACKET_WORDS; w < FLOW_KEY_WORDS; w++)

@@ -4,90 +4,12 @@
  * of fields the key is what was asked for and all checksums are right, by a second, simple reading.
  * Of any, what has been put aside comes back.
  */
-#include "../unit/made_frame.h"
-
-#include "flow/rewrite.h"
-#include "input.h"
-#include "packet/checksum.h"
-#include "packet/parse.h"
+#include "packet.h"
 
 #define STEPS_MAX 12
-#define FRAME_MAX (MADE_MAX + 64)
 
-static struct {
-	struct made made;
-	struct pkt pkt;
-	struct iovec frags[2];
-	uint8_t *frame; /* as it was received: a heap block of its size */
-	uint32_t len;
-	bool damaged;
-	bool plain; /* the headers are where they were made */
-} f;
-
-static unsigned choose(void *arg, unsigned n)
-{
-	return take_choice(arg, n);
-}
-
-/* The packet is one, wholly within its copy and its fragments. */
-static void check_packet(void)
-{
-	size_t sum = f.pkt.head_len;
-	struct pkt again;
-
-	for (unsigned i = 0; i < f.pkt.n_frags; i++)
-		sum += f.pkt.frags[i].iov_len;
-	require(sum == f.pkt.len && f.pkt.len >= ETH_HLEN && f.pkt.len <= FRAME_MAX);
-	require(f.pkt.head >= f.pkt.buf);
-	require(f.pkt.head + f.pkt.head_len <= f.pkt.buf + sizeof(f.pkt.buf));
-	again = f.pkt;
-	again.head = again.buf + (f.pkt.head - f.pkt.buf);
-	pkt_parse(&again);
-	require(again.tagged == f.pkt.tagged && again.tci == f.pkt.tci &&
-		again.ethertype == f.pkt.ethertype);
-}
-
-static void make_packet(struct input *in)
-{
-	struct made_choices choices = { .arg = in, .choose = choose };
-	uint8_t before[MADE_MAX];
-	struct virtio_net_hdr offload;
-	uint32_t cut;
-
-	made_frame(&f.made, &choices);
-	f.len = f.made.len;
-	memcpy(before, f.made.bytes, f.len);
-	offload = f.made.offload;
-	take_damage(in, f.made.bytes, f.len, 4);
-	take_damage(in, &f.made.offload, sizeof(f.made.offload), 2);
-	f.damaged = memcmp(before, f.made.bytes, f.len) ||
-		    memcmp(&offload, &f.made.offload, sizeof(offload));
-	if (!take_choice(in, 8)) {
-		f.len = (uint32_t)(ETH_HLEN + take_number(in, 2) % (f.len - ETH_HLEN + 1));
-		f.damaged = true;
-	}
-	f.plain = !f.damaged;
-	f.frame = zeroed(f.len);
-	memcpy(f.frame, f.made.bytes, f.len);
-	cut = (uint32_t)take_number(in, 1) % (f.len + 1);
-	f.frags[0] = (struct iovec){ f.frame, cut };
-	f.frags[1] = (struct iovec){ f.frame + cut, f.len - cut };
-	pkt_init(&f.pkt, f.frags, 2, f.len);
-	pkt_parse(&f.pkt);
-	f.pkt.offload = f.made.offload;
-}
-
-/* As virtio/net_header.h lets it in. */
-static bool clean_request(void)
-{
-	struct virtio_net_hdr *o = &f.pkt.offload;
-
-	o->flags &= VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	if (!o->flags)
-		return true;
-	return o->csum_start >= ETH_HLEN && o->csum_start < f.len &&
-	       f.len - o->csum_start >= o->csum_offset + 2u;
-}
+static struct fuzz_packet f;
+static bool plain; /* the headers are where they were made */
 
 /* Sets any bits that a made packet has; of another, any bits at all. */
 static void change_fields(struct input *in)
@@ -102,7 +24,7 @@ static void change_fields(struct input *in)
 	unsigned n = 0;
 
 	flow_key_extract(&before, &f.pkt, 1);
-	if (f.plain)
+	if (plain)
 		made_writable(&f.made, &mask);
 	else
 		memset(&mask, 0xff, sizeof(mask));
@@ -119,7 +41,7 @@ static void change_fields(struct input *in)
 		before.words[i] = (before.words[i] & ~mask.words[i]) | u.r.words[n++].value;
 	}
 	rewrite_fields(&f.pkt, &u.r);
-	if (!f.plain)
+	if (!plain)
 		return;
 	flow_key_extract(&after, &f.pkt, 1);
 	require(!memcmp(&before, &after, 8 * FLOW_KEY_PACKET_WORDS));
@@ -138,7 +60,7 @@ static void push(struct input *in, bool tag)
 	flow_key_extract(&before, &f.pkt, 1);
 	done = tag ? rewrite_push_vlan(&f.pkt, 0x88a8, 0x2005)
 		   : rewrite_push_mpls(&f.pkt, ETH_P_MPLS_UC, 0x12340140);
-	f.plain = false;
+	plain = false;
 	if (!done) {
 		require(f.pkt.len == len);
 		return;
@@ -177,11 +99,11 @@ static void step(struct input *in)
 		break;
 	case 2:
 		rewrite_pop_vlan(&f.pkt);
-		f.plain = false;
+		plain = false;
 		break;
 	case 3:
 		rewrite_pop_mpls(&f.pkt, take_choice(in, 2) ? ETH_P_IP : ETH_P_IPV6);
-		f.plain = false;
+		plain = false;
 		break;
 	case 4:
 		remark(in);
@@ -190,13 +112,13 @@ static void step(struct input *in)
 		len = (uint32_t)take_number(in, 2) % FRAME_MAX;
 		if (rewrite_truncate(&f.pkt, len))
 			require(f.pkt.len <= max(len, (uint32_t)ETH_HLEN));
-		f.plain = false;
+		plain = false;
 		break;
 	default:
 		change_fields(in);
 		break;
 	}
-	check_packet();
+	packet_check(&f.pkt);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -206,21 +128,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t before[FRAME_MAX], after[FRAME_MAX];
 	unsigned n;
 
-	make_packet(&in);
-	if (!clean_request() || !rewrite_check_offload(&f.pkt)) {
+	packet_make(&f, &in);
+	plain = !f.damaged;
+	if (!packet_admit(&f)) {
 		require(f.damaged);
-		free(f.frame);
+		packet_free(&f);
 		return 0;
 	}
-	check_packet();
+	packet_check(&f.pkt);
 	pkt_copy(&f.pkt, before);
 	rewrite_save(&f.pkt, &saved);
 	for (n = take_choice(&in, STEPS_MAX); n; n--)
 		step(&in);
 	rewrite_restore(&f.pkt, &saved);
-	check_packet();
+	packet_check(&f.pkt);
 	pkt_copy(&f.pkt, after);
 	require(f.pkt.len == f.len && !memcmp(before, after, f.len));
-	free(f.frame);
+	packet_free(&f);
 	return 0;
 }
