@@ -27,8 +27,8 @@
 /* Less than this is no share, however cheap somebody's packets are: of clock_ticks(), of which
  * there are one to five in a nanosecond; and so much more for each queue, since all are looked at
  * in a turn. */
-#define FAIR_SHARE_MIN 2000u
-#define FAIR_SHARE_LOOK 250u
+#define FAIR_SHARE_MIN 1000u
+#define FAIR_SHARE_LOOK 100u
 #define FAIR_DEBT_SHARES 8 /* what a queue owes, at most */
 #define FAIR_CUT_MAX 5	   /* a batch is one packet at least */
 
