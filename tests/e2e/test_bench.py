@@ -104,7 +104,7 @@ def rate(lab):
 
 
 def flood(lab):
-    """Two ports send all that goes; two others, at a rate, lose nothing."""
+    """Two ports send all that goes; two others, at a rate or in a loop, lose nothing."""
     switch = Switch(lab)
     sockets = [switch.vhost(name) for name in "abcd"]
     results = well(*sockets, *short("rate", 1000, "flood", 2))
@@ -117,6 +117,13 @@ def flood(lab):
         expect(not drops, f"{name}: dropped {drops}")
     for port in noisy:
         expect(port["sent"] > 10 * quiet[0]["sent"], f"that is no flood: {port}")
+    results = well(*sockets, *short("load", "loop", "check", "off", "flood", 2, "silent", 1, "fresh", "macs"))
+    pair, (stranger, silent) = results["ports"][:2], results["ports"][2:]
+    for port in pair:
+        expect(port["lost"] == 0 < port["received"], f"the loop is broken: {port}")
+    expect(stranger["sent"] > 0 == silent["sent"], f"who floods whom? {stranger}, {silent}")
+    switch.wait_link("a", "b", "c", "d", up=False)
+    expect(switch.port("c")["macs"] > 1000, f"those are no strangers: {switch.port('c')}")
     switch.stop()
 
 
