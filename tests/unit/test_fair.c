@@ -18,6 +18,10 @@
 #define CHEAP_BATCH (BATCH_MAX * CHEAP)
 #define GUESTS 4
 #define ALWAYS UINT32_MAX
+#define GREEDY(price_)                             \
+	{                                          \
+		.price = (price_), .burst = ALWAYS \
+	}
 
 /* Sends @burst packets every @gap turns, ALWAYS: as many as are taken. */
 struct guest {
@@ -120,7 +124,7 @@ static bool near(uint64_t is, uint64_t should, unsigned percent)
 /* Those whose packets cost the same are served in turn, in full batches. */
 static void test_equals_take_turns(void **state)
 {
-	struct world w = { .guests = { { CHEAP, ALWAYS }, { CHEAP, ALWAYS }, { CHEAP, ALWAYS } } };
+	struct world w = { .guests = { GREEDY(CHEAP), GREEDY(CHEAP), GREEDY(CHEAP) } };
 
 	begin(&w);
 	turns(&w, TURNS);
@@ -135,14 +139,10 @@ static void test_equals_take_turns(void **state)
  * beside two like them. */
 static void test_dear_packets_take_no_more_time(void **state)
 {
-	struct world cheap = { .guests = { { CHEAP, ALWAYS },
-					   { CHEAP, ALWAYS },
-					   { CHEAP, ALWAYS },
-					   { CHEAP, ALWAYS } } };
-	struct world dear = { .guests = { { CHEAP, ALWAYS },
-					  { CHEAP, ALWAYS },
-					  { DEAR, ALWAYS },
-					  { DEAR, ALWAYS } } };
+	struct world cheap = { .guests = { GREEDY(CHEAP), GREEDY(CHEAP), GREEDY(CHEAP),
+					   GREEDY(CHEAP) } };
+	struct world dear = { .guests = { GREEDY(CHEAP), GREEDY(CHEAP), GREEDY(DEAR),
+					  GREEDY(DEAR) } };
 	uint64_t end;
 
 	begin(&cheap);
@@ -163,7 +163,7 @@ static void test_dear_packets_take_no_more_time(void **state)
 /* The same where a single packet costs more than a share: it is waited for, not starved. */
 static void test_huge_packets(void **state)
 {
-	struct world w = { .guests = { { CHEAP, ALWAYS }, { 10 * CHEAP_BATCH, ALWAYS } } };
+	struct world w = { .guests = { GREEDY(CHEAP), GREEDY(10 * CHEAP_BATCH) } };
 
 	begin(&w);
 	turns(&w, TURNS);
@@ -175,7 +175,7 @@ static void test_huge_packets(void **state)
 /* A loop of few packets, never a full batch, keeps the others short as well. */
 static void test_small_batches_have_their_share(void **state)
 {
-	struct world w = { .guests = { { CHEAP, 8, 1 }, { DEAR, ALWAYS } } };
+	struct world w = { .guests = { { .price = CHEAP, .burst = 8, .gap = 1 }, GREEDY(DEAR) } };
 
 	begin(&w);
 	turns(&w, TURNS);
@@ -187,7 +187,9 @@ static void test_small_batches_have_their_share(void **state)
 /* Who sends little is served in each turn, whoever else there is. */
 static void test_quiet_queue_never_waits(void **state)
 {
-	struct world w = { .guests = { { 3 * DEAR, 1, 3 }, { CHEAP, ALWAYS }, { DEAR, ALWAYS } } };
+	struct world w = { .guests = { { .price = 3 * DEAR, .burst = 1, .gap = 3 },
+				       GREEDY(CHEAP),
+				       GREEDY(DEAR) } };
 
 	begin(&w);
 	turns(&w, TURNS);
@@ -198,7 +200,7 @@ static void test_quiet_queue_never_waits(void **state)
 /* Nobody to be fair to: no time is lost, and batches are full again. */
 static void test_alone(void **state)
 {
-	struct world w = { .guests = { { CHEAP, ALWAYS }, { DEAR, ALWAYS } } };
+	struct world w = { .guests = { GREEDY(CHEAP), GREEDY(DEAR) } };
 	uint64_t before;
 
 	begin(&w);
@@ -218,7 +220,7 @@ static void test_alone(void **state)
 /* The thread lost its core in the middle of a batch. */
 static void test_lost_time_is_soon_forgotten(void **state)
 {
-	struct world w = { .guests = { { CHEAP, ALWAYS }, { CHEAP, ALWAYS } } };
+	struct world w = { .guests = { GREEDY(CHEAP), GREEDY(CHEAP) } };
 
 	begin(&w);
 	w.guests[1].price = 1000000000;
@@ -238,7 +240,7 @@ static void test_lost_time_is_soon_forgotten(void **state)
 /* What looking at others costs is not charged to those who have packets. */
 static void test_looking_is_free(void **state)
 {
-	struct world w = { .guests = { { 1, 0, 0 }, { 1, 0, 0 }, { CHEAP, ALWAYS } } };
+	struct world w = { .guests = { { .price = 1 }, { .price = 1 }, GREEDY(CHEAP) } };
 
 	begin(&w);
 	turns(&w, TURNS);
@@ -251,7 +253,7 @@ static void test_looking_is_free(void **state)
  * small. */
 static void test_least_share(void **state)
 {
-	struct world w = { .guests = { { 1, ALWAYS }, { CHEAP, ALWAYS } } };
+	struct world w = { .guests = { GREEDY(1), GREEDY(CHEAP) } };
 
 	begin(&w);
 	turns(&w, TURNS);
