@@ -6,26 +6,37 @@
 
 #include "base/keep.h"
 
-void *keep_memory(struct keep *keep, size_t len, int *file)
+/* @more_flags: of mmap(2), or 0. */
+static void *make_memory(struct keep *keep, size_t len, int more_flags, int *file)
 {
 	void *memory = NULL;
 	int fd;
 
-	/* all of it at once: workers do not wait for the kernel to clear pages */
 	*file = -1;
 	if (!keep) {
 		memory = mmap(NULL, len, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+			      MAP_PRIVATE | MAP_ANONYMOUS | more_flags, -1, 0);
 		return memory == MAP_FAILED ? NULL : memory;
 	}
 	fd = memfd_create("vireo", MFD_CLOEXEC);
 	if (fd >= 0 && ftruncate(fd, (off_t)len) == 0)
-		memory = keep_map(fd, len, MAP_POPULATE);
+		memory = keep_map(fd, len, more_flags);
 	if (memory)
 		*file = fd;
 	else if (fd >= 0)
 		close(fd);
 	return memory;
+}
+
+void *keep_memory(struct keep *keep, size_t len, int *file)
+{
+	/* all of it at once: workers do not wait for the kernel to clear pages */
+	return make_memory(keep, len, MAP_POPULATE, file);
+}
+
+void *keep_room(struct keep *keep, size_t len, int *file)
+{
+	return make_memory(keep, len, 0, file);
 }
 
 void keep_hold_memory(struct keep *keep, const char *key, int file)

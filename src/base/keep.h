@@ -25,6 +25,8 @@ struct keep {
 /* @len zeroed bytes that can be held, and the file that they are in; with @keep NULL just memory,
  * and -1. NULL when memory is short. */
 void *keep_memory(struct keep *keep, size_t len, int *file);
+/* The same, of which only what is written to takes memory: not for workers, which would wait. */
+void *keep_room(struct keep *keep, size_t len, int *file);
 
 /* Lets them be held under @key, in place of what was there: when everything is in them that a later
  * process must find, since this one may die at any moment. Closes @file; -1 is fine. */

@@ -315,19 +315,28 @@ static void put_field(struct out *o, const struct field *field, const struct mat
 		 mask);
 }
 
+/* Prerequisites, which go in front of what needs them. */
+static const uint8_t first[] = { FIELD_eth_type, FIELD_nw_proto, FIELD_icmpv6_type };
+
+static bool goes_first(unsigned id)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(first); i++)
+		if (first[i] == id)
+			return true;
+	return false;
+}
+
 size_t match_encode(const struct match *match, uint8_t version, uint8_t *bytes, size_t size)
 {
-	static const uint8_t first[] = { FIELD_eth_type, FIELD_nw_proto, FIELD_icmpv6_type };
 	struct out o = { bytes, size, 0 };
 
 	put_port(&o, match, version);
 	put_vlan(&o, match, version);
-	/* prerequisites in front of what needs them */
 	for (unsigned i = 0; i < ARRAY_SIZE(first); i++)
 		put_field(&o, &fields[first[i]], match, version);
 	put_tos(&o, match, version);
 	for (unsigned i = 0; i < FIELD_N; i++)
-		if (!memchr(first, (int)i, sizeof(first)))
+		if (!goes_first(i))
 			put_field(&o, &fields[i], match, version);
 	return o.len;
 }

@@ -19,7 +19,7 @@ int ledger_create(struct ledger *ledger, struct keep *keep, const char *key, uin
 		return -ENOMEM;
 	*ledger = (struct ledger){ .keep = keep, .file = -1, .end = FIRST, .tail = FIRST };
 	snprintf(ledger->key, sizeof(ledger->key), "%s", key);
-	ledger->header = keep_memory(keep, size, &ledger->file);
+	ledger->header = keep_room(keep, size, &ledger->file);
 	if (!ledger->header)
 		return -ENOMEM;
 	shared_store(&ledger->header->size, size);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/store.h"
@@ -84,6 +85,35 @@ static void test_checked(void **state)
 }
 #endif
 
+/* Room takes memory where something is written. */
+static void test_room(void **state)
+{
+	struct fake_keep f;
+	struct stat before, after;
+	size_t len = 0;
+	char *a, *b;
+	int file;
+
+	fake_keep_init(&f);
+	a = keep_memory(&f.keep, 1 << 20, &file);
+	assert_int_equal(fstat(file, &before), 0);
+	assert_true(before.st_blocks * 512 >= 1 << 20);
+	keep_unmap(a, 1 << 20);
+	close(file);
+	a = keep_room(&f.keep, 64 << 20, &file);
+	assert_non_null(a);
+	strcpy(SHARED_AT(a + 5000), "mark");
+	assert_int_equal(fstat(file, &after), 0);
+	assert_in_range(after.st_blocks * 512, 1, 8 << 20);
+	keep_hold_memory(&f.keep, "a", file);
+	keep_unmap(a, 64 << 20);
+	b = keep_old_memory(&f.keep, "a", &len);
+	assert_int_equal(len, 64 << 20);
+	assert_string_equal(b + 5000, "mark");
+	keep_unmap(b, len);
+	fake_keep_clear(&f);
+}
+
 static void test_nobody(void **state)
 {
 	int file;
@@ -120,7 +150,7 @@ int main(void)
 #ifdef CHECK_STORES
 		cmocka_unit_test(test_checked),
 #endif
-		cmocka_unit_test(test_nobody),
+		cmocka_unit_test(test_room),	cmocka_unit_test(test_nobody),
 		cmocka_unit_test(test_busy),
 	};
 
