@@ -30,8 +30,10 @@ struct waiter {
 	bool complained;
 	void (*fn)(void *arg);
 	void *arg;
-	bool drain;	 /* the inboxes have to be empty, too */
-	uint64_t settle; /* not 0: all that was counted has to be credited, too */
+	bool drain;	   /* the inboxes have to be empty, too */
+	bool settles;	   /* all that was counted has to be credited, too: */
+	uint64_t injected; /* first of packets of ours, up to here in their inbox */
+	uint64_t settle;   /* then by this number of worker_shared; 0: not asked for yet */
 	unsigned n_looks;
 	uint64_t turns[VIEW_WORKERS_MAX]; /* of each worker at the last look */
 };
@@ -187,10 +189,20 @@ static bool drained(const struct datapath *dp, struct waiter *w)
 	return all_turned(dp, w) && ++w->n_looks > DRAIN_LOOKS_MAX;
 }
 
-/* Whether all workers have credited what they had counted when @w began to wait. */
-static bool settled(const struct datapath *dp, const struct waiter *w)
+/* Asks workers to credit what they have counted, once those packets have left that came from us. */
+static void ask_to_settle(struct datapath *dp, struct waiter *w)
 {
-	for (unsigned i = 0; w->settle && i < dp->shared.n_workers; i++) {
+	if (!w->settle && spsc_consumed(inboxes_of_control(&dp->shared.inboxes)) >= w->injected)
+		w->settle = __atomic_add_fetch(&dp->shared.settle, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Whether all workers have credited what they had counted when @w began to wait. */
+static bool settled(struct datapath *dp, struct waiter *w)
+{
+	if (!w->settles)
+		return true;
+	ask_to_settle(dp, w);
+	for (unsigned i = 0; i < dp->shared.n_workers; i++) {
 		const struct worker *worker = &dp->shared.workers[i];
 
 		/* who sleeps has credited all before; pairs with settle() in worker.c */
@@ -198,7 +210,7 @@ static bool settled(const struct datapath *dp, const struct waiter *w)
 		    __atomic_load_n(&worker->seen, __ATOMIC_SEQ_CST) != WORKER_IDLE)
 			return false;
 	}
-	return true;
+	return w->settle;
 }
 
 /* Hands out what is in a worker's queue, at most @n records. Whether it is empty now. */
@@ -247,7 +259,7 @@ static void look_at_workers(evutil_socket_t fd, short what, void *arg)
 			at = &w->next;
 			continue;
 		}
-		if (w->settle)
+		if (w->settles)
 			hand_out_all(dp);
 		*at = w->next;
 		if (!w->next)
@@ -424,8 +436,8 @@ void datapath_publish(struct datapath *dp, struct view *view)
 	wake_all(dp);
 }
 
-static void wait_for_workers(struct datapath *dp, bool drain, uint64_t settle,
-			     void (*fn)(void *arg), void *arg)
+static void wait_for_workers(struct datapath *dp, bool drain, bool settles, void (*fn)(void *arg),
+			     void *arg)
 {
 	struct timeval now = { 0 };
 	struct waiter *w = malloc(sizeof(*w));
@@ -443,8 +455,11 @@ static void wait_for_workers(struct datapath *dp, bool drain, uint64_t settle,
 		.fn = fn,
 		.arg = arg,
 		.drain = drain,
-		.settle = settle,
+		.settles = settles,
+		.injected = spsc_published(inboxes_of_control(&dp->shared.inboxes)),
 	};
+	if (settles)
+		ask_to_settle(dp, w);
 	*dp->last_waiter = w;
 	dp->last_waiter = &w->next;
 	event_add(dp->poll, &now);
@@ -457,18 +472,17 @@ void datapath_owes_view(struct datapath *dp)
 
 void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg)
 {
-	wait_for_workers(dp, false, 0, fn, arg);
+	wait_for_workers(dp, false, false, fn, arg);
 }
 
 void datapath_drain(struct datapath *dp, void (*fn)(void *arg), void *arg)
 {
-	wait_for_workers(dp, true, 0, fn, arg);
+	wait_for_workers(dp, true, false, fn, arg);
 }
 
 void datapath_settle(struct datapath *dp, void (*fn)(void *arg), void *arg)
 {
-	wait_for_workers(dp, false, __atomic_add_fetch(&dp->shared.settle, 1, __ATOMIC_SEQ_CST), fn,
-			 arg);
+	wait_for_workers(dp, false, true, fn, arg);
 }
 
 void datapath_set_upcall(struct datapath *dp, datapath_upcall_fn *fn, void *arg)

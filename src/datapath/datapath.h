@@ -58,9 +58,10 @@ void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg);
  */
 void datapath_drain(struct datapath *dp, void (*fn)(void *arg), void *arg);
 
-/* The same, once no worker uses rules older than those that are published now, all that packets did
- * until then has been credited to rules, groups and tables, and all that workers had for the
- * control thread has been handed out: then rules that are in no version any more can be freed. */
+/* The same, once no worker uses rules older than those that are published now, packets of
+ * datapath_packet_out() have left, all that packets did until then has been credited to rules,
+ * groups and tables, and all that workers had for the control thread has been handed out: then
+ * rules that are in no version any more can be freed. */
 void datapath_settle(struct datapath *dp, void (*fn)(void *arg), void *arg);
 
 /* Calls @fn(@arg, ...), from the loop, for what workers have for the control thread. The record and

@@ -25,6 +25,7 @@ LOG_MODULE("openflow");
 #define CHANGES 2u  /* not for slaves */
 #define COUNTED 4u  /* answered when all that packets have done is counted */
 #define GATHERED 8u /* in force when something else is asked for, at the latest */
+#define BEHIND 16u  /* answered when what was sent before has left */
 
 struct row {
 	const char *name;
@@ -48,7 +49,7 @@ static const struct row messages[] = {
 	{ "group mod", { NO, 15, 15, 15 }, 8, CHANGES, of_handle_group_mod },
 	{ "port mod", { 15, 16, 16, 16 }, 24, CHANGES, of_handle_port_mod },
 	{ "table mod", { NO, 17, 17, 17 }, 8, CHANGES, of_handle_table_mod },
-	{ "barrier request", { 18, 20, 20, 20 }, 0, EXACT, of_handle_barrier },
+	{ "barrier request", { 18, 20, 20, 20 }, 0, EXACT | BEHIND, of_handle_barrier },
 	{ "queue get config request", { 20, 22, NO, NO }, 4, 0, of_handle_queue_config },
 	{ "role request", { NO, 24, 24, 24 }, 16, EXACT, of_handle_role },
 	{ "get async request", { NO, 26, 26, 26 }, 0, EXACT, of_handle_get_async },
@@ -199,6 +200,16 @@ static void handle_counted(struct of_session *s, const uint8_t *message, size_t 
 	handle(s, message, len, true);
 }
 
+/* Whether a message waits until the switch has settled. */
+static bool must_wait(struct of_session *s, const struct row *row)
+{
+	bool packets_out = s->packets_out;
+
+	if (row->flags & BEHIND)
+		s->packets_out = false;
+	return row->flags & COUNTED || (row->flags & BEHIND && packets_out);
+}
+
 static enum of_error carry_out(struct of_session *s, struct of_request *r, bool counted,
 			       const struct row **row, struct error *err)
 {
@@ -211,7 +222,7 @@ static enum of_error carry_out(struct of_session *s, struct of_request *r, bool 
 		return error;
 	if (!((*row)->flags & GATHERED))
 		of_publish(s);
-	if ((*row)->flags & COUNTED && !counted)
+	if (!counted && must_wait(s, *row))
 		return of_wait(s, r->message, r->len, handle_counted);
 	return (*row)->handle(s, r, err);
 }

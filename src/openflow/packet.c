@@ -103,6 +103,7 @@ enum of_error of_handle_packet_out(struct of_session *s, const struct of_request
 	if (!error)
 		error = flows_packet_out(s->bridge->flows, out.in_port, &actions, out.data,
 					 out.data_len, err);
+	s->packets_out = s->packets_out || !error;
 	actions_free(&actions);
 	return error;
 }

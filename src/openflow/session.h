@@ -85,6 +85,7 @@ struct of_session {
 	uint64_t n_dropped;	    /* unasked messages */
 	struct of_wait *wait;	    /* a request that is answered later */
 	struct of_later *later;	    /* an answer that is not written wholly */
+	bool packets_out;	    /* there were, since the last barrier */
 	bool gathers;		    /* flow-mods: of_session_gather() */
 	unsigned n_gathered;
 	const uint8_t *gathered[OF_GATHER_MAX]; /* messages that were accepted, all valid */

@@ -72,6 +72,21 @@ static void test_packet_out(void **state)
 	UNTIL(&r->rig, take_packets(r, 2) == 1);
 }
 
+/* What was sent by the control thread has left, and is counted, when all has settled, even if the
+ * worker was asleep. */
+static void test_settles_behind_packets(void **state)
+{
+	struct flows_rig *r = *state;
+
+	change_rules(r, FLOW_ADD, "in_port=1,actions=output:3");
+	for (unsigned i = 1; i <= 50; i++) {
+		assert_int_equal(out(r, 1, "resubmit(,0)", 64), 0);
+		count_rules(r);
+		assert_int_equal(tally_read(find_rule(r, "in_port=1")->tally).packets, i);
+		assert_int_equal(take_packets(r, 2), 1);
+	}
+}
+
 #define LEARN                                                                                       \
 	"table=0,priority=50,in_port=1,udp,send_flow_rem,actions="                                  \
 	"learn(table=1,hard_timeout=60,cookie=0x33,%sNXM_OF_UDP_DST[],load:2->NXM_NX_REG0[0..15])," \
@@ -167,8 +182,13 @@ static void test_fin_timeout(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_packet_in),	       TEST(test_packet_out), TEST(test_learns),
-		TEST(test_learns_fin_timeout), TEST(test_limit),      TEST(test_delete_learned),
+		TEST(test_packet_in),
+		TEST(test_packet_out),
+		TEST(test_settles_behind_packets),
+		TEST(test_learns),
+		TEST(test_learns_fin_timeout),
+		TEST(test_limit),
+		TEST(test_delete_learned),
 		TEST(test_fin_timeout),
 	};
 

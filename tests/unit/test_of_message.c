@@ -176,6 +176,26 @@ static void test_barrier(void **state)
 	peer_teardown();
 }
 
+/* What was sent before a barrier leaves before what comes behind it is done. */
+static void test_barrier_behind_packets(void **state)
+{
+	peer_setup(OF13);
+	fake.hold_settles = true;
+	peer_send(OF13, 13,
+		  "ffffffff fffffffd 0010 000000000000"
+		  "0000 0010 00000002 0000 000000000000 ffffffffffff 020000000001 88b5 0000");
+	peer_send(OF13, 20, "");
+	assert_int_equal(peer.len, 0);
+	assert_false(of_session_ready(peer.s));
+	fake_settle();
+	assert_true(peer_got("04 15 0008 11223344"));
+	/* there was none since */
+	peer_send(OF13, 20, "");
+	assert_true(peer_got("04 15 0008 11223344"));
+	fake.hold_settles = false;
+	peer_teardown();
+}
+
 static void test_description(void **state)
 {
 	peer_setup(OF10);
@@ -219,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_features),
 		cmocka_unit_test(test_configuration),
 		cmocka_unit_test(test_barrier),
+		cmocka_unit_test(test_barrier_behind_packets),
 		cmocka_unit_test(test_description),
 		cmocka_unit_test(test_counts_are_waited_for),
 	};
