@@ -2,6 +2,7 @@
 /* The story of a packet: what translation tells is kept as JSON, in a flat list with depths; the
  * text is made from it.
  */
+#include <linux/if_ether.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,6 +258,8 @@ static json_t *rewrite_json(struct telling *t, const struct plan_rewrite *step)
 static json_t *push_vlan_json(struct telling *t, uint32_t arg)
 {
 	t->key.vlan[1] = t->key.vlan[0];
+	t->known.vlan[1] = t->known.vlan[0];
+	t->known.vlan[0] = (struct flow_vlan){ UINT16_MAX, UINT16_MAX };
 	t->key.vlan[0].tpid = (uint16_t)(arg >> 16);
 	t->key.vlan[0].tci = (uint16_t)(arg | FLOW_VLAN_PRESENT);
 	return json_pack("{s:s, s:i, s:i, s:i}", "step", "push_vlan", "tpid", (int)(arg >> 16),
@@ -267,12 +270,43 @@ static json_t *pop_vlan_json(struct telling *t)
 {
 	t->key.vlan[0] = t->key.vlan[1];
 	t->key.vlan[1] = (struct flow_vlan){ 0 };
+	t->known.vlan[0] = t->known.vlan[1];
+	t->known.vlan[1] = (struct flow_vlan){ 0 };
 	return json_pack("{s:s}", "step", "pop_vlan");
+}
+
+/* Labels move, with what is known of them: up to @lse, of which all bits are known. */
+static void push_label(struct telling *t, uint32_t lse)
+{
+	uint32_t *key = t->key.mpls_lse, *known = t->known.mpls_lse;
+
+	memmove(key + 1, key, (FLOW_LABELS - 1) * sizeof(*key));
+	memmove(known + 1, known, (FLOW_LABELS - 1) * sizeof(*known));
+	key[0] = lse;
+	known[0] = UINT32_MAX;
+}
+
+static json_t *pop_mpls_json(struct telling *t, uint16_t ethertype)
+{
+	uint32_t *key = t->key.mpls_lse, *known = t->known.mpls_lse;
+
+	memmove(key, key + 1, (FLOW_LABELS - 1) * sizeof(*key));
+	memmove(known, known + 1, (FLOW_LABELS - 1) * sizeof(*known));
+	key[FLOW_LABELS - 1] = known[FLOW_LABELS - 1] = 0;
+	if (ethertype != ETH_P_MPLS_UC && ethertype != ETH_P_MPLS_MC) {
+		const struct flow_key old = t->known;
+
+		/* what comes to light has not been looked at */
+		t->known = (struct flow_key){ .eth_src = old.eth_src, .eth_dst = old.eth_dst };
+		memcpy(t->known.vlan, old.vlan, sizeof(old.vlan));
+	}
+	t->key.eth_type = ethertype;
+	return json_pack("{s:s, s:i}", "step", "pop_mpls", "ethertype", (int)ethertype);
 }
 
 static json_t *push_mpls_json(struct telling *t, const struct plan_push_mpls *step)
 {
-	t->key.mpls_lse[0] = step->step.arg;
+	push_label(t, step->step.arg);
 	t->key.eth_type = (uint16_t)step->ethertype;
 	return json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "step", "push_mpls", "ethertype",
 			 (int)step->ethertype, "label", (int)(step->step.arg >> 12), "tc",
@@ -377,8 +411,7 @@ static json_t *step_json(struct telling *t, const struct plan_step *step)
 	case PLAN_PUSH_MPLS:
 		return push_mpls_json(t, s);
 	case PLAN_POP_MPLS:
-		t->key.eth_type = (uint16_t)step->arg;
-		return json_pack("{s:s, s:i}", "step", "pop_mpls", "ethertype", (int)step->arg);
+		return pop_mpls_json(t, (uint16_t)step->arg);
 	case PLAN_OUTPUT:
 		return output_json(t, s);
 	case PLAN_NORMAL:

@@ -284,6 +284,28 @@ static void test_headers(void **state)
 	free(text);
 }
 
+/* What is known of a label is not known of the one behind it. */
+static void test_label_behind_a_label(void **state)
+{
+	struct world *w = *state;
+	struct flow_key key = world_key("in_port=1,mpls,mpls_ttl=0,mpls_bos=0");
+	struct translate_limit limit;
+	struct translate_input in = { .pipeline = w->p, .key = &key, .len = 60 };
+	struct story *story;
+	char *text;
+
+	key.mpls_lse[1] = 2 << 12 | 0x1ff;
+	world_rule(w, 0, 5, "mpls,mpls_ttl=0", "pop_mpls:0x8847,dec_mpls_ttl,output:2");
+	story = story_create(&key);
+	assert_non_null(story);
+	in.story = story_hooks(story);
+	translate(&in, &w->draft, &limit);
+	text = story_text(story, &w->draft, &limit);
+	assert_has(text, "set mpls_ttl=254\n");
+	free(text);
+	story_destroy(story);
+}
+
 static void test_a_long_story_is_cut(void **state)
 {
 	struct world *w = *state;
@@ -313,6 +335,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_meters, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_headers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_label_behind_a_label, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_long_story_is_cut, setup, teardown),
 	};
 
