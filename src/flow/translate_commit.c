@@ -151,6 +151,7 @@ NEVER_INLINE void translate_copy_begin(struct translation *t, struct translate_c
 NEVER_INLINE void translate_copy_end(struct translation *t, struct translate_copy *copy)
 {
 	uint32_t at = copy->save_at, end = t->out->steps_len;
+	bool metered = false;
 
 	t->s = copy->state;
 	t->copy = copy->outer;
@@ -165,6 +166,10 @@ NEVER_INLINE void translate_copy_end(struct translation *t, struct translate_cop
 
 		if (step->kind == PLAN_METER && !step->arg)
 			step->arg = end - at;
+		/* what a meter has dropped does not come to this */
+		if (step->kind == PLAN_QUEUE && metered)
+			t->queue_sent = QUEUE_OPEN;
+		metered |= step->kind == PLAN_METER;
 		at += step->len;
 	}
 }

@@ -17,6 +17,7 @@
 #define NO_TABLE 0xff	    /* no goto_table */
 #define NO_QUEUE UINT32_MAX /* no set_queue */
 #define NO_STEP UINT32_MAX
+#define QUEUE_OPEN UINT64_MAX  /* a meter decides which one it is */
 #define PORT_UNSET 0xfffffff7u /* actset_output when the action set has no output */
 
 /* What a clone or a bucket gives back as it was. */
@@ -73,7 +74,7 @@ struct translation {
 	enum drop_reason reason; /* why there may be no output */
 	unsigned depth, n_resubmits, n_copies, indent;
 	size_t n_work;		     /* see translate_work() */
-	uint32_t queue_sent;	     /* by the last PLAN_QUEUE */
+	uint64_t queue_sent;	     /* by the last PLAN_QUEUE; or QUEUE_OPEN */
 	uint32_t last;		     /* step that may be changed still, or NO_STEP */
 	struct translate_copy *copy; /* the innermost */
 	unsigned n_saved;	     /* of the copies around: with a PLAN_SAVE */

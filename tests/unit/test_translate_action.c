@@ -209,6 +209,20 @@ static void test_dscp_behind_a_meter(void **state)
 	}
 }
 
+/* A meter that drops a copy leaves open which queue it was at. */
+static void test_queue_behind_a_meter(void **state)
+{
+	struct world *w = *state;
+	struct error err = { "" };
+	struct meter *meter;
+
+	assert_int_equal(meter_parse(&meter, "meter=1 pktps bands=type=drop rate=5", &err), 0);
+	assert_int_equal(pipeline_add_meter(w->p, meter), 0);
+	world_rule(w, 0, 5, "", "enqueue:3:2,clone(meter:1,output:2),output:4");
+	assert_string_equal(world_run(w, TCP), "queue:2 output:3 save meter queue:-1 output:2 "
+					       "restore queue:-1 output:4");
+}
+
 static void test_those_that_do_nothing(void **state)
 {
 	struct world *w = *state;
@@ -237,6 +251,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_set_field_needs_the_field, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_parts_of_fields, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dscp_behind_a_meter, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_queue_behind_a_meter, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dec_ttl, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stack, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stack_is_bounded, setup, teardown),
