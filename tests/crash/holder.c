@@ -90,7 +90,7 @@ static unsigned take(struct keep *keep, const char *key, int *fds, unsigned max)
 
 void holder_init(struct holder *h)
 {
-	*h = (struct holder){ .keep = { set, release, take } };
+	*h = (struct holder){ .keep = { .hold = set, .release = release, .take = take } };
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, h->fds))
 		abort();
 }

@@ -62,7 +62,7 @@ static struct tap_spec spec_of(unsigned n_queues)
 /* A device is made and held, and its process ends. */
 static struct holder after(unsigned n_queues)
 {
-	struct holder h = { .keep = { hold, release, take } };
+	struct holder h = { .keep = { .hold = hold, .release = release, .take = take } };
 	struct tap_spec spec = spec_of(n_queues);
 	struct tap_device dev;
 	struct error err;
@@ -131,7 +131,7 @@ static void test_is_another(void **state)
 static void test_is_not_there(void **state)
 {
 	struct tap_spec spec = spec_of(N_QUEUES);
-	struct holder h = { .keep = { hold, release, take } };
+	struct holder h = { .keep = { .hold = hold, .release = release, .take = take } };
 	unsigned n_fds = count_fds();
 	struct tap_device dev;
 
