@@ -62,8 +62,8 @@ static void test_inflight(void **state)
 {
 	static const uint32_t split[] = { 1, 8 }, packed[] = { 1, 3, 8 };
 
-	run_all(scene_inflight, 0, split, ARRAY_SIZE(split), 5);
-	run_all(scene_inflight, PACKED, packed, ARRAY_SIZE(packed), 7);
+	run_all(scene_inflight, 0, split, ARRAY_SIZE(split), 10);
+	run_all(scene_inflight, PACKED, packed, ARRAY_SIZE(packed), 14);
 }
 
 static void test_port(void **state)

@@ -26,7 +26,7 @@ NOT_STEPPED = {
     r"virtio/(driver_|netdrv)": "the guest's side",
     r"virtio/sharedmem": "memory for the guest's side",
     r"vhost/frontend": "the front-end's side",
-    r"datapath/worker": "statistics in the process's own memory",
+    r"datapath/(worker|fair|watch)": "statistics in the process's own memory",
     r"vhost/inflight": "maps regions, to which virtio/inflight_*.c store",
     r"virtio/(filemap|guestmem|inflight\.c)": "maps what others store to",
     r"base/keep(_map)?\.c": "makes memory that others store to",
