@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* vireo trace --live: the daemon tells of packets over a socket that goes along with the call. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,10 +42,17 @@ static void catch_signals(void)
 /* The next message; NULL: there are no more. */
 static json_t *receive(int fd)
 {
-	ssize_t len = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC);
-	char *text = len > 0 ? malloc((size_t)len) : NULL;
+	struct pollfd waits = { .fd = fd, .events = POLLIN };
 	json_t *message = NULL;
+	char *text = NULL;
+	ssize_t len;
 
+	/* signals are handled here, also where a sanitizer puts them off in recv() */
+	while (poll(&waits, 1, -1) < 0 && errno == EINTR)
+		;
+	len = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC);
+	if (len > 0)
+		text = malloc((size_t)len);
 	if (text && recv(fd, text, (size_t)len, 0) == len)
 		message = json_loadb(text, (size_t)len, 0, NULL);
 	free(text);

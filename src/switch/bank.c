@@ -23,7 +23,7 @@ static size_t chunk_slots(unsigned chunk)
 
 static void chunk_key(const struct bank *bank, unsigned chunk, char key[KEEP_KEY_MAX])
 {
-	snprintf(key, KEEP_KEY_MAX, "%.*s/%u", KEEP_KEY_MAX - 4, bank->key, chunk);
+	snprintf(key, KEEP_KEY_MAX, "%.*s/%u", KEEP_KEY_MAX - 12, bank->key, chunk);
 }
 
 static unsigned n_chunks(const struct bank *bank)

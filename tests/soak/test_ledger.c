@@ -32,8 +32,10 @@ static int set_up(void **state)
 	memset(w, 0, sizeof(*w));
 	strcpy(w->dir, "/tmp/vireo-test-XXXXXX");
 	assert_non_null(mkdtemp(w->dir));
-	snprintf(w->sender_path, sizeof(w->sender_path), "%s/3.7", w->dir);
-	snprintf(w->receiver_path, sizeof(w->receiver_path), "%s/4.1", w->dir);
+	assert_int_equal(snprintf(w->sender_path, sizeof(w->sender_path), "%s/3.7", w->dir),
+			 strlen(w->dir) + 4);
+	assert_int_equal(snprintf(w->receiver_path, sizeof(w->receiver_path), "%s/4.1", w->dir),
+			 strlen(w->dir) + 4);
 	w->sender = ledger_open(w->dir, 3, 7, true);
 	w->reader = (struct ledger_reader){ .dir = w->dir, .own = ledger_open(w->dir, 4, 1, true) };
 	assert_non_null(w->sender);
