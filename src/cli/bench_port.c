@@ -2,7 +2,6 @@
 /* A port of the load generator: connection, rings, buffers. */
 #include "cli/bench_port.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -169,10 +168,9 @@ static int make_sends(struct bench_queue *q, struct bench_port *port, uint32_t i
 	uint32_t n_flows = flows_of(config, index), size = 1;
 
 	q->n_sends = sends_of(config, index);
-	assert(q->n_sends > 0); /* a queue has one flow at least */
 	while (size < q->n_sends)
 		size *= 2;
-	q->sends = calloc(q->n_sends, sizeof(*q->sends));
+	q->sends = calloc(size, sizeof(*q->sends));
 	q->ready = calloc(size, sizeof(struct driver_buffer *));
 	if (!q->sends || !q->ready)
 		return -ENOMEM;

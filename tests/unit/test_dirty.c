@@ -95,7 +95,7 @@ static void test_marks_pages(void **state)
 static void test_fails_outside(void **state)
 {
 	struct world *w = *state;
-	uint8_t elsewhere;
+	uint8_t elsewhere = 0;
 	bool news;
 
 	assert_false(mark(w, &elsewhere, 1, &news));
