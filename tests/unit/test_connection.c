@@ -196,17 +196,17 @@ static void test_pipelined(void **state)
 {
 	struct fixture *f = *state;
 
-	put(f, CHANGE("0") CHANGE(NEVER) CHANGE("3") CHANGE("0"));
+	put(f, CHANGE(NEVER) CHANGE("3") CHANGE("0"));
 	pump(f, 10);
-	assert_int_equal(f->n_calls, 2);
+	assert_int_equal(f->n_calls, 1);
 	assert_string_equal(get(f), "");
 	/* what comes meanwhile has its turn after those */
 	put(f, CHANGE("0"));
 	pump(f, 5);
-	assert_int_equal(f->n_calls, 2);
+	assert_int_equal(f->n_calls, 1);
 	f->unsettled = 0;
-	receives(f, RESULT("1") RESULT("2") RESULT("3") RESULT("4") RESULT("5"));
-	assert_int_equal(f->n_calls, 5);
+	receives(f, RESULT("1") RESULT("2") RESULT("3") RESULT("4"));
+	assert_int_equal(f->n_calls, 4);
 }
 
 /* What needs no answer is waited for just so. */
