@@ -14,18 +14,11 @@
 #include "base/compiler.h"
 #include "base/log.h"
 #include "guest.h"
+#include "scale.h"
 #include "scenes.h"
 
 /* What runs now; empty when all is well. */
 static char running[128];
-
-static unsigned scaled(unsigned n)
-{
-	const char *scale = getenv("TEST_SCALE");
-	unsigned more = (unsigned)(n * (scale ? atof(scale) : 1));
-
-	return max(more, n);
-}
 
 static void run_all(void (*scene)(uint64_t, uint32_t, unsigned, unsigned), uint64_t layout,
 		    const uint32_t *sizes, unsigned n_sizes, unsigned n)

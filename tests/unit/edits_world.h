@@ -43,14 +43,6 @@ static bool maybe(struct world *w, unsigned one_in)
 	return dice(w, one_in) == 0;
 }
 
-static unsigned scale(unsigned n)
-{
-	const char *text = getenv("TEST_SCALE");
-	double by = text ? atof(text) : 1;
-
-	return by > 0 && n * by >= 1 ? (unsigned)(n * by) : 1;
-}
-
 static void give_fd(struct vhost_message *m, int fd)
 {
 	assert_true(fd >= 0);

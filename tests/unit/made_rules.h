@@ -22,14 +22,6 @@
 
 #define MADE_MAX 400
 
-static inline unsigned scale(void)
-{
-	const char *text = getenv("TEST_SCALE");
-	int n = text ? atoi(text) : 1;
-
-	return n > 0 ? (unsigned)n : 1;
-}
-
 static uint64_t seed = 1;
 
 static inline uint64_t draw(void)

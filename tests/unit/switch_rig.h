@@ -35,14 +35,6 @@ struct rig {
 	unsigned n_fds; /* open before all this */
 };
 
-UNUSED_OK static unsigned test_scale(void)
-{
-	const char *text = getenv("TEST_SCALE");
-	int n = text ? atoi(text) : 1;
-
-	return n > 0 ? (unsigned)n : 1;
-}
-
 UNUSED_OK static void rig_open(struct rig *rig, unsigned n_workers)
 {
 	struct error err = { "" };

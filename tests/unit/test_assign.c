@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "scale.h"
 #include "switch_rig.h"
 
 static void start(struct rig *rig, unsigned n_workers)
@@ -291,7 +292,7 @@ static void pump_while_moving(struct rig *rig, unsigned n_workers, unsigned n_pa
 		if (clock_ns() > end)
 			fail_msg("%llu frames did not come", (unsigned long long)left);
 	} while (left);
-	assert_true(n_moves > 20);
+	assert_true(n_moves > scaled(20));
 	rig_settle(rig);
 	for (unsigned i = 0; i < PORTS; i++) {
 		snprintf(name, sizeof(name), "p%u", i);
@@ -309,7 +310,7 @@ static void test_moves_under_traffic(void **state)
 	for (unsigned n_workers = 2; n_workers <= 4; n_workers++)
 		for (unsigned n_pairs = 1; n_pairs <= 2; n_pairs++) {
 			start(&rig, n_workers);
-			pump_while_moving(&rig, n_workers, n_pairs, 5000 * test_scale());
+			pump_while_moving(&rig, n_workers, n_pairs, scaled(5000));
 			rig_close(&rig);
 		}
 }

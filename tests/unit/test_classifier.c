@@ -4,6 +4,7 @@
  */
 #include "flow/classifier.h"
 #include "made_rules.h"
+#include "scale.h"
 #include "short_memory.h"
 
 struct world {
@@ -157,7 +158,7 @@ static void test_versions(void **state)
 
 	for (unsigned i = 0; i < VERSIONS; i++)
 		classifier_init(&worlds[i].c);
-	for (unsigned round = 0; round < 300 * scale(); round++) {
+	for (unsigned round = 0, most = scaled(300); round < most; round++) {
 		struct world *from = &worlds[draw_below(VERSIONS)];
 		struct world *to = &worlds[draw_below(VERSIONS)];
 
@@ -249,7 +250,7 @@ static void test_memory_is_short(void **state)
 	unsigned n_refused = 0;
 
 	classifier_init(&w.c);
-	for (unsigned round = 0; round < 2000 * scale(); round++) {
+	for (unsigned round = 0, most = scaled(2000); round < most; round++) {
 		unsigned i = w.list.n ? draw_below(w.list.n) : 0;
 		struct rule *rule = NULL;
 		int ret;
@@ -273,7 +274,7 @@ static void test_memory_is_short(void **state)
 		check(&old);
 	}
 	clear(&old);
-	assert_true(n_refused > 100 * scale());
+	assert_true(n_refused > scaled(100));
 	while (w.list.n) {
 		assert_int_equal(classifier_remove(&w.c, w.list.at[0]), 0);
 		made_drop(&w.list, 0);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "switch/config.h"
+#include "scale.h"
 
 static json_t *parse(const char *text)
 {
@@ -229,10 +230,9 @@ static json_t *some_config(void)
 /* Whatever data there is, its text means the same data. */
 static void test_round_trip(void **state)
 {
-	const char *scale = getenv("TEST_SCALE");
-	int n = 2000 * (scale && atoi(scale) > 0 ? atoi(scale) : 1);
+	unsigned n = scaled(2000);
 
-	for (int i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		json_t *config = some_config(), *again;
 		char *text = config_format(config);
 

@@ -12,6 +12,7 @@
 #include "base/rcu.h"
 #include "datapath/datapath.h"
 #include "fds.h"
+#include "scale.h"
 #include "view_maker.h"
 
 #define WAIT_NS (20 * NSEC_PER_SEC)
@@ -22,14 +23,6 @@ struct world {
 	struct datapath *dp;
 	unsigned n_fds;
 };
-
-static unsigned scale(void)
-{
-	const char *text = getenv("TEST_SCALE");
-	int n = text ? atoi(text) : 1;
-
-	return n > 0 ? (unsigned)n : 1;
-}
 
 static void start(struct world *w, unsigned n_workers)
 {
@@ -317,7 +310,7 @@ static void gone(void *arg)
  */
 static void test_ports_come_and_go_under_traffic(void **state)
 {
-	const unsigned rounds = 300 * scale();
+	const unsigned rounds = scaled(300);
 	unsigned next = 0, sent = 0, number;
 	struct world w;
 

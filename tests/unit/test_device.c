@@ -4,19 +4,12 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "scale.h"
 #include "vhost_peer.h"
 
 static const struct vhost_device_state *st(struct rig *rig)
 {
 	return vhost_device_state(rig->device);
-}
-
-static unsigned scale(unsigned n)
-{
-	const char *text = getenv("TEST_SCALE");
-	double by = text ? atof(text) : 1;
-
-	return by > 0 && n * by >= 1 ? (unsigned)(n * by) : 1;
 }
 
 /* Runs the loop, timers too, for so long. */
@@ -193,7 +186,7 @@ static void test_second_front_end(void **state)
 static void test_reconnect(void **state)
 {
 	struct rig *rig = *state;
-	unsigned n = scale(100), before = 0;
+	unsigned n = scaled(100), before = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		set_up(rig);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ring_pair.h"
+#include "scale.h"
 
 #define PAGE 4096ull
 #define LOW_ADDR 0x3000ull
@@ -239,8 +240,7 @@ static void test_nothing_is_missed(void **state)
 {
 	struct world *w = *state;
 	struct race race = { .w = w, .copy = pair_alloc(RANGE_LEN) };
-	const char *scale = getenv("TEST_SCALE");
-	unsigned n = (unsigned)(20000 * (scale ? atof(scale) : 1)) + 100;
+	unsigned n = scaled(20000) + 100;
 	uint64_t value = 0;
 
 	for (unsigned round = 0; round < 20; round++) {

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "edits_world.h"
+#include "scale.h"
 #include "vhost/memory.h"
 
 /* ---- sessions */
@@ -341,7 +342,7 @@ static void set_up(struct world *w)
 static void test_random(void **state)
 {
 	static struct world w;
-	unsigned n = scale(300), n_fds = count_fds();
+	unsigned n = scaled(300), n_fds = count_fds();
 	struct vhost_message m;
 
 	for (unsigned seed = 1; seed <= n; seed++) {
@@ -368,7 +369,7 @@ static void test_random(void **state)
 static void test_bounded(void **state)
 {
 	static struct world w;
-	unsigned n = scale(100000), n_fds = count_fds();
+	unsigned n = scaled(100000), n_fds = count_fds();
 	struct vhost_message m;
 
 	begin(&w, 1);

@@ -4,6 +4,7 @@
  */
 #include "flow/classifier.h"
 #include "made_rules.h"
+#include "scale.h"
 
 static bool is_soft(const struct rule *rule)
 {
@@ -152,13 +153,13 @@ static void check_random(unsigned n_rules, unsigned n_priorities, bool conjuncti
 
 static void test_random(void **state)
 {
-	for (unsigned i = 0; i < 300 * scale(); i++)
+	for (unsigned i = 0, most = scaled(300); i < most; i++)
 		check_random(1 + draw_below(60), 1 + draw_below(20), false);
 }
 
 static void test_conjunctions(void **state)
 {
-	for (unsigned i = 0; i < 300 * scale(); i++)
+	for (unsigned i = 0, most = scaled(300); i < most; i++)
 		check_random(1 + draw_below(100), 1 + draw_below(8), true);
 }
 

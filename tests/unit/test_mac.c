@@ -16,19 +16,12 @@
 #include <cmocka.h>
 
 #include "fake_keep.h"
+#include "scale.h"
 #include "state/mac.h"
 
 #define A 0x020000000001ull
 #define B 0x020000000002ull
 #define NOW 1000u
-
-static unsigned scale(void)
-{
-	const char *text = getenv("TEST_SCALE");
-	int n = text ? atoi(text) : 1;
-
-	return n > 0 ? (unsigned)n : 1;
-}
 
 static void learn(struct mac_table *t, mac_t mac, uint32_t port)
 {
@@ -362,7 +355,7 @@ static void test_against_a_plain_array(void **state)
 
 	for (unsigned i = 0; i < N; i++)
 		model[i].port = MAC_NO_PORT;
-	for (unsigned step = 0; step < 20000 * scale(); step++) {
+	for (unsigned step = 0, most = scaled(20000); step < most; step++) {
 		unsigned i = (unsigned)rand_r(&seed) % N, port = (unsigned)rand_r(&seed) % PORTS;
 		unsigned what = (unsigned)rand_r(&seed) % 16;
 		bool had = model[i].port != MAC_NO_PORT;
@@ -433,7 +426,7 @@ static void test_threads(void **state)
 	assert_non_null(t);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, crowd_learns, &crowd[i]), 0);
-	for (unsigned i = 0; i < 3000 * scale(); i++) {
+	for (unsigned i = 0, most = scaled(3000); i < most; i++) {
 		unsigned m = i % CROWD_MACS;
 
 		mac_table_add_static(t, A + m, 0, 2 * m);

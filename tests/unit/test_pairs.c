@@ -2,6 +2,7 @@
 /* Many queue pairs of a guest in a running switch: as many as there may be; replies that come where
  * the guest sent from; pairs that are disabled and enabled, and that move, while there is traffic.
  */
+#include "scale.h"
 #include "vhost_guest.h"
 
 #define PAIRS PORT_QUEUES_MAX
@@ -101,7 +102,7 @@ static void test_all_pairs(void **state)
  */
 static void test_pairs_change_under_traffic(void **state)
 {
-	const unsigned total = 3000 * test_scale();
+	const unsigned total = scaled(3000);
 	unsigned sent = 0, got = 0, seed = 3, n_changes = 0;
 	uint8_t *seen = calloc(total, 1), frame[64];
 	uint64_t end = clock_ns() + 3 * WAIT_NS, number;
@@ -201,7 +202,7 @@ static void collect(struct flow *flows, struct guest *g, unsigned pair)
 
 static void test_order_while_pairs_move(void **state)
 {
-	const uint32_t total = 4000 * test_scale();
+	const uint32_t total = scaled(4000);
 	uint64_t end = clock_ns() + 3 * WAIT_NS, got, moved_at = 0;
 	struct rig *rig = *state;
 	struct flow flows[FLOWS];
@@ -238,7 +239,7 @@ static void test_order_while_pairs_move(void **state)
 		if (clock_ns() > end)
 			fail_msg("%llu of %u frames came", (unsigned long long)got, FLOWS * total);
 	} while (got < FLOWS * total);
-	assert_true(n_moves >= 20);
+	assert_true(n_moves >= scaled(20));
 	assert_int_equal(rig_drops(rig, "a") + rig_drops(rig, "b"), 0);
 	unplug(&a);
 	unplug(&b);

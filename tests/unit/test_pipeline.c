@@ -5,6 +5,7 @@
 #include "base/rcu.h"
 #include "flow/pipeline.h"
 #include "made_rules.h"
+#include "scale.h"
 #include "short_memory.h"
 
 #define TABLES 3 /* that rules are made for */
@@ -266,7 +267,7 @@ static void test_versions(void **state)
 
 	for (unsigned i = 0; i < VERSIONS; i++)
 		worlds[i].p = pipeline_create();
-	for (unsigned round = 0; round < 500 * scale(); round++) {
+	for (unsigned round = 0, most = scaled(500); round < most; round++) {
 		struct world *from = &worlds[draw_below(VERSIONS)];
 		struct world *to = &worlds[draw_below(VERSIONS)];
 
@@ -295,7 +296,7 @@ static void test_memory_is_short(void **state)
 
 	w.p = pipeline_create();
 	old.p = pipeline_create();
-	for (unsigned round = 0; round < 3000 * scale(); round++) {
+	for (unsigned round = 0, most = scaled(3000); round < most; round++) {
 		if (!draw_below(3)) {
 			clear(&old);
 			old = w;
@@ -312,7 +313,7 @@ static void test_memory_is_short(void **state)
 			check(&old);
 	}
 	allowance = -1;
-	assert_true(n_made > 1000 && n_refused > 100);
+	assert_true(n_made > scaled(1000) && n_refused > scaled(100));
 	check(&w);
 	clear(&w);
 	clear(&old);
@@ -582,7 +583,7 @@ static void test_threads(void **state)
 	race.shown = w.p;
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, look_up, &race), 0);
-	for (unsigned round = 1; round < 3000 * scale(); round++) {
+	for (unsigned round = 1, most = scaled(3000); round < most; round++) {
 		old = w.p;
 		w.p = pipeline_next(old);
 		for (unsigned n = draw_below(5); n; n--)

@@ -2,6 +2,7 @@
 /* Places: matches, packed and unpacked, beside plain comparisons of bits. */
 #include "flow/place.h"
 #include "made_rules.h"
+#include "scale.h"
 #include "short_memory.h"
 
 static const struct action_list none;
@@ -24,7 +25,7 @@ static bool naive_within(const struct match *a, const struct match *b)
 
 static void test_matches(void **state)
 {
-	for (unsigned round = 0; round < 3000 * scale(); round++) {
+	for (unsigned round = 0, most = scaled(3000); round < most; round++) {
 		struct classifier_place *place;
 		const struct classifier_place *now;
 		struct match match, other, again;

@@ -12,19 +12,12 @@
 #include <cmocka.h>
 
 #include "flow/plans.h"
+#include "scale.h"
 
 #define HALF (256u << 10)
 #define VERSION 7
 
 static struct plan_draft draft; /* large */
-
-static uint64_t scale(void)
-{
-	const char *text = getenv("TEST_SCALE");
-	int n = text ? atoi(text) : 1;
-
-	return n > 0 ? (uint64_t)n : 1;
-}
 
 static int setup(void **state)
 {
@@ -433,7 +426,7 @@ static void test_against_a_plain_array(void **state)
 	uint64_t version = 1, now = 0;
 	uint32_t n = 0;
 
-	for (uint64_t i = 0; i < 300000 * scale(); i++) {
+	for (uint64_t i = 0, most = max(scaled(300000), 150000u); i < most; i++) {
 		struct flow_key key = random_key();
 		uint64_t v = version + random_below(2);
 		uint32_t hash = (uint32_t)(key.words[0] * 31 + key.words[3] * 17 + key.words[5]),

@@ -16,16 +16,9 @@
 #include "base/compiler.h"
 #include "base/hash.h"
 #include "flow/pmap.h"
+#include "scale.h"
 
 #define KEYS 512
-
-static unsigned scale(void)
-{
-	const char *text = getenv("TEST_SCALE");
-	int n = text ? atoi(text) : 1;
-
-	return n > 0 ? (unsigned)n : 1;
-}
 
 static uint64_t seed;
 
@@ -235,7 +228,7 @@ static void test_versions(void **state)
 	memset(models, 0, sizeof(models));
 	for (unsigned i = 0; i < VERSIONS; i++)
 		pmap_init(&models[i].map, &counted);
-	for (unsigned round = 0; round < 400 * scale(); round++) {
+	for (unsigned round = 0, most = scaled(400); round < most; round++) {
 		struct model *from = &models[draw() % VERSIONS], *to = &models[draw() % VERSIONS];
 		unsigned n = draw() % 2 ? draw() % 4 : draw() % 500;
 
@@ -264,7 +257,7 @@ static void test_empties(void **state)
 
 	memset(&m, 0, sizeof(m));
 	pmap_init(&m.map, &counted);
-	for (unsigned round = 0; round < 20 * scale(); round++) {
+	for (unsigned round = 0, most = scaled(20); round < most; round++) {
 		unsigned offset = draw() % KEYS, step = 2 * (draw() % KEYS) + 1;
 
 		for (unsigned i = 0; i < KEYS; i++) {
@@ -343,7 +336,7 @@ static void test_threads(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(readers); i++)
 		assert_int_equal(
 			pthread_create(&readers[i].thread, NULL, read_versions, &readers[i]), 0);
-	for (unsigned round = 0; round < 5000 * scale(); round++) {
+	for (unsigned round = 0, most = scaled(5000); round < most; round++) {
 		unsigned n = draw() % 8;
 
 		for (unsigned i = 0; i < n; i++)

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "fake_keep.h"
+#include "scale.h"
 #include "packet/build.h"
 #include "port/kinds.h"
 #include "switch_rig.h"
@@ -178,7 +179,7 @@ static void test_announces(void **state)
 /* The kind changes its queues, again and again, while frames come in on the first. */
 static void test_queues_change_under_traffic(void **state)
 {
-	const unsigned rounds = 100 * test_scale();
+	const unsigned rounds = scaled(100);
 	struct rig *rig = *state;
 	struct port *a = rig_add(rig, "a", J("{s:i}", "queues", 2)), *b = rig_add(rig, "b", NULL);
 	uint64_t sent = 0, received = 0, number;
@@ -354,7 +355,7 @@ static long resident_kib(void)
 /* Ports and bridges come and go, in traffic of their own, beside two that talk. */
 static void test_comes_and_goes_under_traffic(void **state)
 {
-	const unsigned rounds = 1000 * test_scale();
+	const unsigned rounds = scaled(1000);
 	struct rig *rig = *state;
 	struct pair t = start_talk(rig);
 	struct error err;

@@ -13,6 +13,7 @@
 
 #include "flow/rewrite.h"
 #include "made_frame.h"
+#include "scale.h"
 #include "packet/checksum.h"
 #include "packet/parse.h"
 
@@ -27,14 +28,6 @@ struct fixture {
 		uint8_t space[sizeof(struct plan_rewrite) + 16 * FLOW_KEY_PACKET_WORDS];
 	};
 };
-
-static unsigned scale(void)
-{
-	const char *s = getenv("TEST_SCALE");
-	double factor = s ? atof(s) : 1;
-
-	return factor > 1 ? (unsigned)factor : 1;
-}
 
 static unsigned any(void *arg, unsigned n)
 {
@@ -130,7 +123,7 @@ static void test_any_field_of_any_packet(void **state)
 {
 	struct fixture *f = *state;
 
-	for (unsigned i = 0; i < 30000 * scale(); i++) {
+	for (unsigned i = 0, most = scaled(30000); i < most; i++) {
 		struct flow_key before, after, value, mask;
 
 		made_frame(&f->made, &random_choices);
@@ -157,7 +150,7 @@ static void test_wrong_checksums(void **state)
 {
 	struct fixture *f = *state;
 
-	for (unsigned i = 0; i < 5000 * scale(); i++) {
+	for (unsigned i = 0, most = scaled(5000); i < most; i++) {
 		struct flow_key value, mask;
 		uint32_t field;
 		uint16_t wrong;
@@ -182,7 +175,7 @@ static void test_absent_fields(void **state)
 {
 	struct fixture *f = *state;
 
-	for (unsigned i = 0; i < 5000 * scale(); i++) {
+	for (unsigned i = 0, most = scaled(5000); i < most; i++) {
 		struct flow_key value, mask;
 
 		made_frame(&f->made, &random_choices);

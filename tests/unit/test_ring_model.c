@@ -13,6 +13,7 @@
 
 #include "base/compiler.h"
 #include "ring_pair.h"
+#include "scale.h"
 
 #define MODEL_SIZE 128 /* chains in the ring, at most */
 #define MODEL_BUFS 8   /* buffers of a chain, at most */
@@ -292,8 +293,7 @@ static int tell_seed(void **state)
 static void run_sizes(uint64_t layout, const uint32_t *sizes, unsigned n_sizes)
 {
 	static const uint64_t features[] = { 0, EVENT_IDX, IN_ORDER, EVENT_IDX | IN_ORDER };
-	const char *scale = getenv("TEST_SCALE");
-	unsigned n = (unsigned)(60000 * (scale ? atof(scale) : 1)) + 2000;
+	unsigned n = scaled(60000) + 2000;
 
 	for (unsigned f = 0; f < ARRAY_SIZE(features); f++)
 		for (unsigned i = 0; i < n_sizes; i++)

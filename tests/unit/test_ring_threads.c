@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "ring_pair.h"
+#include "scale.h"
 #include "virtio/packed.h"
 
 #define TIMEOUT_MS 10000 /* of a sleep; then the other side has forgotten us */
@@ -145,11 +146,10 @@ static void driver_run(struct run *r, unsigned n_slots)
 
 static void run_pair(uint64_t features, uint32_t size, uint16_t indirect_len, double share)
 {
-	const char *scale = getenv("TEST_SCALE");
 	struct run *r = calloc(1, sizeof(*r));
 
 	assert_non_null(r);
-	r->total = (uint64_t)(1e6 * share * (scale ? atof(scale) : 1)) + 1000;
+	r->total = scaled((unsigned)(1e6 * share)) + 1000;
 	r->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pair_init(&r->p, features, size, 0, indirect_len);
@@ -195,7 +195,7 @@ static void test_event_idx(void **state)
  * still wait in a processor's buffer let both be wrong, now and then.
  */
 
-#define RACE_SECONDS 5.0 /* at most: on a busy machine a round can take milliseconds */
+#define RACE_MS 5000u /* at most: on a busy machine a round can take milliseconds */
 #define RACE_OVER UINT_MAX
 
 struct race {
@@ -245,9 +245,8 @@ static void *race_main(void *arg)
 static void run_race(uint64_t features, bool calls)
 {
 	static struct iovec arena[RING_ARENA_LEN];
-	double scale = getenv("TEST_SCALE") ? atof(getenv("TEST_SCALE")) : 1;
-	uint64_t end = clock_ns() + (uint64_t)(RACE_SECONDS * max(scale, 1.0) * NSEC_PER_SEC);
-	unsigned n_rounds = (unsigned)(120000 * scale) + 1000;
+	uint64_t end = clock_ns() + max(scaled(RACE_MS), RACE_MS) * NSEC_PER_MSEC;
+	unsigned n_rounds = scaled(120000) + 1000;
 	struct race *r = calloc(1, sizeof(*r));
 	pthread_t thread;
 
@@ -366,8 +365,7 @@ static void check_inside(struct ring_pair *p, const struct ring_chain *c)
 static void run_scribble(uint64_t layout)
 {
 	static struct iovec arena[RING_ARENA_LEN];
-	const char *scale = getenv("TEST_SCALE");
-	unsigned rounds = (unsigned)(100000 * (scale ? atof(scale) : 1)) + 1000, n_chains = 0;
+	unsigned rounds = scaled(100000) + 1000, n_chains = 0;
 	struct scribble *s = calloc(1, sizeof(*s));
 	uint64_t start = clock_ns();
 	unsigned n_broken = 0;

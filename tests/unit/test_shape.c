@@ -2,6 +2,7 @@
 /* Shapes: masks split into stages, and put together again. */
 #include "flow/shape.h"
 #include "made_rules.h"
+#include "scale.h"
 
 static void draw_mask(struct flow_key *mask)
 {
@@ -13,7 +14,7 @@ static void draw_mask(struct flow_key *mask)
 /* Each bit of the mask is in one part, and parts come stage by stage. */
 static void test_parts(void **state)
 {
-	for (unsigned round = 0; round < 500 * scale(); round++) {
+	for (unsigned round = 0, most = scaled(500); round < most; round++) {
 		struct flow_key mask, again = { 0 }, key;
 		struct shape *shape;
 		uint64_t hash;
@@ -50,7 +51,7 @@ static void test_parts(void **state)
 
 static void test_equal(void **state)
 {
-	for (unsigned round = 0; round < 500 * scale(); round++) {
+	for (unsigned round = 0, most = scaled(500); round < most; round++) {
 		struct flow_key a, b;
 		struct shape *x, *y;
 		bool same = draw_below(2);

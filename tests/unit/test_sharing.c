@@ -3,6 +3,7 @@
  * in one queue at the same time, and every queue that was sent to is settled.
  */
 #include "port/kinds.h"
+#include "scale.h"
 #include "switch_rig.h"
 
 #define PORTS 4u
@@ -178,7 +179,7 @@ static void test_one_worker_in_a_queue(void **state)
 	probe_ops.tx = probe_tx;
 	probe_ops.tx_settle = probe_settle;
 	for (unsigned i = 0; i < ARRAY_SIZE(workers); i++)
-		play(workers[i], (workers[i] == 64 ? 200 : 2000) * test_scale(), 1 + i);
+		play(workers[i], scaled(workers[i] == 64 ? 200 : 2000), 1 + i);
 }
 
 int main(void)

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/spsc.h"
+#include "scale.h"
 
 #define SIZE 4096
 #define RECORD_MAX 300
@@ -176,8 +177,7 @@ static void *producer(void *arg)
 
 static void two_threads(void **state)
 {
-	const char *scale = getenv("TEST_SCALE");
-	struct threads t = { *state, (unsigned)(100000 * (scale ? atof(scale) : 1)) };
+	struct threads t = { *state, scaled(100000) };
 	pthread_t thread;
 
 	assert_int_equal(pthread_create(&thread, NULL, producer, &t), 0);

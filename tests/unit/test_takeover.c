@@ -8,6 +8,7 @@
 #include "keeper/client.h"
 #include "keeper/relay.h"
 #include "keeper_peer.h"
+#include "scale.h"
 
 #define OUTSTANDING_MAX 8
 
@@ -30,14 +31,6 @@ struct world {
 static unsigned dice(struct world *w, unsigned n)
 {
 	return (unsigned)rand_r(&w->seed) % n;
-}
-
-static unsigned scale(unsigned n)
-{
-	const char *text = getenv("TEST_SCALE");
-	double by = text ? atof(text) : 1;
-
-	return by > 0 && n * by >= 1 ? (unsigned)(n * by) : 1;
 }
 
 /* ---- the keeper */
@@ -314,7 +307,7 @@ static void close_world(struct world *w)
 static void test_one_answer_each(void **state)
 {
 	static struct world w;
-	unsigned n = scale(8000);
+	unsigned n = scaled(8000);
 
 	open_world(&w);
 	begin_process(&w);

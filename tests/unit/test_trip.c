@@ -6,6 +6,7 @@
 #include "datapath/outbox.h"
 #include "flow/trip.h"
 #include "forward_stage.h"
+#include "scale.h"
 
 #define PORTS 8	   /* numbers 1..PORTS */
 #define PATCH 7	   /* this and the next are two ends of a patch */
@@ -374,8 +375,7 @@ static void run(unsigned seed)
 
 static void test_same_as_without(void **state)
 {
-	const char *scale = getenv("TEST_SCALE");
-	unsigned n = 10 * (unsigned)max(scale ? atoi(scale) : 1, 1);
+	const unsigned n = scaled(10);
 
 	for (unsigned seed = 1; seed <= n; seed++)
 		run(seed);

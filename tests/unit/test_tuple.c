@@ -4,6 +4,7 @@
  */
 #include "flow/tuple.h"
 #include "made_rules.h"
+#include "scale.h"
 #include "short_memory.h"
 
 /* A rule over all stages, of few values and priorities. */
@@ -171,7 +172,7 @@ static void check_changes(bool short_memory)
 	struct tuple *t = tuple_create(first->place->shape), *old;
 	static struct made_rules list, old_list;
 
-	for (unsigned round = 0; round < 2000 * scale(); round++) {
+	for (unsigned round = 0, most = scaled(2000); round < most; round++) {
 		old = t;
 		tuple_ref(old);
 		made_copy(&old_list, &list);

@@ -7,6 +7,7 @@
 #include "log_file.h"
 #include "port/vhost_dirty.h"
 #include "queue_stage.h"
+#include "scale.h"
 #include "virtio/net_header.h"
 
 #define MODERN BIT(VIRTIO_F_VERSION_1)
@@ -36,9 +37,7 @@ static unsigned roll(struct world *w, unsigned n)
 
 static unsigned steps(void)
 {
-	const char *scale = getenv("TEST_SCALE");
-
-	return 1 + (unsigned)(STEPS * (scale ? atof(scale) : 1));
+	return 1 + scaled(STEPS);
 }
 
 /* The guest has written: what follows is to be ours. */

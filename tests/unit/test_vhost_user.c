@@ -12,6 +12,7 @@
 
 #include "port/offload.h"
 #include "vhost/proto.h"
+#include "scale.h"
 #include "vhost_guest.h"
 #include "virtio/net_header.h"
 
@@ -167,7 +168,7 @@ static void test_guest_to_guest(void **state)
 		BIT(VIRTIO_F_RING_PACKED),
 		BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) | BIT(VIRTIO_RING_F_EVENT_IDX)
 	};
-	const uint64_t n = 1500 * test_scale();
+	const uint64_t n = scaled(1500);
 	struct rig *rig = *state;
 	struct guest a, b;
 
@@ -212,7 +213,7 @@ static void test_guest_to_guest(void **state)
 /* A guest that comes and goes, with and without a word, while two others talk. */
 static void test_comes_and_goes(void **state)
 {
-	const unsigned rounds = 30 * test_scale();
+	const unsigned rounds = scaled(30);
 	uint64_t sent = 0, received = 0, number;
 	struct rig *rig = *state;
 	unsigned n_fds = 0;
@@ -272,7 +273,7 @@ static void test_removed_under_its_guest(void **state)
 	struct guest g;
 
 	rig_add(rig, "lan", NULL);
-	for (unsigned i = 0; i < 20 * test_scale(); i++) {
+	for (unsigned i = 0, most = scaled(20); i < most; i++) {
 		add(rig, "vm");
 		plug(rig, &g, "vm", 0, 1, false);
 		UNTIL(rig, link_of(rig, "vm"));

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/rcu.h"
 #include "datapath/worker.h"
+#include "scale.h"
 #include "view_maker.h"
 
 #define WAIT_NS (20 * NSEC_PER_SEC)
@@ -19,14 +20,6 @@ struct crew {
 	struct worker_shared shared;
 	struct worker workers[N_WORKERS];
 };
-
-static unsigned scale(void)
-{
-	const char *text = getenv("TEST_SCALE");
-	int n = text ? atoi(text) : 1;
-
-	return n > 0 ? (unsigned)n : 1;
-}
 
 static void publish(struct crew *c)
 {
@@ -150,7 +143,7 @@ static void test_idle_worker_makes_no_turn(void **state)
  */
 static void test_no_wakeup_is_lost(void **state)
 {
-	const unsigned n = 2000 * scale();
+	const unsigned n = scaled(2000);
 	struct crew *c = *state;
 	unsigned seed = 3;
 
