@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "switch/config.h"
 #include "scale.h"
+#include "switch/config.h"
 
 static json_t *parse(const char *text)
 {

@@ -6,9 +6,9 @@
 #include <sys/resource.h>
 
 #include "fake_keep.h"
-#include "scale.h"
 #include "packet/build.h"
 #include "port/kinds.h"
+#include "scale.h"
 #include "switch_rig.h"
 
 static int setup(void **state)

@@ -13,9 +13,9 @@
 
 #include "flow/rewrite.h"
 #include "made_frame.h"
-#include "scale.h"
 #include "packet/checksum.h"
 #include "packet/parse.h"
+#include "scale.h"
 
 struct fixture {
 	struct pkt pkt;

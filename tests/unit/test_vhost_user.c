@@ -11,8 +11,8 @@
 #include <sys/un.h>
 
 #include "port/offload.h"
-#include "vhost/proto.h"
 #include "scale.h"
+#include "vhost/proto.h"
 #include "vhost_guest.h"
 #include "virtio/net_header.h"
 
