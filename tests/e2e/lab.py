@@ -355,7 +355,7 @@ class Guest:
                      "-device", f"virtio-net-pci,netdev=n0,mac={mac or '52:54:00:00:00:01'},"
                      f"romfile={vectors}{device}"]
         self.process = lab.spawn(f"qemu-{name}", argv)
-        self.channel, self.buffer = connect(channel, 20, self.process), b""
+        self.channel, self.buffer, self.command = connect(channel, 20, self.process), b"", b""
 
     def wait_ready(self, seconds=60):
         self.answer("ready", seconds)
@@ -365,12 +365,16 @@ class Guest:
 
     def answer(self, key, seconds):
         """Reads until the line "@KEY STATUS"; returns (status, what came before)."""
-        mark, end = re.compile(rb"(?:^|\n)@%s (\d+)\r?\n" % key.encode()), time.monotonic() + seconds
+        mark = re.compile(rb"(?:^|\n)@(%s|again) (\d+)\r?\n" % key.encode())
+        end = time.monotonic() + seconds
         while True:
             found = mark.search(self.buffer)
             if found:
                 text, self.buffer = self.buffer[:found.start()], self.buffer[found.end():]
-                return int(found.group(1)), text.decode(errors="replace").strip()
+                if found.group(1) != b"again":
+                    return int(found.group(2)), text.decode(errors="replace").strip()
+                self.channel.sendall(self.command)
+                continue
             left = end - time.monotonic()
             expect(left > 0, f"guest {self.name} did not answer in {seconds} s: {self.buffer!r}")
             if select.select([self.channel], [], [], left)[0]:
@@ -381,7 +385,9 @@ class Guest:
     def begin(self, command):
         """Starts a command; finish() takes its result."""
         self.n_commands += 1
-        self.channel.sendall(f"{self.n_commands} {command}\n".encode())
+        command = command.strip()
+        self.command = f"{self.n_commands} {len(command)} {command}\n".encode()
+        self.channel.sendall(self.command)
 
     def finish(self, timeout=60):
         return self.answer(str(self.n_commands), timeout)
