@@ -180,7 +180,6 @@ static enum status read_count(int *argc, char ***argv, unsigned long *count)
 	const char *text = *argc > 1 ? (*argv)[1] : "";
 	char *end;
 
-	*count = COUNT;
 	if (!*argc || strcmp((*argv)[0], "-c"))
 		return STATUS_OK;
 	*count = strtoul(text, &end, 10);
@@ -193,12 +192,14 @@ static enum status read_count(int *argc, char ***argv, unsigned long *count)
 
 enum status trace_live(const struct cli *cli, int argc, char **argv)
 {
-	enum status status = check_words(argc, argv, 1, 1000, TRACE_LIVE_USAGE);
+	unsigned long count = COUNT;
+	enum status status = read_count(&argc, &argv, &count);
 	const char *port = argc ? argv[0] : "";
-	unsigned long count;
 	json_t *params;
 	char *filter;
 
+	if (!status)
+		status = check_words(argc, argv, 1, 1000, TRACE_LIVE_USAGE);
 	if (status)
 		return status;
 	argc--;

@@ -96,7 +96,9 @@ static void test_ends_early(void **state)
 	};
 	static const char *const silence[] = { STORY("1", ""), NULL };
 
-	assert_int_equal(run("vm1", gone, false), STATUS_REFUSED);
+	assert_int_equal(run("-c 3 vm1", gone, false), STATUS_REFUSED);
+	has(fake.request, "\"port\":\"vm1\"");
+	has(fake.request, "\"count\":3");
 	has(out.text, "1 packet told.\n");
 	has(err_stream.text, "the trace of vm1 has ended: the port is gone");
 	assert_int_equal(run("vm1", silence, false), STATUS_REFUSED);
@@ -106,6 +108,7 @@ static void test_ends_early(void **state)
 static void test_words(void **state)
 {
 	assert_int_equal(run("", NULL, false), STATUS_USAGE);
+	assert_int_equal(run("-c 3", NULL, false), STATUS_USAGE);
 	assert_int_equal(run("vm1 -c", NULL, false), STATUS_USAGE);
 	assert_int_equal(run("vm1 -c x", NULL, false), STATUS_USAGE);
 	has(err_stream.text, "-c needs a number");
