@@ -55,7 +55,7 @@ enum ring_fault walk_table_open(const struct walk *w, uint64_t addr, uint32_t le
  * which virtio does not forbid. */
 static bool load_scattered(const struct walk *w, uint64_t addr, uint64_t words[2])
 {
-	uint8_t bytes[DESC_LEN];
+	uint8_t bytes[DESC_LEN] = { 0 };
 	unsigned i = 0;
 
 	while (i < sizeof(bytes)) {
