@@ -393,7 +393,11 @@ int group_print(const struct group *group, char *text, size_t size)
 {
 	struct action_text out = { .text = text, .size = size };
 
-	action_text_add(&out, "group_id=%u,type=%s", group->id, type_names[group->type]);
+	if (group->id <= GROUP_MAX)
+		action_text_add(&out, "group_id=%u", group->id);
+	else
+		action_text_add(&out, "group_id=%s", group->id == GROUP_ALL ? "all" : "any");
+	action_text_add(&out, ",type=%s", type_names[group->type]);
 	if (group->method) {
 		action_text_add(&out, ",selection_method=%s", method_names[group->method]);
 		if (group->method_param)

@@ -50,6 +50,7 @@ static void test_there_and_back(void **state)
 
 static void test_commands(void **state)
 {
+	char out[128];
 	struct group *group;
 	struct error err;
 	uint32_t bucket;
@@ -62,6 +63,8 @@ static void test_commands(void **state)
 			 0);
 	assert_int_equal(bucket, 0xfffffffd);
 	assert_int_equal(group->id, GROUP_ALL);
+	assert_in_range(group_print(group, out, sizeof(out)), 1, sizeof(out) - 1);
+	assert_string_equal(out, "group_id=all,type=all");
 	group_unref(group);
 	assert_int_equal(group_parse(&group, &bucket, "group_id=1,command_bucket_id=5", &err), 0);
 	assert_int_equal(bucket, 5);
