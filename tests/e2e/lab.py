@@ -322,6 +322,9 @@ def accelerator():
     return found
 
 
+SAY_AGAIN_SECONDS = 5  # a guest's serial port may lose something
+
+
 class Guest:
     """A QEMU guest with one NIC. @net: "SOCKET" (QEMU connects), ("server", SOCKET) or None.
     @memory: a size in QEMU's words; @append: words for the kernel; @more: further arguments."""
@@ -377,16 +380,19 @@ class Guest:
                 continue
             left = end - time.monotonic()
             expect(left > 0, f"guest {self.name} did not answer in {seconds} s: {self.buffer!r}")
-            if select.select([self.channel], [], [], left)[0]:
+            if select.select([self.channel], [], [], min(left, SAY_AGAIN_SECONDS))[0]:
                 data = self.channel.recv(65536)
                 expect(data, f"guest {self.name} has ended")
                 self.buffer += data
+            else:
+                self.channel.sendall(self.command)
 
     def begin(self, command):
         """Starts a command; finish() takes its result."""
         self.n_commands += 1
         command = command.strip()
-        self.command = f"{self.n_commands} {len(command)} {command}\n".encode()
+        length = len(str(self.n_commands)) + len(command)
+        self.command = f"{self.n_commands} {length} {command}\n".encode()
         self.channel.sendall(self.command)
 
     def finish(self, timeout=60):
@@ -416,6 +422,17 @@ def iperf_mbits(text):
         return json.loads(text)["end"]["sum_received"]["bits_per_second"] / 1e6
     except (ValueError, KeyError) as error:
         raise Failure(f"iperf3 says: {text[-2000:]}") from error
+
+
+def iperf(client, server, to, seconds=1, more=""):
+    """TCP from @client, a guest, to what @server(COMMAND) starts at address @to; received Mbit/s."""
+    for _ in range(5):  # the one before may still be there, or this one not yet
+        server("iperf3 -s -1 -D >/dev/null 2>&1")
+        status, text = client.status(f"iperf3 -c {to} -J -t {seconds} {more}")
+        if status == 0:
+            break
+        client("sleep 0.2")
+    return iperf_mbits(text)
 
 
 class Testpmd:

@@ -10,7 +10,7 @@ switch segments, and that TCP gets through both ways.
 """
 from statistics import median
 
-from lab import Guest, Netns, Switch, expect, iperf_mbits, main, say, scaled
+from lab import Guest, Netns, Switch, expect, iperf, main, say, scaled
 
 IP = {"a": "10.7.0.1", "b": "10.7.0.2", "h": "10.7.0.3", "c": "10.7.0.4", "d": "10.7.0.5"}
 MAC = {name: f"52:54:00:00:00:0{name}" for name in "abcd"}
@@ -26,13 +26,7 @@ class Flow:
 
     def __init__(self, switch, client, server, to, ports, more=""):
         before = switch.ports()
-        server("iperf3 -s -1 -D >/dev/null 2>&1")
-        for _ in range(5):
-            status, text = client.status(f"iperf3 -c {to} -J -t 1{more}", 60)
-            if status == 0:
-                break
-            client("sleep 0.2")
-        self.mbits, after = iperf_mbits(text), switch.ports()
+        self.mbits, after = iperf(client, server, to, more=more), switch.ports()
 
         def mean(port, way):
             n, size = (after[port][f"{way}_{what}"] - before[port][f"{way}_{what}"]

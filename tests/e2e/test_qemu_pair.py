@@ -7,7 +7,7 @@ Real Linux guests, with the kernel's own virtio driver.
     QEMU guest b  10.7.0.2 --- b.sock ---+--- vireod
     namespace h   10.7.0.3 --- tap host -'
 """
-from lab import Guest, Netns, Switch, expect, iperf_mbits, main, ping_result, say, scaled, wait_for
+from lab import Guest, Netns, Switch, expect, iperf, main, ping_result, say, scaled, wait_for
 
 IP = {"a": "10.7.0.1", "b": "10.7.0.2", "h": "10.7.0.3"}
 MAC = {"a": "52:54:00:00:00:0a", "b": "52:54:00:00:00:0b"}
@@ -23,18 +23,9 @@ def pings(ping, count, to):
     return ms
 
 
-def measure(client, server_command, to):
+def measure(client, server, to):
     """TCP from the client to @to and back; Mbit/s each."""
-    results = []
-    for more in ("", " -R"):
-        server_command("iperf3 -s -1 -D >/dev/null 2>&1")
-        for _ in range(5):
-            status, text = client.status(f"iperf3 -c {to} -J -t 2{more}", 60)
-            if status == 0:
-                break
-            client("sleep 0.2")
-        results.append(iperf_mbits(text))
-    return results
+    return [iperf(client, server, to, 2, more) for more in ("", "-R")]
 
 
 def pair_and_host(lab):
