@@ -76,6 +76,11 @@ enum status fail(enum status status, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Fails when there are fewer than @min or more than @max words; @usage: what would be right. */
 enum status check_words(int argc, char **argv, int min, int max, const char *usage);
 
+/* Adds a text to @params; false after an error was printed: @value is NULL or not UTF-8, or @name
+ * is there already.
+ */
+bool add_pair(json_t *params, const char *name, const char *value);
+
 /* Makes {@first: the first word, and the pairs OPTION VALUE behind it}, where OPTION may be two
  * words (option_name()); with @first NULL, of pairs alone. A new reference; NULL after an error was
  * printed: an option without a value, or given twice, is STATUS_USAGE.

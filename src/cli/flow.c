@@ -16,7 +16,6 @@ static enum status call_with_flows(const struct cli *cli, const char *method, js
 	struct error err = { "" };
 	enum status status;
 	int fd = NO_FILE;
-	char *text;
 
 	if (argc == 2 && !strcmp(argv[0], "file")) {
 		fd = rules_file(argv[1]);
@@ -25,13 +24,14 @@ static enum status call_with_flows(const struct cli *cli, const char *method, js
 			return STATUS_REFUSED;
 		}
 		json_object_set_new(params, "file", json_integer(0));
-	} else {
-		text = rules_join(argc, argv);
-		json_object_set_new(params, "flow", json_string(text));
-		free(text);
+	} else if (!rules_add(params, "flow", argc, argv)) {
+		json_decref(params);
+		return STATUS_USAGE;
 	}
 	status = client_try(cli, method, params, fd, result, &err);
-	if (status)
+	if (status && argc > 1 && !strpbrk(argv[0], "=,") && strstr(err.text, argv[0]))
+		fail(status, "%s (for a bridge: \"bridge %s\")", err.text, argv[0]);
+	else if (status)
 		fail(status, "%s", err.text);
 	if (fd >= 0)
 		close(fd);
@@ -219,7 +219,6 @@ static enum status show(const struct cli *cli, int argc, char **argv)
 {
 	enum status status = check_words(argc, argv, 0, 1000, "flow show [bridge NAME] [FILTER]");
 	json_t *params, *flows = NULL;
-	char *filter;
 
 	if (status)
 		return status;
@@ -227,9 +226,8 @@ static enum status show(const struct cli *cli, int argc, char **argv)
 	if (!params)
 		return STATUS_USAGE;
 	status = client_call(cli, "flow.settle", json_deep_copy(params), NULL);
-	filter = rules_join(argc, argv);
-	json_object_set_new(params, "filter", json_string(filter));
-	free(filter);
+	if (!status && !rules_add(params, "filter", argc, argv))
+		status = STATUS_USAGE;
 	if (!status)
 		status = get_flows(cli, params, &flows);
 	json_decref(params);

@@ -57,8 +57,10 @@ static enum status group_remove(const struct cli *cli, int argc, char **argv)
 		return fail(STATUS_USAGE, "which bucket? vireo group remove [bridge NAME] ID "
 					  "bucket NUMBER|first|last|all");
 	}
-	json_object_set_new(params, "group", json_string(argv[0]));
-	json_object_set_new(params, "bucket", json_string(argv[2]));
+	if (!add_pair(params, "group", argv[0]) || !add_pair(params, "bucket", argv[2])) {
+		json_decref(params);
+		return STATUS_USAGE;
+	}
 	return client_call(cli, "group.remove", params, NULL);
 }
 

@@ -17,8 +17,7 @@ json_t *rules_params(int *argc, char ***argv)
 
 	if (!*argc || strcmp((*argv)[0], "bridge"))
 		return params;
-	if (*argc < 2 || json_object_set_new(params, "bridge", json_string((*argv)[1]))) {
-		fail(STATUS_USAGE, "\"bridge\" needs a name");
+	if (!add_pair(params, "bridge", *argc > 1 ? (*argv)[1] : NULL)) {
 		json_decref(params);
 		return NULL;
 	}
@@ -56,7 +55,7 @@ int rules_file(const char *path)
 	return good ? to : -1;
 }
 
-char *rules_join(int argc, char **argv)
+static char *join(int argc, char **argv)
 {
 	size_t size = 1;
 	char *text, *to;
@@ -71,21 +70,26 @@ char *rules_join(int argc, char **argv)
 	return text;
 }
 
+bool rules_add(json_t *params, const char *name, int argc, char **argv)
+{
+	char *text = join(argc, argv);
+	bool good = add_pair(params, name, text);
+
+	free(text);
+	return good;
+}
+
 enum status rules_change(const struct cli *cli, const char *method, const char *name, int argc,
 			 char **argv)
 {
 	json_t *params = rules_params(&argc, &argv);
-	char *text;
 
 	if (!params)
 		return STATUS_USAGE;
-	text = rules_join(argc, argv);
-	if (json_object_set_new(params, name, json_string(text))) {
+	if (!rules_add(params, name, argc, argv)) {
 		json_decref(params);
-		free(text);
-		return fail(STATUS_USAGE, "this is not UTF-8");
+		return STATUS_USAGE;
 	}
-	free(text);
 	return client_call(cli, method, params, NULL);
 }
 

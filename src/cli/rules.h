@@ -16,8 +16,10 @@ int rules_file(const char *path);
 enum status rules_change(const struct cli *cli, const char *method, const char *name, int argc,
 			 char **argv);
 
-/* The words with blanks in between; malloc'd, never NULL. */
-char *rules_join(int argc, char **argv);
+/* Adds the words with blanks in between to @params, as the text @name; false after an error was
+ * printed.
+ */
+bool rules_add(json_t *params, const char *name, int argc, char **argv);
 
 /* "1.2 s", "3 min", "2.5 h"; never: "". Writes to @text and returns it. */
 char *rules_time(const json_t *seconds, char *text, size_t size);

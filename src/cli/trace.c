@@ -80,25 +80,40 @@ static enum status read_packet(int argc, char **argv, json_t *params)
 
 	if (argc != 2 && (argc != 4 || strcmp(argv[2], "in_port")))
 		return fail(STATUS_USAGE, "which packet? vireo " USAGE);
-	if (argc == 4)
-		json_object_set_new(params, "in_port", json_string(argv[3]));
+	if (argc == 4 && !add_pair(params, "in_port", argv[3]))
+		return STATUS_USAGE;
 	if (!hex)
 		return read_pcap(argv[1], params);
-	json_object_set_new(params, "hex", json_string(argv[1]));
-	return STATUS_OK;
+	return add_pair(params, "hex", argv[1]) ? STATUS_OK : STATUS_USAGE;
 }
 
-/* Whether a word is a bridge, not a packet: those have terms with '='. or are one of several. */
+/* Whether a word is a bridge, not a packet: those have terms with '=', or are one of several. */
 static bool is_bridge(int argc, char **argv)
 {
 	return argc > 1 && argv[0][0] != '-' && !strchr(argv[0], '=') && !strchr(argv[0], ',');
+}
+
+/* What is to be traced, into @params. */
+static enum status read_words(int argc, char **argv, json_t *params)
+{
+	if (is_bridge(argc, argv)) {
+		if (!add_pair(params, "bridge", argv[0]))
+			return STATUS_USAGE;
+		argc--;
+		argv++;
+	}
+	if (argc && !strcmp(argv[0], "--live"))
+		return fail(STATUS_USAGE,
+			    "--live needs no bridge, a port is of one: vireo " TRACE_LIVE_USAGE);
+	if (argc && (!strcmp(argv[0], "--hex") || !strcmp(argv[0], "--pcap")))
+		return read_packet(argc, argv, params);
+	return rules_add(params, "flow", argc, argv) ? STATUS_OK : STATUS_USAGE;
 }
 
 static enum status trace(const struct cli *cli, int argc, char **argv)
 {
 	enum status status = check_words(argc, argv, 1, 1000, USAGE);
 	json_t *params, *result = NULL;
-	char *text;
 
 	if (status)
 		return status;
@@ -107,21 +122,7 @@ static enum status trace(const struct cli *cli, int argc, char **argv)
 	params = rules_params(&argc, &argv);
 	if (!params)
 		return STATUS_USAGE;
-	if (is_bridge(argc, argv)) {
-		json_object_set_new(params, "bridge", json_string(argv[0]));
-		argc--;
-		argv++;
-	}
-	if (argc && !strcmp(argv[0], "--live")) {
-		status = fail(STATUS_USAGE,
-			      "--live needs no bridge, a port is of one: vireo " TRACE_LIVE_USAGE);
-	} else if (argc && (!strcmp(argv[0], "--hex") || !strcmp(argv[0], "--pcap"))) {
-		status = read_packet(argc, argv, params);
-	} else {
-		text = rules_join(argc, argv);
-		json_object_set_new(params, "flow", json_string(text));
-		free(text);
-	}
+	status = read_words(argc, argv, params);
 	if (status) {
 		json_decref(params);
 		return status;

@@ -196,7 +196,6 @@ enum status trace_live(const struct cli *cli, int argc, char **argv)
 	enum status status = read_count(&argc, &argv, &count);
 	const char *port = argc ? argv[0] : "";
 	json_t *params;
-	char *filter;
 
 	if (!status)
 		status = check_words(argc, argv, 1, 1000, TRACE_LIVE_USAGE);
@@ -207,11 +206,10 @@ enum status trace_live(const struct cli *cli, int argc, char **argv)
 	status = read_count(&argc, &argv, &count);
 	if (status)
 		return status;
-	filter = rules_join(argc, argv);
-	params = json_pack("{s:s, s:s, s:I}", "port", port, "filter", filter, "count",
-			   (json_int_t)count);
-	free(filter);
-	if (!params)
-		return fail(STATUS_USAGE, "this is not UTF-8");
+	params = json_pack("{s:I}", "count", (json_int_t)count);
+	if (!add_pair(params, "port", port) || !rules_add(params, "filter", argc, argv)) {
+		json_decref(params);
+		return STATUS_USAGE;
+	}
 	return begin(cli, params, port);
 }

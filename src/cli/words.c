@@ -32,7 +32,7 @@ enum status check_words(int argc, char **argv, int min, int max, const char *usa
 	return STATUS_OK;
 }
 
-static bool add_pair(json_t *params, const char *name, const char *value)
+bool add_pair(json_t *params, const char *name, const char *value)
 {
 	if (json_object_get(params, name))
 		fail(STATUS_USAGE, "\"%s\" is there twice", name);

@@ -58,7 +58,7 @@ def wait_for(condition, seconds, text, step=0.02):
 
 def run(*argv, check=True, timeout=60):
     """Returns (status, output with errors)."""
-    done = subprocess.run([str(a) for a in argv], text=True, stdin=subprocess.DEVNULL,
+    done = subprocess.run([str(a) for a in argv], text=True, errors="replace", stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
     if check and done.returncode != 0:
         raise Failure(f"{' '.join(map(str, argv))}: status {done.returncode}: {done.stdout}")

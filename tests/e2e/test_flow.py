@@ -61,6 +61,9 @@ def changes(lab):
                         ("actions=group:7", "group"), ("priority=x,actions=drop", "priority")):
         expect(text in switch.fails("flow", "add", words), f"{words} is refused without a reason")
     expect("no bridge" in switch.fails("flow", "show", "bridge", "lab"), "no such bridge")
+    expect("bridge br0" in switch.fails("flow", "add", "br0", "tcp,actions=drop"), "a bridge's name alone")
+    for words in (("flow", "del"), ("flow", "show"), ("trace",), ("trace", "--hex"), ("trace", "--live")):
+        expect("is not UTF-8" in switch.fails(*words, "tcp\udcff"), f"{words}: no text")  # the byte 255
     expect(rules(switch) == before, "what was refused has changed something")
     switch("flow", "del", "table=3")
     switch("flow", "del", "strict", "priority=10,tcp,in_port=1")
