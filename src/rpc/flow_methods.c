@@ -86,7 +86,8 @@ static int out_of_memory(struct error *err)
 	return -ENOMEM;
 }
 
-/* All of a file of memory; malloc'd. Nothing else is read, since that might block. */
+/* All of a file of memory, the end of its last line, too: one without lines is not "no text", which
+ * deletes all rules; malloc'd. Nothing else is read, since that might block. */
 static int read_file(int fd, char **out, struct error *err)
 {
 	struct stat st;
@@ -97,14 +98,18 @@ static int read_file(int fd, char **out, struct error *err)
 		return error_set(err, RPC_INVALID_PARAMS, "\"file\" must be a file of memory");
 	if (st.st_size < 0 || st.st_size > (off_t)FLOWS_TEXT_MAX)
 		return error_set(err, -EFBIG, "more than %u MiB of rules", FLOWS_TEXT_MAX >> 20);
-	*out = malloc((size_t)st.st_size + 1);
+	*out = malloc((size_t)st.st_size + 2);
 	if (!*out)
 		return out_of_memory(err);
 	while (n > 0 && used < (size_t)st.st_size) {
 		n = read(fd, *out + used, (size_t)st.st_size - used);
 		used += n > 0 ? (size_t)n : 0;
 	}
-	(*out)[used] = 0;
+	if (used < (size_t)st.st_size)
+		return error_set(err, -EIO, "the file cannot be read to its end");
+	if (memchr(*out, 0, used))
+		return error_set(err, RPC_INVALID_PARAMS, "the file holds a NUL");
+	memcpy(*out + used, "\n", 2);
 	return 0;
 }
 

@@ -114,29 +114,52 @@ static void test_refuses(void **state)
 	expect_rules(r, "0 0  -> NORMAL\n");
 }
 
-static int make_file(const char *text)
+static int make_file(const char *text, size_t len)
 {
 	int fd = memfd_create("flows", MFD_CLOEXEC);
 
 	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(write(fd, text, len), len);
 	return fd;
+}
+
+/* The answer to @method with a file of @text, which may have NULs within. */
+static json_t *ask_with_file(const char *method, const char *text, size_t len)
+{
+	int fd = make_file(text, len);
+	json_t *answer = ask(method, J("{s:i}", "file", 0), fd);
+
+	close(fd);
+	return answer;
 }
 
 static void test_files(void **state)
 {
 	struct flows_rig *r = *state;
-	int fd = make_file("priority=5,in_port=1,actions=output:2\n# nothing\nactions=drop\n");
-	json_t *result = get("flow.replace", J("{s:i}", "file", 0), fd);
+	static const char two[] =
+		"priority=5,in_port=1,actions=output:2\n# nothing\nactions=drop\n";
+	json_t *result = ask_with_file("flow.replace", two, strlen(two));
 	int pipes[2];
 
-	assert_int_equal(json_integer_value(json_object_get(result, "changed")), 3);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(result, "result"), "changed")),
+		3);
 	json_decref(result);
 	expect_rules(r, "0 32768  -> drop\n0 5 in_port=1 -> output:2\n");
-	json_decref(
-		get("flow.del", J("{s:i}", "file", 0), fd = (close(fd), make_file("in_port=1"))));
+	json_decref(ask_with_file("flow.del", "in_port=1", 9));
 	expect_rules(r, "0 32768  -> drop\n");
-	close(fd);
+	/* no line is no rule, and not all of them */
+	result = ask_with_file("flow.del", "", 0);
+	assert_null(json_object_get(result, "error"));
+	json_decref(result);
+	expect_rules(r, "0 32768  -> drop\n");
+	for (size_t i = 0; i < 2; i++) {
+		result = ask_with_file(i ? "flow.replace" : "flow.del", "tcp,actions=drop\n\0\n",
+				       19);
+		assert_non_null(json_object_get(result, "error"));
+		json_decref(result);
+	}
+	expect_rules(r, "0 32768  -> drop\n");
 	/* one that could block is not read */
 	assert_int_equal(pipe(pipes), 0);
 	result = ask("flow.add", J("{s:i}", "file", 0), pipes[0]);
