@@ -221,12 +221,16 @@ const struct translate_story *story_hooks(const struct story *story)
 
 /* ---- steps */
 
+#define DROP_PRECEDENCE 0x18 /* bits of nw_tos, in an assured forwarding DSCP (RFC 2597) */
+
 /* What they have made of the packet so far: tells which fields a rewrite is of. */
 struct telling {
 	const struct story_bridge *bridge;
 	struct flow_key key;
 	struct flow_key known; /* bits that are the same in all packets of the plan */
-	struct flow_key saved[PLAN_SAVES_MAX];
+	struct {
+		struct flow_key key, known;
+	} saved[PLAN_SAVES_MAX];
 	unsigned n_saved;
 };
 
@@ -354,10 +358,12 @@ static json_t *output_json(const struct telling *t, const struct plan_output *st
 	return json;
 }
 
-static json_t *meter_json(const struct meter *meter)
+static json_t *meter_json(struct telling *t, const struct meter *meter)
 {
 	bool drops = false;
 
+	if (meter_remarks(meter)) /* some packets only */
+		t->known.nw_tos &= (uint8_t)~DROP_PRECEDENCE;
 	for (unsigned i = 0; i < meter->n_bands; i++)
 		if (meter->bands[i].type == BAND_DROP)
 			drops = true;
@@ -386,14 +392,16 @@ static json_t *drop_json(uint32_t reason)
 static json_t *save_json(struct telling *t)
 {
 	if (t->n_saved < PLAN_SAVES_MAX)
-		t->saved[t->n_saved++] = t->key;
+		t->saved[t->n_saved++] = (typeof(*t->saved)){ t->key, t->known };
 	return json_pack("{s:s}", "step", "save");
 }
 
 static json_t *restore_json(struct telling *t)
 {
-	if (t->n_saved)
-		t->key = t->saved[--t->n_saved];
+	if (t->n_saved) {
+		t->key = t->saved[--t->n_saved].key;
+		t->known = t->saved[t->n_saved].known;
+	}
 	return json_pack("{s:s}", "step", "restore");
 }
 
@@ -419,7 +427,7 @@ static json_t *step_json(struct telling *t, const struct plan_step *step)
 	case PLAN_CONTROLLER:
 		return controller_json(s);
 	case PLAN_METER:
-		return meter_json(((const struct plan_meter *)s)->meter);
+		return meter_json(t, ((const struct plan_meter *)s)->meter);
 	case PLAN_LEARN:
 		return learn_json(s);
 	case PLAN_SAVE:

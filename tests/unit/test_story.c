@@ -254,6 +254,22 @@ static void test_meters(void **state)
 	free(text);
 }
 
+/* What a meter may have changed is not told as if it were set behind it. */
+static void test_remarked(void **state)
+{
+	struct world *w = *state;
+	char *text;
+
+	add_meter(w, "meter=2 pktps bands=type=dscp_remark rate=5 prec_level=1");
+	world_rule(w, 0, 5, "ip,nw_tos=144",
+		   "clone(meter:2,set_field:0/0x70->nw_tos,output:3),"
+		   "set_field:0/0x70->nw_tos,output:2");
+	text = tell(w, TCP ",nw_tos=144", NULL);
+	assert_has(text, "  set ip_dscp=0x20/0x3d\n  send it out of port 3\n");
+	assert_has(text, "  set ip_dscp=32\n  send it out of port 2\n");
+	free(text);
+}
+
 static json_int_t number_of(const json_t *json, size_t step, const char *name)
 {
 	const json_t *steps = json_object_get(json, "steps");
@@ -334,6 +350,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_json, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_steps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_meters, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_remarked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_headers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_label_behind_a_label, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_long_story_is_cut, setup, teardown),
