@@ -14,9 +14,10 @@
 /* Everything is mapped twice: to be read, and WINDOW behind it, to be written. Places are given out
  * in granules, the next free ones first, so that one is not soon used again.
  */
-#define WINDOW (1ull << 35) /* ASan keeps some memory for each granule ever used */
+#define WINDOW (1ull << 40)
 #define GRANULE (1ull << 21)
 #define GRANULES (WINDOW / GRANULE)
+#define ROUND (GRANULES / 32) /* then the first ones again: ASan has memory for each ever used */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of what follows */
 static bool taken[GRANULES];
@@ -72,7 +73,7 @@ static char *take(size_t n)
 	first = find(n);
 	if (first < GRANULES) {
 		memset(&taken[first], 1, n);
-		next = first + n;
+		next = first + n < ROUND ? first + n : 0;
 	}
 	pthread_mutex_unlock(&mutex);
 	return first < GRANULES ? window() + first * GRANULE : NULL;
