@@ -26,12 +26,14 @@ static void flood(struct world *w, uint8_t to)
 	if (guest_open(&guest, &config, &err) != 0 || guest_wait(&guest, 10000) != 0)
 		fail_msg("cannot connect: %s %s", err.text, guest.why);
 	guest_ethernet(frame, to, EVIL_MAC);
-	while (clock_ns() < end) {
+	while (clock_ns() < end || netdrv_counters(guest.drv, 0)->tx_frames <= 1000) {
 		for (unsigned i = 0; i < 1000; i++)
 			guest_send(&guest, frame, 60 + i);
 		world_check(w);
+		if (clock_ns() > end + 60 * NSEC_PER_SEC)
+			fail_msg("no flood: only %llu frames were taken",
+				 (unsigned long long)netdrv_counters(guest.drv, 0)->tx_frames);
 	}
-	assert_true(netdrv_counters(guest.drv, 0)->tx_frames > 1000);
 	guest_close(&guest);
 }
 

@@ -190,5 +190,6 @@ UNUSED_OK static unsigned take_packets(struct flows_rig *r, unsigned port)
 UNUSED_OK static void await_packets(struct flows_rig *r, const char *port, uint64_t n)
 {
 	UNTIL(&r->rig, rig_counter(&r->rig, port, "rx_packets") == n);
+	rig_turned();
 	count_rules(r);
 }

@@ -241,6 +241,14 @@ UNUSED_OK static uint64_t rig_expect(struct rig *rig, struct port *port)
 	return number;
 }
 
+/* Every worker has finished the turn that it is in: a frame is counted as received before anything
+ * becomes of it, in the same turn.
+ */
+UNUSED_OK static void rig_turned(void)
+{
+	rcu_drain();
+}
+
 /* Makes the bridge know who is where, and lets the port send one broadcast, which the others drop.
  * The address is put into the table here: a worker that finds the table locked learns it only with
  * a later frame, and how many frames that takes would be a matter of luck.
@@ -257,6 +265,7 @@ UNUSED_OK static void rig_announce(struct rig *rig, const char *name, mac_t mac)
 	}
 	rig_send(rig, p->port, 0x01005e000000ull, mac, UINT64_MAX);
 	UNTIL(rig, rig_counter(rig, name, "rx_packets") > before);
+	rig_turned();
 }
 
 /* Throws away what was sent to @port so far. */

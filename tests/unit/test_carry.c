@@ -87,6 +87,8 @@ static void test_goes_on(void **state)
 		rig_send(rig, old, MAC(2), MAC(1), i);
 	}
 	UNTIL(rig, rig_counter(rig, "old", "rx_packets") == 11);
+	UNTIL(rig, rig_counter(rig, "peer", "rx_packets") == 11);
+	rig_turned();
 	UNTIL(rig, rig_counter(rig, "old", "tx_packets") >= 10);
 	s = save(rig, "old");
 	rig_del(rig, "old");

@@ -62,6 +62,7 @@ static void test_removed_with_final_counts(void **state)
 	change_rules(r, FLOW_ADD, "in_port=2,actions=output:1");
 	send_packets(r, 0, 100, 53);
 	UNTIL(&r->rig, rig_counter(&r->rig, "vm1", "rx_packets") == 100);
+	rig_turned();
 	change_rules(r, FLOW_DELETE, "");
 	assert_int_equal(r->n_removed, 0);
 	UNTIL(&r->rig, r->n_removed == 1); /* the other rule did not ask for it */
