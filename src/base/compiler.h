@@ -6,6 +6,22 @@
 
 #define CACHE_LINE 64 /* bytes that cores exchange at once, on every machine we run on */
 
+/* Which sanitizers a build has, 1 or 0: gcc defines macros, clang is asked. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define THREAD_SANITIZER 1
+#else
+#define THREAD_SANITIZER 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define ADDRESS_SANITIZER 1
+#else
+#define ADDRESS_SANITIZER 0
+#endif
+#define SANITIZED (THREAD_SANITIZER || ADDRESS_SANITIZER)
+
 /* Tells the compiler which way a branch nearly always goes. */
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

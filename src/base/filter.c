@@ -17,18 +17,8 @@
 #include <unistd.h>
 
 #include "base/blame.h"
+#include "base/compiler.h"
 #include "base/filter.h"
-
-#ifndef __has_feature
-#define __has_feature(x) 0 /* clang's way to ask; gcc defines macros */
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||           \
-	__has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-	__has_feature(memory_sanitizer)
-#define SANITIZED true
-#else
-#define SANITIZED false
-#endif
 
 #define C (1u << FILTER_CONTROL)
 #define W (1u << FILTER_WORKER)

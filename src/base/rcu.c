@@ -4,11 +4,7 @@
 
 #include "base/rcu.h"
 
-#ifndef __has_feature
-#define __has_feature(x) 0 /* clang's way to ask; gcc defines a macro */
-#endif
-
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#if THREAD_SANITIZER
 #include <sanitizer/tsan_interface.h>
 static char grace; /* its address stands for "a grace period has passed" */
 #define readers_done() __tsan_release(&grace)

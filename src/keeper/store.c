@@ -11,6 +11,7 @@
 
 #include "base/compiler.h"
 #include "base/log.h"
+#include "keeper/limits.h"
 #include "keeper/manager.h"
 #include "keeper/store.h"
 
@@ -28,11 +29,11 @@ struct file {
 };
 
 struct keeper_store {
-	struct file *files[KEEPER_FILES_MAX]; /* by number; NULL: none */
-	unsigned n, lowest;		      /* no number below this one is free, but 0 */
-	unsigned end;			      /* no number from this one on was ever used */
+	unsigned n, lowest; /* no number below this one is free, but 0 */
+	unsigned end;	    /* no number from this one on was ever used */
 	size_t names_len;
-	void *tree; /* of files, by kcmp() */
+	void *tree;	      /* of files, by kcmp() */
+	struct file *files[]; /* by number; NULL: none */
 };
 
 /* ---- names */
@@ -62,7 +63,7 @@ static unsigned number_of(const char *name)
 			return 0;
 		number = number * BASE + (size_t)(digit - digits);
 	}
-	return number < KEEPER_FILES_MAX ? (unsigned)number : 0;
+	return number < keeper_limits.files ? (unsigned)number : 0;
 }
 
 static size_t name_len(unsigned number)
@@ -94,7 +95,7 @@ static bool kernel_compares(int fd)
 
 static struct file *file_of(const struct keeper_store *store, unsigned number)
 {
-	return number < KEEPER_FILES_MAX ? store->files[number] : NULL;
+	return number < keeper_limits.files ? store->files[number] : NULL;
 }
 
 static int insert(struct keeper_store *store, unsigned number, int fd)
@@ -130,9 +131,9 @@ static void delete (struct keeper_store *store, struct file *f)
 /* 0: there is none. */
 static unsigned free_number(struct keeper_store *store)
 {
-	while (store->lowest < KEEPER_FILES_MAX && store->files[store->lowest])
+	while (store->lowest < keeper_limits.files && store->files[store->lowest])
 		store->lowest++;
-	if (store->lowest == KEEPER_FILES_MAX ||
+	if (store->lowest == keeper_limits.files ||
 	    store->names_len + name_len(store->lowest) > NAMES_MAX)
 		return 0;
 	return store->lowest;
@@ -209,7 +210,7 @@ int keeper_store_fd(const struct keeper_store *store, unsigned number)
 
 int keeper_store_adopt_number(struct keeper_store *store, unsigned number, int fd)
 {
-	if (!number || number >= KEEPER_FILES_MAX || store->files[number])
+	if (!number || number >= keeper_limits.files || store->files[number])
 		return -EEXIST;
 	if (!kernel_compares(fd))
 		return -EBADF;
@@ -249,7 +250,8 @@ void keeper_store_each(const struct keeper_store *store,
 
 struct keeper_store *keeper_store_create(void)
 {
-	struct keeper_store *store = calloc(1, sizeof(*store));
+	struct keeper_store *store =
+		calloc(1, sizeof(*store) + keeper_limits.files * sizeof(store->files[0]));
 
 	if (store)
 		store->lowest = 1;

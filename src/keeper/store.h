@@ -6,18 +6,11 @@
  * manager takes each open file once, so files are compared (kcmp(2)) and references counted. Names
  * for the manager are the numbers, written short: it has to fit all of them into one variable of
  * the environment of the next process, which limits how many there can be (to about 30,000).
+ * Numbers are below keeper_limits.files, too.
  */
 #pragma once
 
 #include <stdbool.h>
-
-/* Numbers of files are below this. What fuzzers use is small: inputs reach its end, and a new one
- * costs little. */
-#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-#define KEEPER_FILES_MAX 256
-#else
-#define KEEPER_FILES_MAX 65536
-#endif
 
 struct keeper_store;
 

@@ -12,6 +12,7 @@
 #include "base/keep.h"
 #include "base/log.h"
 #include "base/store.h"
+#include "keeper/limits.h"
 #include "keeper/manager.h"
 #include "keeper/store.h"
 #include "keeper/table.h"
@@ -20,11 +21,6 @@
 #define TABLE_VERSION 1
 #define TABLE_NAME "table" /* for the manager: longer than a number's */
 #define ATTEMPTS_MAX 8
-#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-#define RECORDS_MAX 512 /* as in keeper/store.h */
-#else
-#define RECORDS_MAX 262144 /* unused ones cost nothing */
-#endif
 
 LOG_MODULE("keeper");
 
@@ -36,8 +32,8 @@ struct layout {
 	uint32_t n_used;   /* no record at or behind this one was ever used */
 	uint32_t reserved; /* 0: or earlier keepers would look at so many of fds only */
 	struct table_life life;
-	int32_t fds[KEEPER_FILES_MAX]; /* of files, by number, while life.heir is set; 0: none */
-	struct table_record records[RECORDS_MAX];
+	int32_t fds[]; /* of files, by number, while life.heir is set; 0: none */
+		       /* and behind the last one the records */
 };
 
 struct keeper_table {
@@ -48,6 +44,23 @@ struct keeper_table {
 	struct table_record **dropped; /* by the change that is being made */
 	size_t n_dropped, dropped_max;
 };
+
+static size_t records_offset(void)
+{
+	size_t end = offsetof(struct layout, fds) + keeper_limits.files * sizeof(int32_t);
+
+	return (end + 7) / 8 * 8;
+}
+
+static struct table_record *records_of(const struct layout *l)
+{
+	return (struct table_record *)(void *)((uint8_t *)(uintptr_t)l + records_offset());
+}
+
+static size_t layout_size(void)
+{
+	return records_offset() + keeper_limits.records * sizeof(struct table_record);
+}
 
 static void break_table(struct keeper_table *t, const char *why)
 {
@@ -61,20 +74,21 @@ static void break_table(struct keeper_table *t, const char *why)
 static struct table_record *find_free(struct keeper_table *t)
 {
 	struct layout *l = t->layout;
+	struct table_record *records = records_of(l);
 
-	while (t->lowest < l->n_used && l->records[t->lowest].kind)
+	while (t->lowest < l->n_used && records[t->lowest].kind)
 		t->lowest++;
-	if (t->lowest == RECORDS_MAX)
+	if (t->lowest == keeper_limits.records)
 		return NULL;
 	if (l->n_used <= t->lowest)
 		shared_store(&l->n_used, t->lowest + 1);
-	return &l->records[t->lowest++];
+	return &records[t->lowest++];
 }
 
 static void free_record(struct keeper_table *t, struct table_record *r)
 {
 	shared_store(&r->kind, 0);
-	t->lowest = min(t->lowest, (uint32_t)(r - t->layout->records));
+	t->lowest = min(t->lowest, (uint32_t)(r - records_of(t->layout)));
 }
 
 static void drop_files(struct keeper_table *t, const struct table_record *r)
@@ -178,11 +192,11 @@ static bool lives(const struct layout *l, const struct table_record *r)
 const struct table_record *keeper_table_next(const struct keeper_table *t, enum table_kind kind,
 					     const struct table_record *after)
 {
-	const struct layout *l = t->layout;
+	const struct table_record *records = records_of(t->layout);
 
-	for (size_t i = after ? (size_t)(after - l->records) + 1 : 0; i < l->n_used; i++)
-		if (l->records[i].kind == kind && !l->records[i].died)
-			return &l->records[i];
+	for (size_t i = after ? (size_t)(after - records) + 1 : 0; i < t->layout->n_used; i++)
+		if (records[i].kind == kind && !records[i].died)
+			return &records[i];
 	return NULL;
 }
 
@@ -237,10 +251,10 @@ static int check_layout(const struct layout *l, struct error *err)
 	if (l->protocol != KEEPER_VERSION)
 		return error_set(err, -EPROTO, "the keeper speaks version %u, this program %u",
 				 l->protocol, KEEPER_VERSION);
-	if (l->n_used > RECORDS_MAX)
+	if (l->n_used > keeper_limits.records)
 		return error_set(err, -EPROTO, "the keeper's table makes no sense");
 	for (uint32_t i = 0; i < l->n_used; i++) {
-		const struct table_record *r = &l->records[i];
+		const struct table_record *r = &records_of(l)[i];
 
 		if (lives(l, r) && (r->kind >= TABLE_KINDS || r->len > TABLE_DATA_MAX ||
 				    r->n_fds > KEEPER_FDS_MAX))
@@ -256,11 +270,11 @@ static struct layout *map_layout(int fd, struct error *err)
 	struct layout *l;
 	struct stat st;
 
-	if (fstat(fd, &st) < 0 || st.st_size != sizeof(*l)) {
+	if (fstat(fd, &st) < 0 || st.st_size != (off_t)layout_size()) {
 		error_set(err, -EPROTO, "the keeper's table is of another version");
 		return NULL;
 	}
-	l = keep_map(fd, sizeof(*l), 0);
+	l = keep_map(fd, layout_size(), 0);
 	if (!l)
 		error_set(err, -ENOMEM, "out of memory");
 	return l;
@@ -274,7 +288,7 @@ int keeper_table_check(int fd, struct error *err)
 	if (!l)
 		return -EPROTO;
 	rc = check_layout(l, err);
-	keep_unmap(l, sizeof(*l));
+	keep_unmap(l, layout_size());
 	return rc;
 }
 
@@ -295,7 +309,7 @@ static struct keeper_table *make_table(int fd)
 
 static void free_table(struct keeper_table *t)
 {
-	keep_unmap(t->layout, sizeof(*t->layout));
+	keep_unmap(t->layout, layout_size());
 	keeper_store_destroy(t->store);
 	if (t->fd >= 0)
 		close(t->fd);
@@ -309,7 +323,7 @@ static int settle(struct keeper_table *t, struct layout *l, struct error *err)
 	int rc = check_layout(l, err);
 
 	for (uint32_t i = 0; !rc && i < l->n_used; i++) {
-		struct table_record *r = &l->records[i];
+		struct table_record *r = &records_of(l)[i];
 
 		if (!lives(l, r)) {
 			shared_store(&r->kind, 0);
@@ -354,7 +368,7 @@ static int adopt_inherited(struct keeper_table *t, struct layout *l, struct erro
 {
 	if (l->life.heir != getpid())
 		return error_set(err, -EPERM, "this process is not meant to go on with it");
-	for (unsigned i = 1; i < KEEPER_FILES_MAX; i++) {
+	for (unsigned i = 1; i < keeper_limits.files; i++) {
 		int fd = l->fds[i];
 
 		if (!fd)
@@ -440,7 +454,7 @@ struct keeper_table *keeper_table_create(void)
 	struct layout *l;
 	struct error err;
 
-	if (fd < 0 || ftruncate(fd, sizeof(struct layout)) < 0)
+	if (fd < 0 || ftruncate(fd, (off_t)layout_size()) < 0)
 		goto fail_fd;
 	t = make_table(fd);
 	if (!t)

@@ -9,6 +9,7 @@
 #include <linux/virtio_ring.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
 #include "base/store.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
@@ -29,14 +30,7 @@ static_assert(sizeof(struct vring_desc) == 16 && sizeof(struct vring_used_elem) 
  */
 static inline void shared_fence(void)
 {
-#if defined(__SANITIZE_THREAD__)
-#define SHARED_FENCE_BY_EXCHANGE
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SHARED_FENCE_BY_EXCHANGE
-#endif
-#endif
-#ifdef SHARED_FENCE_BY_EXCHANGE
+#if THREAD_SANITIZER
 	int here = 0;
 
 	(void)__atomic_exchange_n(&here, 1, __ATOMIC_SEQ_CST);

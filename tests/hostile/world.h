@@ -24,7 +24,6 @@ struct world {
 	struct traffic *traffic;
 	struct guest peer;
 	char path[128];		  /* of the evil port's socket */
-	bool sanitized;		  /* vireod is an ASan or TSan build: its memory says nothing */
 	unsigned fresh_memory;	  /* KiB of the daemon, before the attack */
 	unsigned fds, memory;	  /* the same, and fds, at world_baseline() */
 	unsigned long last_count; /* frames of the two, at the last world_check() */

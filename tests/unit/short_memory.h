@@ -7,15 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/compiler.h"
+
 /* How many more allocations of this thread succeed; negative: all. */
 static __thread int __attribute__((unused)) memory_left = -1;
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define MEMORY_IS_NEVER_SHORT
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+#if SANITIZED || !defined(__GLIBC__)
 #define MEMORY_IS_NEVER_SHORT
 #endif
 

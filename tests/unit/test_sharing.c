@@ -70,7 +70,7 @@ static void add(struct rig *rig, unsigned i, unsigned n_queues)
 		assert_false(probes[i][q].unsettled);
 	snprintf(name, sizeof(name), "p%u", i);
 	port = rig_add(rig, name, J("{s:i, s:b}", "queues", n_queues, "keep", true));
-#ifdef __SANITIZE_THREAD__
+#if THREAD_SANITIZER
 	(void)port; /* it finds by itself what the probes are for, and would find this store */
 #else
 	/* what workers have sent already has nothing to settle */
