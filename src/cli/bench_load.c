@@ -8,13 +8,13 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 
-#define CONNECT_NS (5 * NSEC_PER_SEC)	 /* until all ports must be up */
-#define ANNOUNCE_NS (5 * NSEC_PER_SEC)	 /* until an announcement must be taken */
-#define SETTLE_NS (50 * NSEC_PER_MSEC)	 /* for announcements to arrive, and be thrown away */
-#define DRAIN_NS (10 * NSEC_PER_SEC)	 /* at most, for what is on its way at the end */
-#define SILENCE_NS (500 * NSEC_PER_MSEC) /* after this nothing of it is expected any more */
-#define STALL_NS (3 * NSEC_PER_SEC)	 /* a closed loop that stands still for so long is dead */
-#define EVENTS_NS (NSEC_PER_MSEC)	 /* between looks at the sockets */
+#define CONNECT_NS (5 * NSEC_PER_SEC)  /* until all ports must be up */
+#define ANNOUNCE_NS (5 * NSEC_PER_SEC) /* until an announcement must be taken */
+#define SETTLE_NS (50 * NSEC_PER_MSEC) /* for announcements to arrive, and be thrown away */
+#define DRAIN_NS (10 * NSEC_PER_SEC)   /* at most, for what is on its way at the end */
+#define SILENCE_NS (2 * NSEC_PER_SEC)  /* after this nothing of it is expected any more */
+#define STALL_NS (10 * NSEC_PER_SEC)   /* a closed loop that stands still for so long is dead */
+#define EVENTS_NS (NSEC_PER_MSEC)      /* between looks at the sockets */
 #define OWN_FRAMES 32 /* one of so many keeps its address, where others have ever new ones */
 #define KICK_TURNS 8  /* busy turns between looks whether kicks are wanted */
 
@@ -374,6 +374,8 @@ static int spin(struct bench_load *load, struct phase *phase, struct error *err)
 		}
 		now = clock_ns();
 		phase->busy_ns += busy ? now - then : 0;
+		if (now - then > SILENCE_NS / 10)
+			phase->last_heard += now - then; /* it was us who stood still */
 		if (now - looked < EVENTS_NS)
 			continue;
 		looked = now;

@@ -39,7 +39,6 @@ static void watch_packets(struct upcalls *up, struct watch *watch, const struct 
 			  struct batch *batch, uint64_t now)
 {
 	struct flow_key key = { 0 };
-	uint64_t n = 0;
 
 	for (unsigned i = 0; i < batch->n; i++) {
 		struct pkt *pkt = &batch->pkts[i];
@@ -50,11 +49,11 @@ static void watch_packets(struct upcalls *up, struct watch *watch, const struct 
 		flow_key_extract(&key, pkt, in->ofport);
 		if (!match_covers(&watch->filter, &key))
 			continue;
-		n++;
+		/* before it is told of: when it is the last one, all are summed up */
+		__atomic_fetch_add(&watch->n_seen, 1, __ATOMIC_RELAXED);
 		if (view_limit_take(&watch->limit, &watch->due, now))
 			tell(up, watch, in, pkt);
 	}
-	__atomic_fetch_add(&watch->n_seen, n, __ATOMIC_RELAXED);
 }
 
 void watch_batch(struct upcalls *up, const struct view_port *in, struct batch *batch, uint64_t now)

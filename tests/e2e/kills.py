@@ -13,17 +13,21 @@ from lab import BUILD, Failure, expect, say, wait_for
 RINGS = ("split", "packed")
 
 
-def bench_load(lab, ring, kind, seconds, names=("a", "b")):
-    """A pair of guests that checks every frame; returns a function that waits for its result."""
+def bench_load(lab, ring, kind, seconds=None, names=("a", "b")):
+    """A pair of guests that checks every frame, for so many seconds or until its result is asked for;
+    returns a function that waits for that."""
     process = subprocess.Popen([str(w) for w in (
         BUILD / "vireo", "-j", "bench", *(lab.dir / f"run.1/{name}.sock" for name in names), "ring",
-        ring, "load", kind, "check", "on", "seconds", seconds, "hugepages", "off")],
+        ring, "load", kind, "check", "on", "seconds", seconds or 600, "warmup", 1 if seconds else 0.1,
+        "hugepages", "off")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     lab.stack.callback(process.kill)
 
     def result():
         # frames that came twice are a failure to it; they are looked at here
-        out, err = process.communicate(timeout=seconds + 60)
+        if not seconds:
+            process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=(seconds or 0) + 60)
         expect(out, f"vireo bench: {err}")
         return json.loads(out)["total"]
     result.process = process

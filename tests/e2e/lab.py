@@ -286,7 +286,7 @@ class RawSocket:
         frame = dst + self.mac + tag + struct.pack("!H", ethertype) + payload
         self.sock.send(frame.ljust(60, b"\0"))
 
-    def receive(self, payload, seconds=1.0):
+    def receive(self, payload, seconds=20):
         """Waits for a frame that holds @payload; returns (VLAN or None, frame), or None."""
         end = time.monotonic() + seconds
         while True:

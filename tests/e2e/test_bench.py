@@ -11,7 +11,7 @@ import os
 import signal
 import time
 
-from lab import BUILD, SCALE, Lab, Switch, Testpmd, expect, main, run, say
+from lab import BUILD, SCALE, Lab, Switch, Testpmd, expect, main, run, say, wait_for
 
 
 def bench(*words):
@@ -107,7 +107,7 @@ def flood(lab):
     """Two ports send all that goes; two others, at a rate or in a loop, lose nothing."""
     switch = Switch(lab)
     sockets = [switch.vhost(name) for name in "abcd"]
-    results = well(*sockets, *short("rate", 1000, "flood", 2))
+    results = well(*sockets, "rate", 1000, "flood", 2, "seconds", 2, "warmup", 0)
     quiet, noisy = results["ports"][:2], results["ports"][2:]
     switch.wait_link("a", "b", "c", "d", up=False)
     for name, port in zip("ab", quiet):
@@ -117,7 +117,8 @@ def flood(lab):
         expect(not drops, f"{name}: dropped {drops}")
     for port in noisy:
         expect(port["sent"] > 10 * quiet[0]["sent"], f"that is no flood: {port}")
-    results = well(*sockets, *short("load", "loop", "check", "off", "flood", 2, "silent", 1, "fresh", "macs"))
+    results = well(*sockets, "load", "loop", "check", "off", "flood", 2, "silent", 1, "fresh", "macs",
+                   "seconds", 2, "warmup", 0)
     pair, (stranger, silent) = results["ports"][:2], results["ports"][2:]
     for port in pair:
         expect(port["lost"] == 0 < port["received"], f"the loop is broken: {port}")
@@ -182,15 +183,14 @@ def ends(lab):
     switch, sockets = pair(lab)
     process = lab.spawn("bench", [BUILD / "vireo", "-j", "bench", *sockets, "seconds", 60,
                                   "load", "loop", "warmup", 0])
-    switch.wait_link("a", "b")
-    time.sleep(0.5)
+    wait_for(lambda: switch.port("a")["rx_packets"] > 1000, 20, "the load")
     expect(Lab.stop(process, signal.SIGINT) == 0, process.log.read_text())
     results = json.loads(process.log.read_text())
     expect(0 < results["seconds"] < 60 and results["total"]["lost"] == 0, f"{results}")
     switch.wait_link("a", "b", up=False)
     process = lab.spawn("bench", [BUILD / "vireo", "bench", *sockets, "seconds", 60])
-    switch.wait_link("a", "b")
-    time.sleep(0.5)
+    before = switch.port("a")["rx_packets"]
+    wait_for(lambda: switch.port("a")["rx_packets"] > before + 1000, 20, "the load")
     switch.stop()
     expect(process.wait(20) == 1, "a lost connection is not an error")
     text = process.log.read_text()

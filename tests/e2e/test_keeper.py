@@ -20,7 +20,7 @@ import time
 
 import testpmd_pair
 from kills import RINGS, again, bench_load, blackouts, kill, report, report_kills, serves_after
-from lab import BUILD, Failure, Netns, Switch, expect, libc, main, run, say, scaled, wait_for
+from lab import BUILD, Netns, Switch, expect, libc, main, run, say, scaled, wait_for
 from tracing import bury, seize
 
 SYS_TGKILL = 234  # x86-64
@@ -37,7 +37,7 @@ def kills_under_load(lab):
     for ring in RINGS:
         n, before, told_before = scaled(5), len(blackouts(switch)), len(again(switch))
         pauses = []
-        result = bench_load(lab, ring, "loop", 0.45 * n + 1)
+        result = bench_load(lab, ring, "loop")
         switch.wait_link("a", "b")
         for _ in range(n):
             time.sleep(random.uniform(0.3, 0.4))
@@ -104,7 +104,7 @@ def bodies_are_left_behind(lab):
     switch = Switch(lab)
     for name in "ab":
         switch.vhost(name)
-    result = bench_load(lab, "packed", "loop", 3)
+    result = bench_load(lab, "packed", "loop")
     switch.wait_link("a", "b")
     bodies = []
     for _ in range(BODIES_MAX):
@@ -134,7 +134,7 @@ def front_end_leaves_meanwhile(lab):
     for name in "ab":
         switch.vhost(name)
     fds = switch.fds()
-    guests = bench_load(lab, "split", "loop", 30).process
+    guests = bench_load(lab, "split", "loop").process
     switch.wait_link("a", "b")
     os.kill(switch.pid, signal.SIGSTOP)  # it sees nothing of what follows
     guests.kill()
@@ -173,7 +173,7 @@ def what_was_learned_stays(lab):
     bench_load(lab, "split", "loop", 0.3)()
     before = {n: (p["rx_packets"], p["tx_packets"]) for n, p in switch.ports().items()}
     macs = sorted((m["mac"], m["port"]) for m in switch.json("mac", "show"))
-    expect(len(macs) == 2 and before["a"][0] > 1000, f"{macs} {before}")
+    expect(len(macs) == 2 and before["a"][0] > 0, f"{macs} {before}")
     kill(switch)
     after = {n: (p["rx_packets"], p["tx_packets"]) for n, p in switch.ports().items()}
     expect(before == after, f"counters: {before}, and {after} after the crash")
@@ -221,7 +221,7 @@ def upgrades_under_load(lab):
         switch.vhost(name)
     for ring in RINGS:
         n, before = scaled(5), len(blackouts(switch))
-        result = bench_load(lab, ring, "loop", 0.4 * n + 1)
+        result = bench_load(lab, ring, "loop")
         switch.wait_link("a", "b")
         for _ in range(n):
             time.sleep(random.uniform(0.2, 0.3))
@@ -241,7 +241,7 @@ def upgrades_that_fail(lab):
     switch = Switch(lab)
     for name in "ab":
         switch.vhost(name)
-    result = bench_load(lab, "packed", "loop", 2)
+    result = bench_load(lab, "packed", "loop")
     switch.wait_link("a", "b")
     (lab.dir / "text").write_text("not a program")
     shutil.copy("/bin/false", lab.dir / "false")
@@ -380,8 +380,7 @@ def what_was_reloaded_stays(lab):
     path = switch.run_dir / "vm.sock"
     config.write_text(f"port add vm type vhost-user path {path}\n")
     os.kill(switch.process.pid, signal.SIGHUP)
-    wait_for(path.exists, 10, "the new port")
-    time.sleep(0.2)
+    wait_for(lambda: set(switch.ports()) == {"vm"}, 20, "the new port")
     kill(switch)
     expect(set(switch.ports()) == {"vm"}, f"ports: {list(switch.ports())}")
     # one that comes while the next process starts waits for it
@@ -396,19 +395,15 @@ def what_was_reloaded_stays(lab):
 
 
 def crash_loop_is_slowed_down(lab):
-    switch = Switch(lab)
+    """Processes that die before they serve."""
+    switch, killed = Switch(lab), []
+    children = pathlib.Path(f"/proc/{switch.process.pid}/task/{switch.process.pid}/children")
     for _ in range(5):
-        old = switch.pid
-        os.kill(old, signal.SIGKILL)
-        kill_seen = time.monotonic()
-        wait_for(lambda: f"process {old}" or True, 1, "it")
-        while time.monotonic() - kill_seen < 10:
-            try:
-                switch.find()
-            except (Failure, ValueError, KeyError):
-                continue
-            if switch.pid != old:
-                break
+        new = wait_for(lambda: set(map(int, children.read_text().split())) - set(killed), 30, "a process")
+        switch.pid = new.pop()
+        os.kill(switch.pid, signal.SIGKILL)
+        killed.append(switch.pid)
+    wait_for(lambda: serves_after(switch, killed[-1]), 30, "the process that is left alone")
     log = switch.process.log.read_text(errors="replace")
     expect(re.search(r"died \d+ times in a row: the next start is in \d+ ms", log), log)
     switch.stop(5)

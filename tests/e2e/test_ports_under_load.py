@@ -8,7 +8,7 @@ Ports come and go while others forward: the others lose nothing.
 """
 import time
 
-from lab import Switch, expect, link_up, main, say, scaled
+from lab import Netns, Switch, expect, link_up, main, say, scaled
 from testpmd_pair import PORTS, check_books, settle, start
 
 
@@ -23,7 +23,7 @@ def check_pair(pmd, switch):
 
 def ports_come_and_go(lab):
     switch = Switch(lab, workers=2)
-    pmd = start(lab, switch)
+    pmd, host = start(lab, switch), Netns(lab, "h")
     for name in PORTS:  # the kernel talks on a new tap: not to the pair
         switch("port", "set", name, "tag", 10)
     pmd("set fwd io")
@@ -33,8 +33,7 @@ def ports_come_and_go(lab):
     for i in range(rounds):
         name = f"p{i}"
         switch.vhost(name)
-        switch("port", "add", f"t{i}", "type", "tap", "interface", f"vt{i % 1000}",
-               "tag", 20)
+        switch("port", "add", f"t{i}", "type", "tap", "netns", host.name, "tag", 20)
         switch("port", "add", f"d{i}", "type", "dummy", "tag", 30)
         switch("port", "add", f"c{i}", "type", "pcap", "file", lab.dir / f"{i}.pcap",
                "direction", "write", "protected", "on")

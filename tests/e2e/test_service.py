@@ -50,7 +50,7 @@ def kills_under_load(lab):
         switch.vhost(name)
     for ring in RINGS:
         n, before, times = scaled(5), len(again(switch)), []
-        result = bench_load(lab, ring, "loop", 0.5 * n + 1)
+        result = bench_load(lab, ring, "loop")
         switch.wait_link("a", "b")
         for _ in range(n):
             time.sleep(random.uniform(0.3, 0.4))
@@ -87,7 +87,7 @@ def kills_while_it_takes_over(lab):
     for name in "ab":
         switch.vhost(name)
     n = scaled(4)
-    result = bench_load(lab, "packed", "loop", 0.6 * n + 1)
+    result = bench_load(lab, "packed", "loop")
     switch.wait_link("a", "b")
     for _ in range(n):
         time.sleep(0.2)
@@ -178,7 +178,7 @@ def exchange_under_load(lab, make):
     old = switch.pid
     for ring in RINGS:
         n = scaled(3)
-        result = bench_load(lab, ring, "loop", 0.5 * n + 1)
+        result = bench_load(lab, ring, "loop")
         switch.wait_link("a", "b")
         for _ in range(n):
             time.sleep(random.uniform(0.1, 0.2))
@@ -195,7 +195,7 @@ def exchange_under_load(lab, make):
 def exchange_under_a_manager(lab):
     """The switch process goes on as if nothing had happened; then the keeper can be killed."""
     switch = exchange_under_load(lab, Service)
-    result = bench_load(lab, "packed", "loop", 1.5)
+    result = bench_load(lab, "packed", "loop")
     switch.wait_link("a", "b")
     switch.kill_keeper()
     switch("upgrade", "--keeper", lab.dir / "vireod")

@@ -29,11 +29,18 @@ def plain(lab):
     a, b = tap(lab, switch, "ta", "10.7.0.1"), tap(lab, switch, "tb", "10.7.0.2")
     count = scaled(1000)
     sent, received, ms = ping_result(a("ping", "-q", "-i", "0.001", "-c", count, "10.7.0.2"))
-    expect(sent == received == count, f"{received} of {sent} pings came back")
+    expect(sent == count and received > 0, f"{received} of {sent} pings came back")
+    # ping itself waits for the last reply no longer than twice as long as for those before
+    wait_for(lambda: switch.port("ta")["tx_packets"] >= count, 20, "all replies")
+    expect(not switch.drops(), f"lost: {switch.drops()}")
     lab.spawn("iperf3", ["iperf3", "-s"], netns=b)
-    wait_for(lambda: a.status("iperf3", "-c", "10.7.0.2", "-n", "1K") == 0, 10, "iperf3's server")
-    there = iperf_mbits(a("iperf3", "-c", "10.7.0.2", "-t", "1", "-J"))
-    back = iperf_mbits(a("iperf3", "-c", "10.7.0.2", "-t", "1", "-J", "-R"))
+
+    def tcp(*more):
+        def once():  # the server may not be there yet, or not be done with the one before
+            text = a("iperf3", "-c", "10.7.0.2", "-t", "1", "-J", *more, check=False)
+            return "sum_received" in text and text
+        return iperf_mbits(wait_for(once, 30, "iperf3's server"))
+    there, back = tcp(), tcp("-R")
     say(f"  ping {ms} ms, TCP {there:.0f} and {back:.0f} Mbit/s")
     counted = switch.ports()
     expect(counted["ta"]["rx_packets"] >= count, "the port's counters do not count")
@@ -81,7 +88,7 @@ def trunk(lab):
     before = switch.port("tt")["drops"].get("vlan", 0)
     t.send(BROADCAST, b"to thirty", vlan=30)
     expect(not a.receive(b"to thirty", 0.3), "VLAN 30 came out of VLAN 10")
-    wait_for(lambda: switch.port("tt")["drops"].get("vlan", 0) == before + 1, 2,
+    wait_for(lambda: switch.port("tt")["drops"].get("vlan", 0) == before + 1, 20,
              "the frame of VLAN 30 to be counted")
     t.send(BROADCAST, b"no tag")
     expect(not a.receive(b"no tag", 0.3), "an untagged frame of a trunk came out of VLAN 10")
@@ -103,12 +110,12 @@ def guarded(lab):
     switch("port", "set", "ta", "allowed-macs", "02:00:00:00:00:99")
     raw["ta"].send(BROADCAST, b"spoofed")
     expect(not raw["tc"].receive(b"spoofed", 0.3), "a source address that is not allowed passed")
-    expect(switch.port("ta")["drops"].get("source_mac", 0) > 0, "it was not counted")
+    wait_for(lambda: switch.port("ta")["drops"].get("source_mac", 0) > 0, 20, "it to be counted")
 
     switch("port", "set", "tc", "broadcast-limit", "10")
     for _ in range(200):
         raw["tc"].send(BROADCAST, b"storm")
-    wait_for(lambda: switch.port("tc")["drops"].get("broadcast_limit", 0) > 100, 2,
+    wait_for(lambda: switch.port("tc")["drops"].get("broadcast_limit", 0) > 100, 20,
              "the storm to be counted")
     switch.stop()
 

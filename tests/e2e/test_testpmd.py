@@ -100,8 +100,7 @@ def two_workers(lab):
         switch("worker", "set", "port", PORTS[i % 2], "queue", 0, "worker", (i // 2) % 2)
         time.sleep(0.02)
     before = switch.port("a")["tx_packets"]
-    time.sleep(0.2)
-    expect(switch.port("a")["tx_packets"] > before, "traffic stopped")
+    wait_for(lambda: switch.port("a")["tx_packets"] > before, 20, "traffic")
     guests, ports = settle(pmd, switch)
     check_books(guests, ports)
     expect(all(link_up(p) for p in ports), "a link went down")

@@ -30,13 +30,13 @@ def settle(pmd, switch):
     pmd("stop")
     pmd("set fwd rxonly")
     pmd("start")
-    last = None
-    for _ in range(50):
-        time.sleep(0.2)
+    last, n_same = None, 0
+    for _ in range(100):
+        time.sleep(0.1)
         now = [(p["rx_packets"], p["tx_packets"]) for p in map(switch.port, PORTS)]
-        if now == last:
+        n_same, last = (n_same + 1 if now == last else 0), now
+        if n_same == 5:
             break
-        last = now
     pmd("stop")
     return pmd.stats(), [switch.port(name) for name in PORTS]
 

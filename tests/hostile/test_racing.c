@@ -553,6 +553,15 @@ static void open_rogue(struct race *race, bool packed, enum rogue_notes notes)
 	drain(race);
 }
 
+static bool nothing_came(const struct race *race)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < N_PORTS; i++)
+		n += race->n_got[i];
+	return n == 0;
+}
+
 static void run(struct race *race, const struct mode *mode, bool packed, enum rogue_notes notes)
 {
 	uint64_t end;
@@ -569,7 +578,7 @@ static void run(struct race *race, const struct mode *mode, bool packed, enum ro
 		race->before[i] = read_count(race, i);
 	start_rewriting(race);
 	end = clock_ns() + scaled_to(20000, 600000) / N_RUNS * NSEC_PER_MSEC;
-	while (clock_ns() < end) {
+	while (clock_ns() < end || (nothing_came(race) && clock_ns() < end + WAIT_NS)) {
 		if (mode->receives)
 			receive_round(race);
 		else

@@ -6,14 +6,19 @@ static void test_hard(void **state)
 {
 	struct flows_rig *r = *state;
 	uint64_t start = clock_ns();
+	bool in_time;
 
 	change_rules(r, FLOW_ADD, "send_flow_rem,hard_timeout=1,in_port=1,actions=output:2");
 	send_packets(r, 0, 3, 53);
+	UNTIL(&r->rig, rig_counter(&r->rig, "vm1", "rx_packets") == 3);
+	rig_turned();
+	in_time = clock_ns() - start < NSEC_PER_SEC - 100 * NSEC_PER_MSEC;
 	UNTIL(&r->rig, r->n_removed == 1);
 	/* both ends are whole milliseconds of another clock */
 	assert_true(clock_ns() - start >= NSEC_PER_SEC - 2 * NSEC_PER_MSEC);
 	assert_int_equal(r->why, REMOVED_HARD);
-	assert_int_equal(r->removed_packets, 3);
+	if (in_time) /* this machine had time for it */
+		assert_int_equal(r->removed_packets, 3);
 	expect_rules(r, "0 0  -> NORMAL\n");
 }
 
@@ -22,21 +27,24 @@ static void test_idle(void **state)
 {
 	struct flows_rig *r = *state;
 	uint64_t start = clock_ns(), end = start + 2500 * NSEC_PER_MSEC, last = start;
-	uint64_t sent = 0;
+	uint64_t sent = 0, longest = 0;
 
 	change_rules(r, FLOW_ADD, "send_flow_rem,idle_timeout=1,in_port=1,actions=output:2");
 	while (clock_ns() < end) {
 		if (clock_ns() - last > 100 * NSEC_PER_MSEC) {
 			send_packets(r, 0, 1, 53);
 			sent++;
+			UNTIL(&r->rig, take_packets(r, 1));
+			longest = max(longest, clock_ns() - last);
 			last = clock_ns();
 		}
 		rig_run(&r->rig);
 		usleep(1000);
-		(void)take_packets(r, 1);
 	}
-	if (clock_ns() - last < NSEC_PER_SEC) /* this machine had time for it */
-		assert_int_equal(r->n_removed, 0);
+	longest = max(longest, clock_ns() - last);
+	if (longest > NSEC_PER_SEC - 100 * NSEC_PER_MSEC)
+		return; /* this machine had no time for it */
+	assert_int_equal(r->n_removed, 0);
 	UNTIL(&r->rig, r->n_removed == 1);
 	assert_int_equal(r->why, REMOVED_IDLE);
 	assert_int_equal(r->removed_packets, sent);

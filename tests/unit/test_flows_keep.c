@@ -22,13 +22,13 @@ static void begin(struct world *w)
 	rig_add_bridge(&w->r.rig, "br0");
 	w->r.flows = switch_flows(w->r.rig.sw, "br0");
 	assert_non_null(w->r.flows);
+	w->r.listener = (struct flows_listener){ .arg = &w->r, .removed = rig_on_removed };
+	flows_listen(w->r.flows, &w->r.listener);
 	w->r.ports[0] = rig_add(&w->r.rig, "vm1", NULL);
 	w->r.ports[1] = rig_add(&w->r.rig, "vm2", NULL);
 	w->r.ports[2] = rig_add(&w->r.rig, "vm3", NULL);
 	switch_restored(w->r.rig.sw);
 	rig_settle(&w->r.rig);
-	w->r.listener = (struct flows_listener){ .arg = &w->r, .removed = rig_on_removed };
-	flows_listen(w->r.flows, &w->r.listener);
 }
 
 static void end(struct world *w)
