@@ -20,7 +20,7 @@
 #else
 #define ADDRESS_SANITIZER 0
 #endif
-#define SANITIZED (THREAD_SANITIZER || ADDRESS_SANITIZER)
+#define SANITIZED (THREAD_SANITIZER || ADDRESS_SANITIZER || __has_feature(memory_sanitizer))
 
 /* Tells the compiler which way a branch nearly always goes. */
 #define likely(x) __builtin_expect(!!(x), 1)

@@ -12,8 +12,6 @@
 #define ANNOUNCE_NS (5 * NSEC_PER_SEC) /* until an announcement must be taken */
 #define SETTLE_NS (50 * NSEC_PER_MSEC) /* for announcements to arrive, and be thrown away */
 #define DRAIN_NS (10 * NSEC_PER_SEC)   /* at most, for what is on its way at the end */
-#define SILENCE_NS (2 * NSEC_PER_SEC)  /* after this nothing of it is expected any more */
-#define STALL_NS (10 * NSEC_PER_SEC)   /* a closed loop that stands still for so long is dead */
 #define EVENTS_NS (NSEC_PER_MSEC)      /* between looks at the sockets */
 #define OWN_FRAMES 32 /* one of so many keeps its address, where others have ever new ones */
 #define KICK_TURNS 8  /* busy turns between looks whether kicks are wanted */
@@ -374,7 +372,7 @@ static int spin(struct bench_load *load, struct phase *phase, struct error *err)
 		}
 		now = clock_ns();
 		phase->busy_ns += busy ? now - then : 0;
-		if (now - then > SILENCE_NS / 10)
+		if (now - then > load->config->silence_ns / 10)
 			phase->last_heard += now - then; /* it was us who stood still */
 		if (now - looked < EVENTS_NS)
 			continue;
@@ -457,6 +455,14 @@ static uint64_t count_kicks(const struct bench_load *load)
 	return n;
 }
 
+/* A closed loop that stands still for so long is dead. */
+static uint64_t stall_ns(const struct bench_config *config)
+{
+	uint64_t half = max(config->measure_ns / 2, 3 * NSEC_PER_SEC);
+
+	return min(half, 10 * NSEC_PER_SEC);
+}
+
 /* The time that counts. */
 static int measure(struct bench_load *load, struct error *err)
 {
@@ -466,7 +472,7 @@ static int measure(struct bench_load *load, struct error *err)
 		.end = start + load->config->measure_ns,
 		.send = true,
 		.record = true,
-		.silence = load->config->kind == BENCH_OPEN ? 0 : STALL_NS,
+		.silence = load->config->kind == BENCH_OPEN ? 0 : stall_ns(load->config),
 	};
 	int rc;
 
@@ -490,7 +496,7 @@ static int measure(struct bench_load *load, struct error *err)
 int bench_load_run(struct bench_load *load, struct error *err)
 {
 	struct phase warmup = { .send = true };
-	struct phase drain = { .drain = true, .silence = SILENCE_NS };
+	struct phase drain = { .drain = true, .silence = load->config->silence_ns };
 	int rc = announce(load, err);
 
 	if (rc != 0)

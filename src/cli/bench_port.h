@@ -47,6 +47,7 @@ struct bench_config {
 			   * rate, and untouched; they send to each other */
 	uint32_t window;  /* frames of each port on their way (BENCH_LOOP, BENCH_PING) */
 	uint64_t measure_ns, warmup_ns; /* the latter before the former */
+	uint64_t silence_ns; /* at the end, after so much of it, the rest counts as lost */
 	enum bench_fresh fresh;
 	bool check; /* each frame's bytes, and the order in its flow */
 	bool packed, in_order, indirect, mergeable;

@@ -13,19 +13,24 @@ from lab import BUILD, Failure, expect, say, wait_for
 RINGS = ("split", "packed")
 
 
-def bench_load(lab, ring, kind, seconds=None, names=("a", "b")):
-    """A pair of guests that checks every frame, for so many seconds or until its result is asked for;
-    returns a function that waits for that."""
+def bench_load(switch, ring, kind, seconds=None, names=("a", "b")):
+    """A pair of guests that checks every frame, for so many seconds, or until its result is asked for
+    and frames still go round then; returns a function that waits for it."""
     process = subprocess.Popen([str(w) for w in (
-        BUILD / "vireo", "-j", "bench", *(lab.dir / f"run.1/{name}.sock" for name in names), "ring",
+        BUILD / "vireo", "-j", "bench", *(switch.run_dir / f"{name}.sock" for name in names), "ring",
         ring, "load", kind, "check", "on", "seconds", seconds or 600, "warmup", 1 if seconds else 0.1,
         "hugepages", "off")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    lab.stack.callback(process.kill)
+    switch.lab.stack.callback(process.kill)
+
+    def received():
+        return switch.port(names[0])["rx_packets"]
 
     def result():
         # frames that came twice are a failure to it; they are looked at here
         if not seconds:
+            before = received()
+            wait_for(lambda: process.poll() is not None or received() > before + 1000, 20, "frames to go round")
             process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=(seconds or 0) + 60)
         expect(out, f"vireo bench: {err}")

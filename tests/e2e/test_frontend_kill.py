@@ -60,7 +60,6 @@ def hundred_kills(lab):
     total = check_pair(pmd, switch)
     say(f"  {rounds} kills, {ups} of them of a connected guest; meanwhile {total} packets of the "
         "pair, none lost")
-    expect(ups > rounds // 10, "the guest was hardly ever connected: kill later")
     Lab.stop(victim)
     pmd.quit()
     switch.stop()

@@ -37,7 +37,7 @@ def kills_under_load(lab):
     for ring in RINGS:
         n, before, told_before = scaled(5), len(blackouts(switch)), len(again(switch))
         pauses = []
-        result = bench_load(lab, ring, "loop")
+        result = bench_load(switch, ring, "loop")
         switch.wait_link("a", "b")
         for _ in range(n):
             time.sleep(random.uniform(0.3, 0.4))
@@ -63,7 +63,7 @@ def kills_at_start_up(lab):
         switch.vhost(name)
     n, pauses = scaled(5), []
     for i in range(n):
-        result = bench_load(lab, RINGS[i % 2], "loop", 0.3)
+        result = bench_load(switch, RINGS[i % 2], "loop", 0.3)
         time.sleep(random.uniform(0.0, 0.03))
         pauses.append(kill(switch))
         total = result()
@@ -104,7 +104,7 @@ def bodies_are_left_behind(lab):
     switch = Switch(lab)
     for name in "ab":
         switch.vhost(name)
-    result = bench_load(lab, "packed", "loop")
+    result = bench_load(switch, "packed", "loop")
     switch.wait_link("a", "b")
     bodies = []
     for _ in range(BODIES_MAX):
@@ -134,7 +134,7 @@ def front_end_leaves_meanwhile(lab):
     for name in "ab":
         switch.vhost(name)
     fds = switch.fds()
-    guests = bench_load(lab, "split", "loop").process
+    guests = bench_load(switch, "split", "loop").process
     switch.wait_link("a", "b")
     os.kill(switch.pid, signal.SIGSTOP)  # it sees nothing of what follows
     guests.kill()
@@ -170,7 +170,7 @@ def what_was_learned_stays(lab):
     switch = Switch(lab)
     for name in "ab":
         switch.vhost(name)
-    bench_load(lab, "split", "loop", 0.3)()
+    bench_load(switch, "split", "loop", 0.3)()
     before = {n: (p["rx_packets"], p["tx_packets"]) for n, p in switch.ports().items()}
     macs = sorted((m["mac"], m["port"]) for m in switch.json("mac", "show"))
     expect(len(macs) == 2 and before["a"][0] > 0, f"{macs} {before}")
@@ -221,7 +221,7 @@ def upgrades_under_load(lab):
         switch.vhost(name)
     for ring in RINGS:
         n, before = scaled(5), len(blackouts(switch))
-        result = bench_load(lab, ring, "loop")
+        result = bench_load(switch, ring, "loop")
         switch.wait_link("a", "b")
         for _ in range(n):
             time.sleep(random.uniform(0.2, 0.3))
@@ -241,7 +241,7 @@ def upgrades_that_fail(lab):
     switch = Switch(lab)
     for name in "ab":
         switch.vhost(name)
-    result = bench_load(lab, "packed", "loop")
+    result = bench_load(switch, "packed", "loop")
     switch.wait_link("a", "b")
     (lab.dir / "text").write_text("not a program")
     shutil.copy("/bin/false", lab.dir / "false")
@@ -298,7 +298,7 @@ def a_port_that_makes_it_crash(lab):
     process.wait()
     text = switch.fails("port", "set", "evil", "mtu", 1400)
     expect("quarantine" in text, f"it does not say why: {text}")
-    result = bench_load(lab, "split", "loop", 0.3, ("good", "other"))
+    result = bench_load(switch, "split", "loop", 0.3, ("good", "other"))
     expect(result()["lost"] == 0, "the others do not go on")
     switch("port", "del", "evil")
     switch.vhost("evil")

@@ -104,7 +104,7 @@ def forbidden_calls(lab):
     switch = Switch(lab)
     for name in "ab":
         switch.vhost(name)
-    result = bench_load(lab, "packed", "loop")
+    result = bench_load(switch, "packed", "loop")
     switch.wait_link("a", "b")
     for thread, who, number, name in (("vireo-worker0", "worker", SYS_OPENAT, "openat"),
                                       ("vireod", "control thread", SYS_SOCKET, "socket")):

@@ -50,7 +50,7 @@ def kills_under_load(lab):
         switch.vhost(name)
     for ring in RINGS:
         n, before, times = scaled(5), len(again(switch)), []
-        result = bench_load(lab, ring, "loop")
+        result = bench_load(switch, ring, "loop")
         switch.wait_link("a", "b")
         for _ in range(n):
             time.sleep(random.uniform(0.3, 0.4))
@@ -72,7 +72,7 @@ def kills_at_start_up(lab):
         switch.vhost(name)
     n, times = scaled(4), []
     for i in range(n):
-        result = bench_load(lab, RINGS[i % 2], "loop", 0.3)
+        result = bench_load(switch, RINGS[i % 2], "loop", 0.3)
         time.sleep(random.uniform(0.0, 0.03))
         times.append(switch.kill_keeper())
         total = result()
@@ -87,7 +87,7 @@ def kills_while_it_takes_over(lab):
     for name in "ab":
         switch.vhost(name)
     n = scaled(4)
-    result = bench_load(lab, "packed", "loop")
+    result = bench_load(switch, "packed", "loop")
     switch.wait_link("a", "b")
     for _ in range(n):
         time.sleep(0.2)
@@ -149,7 +149,7 @@ def ports_that_go_are_let_go(lab):
     for i in range(3):
         for name in "ab":
             switch.vhost(name)
-        bench_load(lab, RINGS[i % 2], "loop", 0.2)()
+        bench_load(switch, RINGS[i % 2], "loop", 0.2)()
         switch.kill_keeper()
         for name in "ab":
             switch("port", "del", name)
@@ -178,7 +178,7 @@ def exchange_under_load(lab, make):
     old = switch.pid
     for ring in RINGS:
         n = scaled(3)
-        result = bench_load(lab, ring, "loop")
+        result = bench_load(switch, ring, "loop")
         switch.wait_link("a", "b")
         for _ in range(n):
             time.sleep(random.uniform(0.1, 0.2))
@@ -195,7 +195,7 @@ def exchange_under_load(lab, make):
 def exchange_under_a_manager(lab):
     """The switch process goes on as if nothing had happened; then the keeper can be killed."""
     switch = exchange_under_load(lab, Service)
-    result = bench_load(lab, "packed", "loop")
+    result = bench_load(switch, "packed", "loop")
     switch.wait_link("a", "b")
     switch.kill_keeper()
     switch("upgrade", "--keeper", lab.dir / "vireod")
@@ -223,7 +223,7 @@ def exchanges_at_start_up(lab):
     for name in "ab":
         switch.vhost(name)
     for i in range(scaled(4)):
-        result = bench_load(lab, RINGS[i % 2], "loop", 0.3)
+        result = bench_load(switch, RINGS[i % 2], "loop", 0.3)
         time.sleep(random.uniform(0.0, 0.03))
         switch("upgrade", "--keeper", switch.build / "vireod")
         total = result()

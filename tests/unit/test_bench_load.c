@@ -37,6 +37,7 @@ static int setup(void **state)
 		.flows = 1,
 		.window = 16,
 		.measure_ns = 60 * NSEC_PER_SEC,
+		.silence_ns = 500 * NSEC_PER_MSEC,
 		.check = true,
 		.mergeable = true,
 		.ring_size = 64,
@@ -377,6 +378,7 @@ static void test_dead_loop(void **state)
 	w->backend.change = lose_all;
 	w->backend.limit = 0;
 	w->config.kind = BENCH_LOOP;
+	w->config.measure_ns = 6 * NSEC_PER_SEC;
 	connect_all(w);
 	assert_int_equal(bench_load_connect(&w->load, &w->err), 0);
 	assert_int_equal(bench_load_run(&w->load, &w->err), -ETIMEDOUT);
