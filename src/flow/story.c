@@ -18,6 +18,8 @@ struct story {
 	struct story_bridge bridge;
 	struct flow_key key;
 	json_t *events;
+	struct flow_key *revealed; /* behind labels that were popped, in order */
+	unsigned n_revealed, revealed_max;
 	bool cut, failed; /* too long; memory was short */
 };
 
@@ -185,6 +187,24 @@ static void on_note(void *arg, unsigned depth, const char *text)
 		add_event(story, depth, json_pack("{s:s}", "note", text));
 }
 
+static void on_revealed(void *arg, const struct flow_key *key)
+{
+	struct story *story = arg;
+
+	if (story->n_revealed == story->revealed_max) {
+		unsigned many = story->revealed_max ? 2 * story->revealed_max : 4;
+		void *more = realloc(story->revealed, many * sizeof(*key));
+
+		if (!more) {
+			story->failed = true;
+			return;
+		}
+		story->revealed = more;
+		story->revealed_max = many;
+	}
+	story->revealed[story->n_revealed++] = *key;
+}
+
 struct story *story_create(const struct flow_key *key)
 {
 	struct story *story = calloc(1, sizeof(*story));
@@ -197,7 +217,7 @@ struct story *story_create(const struct flow_key *key)
 		return NULL;
 	}
 	story->key = *key;
-	story->hooks = (struct translate_story){ story, on_table, on_action, on_note };
+	story->hooks = (struct translate_story){ story, on_table, on_action, on_note, on_revealed };
 	return story;
 }
 
@@ -206,6 +226,7 @@ void story_destroy(struct story *story)
 	if (!story)
 		return;
 	json_decref(story->events);
+	free(story->revealed);
 	free(story);
 }
 
@@ -225,7 +246,9 @@ const struct translate_story *story_hooks(const struct story *story)
 
 /* What they have made of the packet so far: tells which fields a rewrite is of. */
 struct telling {
+	const struct story *story;
 	const struct story_bridge *bridge;
+	unsigned n_revealed;
 	struct flow_key key;
 	struct flow_key known; /* bits that are the same in all packets of the plan */
 	struct {
@@ -301,6 +324,8 @@ static json_t *pop_mpls_json(struct telling *t, uint16_t ethertype)
 		const struct flow_key old = t->known;
 
 		/* what comes to light has not been looked at */
+		if (t->n_revealed < t->story->n_revealed)
+			t->key = t->story->revealed[t->n_revealed++];
 		t->known = (struct flow_key){ .eth_src = old.eth_src, .eth_dst = old.eth_dst };
 		memcpy(t->known.vlan, old.vlan, sizeof(old.vlan));
 	}
@@ -460,6 +485,7 @@ static json_t *steps_json(const struct story *story, const struct plan_draft *dr
 
 	if (!t)
 		return steps;
+	t->story = story;
 	t->bridge = &story->bridge;
 	t->key = story->key;
 	t->known = draft->examined;

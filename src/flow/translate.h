@@ -35,6 +35,8 @@ struct translate_story {
 		       const struct flow_key *before, const struct flow_key *after);
 	/* Anything else that a reader wants to know, one line. */
 	void (*note)(void *arg, unsigned depth, const char *text);
+	/* The last label was popped, a step of the plan: @key shows what was behind it. */
+	void (*revealed)(void *arg, const struct flow_key *key);
 };
 
 struct translate_input {

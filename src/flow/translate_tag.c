@@ -193,6 +193,14 @@ static void uncover(struct translate_state *s, const struct flow_key *from,
 	s->covered = false;
 }
 
+static void tell_revealed(const struct translation *t)
+{
+	const struct translate_story *story = t->in->story;
+
+	if (story && story->revealed)
+		story->revealed(story->arg, &t->s.key);
+}
+
 /* What is behind the labels shows again; @skip: so many labels of the packet are gone. */
 static NEVER_INLINE void show_inner(struct translation *t, unsigned n_left, unsigned skip,
 				    uint16_t type)
@@ -242,6 +250,8 @@ NEVER_INLINE void translate_pop_mpls(struct translation *t, uint16_t ethertype)
 		skip = s->label_from[0];
 	set_eth_type(s, ethertype);
 	translate_step(t, PLAN_POP_MPLS, sizeof(struct plan_step), ethertype);
-	if (!layout_is_mpls(ethertype))
-		show_inner(t, n - 1, skip, ethertype);
+	if (layout_is_mpls(ethertype))
+		return;
+	show_inner(t, n - 1, skip, ethertype);
+	tell_revealed(t);
 }

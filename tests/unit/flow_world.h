@@ -24,6 +24,12 @@ struct world_sent {
 	struct flow_key key;
 };
 
+/* A label, 3, in front of UDP to port 53, TTL 33. */
+__attribute__((unused)) static const uint8_t labelled_frame[] = {
+	0, 0, 0, 0,  0,	 5, 0, 0,  0, 0, 0, 4,	0x88, 0x47, 0, 0, 0x31, 9, 0x45, 0, 0, 28, 0,
+	0, 0, 0, 33, 17, 0, 0, 10, 0, 0, 1, 10, 0,    0,    2, 0, 1,	0, 53,	 0, 8, 0,  0
+};
+
 struct world {
 	struct pipeline *p;
 	struct plan_draft draft;

@@ -322,6 +322,35 @@ static void test_label_behind_a_label(void **state)
 	story_destroy(story);
 }
 
+/* Nor of what shows when the last one is gone. */
+static void test_behind_labels(void **state)
+{
+	struct world *w = *state;
+	struct translate_input in = { .pipeline = w->p, .len = sizeof(labelled_frame) };
+	struct translate_limit limit;
+	struct flow_key key = { 0 };
+	struct story *story;
+	struct iovec rest;
+	struct pkt pkt;
+	char *text;
+
+	pkt_init_single(&pkt, &rest, labelled_frame, sizeof(labelled_frame));
+	flow_key_extract(&key, &pkt, 1);
+	world_rule(w, 0, 5, "mpls", "pop_mpls:0x0800,resubmit(,1)");
+	world_rule(w, 1, 5, "udp", "set_field:0x2/0xf->udp_dst,dec_ttl,output:2");
+	story = story_create(&key);
+	assert_non_null(story);
+	in.key = &key;
+	in.pkt = &pkt;
+	in.story = story_hooks(story);
+	translate(&in, &w->draft, &limit);
+	text = story_text(story, &w->draft, &limit);
+	assert_has(text, "udp_dst: 53 -> 50");
+	assert_has(text, "set nw_ttl=32, udp_dst=0x2/0xf\n");
+	free(text);
+	story_destroy(story);
+}
+
 static void test_a_long_story_is_cut(void **state)
 {
 	struct world *w = *state;
@@ -353,6 +382,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_remarked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_headers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_label_behind_a_label, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_behind_labels, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_long_story_is_cut, setup, teardown),
 	};
 

@@ -130,17 +130,13 @@ static void test_dec_mpls_ttl(void **state)
 /* What is behind the packet's own labels is read from the packet, and is not of the key. */
 static void test_pop_mpls(void **state)
 {
-	static const uint8_t frame[] = { 0,    0, 0,	0,  0, 5, 0, 0, 0,  0,	0, 4, 0x88, 0x47,
-					 0,    0, 0x31, 9, /* label 3 */
-					 0x45, 0, 0,	28, 0, 0, 0, 0, 33, 17, 0, 0, 10,   0,
-					 0,    1, 10,	0,  0, 2, 0, 1, 0,  53, 0, 8, 0,    0 };
 	struct world *w = *state;
-	struct translate_input in = { .pipeline = w->p, .len = sizeof(frame) };
+	struct translate_input in = { .pipeline = w->p, .len = sizeof(labelled_frame) };
 	struct flow_key key;
 	struct iovec rest;
 	struct pkt pkt;
 
-	pkt_init_single(&pkt, &rest, frame, sizeof(frame));
+	pkt_init_single(&pkt, &rest, labelled_frame, sizeof(labelled_frame));
 	memset(&key, 0, sizeof(key));
 	flow_key_extract(&key, &pkt, 1);
 	in.key = &key;
