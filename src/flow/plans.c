@@ -378,6 +378,8 @@ static NEVER_INLINE struct plan *find_by_masks(struct plans *c, const struct flo
 		uint64_t hash = hash_version(masks_hash(&c->masks, mask, key), version);
 		struct plan *plan;
 
+		__builtin_prefetch(
+			&c->halves[!c->current].table[(uint32_t)hash & (c->table_len - 1)]);
 		plan = find_in_half(c, &c->halves[c->current], hash, key, version);
 		if (!plan)
 			plan = find_in_half(c, &c->halves[!c->current], hash, key, version);

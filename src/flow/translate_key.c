@@ -79,9 +79,18 @@ static uint64_t examined_bits(const struct translation *t, unsigned w)
 static NEVER_INLINE void examine_moved(struct translation *t, const struct flow_key *bits)
 {
 	struct flow_key own;
+	uint64_t foreign = 0;
 
-	for (unsigned w = 0; w < FLOW_KEY_PACKET_WORDS; w++)
-		own.words[w] = bits->words[w] & ~(t->s.known.words[w] | t->s.foreign.words[w]);
+	for (unsigned w = 0; w < FLOW_KEY_PACKET_WORDS; w++) {
+		uint64_t unknown = bits->words[w] & ~t->s.known.words[w];
+
+		foreign |= unknown & t->s.foreign.words[w];
+		own.words[w] = unknown & ~t->s.foreign.words[w];
+	}
+	if (foreign && t->out->cacheable) {
+		t->out->cacheable = false;
+		t->out->why_not = "reads what was behind an MPLS label";
+	}
 	move_back(&t->s, &own);
 	for (unsigned w = 0; w < FLOW_KEY_PACKET_WORDS; w++)
 		t->out->examined.words[w] |= own.words[w];
@@ -90,21 +99,14 @@ static NEVER_INLINE void examine_moved(struct translation *t, const struct flow_
 void translate_examine(struct translation *t, const struct flow_key *bits)
 {
 	const struct translate_state *s = &t->s;
-	uint64_t foreign = 0;
 
-	for (unsigned w = 0; w < FLOW_KEY_PACKET_WORDS; w++)
-		foreign |= bits->words[w] & ~s->known.words[w] & s->foreign.words[w];
-	if (unlikely(foreign) && t->out->cacheable) {
-		t->out->cacheable = false;
-		t->out->why_not = "reads what was behind an MPLS label";
-	}
-	if (s->moved) {
+	if (unlikely(s->moved)) {
 		examine_moved(t, bits);
 		return;
 	}
+	/* nothing is foreign before something has moved */
 	for (unsigned w = 0; w < FLOW_KEY_PACKET_WORDS; w++)
-		t->out->examined.words[w] |=
-			bits->words[w] & ~(s->known.words[w] | s->foreign.words[w]);
+		t->out->examined.words[w] |= bits->words[w] & ~s->known.words[w];
 }
 
 NEVER_INLINE void translate_examine_field(struct translation *t, enum field_id id, u128 mask)
