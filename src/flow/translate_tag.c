@@ -197,7 +197,7 @@ static void tell_revealed(const struct translation *t)
 {
 	const struct translate_story *story = t->in->story;
 
-	if (story && story->revealed)
+	if (story && story->revealed && !t->stopped) /* it is a step of the plan */
 		story->revealed(story->arg, &t->s.key);
 }
 
