@@ -29,6 +29,7 @@ struct dummy {
 	bool keep;
 	unsigned n_made, n_wanted;
 	unsigned offloads; /* that the test takes */
+	void (*on_quiesced)(struct port *port);
 	struct dummy_rxq rxqs[DUMMY_QUEUES_MAX];
 	struct dummy_txq txqs[DUMMY_QUEUES_MAX];
 };
@@ -165,8 +166,12 @@ static int dummy_set(struct port *port, const json_t *options, const json_t *cha
 
 static void dummy_quiesced(struct port *port)
 {
-	show_queues(to_dummy(port));
+	struct dummy *d = to_dummy(port);
+
+	show_queues(d);
 	port->env->changed(port);
+	if (d->on_quiesced)
+		d->on_quiesced(port);
 }
 
 static void dummy_show(const struct port *port, json_t *out)
@@ -279,6 +284,11 @@ void dummy_set_link(struct port *port, bool link)
 {
 	port->link = link;
 	port->env->changed(port);
+}
+
+void dummy_on_quiesced(struct port *port, void (*fn)(struct port *port))
+{
+	to_dummy(port)->on_quiesced = fn;
 }
 
 const struct port_ops dummy_port_ops = {

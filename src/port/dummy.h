@@ -35,3 +35,8 @@ void dummy_sent_pop(struct port *port, unsigned queue);
 
 /* Takes the peer away or brings it back. Control thread; calls env->changed(). */
 void dummy_set_link(struct port *port, bool link);
+
+/* Calls @fn (NULL: nothing) with the port whenever it has been quiesced, behind env->changed().
+ * Control thread.
+ */
+void dummy_on_quiesced(struct port *port, void (*fn)(struct port *port));

@@ -7,7 +7,6 @@
 
 #include "fake_keep.h"
 #include "packet/build.h"
-#include "port/kinds.h"
 #include "scale.h"
 #include "switch_rig.h"
 
@@ -249,32 +248,9 @@ static void test_env_in_any_order(void **state)
 	rig_set(rig, "a", "queues", "4");
 }
 
-static bool asks_again;
-
 static void ask_again(struct port *port)
 {
-	dummy_port_ops.quiesced(port);
-	if (asks_again)
-		port->env->quiesce(port);
-}
-
-static void set_flag(void *arg)
-{
-	*(bool *)arg = true;
-}
-
-/* Exchanges a port's hooks while all workers sleep. */
-static void set_ops(struct rig *rig, struct port *port, const struct port_ops *ops)
-{
-	struct datapath_worker_stats stats;
-	bool idle = false;
-
-	for (unsigned w = 0; w < datapath_n_workers(rig->sw->dp); w++)
-		UNTIL(rig, (datapath_worker_stats(rig->sw->dp, w, &stats), stats.asleep));
-	datapath_quiesce(rig->sw->dp, set_flag, &idle); /* and so that TSan knows, too */
-	UNTIL(rig, idle);
-	port->ops = ops;
-	switch_publish(rig->sw);
+	port->env->quiesce(port);
 }
 
 /* A port whose kind asks for one quiesce after the other keeps nothing from others for long. */
@@ -283,15 +259,12 @@ static void test_held_again_and_again(void **state)
 	struct rig *rig = *state;
 	struct port *a = rig_add(rig, "a", NULL), *b = rig_add(rig, "b", NULL);
 	struct port *c = rig_add(rig, "c", NULL);
-	struct port_ops ops = dummy_port_ops;
 
-	ops.quiesced = ask_again;
-	set_ops(rig, a, &ops);
 	rig_announce(rig, "a", MAC(1));
 	rig_announce(rig, "b", MAC(2));
 	rig_expect(rig, b);
 	rig_expect(rig, a);
-	asks_again = true;
+	dummy_on_quiesced(a, ask_again);
 	a->env->quiesce(a);
 	b->env->quiesce(b);
 	rig_send(rig, c, MAC(1), MAC(3), 1);
@@ -300,10 +273,9 @@ static void test_held_again_and_again(void **state)
 		usleep(1000); /* the loop stands still: both ports are held while workers send */
 	usleep(2000);
 	assert_int_equal(rig_expect(rig, b), 2); /* it waited behind the other */
-	asks_again = false;
+	dummy_on_quiesced(a, NULL);
 	assert_int_equal(rig_expect(rig, a), 1);
 	UNTIL(rig, !rig_find(rig, "a")->changing);
-	set_ops(rig, a, &dummy_port_ops);
 }
 
 /* ---- coming and going */
