@@ -91,22 +91,28 @@ class OwnGuests:
 
 
 class Threads:
-    """How long the busiest thread of a process waited for its core since this was made, as a share
-    of the time."""
+    """How long the busiest thread of a process waited for its core since this was made, as a share of
+    the time. What the process's other threads had of that core meanwhile is not waiting: it is what
+    the process costs, as where a switch's upkeep takes turns with its packets."""
 
     def __init__(self, pid):
         self.pid, self.began, self.before = pid, time.monotonic(), self.now(pid)
 
     @staticmethod
     def now(pid):
-        """{thread: (ns that it ran, ns that it could have and waited)}"""
-        return {t.name: tuple(map(int, (t / "schedstat").read_text().split()[:2]))
-                for t in pathlib.Path(f"/proc/{pid}/task").iterdir()}
+        """{thread: (ns that it ran, ns that it could have and waited, its core)}"""
+        tasks = {}
+        for t in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            ran, waited = map(int, (t / "schedstat").read_text().split()[:2])
+            tasks[t.name] = ran, waited, int((t / "stat").read_text().rsplit(")", 1)[1].split()[36])
+        return tasks
 
     def waited(self):
-        spent = [tuple(b - a for a, b in zip(self.before.get(name, (0, 0)), after))
-                 for name, after in self.now(self.pid).items()]
-        return max(spent)[1] / 1e9 / (time.monotonic() - self.began)
+        spent = sorted((ran - self.before.get(name, (0, 0))[0], waited - self.before.get(name, (0, 0))[1], core)
+                       for name, (ran, waited, core) in self.now(self.pid).items())
+        _, waited, core = spent.pop()
+        others = sum(ran for ran, _, where in spent if where == core)
+        return max(waited - others, 0) / 1e9 / (time.monotonic() - self.began)
 
 
 class TestpmdGuests:
