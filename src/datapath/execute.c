@@ -2,6 +2,7 @@
 /* Carrying out plans. */
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -26,10 +27,21 @@ struct normal_count {
 	uint64_t packets, bytes;
 };
 
+#define ALIKE_CREDITS_MAX 16
+
+/* Packets in a row that had no plan of the cache, have met the same rules, and are not credited
+ * yet: to add to what other workers add to is dear. */
+struct alike_count {
+	uint32_t n;
+	struct tally *credits[ALIKE_CREDITS_MAX];
+	uint64_t packets, bytes;
+};
+
 struct execution {
 	struct plans *plans;
 	struct upcalls *up;
 	struct normal_count normal;
+	struct alike_count alike;
 	uint64_t now_ms;
 	unsigned n_nested; /* plans made behind patch ports, for the packet at hand */
 	/* The key of the packet at hand on each bridge of its way; words that are not of the packet
@@ -410,10 +422,33 @@ static void log_limit(const struct translate_limit *limit)
 		log_limited(LOG_WARNING, "a packet was dropped: %s", limit->what);
 }
 
-static void credit_draft(const struct execution *x, const struct plan_draft *draft, uint32_t len)
+static void credit_alike(struct execution *x)
 {
-	for (uint32_t i = 0; i < draft->n_credits; i++)
-		tally_add(draft->credits[i], 1, len, x->now_ms);
+	struct alike_count *a = &x->alike;
+
+	for (uint32_t i = 0; i < a->n; i++)
+		tally_add(a->credits[i], a->packets, a->bytes, x->now_ms);
+	a->n = 0;
+	a->packets = a->bytes = 0;
+}
+
+static void count_draft(struct execution *x, const struct plan_draft *draft, uint32_t len)
+{
+	struct alike_count *a = &x->alike;
+	size_t size = draft->n_credits * sizeof(draft->credits[0]);
+
+	if (draft->n_credits > ALIKE_CREDITS_MAX) {
+		for (uint32_t i = 0; i < draft->n_credits; i++)
+			tally_add(draft->credits[i], 1, len, x->now_ms);
+		return;
+	}
+	if (a->n != draft->n_credits || memcmp(a->credits, draft->credits, size)) {
+		credit_alike(x);
+		a->n = draft->n_credits;
+		memcpy(a->credits, draft->credits, size);
+	}
+	a->packets++;
+	a->bytes += len;
 }
 
 /* Translates, keeps the plan if that can be, and carries it out. */
@@ -442,7 +477,7 @@ static void make_plan(struct course *c, const struct flow_key *key, uint32_t has
 	if (plan)
 		plans_count(x->plans, plan, len);
 	else
-		credit_draft(x, draft, len);
+		count_draft(x, draft, len);
 	take_course(c, draft->steps, draft->steps_len);
 }
 
@@ -576,12 +611,13 @@ void execution_set_time(struct execution *x, uint64_t now)
 void execution_settle(struct execution *x)
 {
 	credit_normal(x);
+	credit_alike(x);
 	plans_settle(x->plans, x->now_ms);
 }
 
 bool execution_settled(const struct execution *x)
 {
-	return !x->normal.rule && plans_settled(x->plans);
+	return !x->normal.rule && !x->alike.n && plans_settled(x->plans);
 }
 
 void execution_stats(const struct execution *x, struct plans_stats *out)

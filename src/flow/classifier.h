@@ -30,7 +30,7 @@ int classifier_remove(struct classifier *c, const struct rule *rule);
 
 /* See pipeline.h for what these do. */
 const struct rule *classifier_lookup(const struct classifier *c, const struct flow_key *key,
-				     struct flow_key *examined, uint32_t *conj_id);
+				     struct key_bits *examined, uint32_t *conj_id);
 struct rule *classifier_find(const struct classifier *c, uint16_t priority,
 			     const struct match *match);
 struct rule *classifier_find_overlap(const struct classifier *c, uint16_t priority,

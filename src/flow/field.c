@@ -3,6 +3,7 @@
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 
+#include "base/compiler.h"
 #include "flow/field.h"
 
 #define ICMPV6_SOLICIT 135
@@ -25,57 +26,26 @@ u128 field_ones(const struct field *field)
 	return field->n_bits == 128 ? ~(u128)0 : ((u128)1 << field->n_bits) - 1;
 }
 
-/* Containers are numbers as this machine has them. */
-static u128 container_get(const struct field *field, const struct flow_key *key)
+/* Containers are numbers as this machine has them, little-endian: one of up to 8 bytes is part of
+ * a word, and this is where the field's lowest bit is in it. */
+static unsigned shift_in_word(const struct field *field)
 {
-	const uint8_t *at = (const uint8_t *)key + field->offset;
-	u128 v = 0;
-
-	switch (field->size) {
-	case 1:
-		return *at;
-	case 2:
-		memcpy(&v, at, 2);
-		break;
-	case 4:
-		memcpy(&v, at, 4);
-		break;
-	case 8:
-		memcpy(&v, at, 8);
-		break;
-	default:
-		memcpy(&v, at, 16);
-		break;
-	}
-	return v;
+	return field->offset % 8u * 8 + field->shift;
 }
 
-static void container_set(const struct field *field, struct flow_key *key, u128 v)
+static uint64_t word_ones(const struct field *field)
 {
-	uint8_t *at = (uint8_t *)key + field->offset;
-
-	switch (field->size) {
-	case 1:
-		*at = (uint8_t)v;
-		break;
-	case 2:
-		memcpy(at, &v, 2);
-		break;
-	case 4:
-		memcpy(at, &v, 4);
-		break;
-	case 8:
-		memcpy(at, &v, 8);
-		break;
-	default:
-		memcpy(at, &v, 16);
-		break;
-	}
+	return field->n_bits >= 64 ? UINT64_MAX : (1ull << field->n_bits) - 1;
 }
 
 u128 field_get(const struct field *field, const struct flow_key *key)
 {
-	return container_get(field, key) >> field->shift & field_ones(field);
+	u128 v;
+
+	if (likely(field->size <= 8))
+		return key->words[field->offset / 8] >> shift_in_word(field) & word_ones(field);
+	memcpy(&v, (const uint8_t *)key + field->offset, sizeof(v));
+	return v >> field->shift & field_ones(field);
 }
 
 bool field_is_in(const struct field *field, const struct flow_key *mask)
@@ -88,12 +58,43 @@ bool field_is_in(const struct field *field, const struct flow_key *mask)
 	return field_get(field, mask);
 }
 
+/* Of a field of up to 8 bytes. */
+static void set_in_word(const struct field *field, struct flow_key *key, uint64_t value,
+			uint64_t mask)
+{
+	uint64_t *word = &key->words[field->offset / 8];
+
+	mask = (mask & word_ones(field)) << shift_in_word(field);
+	*word = (*word & ~mask) | (value << shift_in_word(field) & mask);
+}
+
 void field_set(const struct field *field, struct flow_key *key, u128 value, u128 mask)
 {
-	u128 v = container_get(field, key);
+	uint8_t *at = (uint8_t *)key + field->offset;
+	u128 v;
 
+	if (likely(field->size <= 8)) {
+		set_in_word(field, key, (uint64_t)value, (uint64_t)mask);
+		return;
+	}
+	memcpy(&v, at, sizeof(v));
 	mask = (mask & field_ones(field)) << field->shift;
-	container_set(field, key, (v & ~mask) | (value << field->shift & mask));
+	v = (v & ~mask) | (value << field->shift & mask);
+	memcpy(at, &v, sizeof(v));
+}
+
+void field_examine(const struct field *field, u128 mask, struct key_bits *bits)
+{
+	unsigned word = field->offset / 8;
+
+	if (likely(field->size <= 8)) {
+		key_bits_add(bits, word,
+			     ((uint64_t)mask & word_ones(field)) << shift_in_word(field));
+		return;
+	}
+	mask = (mask & field_ones(field)) << field->shift;
+	key_bits_add(bits, word, (uint64_t)mask);
+	key_bits_add(bits, word + 1, (uint64_t)(mask >> 64));
 }
 
 bool field_is_port(u128 port)
@@ -126,24 +127,27 @@ const struct field *field_by_header(uint32_t header)
 /* What is asked of a key, step by step: bits that do not count yet are not examined. */
 struct question {
 	const struct flow_key *key;
-	struct flow_key *examined; /* or NULL */
+	struct key_bits *examined; /* or NULL */
 };
+
+#define EXAMINE(q, member, bits)                                   \
+	do {                                                       \
+		if ((q)->examined)                                 \
+			KEY_BITS_ADD((q)->examined, member, bits); \
+	} while (0)
 
 static bool type_is(struct question *q, uint16_t a, uint16_t b)
 {
-	if (q->examined)
-		q->examined->eth_type = UINT16_MAX;
+	EXAMINE(q, eth_type, UINT16_MAX);
 	return q->key->eth_type == a || q->key->eth_type == b;
 }
 
 static bool proto_is(struct question *q, uint8_t proto)
 {
-	if (q->examined)
-		q->examined->nw_proto = UINT8_MAX;
+	EXAMINE(q, nw_proto, UINT8_MAX);
 	if (q->key->nw_proto != proto)
 		return false;
-	if (q->examined)
-		q->examined->nw_frag |= FLOW_FRAG_LATER;
+	EXAMINE(q, nw_frag, FLOW_FRAG_LATER);
 	return !(q->key->nw_frag & FLOW_FRAG_LATER);
 }
 
@@ -152,12 +156,10 @@ static bool icmpv6_is(struct question *q, uint16_t a, uint16_t b)
 {
 	if (!type_is(q, ETH_P_IPV6, ETH_P_IPV6) || !proto_is(q, IPPROTO_ICMPV6))
 		return false;
-	if (q->examined)
-		q->examined->tp_src |= UINT8_MAX; /* all that ICMP has of it */
+	EXAMINE(q, tp_src, UINT8_MAX); /* all that ICMP has of it */
 	if (q->key->tp_src != a && q->key->tp_src != b)
 		return false;
-	if (q->examined)
-		q->examined->tp_dst |= UINT8_MAX;
+	EXAMINE(q, tp_dst, UINT8_MAX);
 	return q->key->tp_dst == 0;
 }
 
@@ -166,8 +168,7 @@ static bool has_connection(struct question *q)
 {
 	uint32_t any = CT_NEW | CT_EST | CT_RPL;
 
-	if (q->examined)
-		q->examined->ct_state |= any;
+	EXAMINE(q, ct_state, any);
 	return q->key->ct_state & any;
 }
 
@@ -187,8 +188,7 @@ static bool is_met(enum field_prereq prereq, struct question *q)
 	case PREREQ_NONE:
 		return true;
 	case PREREQ_VLAN:
-		if (q->examined)
-			q->examined->vlan[0].tci |= FLOW_VLAN_PRESENT;
+		EXAMINE(q, vlan[0].tci, FLOW_VLAN_PRESENT);
 		return q->key->vlan[0].tci & FLOW_VLAN_PRESENT;
 	case PREREQ_IPV4:
 		return type_is(q, ETH_P_IP, ETH_P_IP);
@@ -226,7 +226,7 @@ static bool is_met(enum field_prereq prereq, struct question *q)
 	return false;
 }
 
-bool field_present(const struct field *field, const struct flow_key *key, struct flow_key *examined)
+bool field_present(const struct field *field, const struct flow_key *key, struct key_bits *examined)
 {
 	return is_met(field->prereq, &(struct question){ key, examined });
 }
@@ -234,7 +234,10 @@ bool field_present(const struct field *field, const struct flow_key *key, struct
 bool field_ensured(enum field_prereq prereq, const struct flow_key *key,
 		   const struct flow_key *mask)
 {
-	struct flow_key needed;
+	/* A match on ports is one on packets that have them. Of neighbour discovery the code need
+	 * not be matched, but no other one is. */
+	static const struct flow_key given = { .nw_frag = UINT8_MAX, .tp_dst = UINT16_MAX };
+	struct key_bits needed = { .map = 0 };
 
 	switch (prereq) {
 	case PREREQ_NONE:
@@ -248,16 +251,15 @@ bool field_ensured(enum field_prereq prereq, const struct flow_key *key,
 	default:
 		break;
 	}
-	/* only these can be needed, so that the rest need not be cleared */
-	needed.eth_type = needed.vlan[0].tci = 0;
-	needed.nw_proto = needed.nw_frag = 0;
-	needed.tp_src = needed.tp_dst = 0;
 	if (!is_met(prereq, &(struct question){ key, &needed }))
 		return false;
-	/* A match on ports is one on packets that have them. Of neighbour discovery the code need
-	 * not be matched, but no other one is. */
-	return !(needed.eth_type & ~mask->eth_type || needed.vlan[0].tci & ~mask->vlan[0].tci ||
-		 needed.nw_proto & ~mask->nw_proto || needed.tp_src & ~mask->tp_src);
+	for (uint64_t map = needed.map; map; map &= map - 1) {
+		unsigned w = (unsigned)__builtin_ctzll(map);
+
+		if (needed.words[w] & ~mask->words[w] & ~given.words[w])
+			return false;
+	}
+	return true;
 }
 
 const char *field_prereq_words(enum field_prereq prereq)

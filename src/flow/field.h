@@ -176,10 +176,13 @@ u128 field_get(const struct field *field, const struct flow_key *key);
 /* Sets the bits of @mask to those of @value; both have n_bits, further bits are ignored. */
 void field_set(const struct field *field, struct flow_key *key, u128 value, u128 mask);
 
+/* Adds those of @mask, which has n_bits. */
+void field_examine(const struct field *field, u128 mask, struct key_bits *bits);
+
 /* Whether a packet with this key has the field. Adds to @examined (may be NULL) the bits that the
  * answer depends on. */
 bool field_present(const struct field *field, const struct flow_key *key,
-		   struct flow_key *examined);
+		   struct key_bits *examined);
 /* Whether a match (flow/match.h) with this key and mask makes sure that it has. */
 bool field_ensured(enum field_prereq prereq, const struct flow_key *key,
 		   const struct flow_key *mask);
@@ -203,5 +206,5 @@ int subfield_parse(const char **text, struct subfield *out, struct error *err);
 int subfield_print(const struct subfield *sub, char *text, size_t size);
 u128 subfield_get(const struct subfield *sub, const struct flow_key *key);
 void subfield_set(const struct subfield *sub, struct flow_key *key, u128 value);
-/* Sets the bits of the subfield in a mask. */
-void subfield_examine(const struct subfield *sub, struct flow_key *mask);
+/* Adds the bits of the subfield. */
+void subfield_examine(const struct subfield *sub, struct key_bits *bits);

@@ -118,6 +118,32 @@ struct flow_key {
 #define FLOW_KEY_WORDS 46	 /* a bit for each fits into a word */
 #define FLOW_KEY_PACKET_WORDS 18 /* of them, that a received packet fills in */
 
+/* Bits of a key: those of the words in @map, others are not filled in. Who looks at a packet looks
+ * at few words of its key. */
+struct key_bits {
+	uint64_t map;
+	uint64_t words[FLOW_KEY_WORDS];
+};
+
+/* Adds bits of one word. */
+static inline void key_bits_add(struct key_bits *bits, unsigned word, uint64_t more)
+{
+	bits->words[word] = bits->map >> word & 1 ? bits->words[word] | more : more;
+	bits->map |= 1ull << word;
+}
+
+/* Adds bits of a member of struct flow_key that has at most 64. */
+#define KEY_BITS_ADD(bits, member, more)                          \
+	key_bits_add(bits, offsetof(struct flow_key, member) / 8, \
+		     (uint64_t)(more) << offsetof(struct flow_key, member) % 8 * 8)
+
+/* The same bits as a whole key. */
+static inline void key_bits_expand(const struct key_bits *bits, struct flow_key *out)
+{
+	for (unsigned w = 0; w < FLOW_KEY_WORDS; w++)
+		out->words[w] = bits->map >> w & 1 ? bits->words[w] : 0;
+}
+
 static_assert(sizeof(struct flow_key) == 8 * FLOW_KEY_WORDS, "no hole");
 static_assert(offsetof(struct flow_key, metadata) == 8 * FLOW_KEY_PACKET_WORDS, "in order");
 static_assert(offsetof(struct flow_key, regs) % 16 == 0, "xxregs are containers");

@@ -28,7 +28,7 @@ struct soft {
 struct search {
 	const struct classifier *classifier;
 	const struct flow_key *key;
-	struct flow_key *examined;
+	struct key_bits *examined;
 	const struct rule *hard; /* the best */
 	int hard_priority;	 /* -1: none */
 	bool conjunctive;	 /* whether soft matches count */
@@ -80,7 +80,7 @@ static bool search_tuple(void *arg, uint64_t key, uint64_t value)
 }
 
 static void search(struct search *s, const struct classifier *c, const struct flow_key *key,
-		   struct flow_key *examined, bool conjunctive)
+		   struct key_bits *examined, bool conjunctive)
 {
 	s->classifier = c;
 	s->key = key;
@@ -235,7 +235,7 @@ static NEVER_INLINE const struct rule *resolve(struct search *s, uint32_t *conj_
 }
 
 const struct rule *classifier_lookup(const struct classifier *c, const struct flow_key *key,
-				     struct flow_key *examined, uint32_t *conj_id)
+				     struct key_bits *examined, uint32_t *conj_id)
 {
 	struct search s;
 

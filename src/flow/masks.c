@@ -17,7 +17,9 @@ void masks_init(struct masks *m)
 
 void masks_describe(const struct masks *m, const struct flow_key *examined, struct mask *out)
 {
-	*out = (struct mask){ .id = m->secrets[0] };
+	out->id = m->secrets[0];
+	out->map = out->hits = 0;
+	out->idle = out->n_words = out->n_plans[0] = out->n_plans[1] = 0;
 	for (unsigned i = 0; i < FLOW_KEY_PACKET_WORDS; i++) {
 		if (!examined->words[i])
 			continue;

@@ -288,7 +288,7 @@ unsigned pipeline_n_rules(const struct pipeline *p, uint8_t table)
 }
 
 const struct rule *pipeline_lookup(const struct pipeline *p, uint8_t table,
-				   const struct flow_key *key, struct flow_key *examined,
+				   const struct flow_key *key, struct key_bits *examined,
 				   uint32_t *conj_id)
 {
 	const struct table *t = find_table(p, table);

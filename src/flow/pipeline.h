@@ -58,7 +58,7 @@ unsigned pipeline_next_table(const struct pipeline *p, unsigned from);
  * that is the same in these meets the same rule. @conj_id: of the conjunction that was met, else 0;
  * may be NULL. Any thread. */
 const struct rule *pipeline_lookup(const struct pipeline *p, uint8_t table,
-				   const struct flow_key *key, struct flow_key *examined,
+				   const struct flow_key *key, struct key_bits *examined,
 				   uint32_t *conj_id);
 
 /* What becomes of packets that no rule of a table is for. */

@@ -174,8 +174,8 @@ uint64_t shape_hash_key(const struct shape *shape, const struct flow_key *key)
 	return hash;
 }
 
-void shape_examine(const struct shape *shape, unsigned n_parts, struct flow_key *examined)
+void shape_examine(const struct shape *shape, unsigned n_parts, struct key_bits *examined)
 {
 	for (unsigned i = 0; i < n_parts; i++)
-		examined->words[shape->parts[i].word] |= shape->parts[i].mask;
+		key_bits_add(examined, (unsigned)shape->parts[i].word, shape->parts[i].mask);
 }

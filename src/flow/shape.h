@@ -72,7 +72,7 @@ uint64_t shape_hash_key(const struct shape *shape, const struct flow_key *key);
 uint64_t shape_prefix(unsigned prefix, uint64_t value);
 uint64_t shape_prefix_mask(unsigned prefix, unsigned n);
 /* Adds the first @n_parts to @examined. */
-void shape_examine(const struct shape *shape, unsigned n_parts, struct flow_key *examined);
+void shape_examine(const struct shape *shape, unsigned n_parts, struct key_bits *examined);
 /* Whether a stage is worth a set of what rules have in it: it has parts, and others come later. */
 static inline bool shape_is_staged(const struct shape *shape, unsigned stage)
 {

@@ -79,9 +79,7 @@ void subfield_set(const struct subfield *sub, struct flow_key *key, u128 value)
 	field_set(sub->field, key, value << sub->first, ones(sub->n_bits) << sub->first);
 }
 
-void subfield_examine(const struct subfield *sub, struct flow_key *mask)
+void subfield_examine(const struct subfield *sub, struct key_bits *bits)
 {
-	u128 bits = ones(sub->n_bits) << sub->first;
-
-	field_set(sub->field, mask, bits, bits);
+	field_examine(sub->field, ones(sub->n_bits) << sub->first, bits);
 }

@@ -44,9 +44,16 @@ static bool group_live(struct translation *t, uint32_t id, unsigned depth)
 
 struct hasher {
 	const struct flow_key *key;
-	struct flow_key bits; /* that were hashed */
+	struct key_bits bits; /* that were hashed */
 	uint64_t hash;
 };
+
+static void start(struct hasher *h, const struct translation *t, uint64_t basis)
+{
+	h->key = &t->s.key;
+	h->bits.map = 0;
+	h->hash = basis;
+}
 
 static void add(struct hasher *h, uint64_t word)
 {
@@ -59,15 +66,21 @@ static void add128(struct hasher *h, u128 value)
 	add(h, (uint64_t)(value >> 64));
 }
 
+static void add_bits(struct hasher *h, enum field_id id)
+{
+	field_examine(&fields[id], field_ones(&fields[id]), &h->bits);
+}
+
 static void add_ethernet(struct hasher *h)
 {
 	add(h, h->key->eth_src ^ h->key->eth_dst);
 	add(h, h->key->eth_type);
-	h->bits.eth_src = h->bits.eth_dst = UINT64_MAX;
-	h->bits.eth_type = UINT16_MAX;
+	add_bits(h, FIELD_eth_src);
+	add_bits(h, FIELD_eth_dst);
+	add_bits(h, FIELD_eth_type);
 	for (unsigned i = 0; i < FLOW_VLANS; i++) {
 		add(h, h->key->vlan[i].tci & 0x0fff);
-		h->bits.vlan[i].tci = 0x0fff;
+		KEY_BITS_ADD(&h->bits, vlan[i].tci, 0x0fff);
 	}
 }
 
@@ -76,16 +89,18 @@ static bool add_addresses(struct hasher *h)
 {
 	const struct flow_key *key = h->key;
 
-	h->bits.eth_type = UINT16_MAX;
+	add_bits(h, FIELD_eth_type);
 	if (key->eth_type == ETH_P_IP) {
 		add(h, key->nw_src ^ key->nw_dst);
-		h->bits.nw_src = h->bits.nw_dst = UINT32_MAX;
+		add_bits(h, FIELD_ip_src);
+		add_bits(h, FIELD_ip_dst);
 		return true;
 	}
 	if (key->eth_type != ETH_P_IPV6)
 		return false;
 	add128(h, key->ipv6_src ^ key->ipv6_dst);
-	h->bits.ipv6_src = h->bits.ipv6_dst = ~(u128)0;
+	add_bits(h, FIELD_ipv6_src);
+	add_bits(h, FIELD_ipv6_dst);
 	return true;
 }
 
@@ -94,25 +109,26 @@ static void add_ports(struct hasher *h, bool udp)
 	const struct flow_key *key = h->key;
 
 	add(h, key->nw_proto);
-	h->bits.nw_proto = UINT8_MAX;
+	add_bits(h, FIELD_nw_proto);
 	if (key->nw_proto != IPPROTO_TCP && key->nw_proto != IPPROTO_SCTP &&
 	    !(udp && key->nw_proto == IPPROTO_UDP))
 		return;
 	add(h, key->tp_src ^ key->tp_dst);
-	h->bits.tp_src = h->bits.tp_dst = UINT16_MAX;
+	add_bits(h, FIELD_udp_src);
+	add_bits(h, FIELD_udp_dst);
 }
 
 static void add_address(struct hasher *h, bool src)
 {
 	const struct flow_key *key = h->key;
 
-	h->bits.eth_type = UINT16_MAX;
+	add_bits(h, FIELD_eth_type);
 	if (key->eth_type == ETH_P_IP) {
 		add(h, src ? key->nw_src : key->nw_dst);
-		*(src ? &h->bits.nw_src : &h->bits.nw_dst) = UINT32_MAX;
+		add_bits(h, src ? FIELD_ip_src : FIELD_ip_dst);
 	} else if (key->eth_type == ETH_P_IPV6) {
 		add128(h, src ? key->ipv6_src : key->ipv6_dst);
-		*(src ? &h->bits.ipv6_src : &h->bits.ipv6_dst) = ~(u128)0;
+		add_bits(h, src ? FIELD_ipv6_src : FIELD_ipv6_dst);
 	}
 }
 
@@ -121,7 +137,7 @@ static void add_fields(struct hasher *h, enum hash_fields over)
 	switch (over) {
 	case HASH_ETH_SRC:
 		add(h, h->key->eth_src);
-		h->bits.eth_src = UINT64_MAX;
+		add_bits(h, FIELD_eth_src);
 		break;
 	case HASH_SYMMETRIC_L4:
 		add_ethernet(h);
@@ -145,8 +161,9 @@ static void add_fields(struct hasher *h, enum hash_fields over)
 
 static NEVER_INLINE uint32_t hash_over(struct translation *t, enum hash_fields over, uint64_t basis)
 {
-	struct hasher h = { .key = &t->s.key, .hash = basis };
+	struct hasher h;
 
+	start(&h, t, basis);
 	add_fields(&h, over);
 	translate_examine(t, &h.bits);
 	return choose_hash(h.hash, basis);
@@ -157,8 +174,9 @@ static NEVER_INLINE uint32_t hash_over(struct translation *t, enum hash_fields o
 /* Without fields to choose from: addresses and ports of IP, else of Ethernet. */
 static NEVER_INLINE uint32_t hash_flow(struct translation *t, uint64_t basis)
 {
-	struct hasher h = { .key = &t->s.key, .hash = basis };
+	struct hasher h;
 
+	start(&h, t, basis);
 	if (add_addresses(&h))
 		add_ports(&h, true);
 	else
@@ -170,12 +188,15 @@ static NEVER_INLINE uint32_t hash_flow(struct translation *t, uint64_t basis)
 static NEVER_INLINE uint32_t hash_bits(struct translation *t, const struct flow_key *bits,
 				       uint64_t basis)
 {
-	struct hasher h = { .key = &t->s.key, .hash = basis };
+	struct hasher h;
 
+	start(&h, t, basis);
 	for (unsigned w = 0; w < FLOW_KEY_WORDS; w++)
-		if (bits->words[w])
+		if (bits->words[w]) {
 			add(&h, t->s.key.words[w] & bits->words[w]);
-	translate_examine(t, bits);
+			key_bits_add(&h.bits, w, bits->words[w]);
+		}
+	translate_examine(t, &h.bits);
 	return choose_hash(h.hash, basis);
 }
 

@@ -76,13 +76,14 @@ static uint64_t examined_bits(const struct translation *t, unsigned w)
 	return here.words[w];
 }
 
-static NEVER_INLINE void examine_moved(struct translation *t, const struct flow_key *bits)
+static NEVER_INLINE void examine_moved(struct translation *t, const struct key_bits *sparse)
 {
-	struct flow_key own;
+	struct flow_key bits, own;
 	uint64_t foreign = 0;
 
+	key_bits_expand(sparse, &bits);
 	for (unsigned w = 0; w < FLOW_KEY_PACKET_WORDS; w++) {
-		uint64_t unknown = bits->words[w] & ~t->s.known.words[w];
+		uint64_t unknown = bits.words[w] & ~t->s.known.words[w];
 
 		foreign |= unknown & t->s.foreign.words[w];
 		own.words[w] = unknown & ~t->s.foreign.words[w];
@@ -96,39 +97,46 @@ static NEVER_INLINE void examine_moved(struct translation *t, const struct flow_
 		t->out->examined.words[w] |= own.words[w];
 }
 
-void translate_examine(struct translation *t, const struct flow_key *bits)
+void translate_examine(struct translation *t, const struct key_bits *bits)
 {
-	const struct translate_state *s = &t->s;
+	uint64_t map = bits->map & ((1ull << FLOW_KEY_PACKET_WORDS) - 1);
 
-	if (unlikely(s->moved)) {
+	if (unlikely(t->s.moved)) {
 		examine_moved(t, bits);
 		return;
 	}
 	/* nothing is foreign before something has moved */
-	for (unsigned w = 0; w < FLOW_KEY_PACKET_WORDS; w++)
-		t->out->examined.words[w] |= bits->words[w] & ~s->known.words[w];
+	for (; map; map &= map - 1) {
+		unsigned w = (unsigned)__builtin_ctzll(map);
+
+		t->out->examined.words[w] |= bits->words[w] & ~t->s.known.words[w];
+	}
 }
 
-NEVER_INLINE void translate_examine_field(struct translation *t, enum field_id id, u128 mask)
+void translate_examine_field(struct translation *t, enum field_id id, u128 mask)
 {
-	struct flow_key bits = { 0 };
+	struct key_bits bits = { .map = 0 };
 
-	field_set(&fields[id], &bits, mask, mask);
+	field_examine(&fields[id], mask, &bits);
 	translate_examine(t, &bits);
 }
 
-NEVER_INLINE bool translate_present(struct translation *t, const struct field *field)
+bool translate_present(struct translation *t, const struct field *field)
 {
-	struct flow_key bits = { 0 };
-	bool present = field_present(field, &t->s.key, &bits);
+	struct key_bits bits;
+	bool present;
 
+	if (field->prereq == PREREQ_NONE)
+		return true;
+	bits.map = 0;
+	present = field_present(field, &t->s.key, &bits);
 	translate_examine(t, &bits);
 	return present;
 }
 
-NEVER_INLINE u128 translate_read(struct translation *t, const struct subfield *sub)
+u128 translate_read(struct translation *t, const struct subfield *sub)
 {
-	struct flow_key bits = { 0 };
+	struct key_bits bits = { .map = 0 };
 
 	subfield_examine(sub, &bits);
 	translate_examine(t, &bits);

@@ -22,7 +22,8 @@
 
 /* What a clone or a bucket gives back as it was. */
 struct translate_state {
-	struct flow_key key;   /* as rules see it now */
+	struct flow_key key; /* as rules see it now */
+	/* Of these three only FLOW_KEY_PACKET_WORDS are filled in; the others are known always. */
 	struct flow_key known; /* bits that are not the packet's own: the same in all of the plan */
 	struct flow_key dirty; /* of these, what no step has written to the packet yet */
 	struct flow_key foreign; /* bits that are the packet's own, but not of its key: those behind
@@ -113,7 +114,7 @@ void translate_visit(struct translation *t, uint8_t table, uint32_t in_port, boo
 /* ---- translate_key.c: the key, and which bits of it have been examined */
 
 /* @bits of the key have been read. */
-void translate_examine(struct translation *t, const struct flow_key *bits);
+void translate_examine(struct translation *t, const struct key_bits *bits);
 void translate_examine_field(struct translation *t, enum field_id id, u128 mask);
 /* Whether the packet has the field. */
 bool translate_present(struct translation *t, const struct field *field);

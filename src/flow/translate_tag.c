@@ -64,13 +64,13 @@ NEVER_INLINE void translate_pop_vlan(struct translation *t)
 /* Labels of the key, to the bottom, or as many as it can have. */
 static unsigned count_labels(struct translation *t)
 {
-	struct flow_key bits = { 0 };
+	struct key_bits bits = { .map = 0 };
 	unsigned n = 0;
 
-	bits.eth_type = UINT16_MAX;
+	KEY_BITS_ADD(&bits, eth_type, UINT16_MAX);
 	if (layout_is_mpls(t->s.key.eth_type))
 		do
-			bits.mpls_lse[n] = MPLS_BOTTOM;
+			KEY_BITS_ADD(&bits, mpls_lse[n], MPLS_BOTTOM);
 		while (!(t->s.key.mpls_lse[n] & MPLS_BOTTOM) && ++n < FLOW_LABELS);
 	else
 		n = UINT_MAX; /* none: becomes 0 */
@@ -86,9 +86,8 @@ static uint32_t first_label(struct translation *t)
 	uint32_t tc = 0, ttl = LSE_TTL_DEFAULT;
 
 	if (key->eth_type == ETH_P_IP || key->eth_type == ETH_P_IPV6) {
-		struct flow_key bits = { .nw_tos = TOS_TC_BITS, .nw_ttl = UINT8_MAX };
-
-		translate_examine(t, &bits);
+		translate_examine_field(t, FIELD_nw_tos, TOS_TC_BITS);
+		translate_examine_field(t, FIELD_nw_ttl, UINT8_MAX);
 		tc = (key->nw_tos & TOS_TC_BITS) >> 2;
 		if (key->nw_ttl)
 			ttl = key->nw_ttl;
@@ -125,8 +124,9 @@ NEVER_INLINE void translate_push_mpls(struct translation *t, uint16_t ethertype)
 	}
 	translate_commit(t);
 	if (n) {
-		struct flow_key bits = { .mpls_lse = { UINT32_MAX } };
+		struct key_bits bits = { .map = 0 };
 
+		KEY_BITS_ADD(&bits, mpls_lse[0], UINT32_MAX);
 		translate_examine(t, &bits);
 		lse = s->key.mpls_lse[0] & ~MPLS_BOTTOM;
 	} else {

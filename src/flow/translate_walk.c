@@ -76,24 +76,25 @@ bool translate_work(struct translation *t, size_t n)
 /* Looks up; bits that were examined of the key as it is now are left in @seen. Ports of fragments
  * are 0, even if they are there, unless @frags says otherwise (see pipeline_set_frags()). */
 static const struct rule *look_up_rule(struct translation *t, uint8_t table, uint8_t frags,
-				       struct flow_key *seen)
+				       struct key_bits *seen)
 {
 	struct flow_key *key = &t->s.key;
 	uint16_t tp_src = key->tp_src, tp_dst = key->tp_dst;
 	uint32_t conj_id = 0;
 	bool hide = frags != FRAGS_NX_MATCH && (key->nw_frag & FLOW_FRAG_ANY);
+	static const struct flow_key ports = { .tp_src = UINT16_MAX, .tp_dst = UINT16_MAX };
 	const struct rule *rule;
 
-	memset(seen, 0, sizeof(*seen));
+	seen->map = 0;
 	if (hide)
 		key->tp_src = key->tp_dst = 0;
 	rule = pipeline_lookup(t->p, table, key, seen, &conj_id);
-	if (frags != FRAGS_NX_MATCH && (seen->tp_src || seen->tp_dst))
-		seen->nw_frag |= FLOW_FRAG_ANY;
+	if (frags != FRAGS_NX_MATCH && seen->map >> 3 & 1 && seen->words[3] & ports.words[3])
+		KEY_BITS_ADD(seen, nw_frag, FLOW_FRAG_ANY);
 	if (hide) {
 		key->tp_src = tp_src;
 		key->tp_dst = tp_dst;
-		seen->tp_src = seen->tp_dst = 0;
+		seen->words[3] &= ~ports.words[3];
 	}
 	if (conj_id)
 		translate_note(t, "all clauses of conjunction %u are met", conj_id);
@@ -112,7 +113,7 @@ static void tell_table(struct translation *t, uint8_t table, const struct rule *
 }
 
 static NEVER_INLINE void told_examine(struct translation *t, uint8_t table, const struct rule *rule,
-				      const struct flow_key *seen)
+				      const struct key_bits *seen)
 {
 	struct flow_key before = t->out->examined;
 
@@ -139,11 +140,9 @@ static void missed(struct translation *t, const struct pipeline_table *settings)
 
 static bool drop_fragment(struct translation *t)
 {
-	struct flow_key bits = { .nw_frag = FLOW_FRAG_ANY };
-
-	if (pipeline_frags(t->p) != FRAGS_DROP)
+	if (likely(pipeline_frags(t->p) != FRAGS_DROP))
 		return false;
-	translate_examine(t, &bits);
+	translate_examine_field(t, FIELD_ip_frag, FLOW_FRAG_ANY);
 	if (!(t->s.key.nw_frag & FLOW_FRAG_ANY))
 		return false;
 	translate_note(t, "fragments are dropped here");
@@ -158,7 +157,7 @@ static NEVER_INLINE const struct rule *look_up(struct translation *t, uint32_t i
 	const struct pipeline_table *settings;
 	uint32_t old_port = t->s.key.in_port;
 	const struct rule *rule = NULL;
-	struct flow_key seen;
+	struct key_bits seen;
 
 	if (drop_fragment(t))
 		return NULL;
@@ -365,11 +364,15 @@ void translate_own_set(struct translation *t)
 
 static void init_state(struct translate_state *s, const struct flow_key *key)
 {
-	memset(s, 0, offsetof(struct translate_state, covered_key));
+	const size_t len = FLOW_KEY_PACKET_WORDS * sizeof(key->words[0]);
+
 	s->key = *key;
 	s->key.actset_output = PORT_UNSET;
-	for (unsigned w = FLOW_KEY_PACKET_WORDS; w < FLOW_KEY_WORDS; w++)
-		s->known.words[w] = UINT64_MAX;
+	memset(&s->known, 0, len);
+	memset(&s->dirty, 0, len);
+	memset(&s->foreign, 0, len);
+	s->moved = s->covered = false;
+	s->remarked = 0;
 	for (unsigned i = 0; i < FLOW_VLANS; i++)
 		s->tag_from[i] = (uint8_t)i;
 	for (unsigned i = 0; i < FLOW_LABELS; i++)

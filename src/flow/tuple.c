@@ -374,7 +374,7 @@ static struct rule *look(const struct tuple *t, const struct flow_key *key, unsi
 /* Why no rule of the tuple was met, in as few bits as possible: no rule has the upper bits of some
  * address or port; else the first @n_parts do. */
 static void examine_miss(const struct tuple *t, const struct flow_key *key, unsigned n_parts,
-			 struct flow_key *examined)
+			 struct key_bits *examined)
 {
 	const struct shape *shape = t->shape;
 
@@ -390,14 +390,14 @@ static void examine_miss(const struct tuple *t, const struct flow_key *key, unsi
 		while (shape->ends[stage] <= part)
 			stage++;
 		shape_examine(shape, stage ? shape->ends[stage - 1] : 0, examined);
-		examined->words[p->word] |= shape_prefix_mask(i, same + 1);
+		key_bits_add(examined, (unsigned)p->word, shape_prefix_mask(i, same + 1));
 		return;
 	}
 	shape_examine(shape, n_parts, examined);
 }
 
 struct rule *tuple_lookup(const struct tuple *t, const struct flow_key *key,
-			  struct flow_key *examined)
+			  struct key_bits *examined)
 {
 	unsigned n_parts;
 	struct rule *rule = look(t, key, &n_parts);

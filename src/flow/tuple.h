@@ -46,7 +46,7 @@ struct rule *tuple_find(const struct tuple *tuple, uint16_t priority,
 /* The rule of the highest priority that a packet with @key meets; NULL: none. Adds to @examined
  * (may be NULL) what the answer depends on. */
 struct rule *tuple_lookup(const struct tuple *tuple, const struct flow_key *key,
-			  struct flow_key *examined);
+			  struct key_bits *examined);
 /* The rule of the next lower priority and the same match; NULL: none. */
 struct rule *tuple_below(const struct tuple *tuple, const struct rule *rule);
 /* Calls @fn for each rule until it returns false: then false. */

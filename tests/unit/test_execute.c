@@ -71,6 +71,46 @@ static void test_output(void **state)
 	assert_true(forward_settled(s->fw[0]));
 }
 
+/* Packets whose plans are not kept, in a row and in turn with others, with few credits and many. */
+static void test_counted_without_plan(void **state)
+{
+	static const char *const larger = "check_pkt_larger(1000)->NXM_NX_REG0[0]";
+	struct tally *hits[3], *behind;
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	char actions[256];
+
+	snprintf(actions, sizeof(actions), "%s,output:4", larger);
+	hits[0] = rules_add(&rules[0], 0, 10, "in_port=1", actions);
+	hits[1] = rules_add(&rules[0], 0, 10, "in_port=2", actions);
+	snprintf(actions, sizeof(actions), "%s%s", larger,
+		 ",resubmit(,1),resubmit(,1),resubmit(,1),resubmit(,1),resubmit(,1),resubmit(,1)");
+	hits[2] = rules_add(&rules[0], 0, 10, "in_port=3", actions);
+	behind = rules_add(&rules[0], 1, 1, "", "load:1->NXM_NX_REG1[]");
+	for (unsigned i = 0; i < 12; i++) { /* port 1, 1, 2, 3, 1, 1, 2 ... */
+		unsigned port = i % 4 ? i % 4 : 1;
+
+		inject(s, port, frame, make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100 + i));
+		turn(s, 0, port);
+	}
+	forward_settle(s->fw[0]);
+	assert_int_equal(hits[0]->packets, 6);
+	assert_int_equal(hits[0]->bytes, 6 * 114 + 0 + 1 + 4 + 5 + 8 + 9);
+	assert_int_equal(hits[1]->packets, 3);
+	assert_int_equal(hits[1]->bytes, 3 * 114 + 2 + 6 + 10);
+	assert_int_equal(hits[2]->packets, 3);
+	assert_int_equal(hits[2]->bytes, 3 * 114 + 3 + 7 + 11);
+	assert_int_equal(behind->packets, 18);
+	assert_int_equal(rules[0].lookups[0].packets, 12);
+	assert_int_equal(rules[0].matches[1].packets, 18);
+	assert_true(forward_settled(s->fw[0]));
+	inject(s, 1, frame, 100);
+	turn(s, 0, 1);
+	assert_false(forward_settled(s->fw[0]));
+	forward_settle(s->fw[0]);
+	assert_int_equal(hits[0]->packets, 7);
+}
+
 /* What is changed behind an output is not seen there; a plan is tied to its version. */
 static void in_turn(struct stage *s, const uint8_t *frame, uint32_t len)
 {
@@ -464,6 +504,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_output, begin, end),
+		cmocka_unit_test_setup_teardown(test_counted_without_plan, begin, end),
 		cmocka_unit_test_setup_teardown(test_changes_between_outputs, begin, end),
 		cmocka_unit_test_setup_teardown(test_vlan, begin, end),
 		cmocka_unit_test_setup_teardown(test_clone, begin, end),

@@ -247,10 +247,12 @@ static void test_presence_examines_what_it_depends_on(void **state)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(packets); i++) {
 		struct field f = { .prereq = packets[i].prereq };
-		struct flow_key key = key_of(&packets[i].packet), examined = { 0 };
+		struct flow_key key = key_of(&packets[i].packet), examined;
 		struct flow_key expected = key_of(&packets[i].examined);
+		struct key_bits bits = { .map = 0 };
 
-		assert_int_equal(field_present(&f, &key, &examined), packets[i].answer);
+		assert_int_equal(field_present(&f, &key, &bits), packets[i].answer);
+		key_bits_expand(&bits, &examined);
 		assert_memory_equal(&examined, &expected, sizeof(examined));
 		assert_int_equal(field_present(&f, &key, NULL), packets[i].answer);
 		/* what is examined alone decides */

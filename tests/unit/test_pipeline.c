@@ -530,7 +530,7 @@ static void *look_up(void *arg)
 	rcu_reader_register();
 	while (!__atomic_load_n(&race->end, __ATOMIC_RELAXED)) {
 		const struct pipeline *p = rcu_read(&race->shown);
-		struct flow_key examined = { 0 };
+		struct key_bits examined = { .map = 0 };
 		const struct rule *rules[2];
 
 		for (unsigned i = 0; i < 2; i++)

@@ -17,6 +17,7 @@ static void test_parts(void **state)
 	for (unsigned round = 0, most = scaled(500); round < most; round++) {
 		struct flow_key mask, again = { 0 }, key;
 		struct shape *shape;
+		struct key_bits bits;
 		uint64_t hash;
 
 		draw_mask(&mask);
@@ -30,8 +31,9 @@ static void test_parts(void **state)
 		assert_int_equal(shape->ends[SHAPE_STAGES - 1], shape->n_parts);
 		for (unsigned i = 1; i < SHAPE_STAGES; i++)
 			assert_true(shape->ends[i - 1] <= shape->ends[i]);
-		memset(&again, 0, sizeof(again));
-		shape_examine(shape, shape->n_parts, &again);
+		bits.map = 0;
+		shape_examine(shape, shape->n_parts, &bits);
+		key_bits_expand(&bits, &again);
 		assert_memory_equal(&again, &mask, sizeof(mask));
 		assert_true(shape_has(shape, &mask));
 		/* the hash is over the mask's bits, and over all of them */
@@ -92,7 +94,8 @@ static void test_hash_of_words(void **state)
 
 static void test_stages(void **state)
 {
-	struct flow_key mask = { 0 }, examined = { 0 };
+	struct flow_key mask = { 0 }, examined;
+	struct key_bits bits = { .map = 0 };
 	struct shape *shape;
 
 	mask.in_port = mask.regs[3] = mask.nw_dst = UINT32_MAX;
@@ -100,13 +103,16 @@ static void test_stages(void **state)
 	mask.eth_type = mask.tp_dst = mask.arp_op = UINT16_MAX;
 	mask.mpls_lse[0] = mask.ipv6_label = mask.nd_reserved = UINT32_MAX;
 	shape = shape_create(&mask);
-	shape_examine(shape, shape->ends[0], &examined);
+	shape_examine(shape, shape->ends[0], &bits);
+	key_bits_expand(&bits, &examined);
 	assert_true(examined.in_port && examined.regs[3] && !examined.nw_proto);
 	assert_true(!examined.eth_type && !examined.mpls_lse[0]);
-	shape_examine(shape, shape->ends[1], &examined);
+	shape_examine(shape, shape->ends[1], &bits);
+	key_bits_expand(&bits, &examined);
 	assert_true(examined.eth_type && examined.mpls_lse[0] && !examined.ipv6_label);
 	assert_true(!examined.nw_proto && !examined.tp_dst && !examined.arp_op);
-	shape_examine(shape, shape->ends[2], &examined);
+	shape_examine(shape, shape->ends[2], &bits);
+	key_bits_expand(&bits, &examined);
 	assert_true(examined.nw_proto && examined.nw_dst && examined.arp_op && examined.ipv6_label);
 	assert_true(!examined.tp_dst && !examined.nd_reserved);
 	for (unsigned i = 0; i < SHAPE_STAGES; i++)

@@ -81,7 +81,8 @@ static void test_bits(void **state)
 {
 	struct subfield part = { &fields[FIELD_eth_dst], 8, 16 };
 	struct subfield all = { &fields[FIELD_xxreg0 + 1], 0, 128 };
-	struct flow_key key = { .eth_dst = 0x112233445566 }, mask = { 0 };
+	struct flow_key key = { .eth_dst = 0x112233445566 }, mask;
+	struct key_bits bits = { .map = 0 };
 
 	assert_true(subfield_get(&part, &key) == 0x4455);
 	subfield_set(&part, &key, 0xfabcd); /* what is too much is left out */
@@ -90,11 +91,17 @@ static void test_bits(void **state)
 	assert_true(subfield_get(&all, &key) == ~(u128)0);
 	assert_int_equal(key.regs[flow_key_reg(3)], 0);
 	assert_int_equal(key.regs[flow_key_reg(4)], UINT32_MAX);
-	subfield_examine(&part, &mask);
-	assert_true(mask.eth_dst == 0xffff00);
-	mask.eth_dst = 1;
-	subfield_examine(&part, &mask); /* adds */
-	assert_true(mask.eth_dst == 0xffff01);
+	bits.words[1] = UINT64_MAX; /* is not in the map yet */
+	subfield_examine(&part, &bits);
+	key_bits_expand(&bits, &mask);
+	assert_true(mask.eth_dst == 0xffff00 && !mask.eth_src);
+	part.first = part.n_bits = 1;
+	subfield_examine(&part, &bits); /* adds */
+	subfield_examine(&all, &bits);
+	key_bits_expand(&bits, &mask);
+	assert_true(mask.eth_dst == 0xffff02);
+	for (unsigned i = 0; i < FLOW_REGS; i++)
+		assert_int_equal(mask.regs[flow_key_reg(i)], i / 4 == 1 ? UINT32_MAX : 0);
 }
 
 int main(void)

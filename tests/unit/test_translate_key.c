@@ -233,6 +233,8 @@ static struct flow_key other_packet(const struct flow_key *key, const struct flo
 
 		like.words[j] ^= noise & ~but->words[j];
 	}
+	like.eth_dst &= 0xffffffffffffull;
+	like.eth_src &= 0xffffffffffffull;
 	for (unsigned i = 0; i < FLOW_VLANS; i++)
 		if (!(like.vlan[i].tci & FLOW_VLAN_PRESENT) || (i && !like.vlan[0].tci))
 			like.vlan[i] = (struct flow_vlan){ 0 };
