@@ -373,16 +373,20 @@ static uint64_t hash_version(uint64_t hash, uint64_t version)
 static NEVER_INLINE struct plan *find_by_masks(struct plans *c, const struct flow_key *key,
 					       uint64_t version)
 {
+	const struct half *half = &c->halves[c->current], *other = &c->halves[!c->current];
+
 	for (unsigned i = 0; i < c->masks.n; i++) {
 		struct mask *mask = &c->masks.masks[c->masks.order[i]];
 		uint64_t hash = hash_version(masks_hash(&c->masks, mask, key), version);
 		struct plan *plan;
 
-		__builtin_prefetch(
-			&c->halves[!c->current].table[(uint32_t)hash & (c->table_len - 1)]);
-		plan = find_in_half(c, &c->halves[c->current], hash, key, version);
+		/* not of memory that was never touched, for which the processor walks page tables
+		 * again and again */
+		if (other->n_refs)
+			__builtin_prefetch(&other->table[(uint32_t)hash & (c->table_len - 1)]);
+		plan = find_in_half(c, half, hash, key, version);
 		if (!plan)
-			plan = find_in_half(c, &c->halves[!c->current], hash, key, version);
+			plan = find_in_half(c, other, hash, key, version);
 		if (plan) {
 			mask->hits++;
 			return in_current(c, plan);
