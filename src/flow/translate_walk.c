@@ -78,23 +78,27 @@ bool translate_work(struct translation *t, size_t n)
 static const struct rule *look_up_rule(struct translation *t, uint8_t table, uint8_t frags,
 				       struct key_bits *seen)
 {
+	static const struct flow_key ports = { .tp_src = UINT16_MAX, .tp_dst = UINT16_MAX };
+	const unsigned word = offsetof(struct flow_key, tp_src) / 8; /* of both */
 	struct flow_key *key = &t->s.key;
 	uint16_t tp_src = key->tp_src, tp_dst = key->tp_dst;
 	uint32_t conj_id = 0;
 	bool hide = frags != FRAGS_NX_MATCH && (key->nw_frag & FLOW_FRAG_ANY);
-	static const struct flow_key ports = { .tp_src = UINT16_MAX, .tp_dst = UINT16_MAX };
 	const struct rule *rule;
+	bool seen_ports;
 
 	seen->map = 0;
 	if (hide)
 		key->tp_src = key->tp_dst = 0;
 	rule = pipeline_lookup(t->p, table, key, seen, &conj_id);
-	if (frags != FRAGS_NX_MATCH && seen->map >> 3 & 1 && seen->words[3] & ports.words[3])
+	seen_ports = seen->map >> word & 1 && seen->words[word] & ports.words[word];
+	if (frags != FRAGS_NX_MATCH && seen_ports)
 		KEY_BITS_ADD(seen, nw_frag, FLOW_FRAG_ANY);
 	if (hide) {
 		key->tp_src = tp_src;
 		key->tp_dst = tp_dst;
-		seen->words[3] &= ~ports.words[3];
+		if (seen_ports)
+			seen->words[word] &= ~ports.words[word];
 	}
 	if (conj_id)
 		translate_note(t, "all clauses of conjunction %u are met", conj_id);
