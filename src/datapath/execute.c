@@ -24,7 +24,7 @@ LOG_MODULE("datapath");
 struct normal_count {
 	const struct rule *rule;
 	struct tally *credits[3]; /* that of the rule, those of its table; or NULL */
-	uint64_t packets, bytes;
+	uint64_t packets, bytes, used_ms;
 };
 
 #define ALIKE_CREDITS_MAX 16
@@ -34,7 +34,7 @@ struct normal_count {
 struct alike_count {
 	uint32_t n;
 	struct tally *credits[ALIKE_CREDITS_MAX];
-	uint64_t packets, bytes;
+	uint64_t packets, bytes, used_ms;
 };
 
 struct execution {
@@ -427,7 +427,7 @@ static void credit_alike(struct execution *x)
 	struct alike_count *a = &x->alike;
 
 	for (uint32_t i = 0; i < a->n; i++)
-		tally_add(a->credits[i], a->packets, a->bytes, x->now_ms);
+		tally_add(a->credits[i], a->packets, a->bytes, a->used_ms);
 	a->n = 0;
 	a->packets = a->bytes = 0;
 }
@@ -449,6 +449,7 @@ static void count_draft(struct execution *x, const struct plan_draft *draft, uin
 	}
 	a->packets++;
 	a->bytes += len;
+	a->used_ms = x->now_ms;
 }
 
 /* Translates, keeps the plan if that can be, and carries it out. */
@@ -583,7 +584,7 @@ static void credit_normal(struct execution *x)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(n->credits); i++)
 		if (n->credits[i])
-			tally_add(n->credits[i], n->packets, n->bytes, x->now_ms);
+			tally_add(n->credits[i], n->packets, n->bytes, n->used_ms);
 	*n = (struct normal_count){ 0 };
 }
 
@@ -601,11 +602,13 @@ void execution_count_normal(struct execution *x, const struct view_bridge *bridg
 	}
 	x->normal.packets += n;
 	x->normal.bytes += bytes;
+	x->normal.used_ms = x->now_ms;
 }
 
 void execution_set_time(struct execution *x, uint64_t now)
 {
 	x->now_ms = now / 1000000;
+	plans_set_time(x->plans, x->now_ms);
 }
 
 void execution_settle(struct execution *x)

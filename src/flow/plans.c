@@ -131,7 +131,7 @@ static void settle_half(struct plans *c, struct half *half)
 	for (struct plan *p = half->dirty; p; p = next) {
 		next = p->dirty_next;
 		for (uint32_t i = 0; i < p->n_credits; i++)
-			tally_add(p->credits[i], p->packets, p->bytes, c->now_ms);
+			tally_add(plan_credits(p)[i], p->packets, p->bytes, p->used_ms);
 		if (c->masks.masks[p->mask].id == p->mask_id)
 			c->masks.masks[p->mask].idle = 0;
 		p->packets = 0;
@@ -139,6 +139,11 @@ static void settle_half(struct plans *c, struct half *half)
 		p->dirty = false;
 	}
 	half->dirty = NULL;
+}
+
+void plans_set_time(struct plans *c, uint64_t now_ms)
+{
+	c->now_ms = now_ms;
 }
 
 void plans_settle(struct plans *c, uint64_t now_ms)
@@ -169,6 +174,7 @@ void plans_count(struct plans *c, struct plan *plan, uint32_t bytes)
 	}
 	plan->packets++;
 	plan->bytes += bytes;
+	plan->used_ms = c->now_ms;
 }
 
 /* Memory */
@@ -259,7 +265,6 @@ static void set_pointers(struct plan *plan, unsigned half)
 	uint8_t *at = (uint8_t *)&plan->words[__builtin_popcountll(plan->map)];
 
 	plan->steps = at;
-	plan->credits = (struct tally **)(at + (plan->steps_len + 7) / 8 * 8);
 	plan->packets = plan->bytes = 0;
 	plan->dirty_next = plan->moved = NULL;
 	plan->half = (uint8_t)half;
@@ -489,7 +494,7 @@ struct plan *plans_add(struct plans *c, const struct flow_key *key, uint64_t ver
 	fill(plan, &mask, key, draft);
 	set_pointers(plan, c->current);
 	memcpy((uint8_t *)plan->steps, draft->steps, draft->steps_len);
-	memcpy(plan->credits, draft->credits, draft->n_credits * sizeof(draft->credits[0]));
+	memcpy(plan_credits(plan), draft->credits, draft->n_credits * sizeof(draft->credits[0]));
 	enter(c, plan);
 	counter_add(&c->stats.made, 1);
 	set_hint(c, flow_hash, plan);

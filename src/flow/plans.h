@@ -26,9 +26,9 @@ struct plan {
 	uint64_t version;	 /* of the pipeline */
 	uint64_t map;		 /* words that the mask has */
 	uint64_t packets, bytes; /* not credited yet */
+	uint64_t used_ms;	 /* by the last of them */
 	const uint8_t *steps;
 	uint32_t steps_len, n_credits;
-	struct tally **credits;
 	struct plan *dirty_next; /* of those with counts that are not credited yet */
 	/* the cache's own */
 	struct plan *moved; /* to the other half: it is there now; NULL: no */
@@ -42,6 +42,12 @@ struct plan {
 		uint64_t value, mask;
 	} words[]; /* for each bit of map */
 };
+
+/* What each packet and its bytes are credited to: n_credits. */
+static inline struct tally **plan_credits(const struct plan *plan)
+{
+	return (struct tally **)(plan->steps + (plan->steps_len + 7) / 8 * 8);
+}
 
 #define PLANS_STAY 64 /* no plan takes more than this part of a half */
 
@@ -69,9 +75,11 @@ struct plan *plans_find(struct plans *plans, const struct flow_key *key, uint64_
  */
 struct plan *plans_add(struct plans *plans, const struct flow_key *key, uint64_t version,
 		       uint32_t flow_hash, const struct plan_draft *draft);
+/* It is @now_ms: for counts, as in struct tally. */
+void plans_set_time(struct plans *plans, uint64_t now_ms);
 /* A packet takes the plan, which find or add have just returned. */
 void plans_count(struct plans *plans, struct plan *plan, uint32_t bytes);
-/* Credits all that has gathered. @now_ms as in struct tally. */
+/* Credits all that has gathered; it is @now_ms. */
 void plans_settle(struct plans *plans, uint64_t now_ms);
 bool plans_settled(const struct plans *plans);
 /* Any thread. */

@@ -113,7 +113,7 @@ static void count(struct plan *plan, const struct frame *frame)
 static bool same_credits(const struct plan *plan)
 {
 	uint32_t n = plan ? plan->n_credits : o.draft.n_credits;
-	struct tally *const *credits = plan ? plan->credits : o.draft.credits;
+	struct tally *const *credits = plan ? plan_credits(plan) : o.draft.credits;
 
 	if (n != o.should.n_credits)
 		return false;

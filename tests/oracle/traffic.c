@@ -57,7 +57,7 @@ void __wrap_translate(const struct translate_input *in, struct plan_draft *out,
 /* Stands there, too: what is counted tells which of several ways a packet has gone. */
 void __wrap_plans_count(struct plans *plans, struct plan *plan, uint32_t bytes)
 {
-	t.credits = plan->credits;
+	t.credits = plan_credits(plan);
 	t.n_credits = plan->n_credits;
 	__real_plans_count(plans, plan, bytes);
 }

@@ -48,6 +48,13 @@ static void thrice(struct stage *s, const uint8_t *frame, uint32_t len,
 	}
 }
 
+/* Credits all, long after the packets of a test came, at 1 s. */
+static void settle(struct stage *s)
+{
+	forward_inboxes(s->fw[0], s->view, 9 * NSEC_PER_SEC);
+	forward_settle(s->fw[0]);
+}
+
 static void to_two(struct stage *s, const uint8_t *frame, uint32_t len)
 {
 	expect_frame(s, 2, frame, len);
@@ -62,8 +69,9 @@ static void test_output(void **state)
 	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
 
 	thrice(s, frame, len, to_two);
-	forward_settle(s->fw[0]);
+	settle(s);
 	assert_int_equal(hit->packets, 3);
+	assert_int_equal(hit->used_ms, 1000);
 	assert_int_equal(hit->bytes, 3 * len);
 	assert_int_equal(other->packets, 0);
 	assert_int_equal(rules[0].lookups[0].packets, 3);
@@ -93,8 +101,9 @@ static void test_counted_without_plan(void **state)
 		inject(s, port, frame, make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100 + i));
 		turn(s, 0, port);
 	}
-	forward_settle(s->fw[0]);
+	settle(s);
 	assert_int_equal(hits[0]->packets, 6);
+	assert_int_equal(hits[0]->used_ms, 1000);
 	assert_int_equal(hits[0]->bytes, 6 * 114 + 0 + 1 + 4 + 5 + 8 + 9);
 	assert_int_equal(hits[1]->packets, 3);
 	assert_int_equal(hits[1]->bytes, 3 * 114 + 2 + 6 + 10);
@@ -211,8 +220,9 @@ static void test_normal(void **state)
 		turn(s, 0, 3);
 		expect_frame(s, 1, back, back_len);
 		expect_nothing(s, 2);
-		forward_settle(s->fw[0]);
+		settle(s);
 		assert_int_equal(t->packets, 2);
+		assert_int_equal(t->used_ms, 1000);
 		assert_int_equal(t->bytes, len + back_len);
 	}
 }

@@ -176,25 +176,28 @@ static void test_counts(void **state)
 	draft.credits[1] = &b;
 	two = add(c, 2);
 	assert_true(plans_settled(c));
-	plans_count(c, one, 100);
+	plans_set_time(c, 1200);
 	plans_count(c, two, 10);
+	plans_set_time(c, 1234);
+	plans_count(c, one, 100);
 	plans_count(c, one, 200);
 	assert_false(plans_settled(c));
 	assert_int_equal(a.packets, 0);
-	plans_settle(c, 1234);
+	plans_settle(c, 9999); /* when they are credited does not matter */
 	assert_true(plans_settled(c));
 	assert_int_equal(a.packets, 3);
 	assert_int_equal(a.bytes, 310);
 	assert_int_equal(a.used_ms, 1234);
 	assert_int_equal(b.packets, 1);
 	assert_int_equal(b.bytes, 10);
-	plans_settle(c, 1300);
+	assert_int_equal(b.used_ms, 1200);
+	plans_settle(c, 10000);
 	assert_int_equal(a.packets, 3);
 	assert_int_equal(a.used_ms, 1234);
 	plans_count(c, two, 1);
-	plans_settle(c, 1300);
+	plans_settle(c, 10300);
 	assert_int_equal(a.packets, 4);
-	assert_int_equal(b.used_ms, 1300);
+	assert_int_equal(b.used_ms, 10000);
 }
 
 static void test_refused(void **state)
