@@ -5,7 +5,8 @@ switch process is killed.
     core 0: a peer that speaks OpenFlow; guests --- br0.mgmt, ports --- the switch, on core 1
 
 Each change is a flow-mod of its own. Streamed: all of them are sent, then a barrier; one at a time:
-each waits for a barrier of its own.
+each waits for a barrier of its own, and its peer sleeps meanwhile; polled: it does not sleep, so that
+the time to wake it up is not counted.
 """
 import os
 import pathlib
@@ -55,8 +56,8 @@ def memory_mib(pids):
 
 
 class Trial:
-    """One switch: flow-mods a second by (command, whether they are streamed), us of processor time of
-    each streamed one, and MiB that all flows cost."""
+    """One switch: flow-mods a second by (command, how), us of processor time of each streamed one, and
+    MiB that all flows cost."""
 
     def __init__(self, kind, cpus, n):
         self.rates, self.cpu = {}, {}
@@ -71,9 +72,11 @@ class Trial:
                 if command == ADD:
                     time.sleep(0.5)
                     self.mib = memory_mib(switch.pids()) - before
-            for name, (command, to) in COMMANDS.items():
-                self.one_at_a_time(name, [messages(command, [flow], to)
-                                          for flow in range(min(n, ONE_AT_A_TIME))])
+            for how, polls in (("one at a time", False), ("one at a time, polled", True)):
+                self.peer.polls = polls
+                for name, (command, to) in COMMANDS.items():
+                    self.one_at_a_time((name, how), [messages(command, [flow], to)
+                                                     for flow in range(min(n, ONE_AT_A_TIME))])
             self.peer.close()
             switch.stop()
 
@@ -83,11 +86,11 @@ class Trial:
         self.rates[name, "streamed"] = n / (time.monotonic() - begin)
         self.cpu[name, "processor time"] = (self.switch.cpu_ns() - cpu) / n / 1000
 
-    def one_at_a_time(self, name, changes):
+    def one_at_a_time(self, key, changes):
         begin = time.monotonic()
         for change in changes:
             self.peer.barrier(change)
-        self.rates[name, "one at a time"] = len(changes) / (time.monotonic() - begin)
+        self.rates[key] = len(changes) / (time.monotonic() - begin)
 
 
 def rates(cpus, n, rounds):
@@ -132,7 +135,7 @@ def report(cpus, args, table):
     yield table(list(rates(cpus, args.flow_count, args.rounds)))
     yield ("Flow-mods by OpenFlow 1.0, each a five-tuple with an output. Streamed: one message behind "
            "the other, then a barrier; one at a time: each waits for the reply to a barrier of its "
-           "own. processor time: of all threads of the switch, for each that is streamed; memory: of "
-           "all processes, with what outlives them.")
+           "own, asleep or, polled, awake. processor time: of all threads of the switch, for each that "
+           "is streamed; memory: of all processes, with what outlives them.")
     if args.kills:
         yield kills(cpus, args.flow_count, args.kills)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """OpenFlow 1.0 for tests that send more changes than ovs-ofctl can be started for."""
 import itertools
+import socket
 import struct
 
 from lab import connect, expect
@@ -41,10 +42,10 @@ def flow_mod(command, match, out_port=None, priority=100, xid=0):
 
 
 class OpenFlow:
-    """A connection."""
+    """A connection. polls: whoever waits looks all the time, and does not have to be woken up."""
 
     def __init__(self, path, process):
-        self.sock = connect(path, 10, process)
+        self.sock, self.polls = connect(path, 10, process), False
         self.buffer, self.xids = b"", itertools.count(1)
         self.send(message(HELLO, b"", next(self.xids)))
         self.receive(HELLO)
@@ -52,9 +53,17 @@ class OpenFlow:
     def send(self, messages):
         self.sock.sendall(messages)
 
+    def some(self):
+        while self.polls:
+            try:
+                return self.sock.recv(65536, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                pass
+        return self.sock.recv(65536)
+
     def exactly(self, n):
         while len(self.buffer) < n:
-            more = self.sock.recv(65536)
+            more = self.some()
             expect(more, "the switch has closed the connection")
             self.buffer += more
         data, self.buffer = self.buffer[:n], self.buffer[n:]

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Peers at sockets: messages in pieces, turns, peers that do not read or say hello. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -282,6 +284,53 @@ static void test_who_listens(void **state)
 	assert_in_range(n / 60000, 10, 60);
 }
 
+#define ASKED 100000 /* times */
+
+/* Asks, and asks again as soon as it is answered. */
+struct asker {
+	int fd;
+	_Atomic(unsigned) n_answered;
+	_Atomic(bool) enough, ended;
+};
+
+static void *ask(void *arg)
+{
+	struct asker *a = arg;
+	uint8_t message[sizeof(echo)];
+
+	while (!a->enough && a->n_answered < ASKED) {
+		if (send(a->fd, echo, sizeof(echo), MSG_NOSIGNAL) != sizeof(echo) ||
+		    recv(a->fd, message, sizeof(message), MSG_WAITALL) != sizeof(message) ||
+		    message[1] != OFT_ECHO_REPLY)
+			break;
+		a->n_answered++;
+	}
+	a->ended = true;
+	return NULL;
+}
+
+/* Several answers in one turn of the loop, but no more than it has time for: others have theirs. */
+static void test_who_asks_at_once_is_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	struct asker a = { .fd = f->fd };
+	unsigned most = 0;
+	pthread_t thread;
+
+	greet(f);
+	assert_int_equal(pthread_create(&thread, NULL, ask, &a), 0);
+	while (!a.ended) {
+		unsigned before = a.n_answered;
+
+		turn(f, 1);
+		/* the last is counted late, and one was under way */
+		most = max(most, a.n_answered - before);
+		a.enough = most > 4;
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_in_range(most, 5, OF_TURN_NS / 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +345,7 @@ int main(void)
 		TEST(test_who_speaks_no_version_is_told_and_closed),
 		TEST(test_who_does_not_read_is_not_served),
 		TEST(test_who_listens),
+		TEST(test_who_asks_at_once_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
