@@ -75,7 +75,6 @@ static const struct allowed list[] = {
 	 */
 	CALL(recvmsg, C),
 	CALL(sendmsg, C),
-	CALL(sched_yield, C),
 	CALL(accept4, C),
 	CALL(getsockopt, C),
 	/* what front-ends and the keeper send: fd_kind.c, socket.c, filemap.c, vring.c */

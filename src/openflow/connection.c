@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <event2/buffer.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -40,7 +39,7 @@ struct of_connection {
 	struct evbuffer *out;
 	uint64_t n_lost;      /* messages, when it listens */
 	uint64_t answered_ns; /* when it was last sent something */
-	bool prompt;	      /* it asks again as soon as it is answered */
+	unsigned n_prompt;    /* requests that came as soon as it was answered: asks_again() */
 	bool in_turn;
 	bool closing; /* nothing more is read: closed when all is sent */
 	bool gone;    /* nothing more can be sent either */
@@ -226,30 +225,40 @@ static void wait_for_more(struct of_connection *c)
 /* All that there was to do has been. */
 static bool is_idle(struct of_connection *c)
 {
-	return !c->gone && !c->closing && is_through(c) && !c->session->later &&
+	return c->session && !c->session->later && is_through(c) && !c->gone && !c->closing &&
 	       !evbuffer_get_length(c->out);
+}
+
+static void note_prompt(struct of_connection *c)
+{
+	c->n_prompt = min(c->n_prompt + 1, 2u * OF_PROMPT_MIN);
 }
 
 /* Who asks one thing at a time, each as soon as the one before is answered, pays more for two
  * threads that wake each other up than for what they do. So, as long as it goes on, its next
- * request is waited for without sleep; whoever else wants this processor goes first.
+ * request is waited for without sleep. In vain it is where the peer needs the same processor: each
+ * time takes OF_PROMPT_MIN prompt requests to come again.
  */
 static bool asks_again(struct of_connection *c, uint64_t until)
 {
-	if (!c->prompt || !is_idle(c))
+	if (c->n_prompt < OF_PROMPT_MIN || !is_idle(c))
 		return false;
-	until = min(until, c->answered_ns + OF_PROMPT_NS);
-	while (clock_ns() < until) {
+	while (!c->gone && !c->closing) {
+		uint64_t now_ns = clock_ns();
 		size_t had = c->end;
 
-		receive(c);
-		if (c->end > had)
-			return true;
-		if (c->gone || c->closing)
+		if (now_ns > until)
+			return false;
+		if (now_ns > c->answered_ns + OF_PROMPT_NS)
 			break;
-		sched_yield();
+		receive(c);
+		if (c->end > had) {
+			note_prompt(c);
+			return true;
+		}
+		cpu_relax();
 	}
-	c->prompt = false;
+	c->n_prompt -= OF_PROMPT_MIN;
 	return false;
 }
 
@@ -275,7 +284,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct of_connection *c = arg;
 
-	c->prompt = c->session && clock_ns() - c->answered_ns < OF_PROMPT_NS;
+	if (clock_ns() - c->answered_ns < OF_PROMPT_NS)
+		note_prompt(c);
 	receive(c);
 	go_on(c);
 }
