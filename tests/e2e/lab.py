@@ -424,10 +424,16 @@ def iperf_mbits(text):
         raise Failure(f"iperf3 says: {text[-2000:]}") from error
 
 
+def iperf_server(server):
+    """Starts iperf3 for one client by @server(COMMAND), and waits until somebody listens at its port."""
+    server("iperf3 -s -1 -D >/dev/null 2>&1; n=0; until grep -q ':1451 .* 0A ' /proc/net/tcp "
+           "/proc/net/tcp6; do [ $n -lt 200 ] || exit 1; n=$((n + 1)); sleep 0.1; done")
+
+
 def iperf(client, server, to, seconds=1, more=""):
     """TCP from @client, a guest, to what @server(COMMAND) starts at address @to; received Mbit/s."""
-    for _ in range(5):  # the one before may still be there, or this one not yet
-        server("iperf3 -s -1 -D >/dev/null 2>&1")
+    for _ in range(5):  # the one before may still be there
+        iperf_server(server)
         status, text = client.status(f"iperf3 -c {to} -J -t {seconds} {more}")
         if status == 0:
             break

@@ -11,7 +11,7 @@ import json
 import time
 
 from kills import blackouts, kill, report, report_kills
-from lab import Guest, Switch, expect, main, say, scaled, wait_for
+from lab import Guest, Switch, expect, iperf_server, main, say, scaled
 from manager import Service
 
 
@@ -26,8 +26,7 @@ def guests_survive(lab, switch, die):
     a, b = guests
     changes = [g("cat /sys/class/net/eth0/carrier_changes") for g in guests]
     n = scaled(5)
-    b("iperf3 -s -1 -D >/dev/null 2>&1")
-    wait_for(lambda: b.status("grep -q ':1451 .* 0A ' /proc/net/tcp /proc/net/tcp6")[0] == 0, 20, "iperf3's server")
+    iperf_server(b)
     a.begin(f"iperf3 -c 10.7.0.2 -t {n + 1} -J")
     for _ in range(n):
         time.sleep(1)
