@@ -8,7 +8,7 @@
 The flood comes from one source address, so that all of it is known after the first frame (known), or
 each frame of it comes from an address that nobody has seen before (strangers).
 """
-import collections
+import math
 import statistics
 import sys
 import time
@@ -22,7 +22,7 @@ KINDS = {"ovs": OvsFour, "vireo": VireoFour}
 RULES = (None, "stations")
 FLOODS = {"none": None, "known": "off", "strangers": "macs"}
 MAX_WAIT = 0.05  # of a window in which the switch or the guests may wait for their core
-MORE = 3  # times as many windows as wanted, at most, until there are as many quiet ones
+MORE = 3  # times as many windows, and trials, as wanted, at most, until there are as many quiet ones
 
 
 class Window:
@@ -41,68 +41,70 @@ class Window:
         self.flood = sum(p["sent_mpps"] for p in result["ports"][2:])
 
 
-def windows(n, *args):
-    """As many good ones as there are to be had."""
-    done = []
-    for _ in range(MORE * n):
-        window = Window(*args)
-        done += [window] if window.good else []
-        if len(done) == n:
-            break
-    return done
+def quiet(*args):
+    """A window in which nobody waited, None: there is none to be had."""
+    return next((w for w in (Window(*args) for _ in range(MORE)) if w.good), None)
 
 
 def trial(kind, text, ring, cpus, args, distance):
-    """{flood: [Window]} of one switch; the strangers come last, since they leave something behind."""
+    """{flood: Window} of a switch that has seen nothing yet, one right behind the other, so that the
+    machine was as fast for all of them; None: not to be compared. The strangers come last, since they
+    leave something behind."""
     with Lab() as lab:
         switch = kind(lab, [cpus[1]])
         if text:
             switch.set_rules(text)
         time.sleep(0.5)
-        found = {flood: windows(args.windows, switch, flood, cpus[0], ring, args.seconds, distance)
-                 for flood in FLOODS}
+        found = {flood: quiet(switch, flood, cpus[0], ring, args.seconds, distance) for flood in FLOODS}
         switch.stop()
-    return found
+    return found if all(found.values()) and len({w.distance for w in found.values()}) == 1 else None
 
 
-def alike(found):
-    """Those windows that are of the distance of which there are the most with each flood."""
-    counts = collections.Counter()
-    for distance in {w.distance for ws in found.values() for w in ws}:
-        counts[distance] = min(sum(w.distance == distance for w in ws) for ws in found.values())
-    distance, n = counts.most_common(1)[0] if counts else (None, 0)
-    return {flood: [w for w in ws if n and w.distance == distance] for flood, ws in found.items()}
+def trials(n, kind, text, ring, *args):
+    """As many as there are to be had, of the distance of which there are the most."""
+    done = {}
+    for _ in range(MORE * n):
+        try:
+            found = trial(kind, text, ring, *args)
+        except Failure as error:
+            print(f"  {kind.name}, {ring}: {error}", file=sys.stderr)
+            continue
+        if found:
+            alike = done.setdefault(found["none"].distance, [])
+            alike.append(found)
+            if len(alike) == n:
+                break
+    return max(done.values(), key=len, default=[])
 
 
 def cells(found):
-    """Of one switch."""
-    found = alike(found)
-    if not all(found.values()):
+    """Of the trials of one switch: medians; of the ratios within each trial the mean, and how far from it
+    another such mean would be (standard error)."""
+    if not found:
         return ["-"] * 7 + ["0"]
-    pair, flood = ({f: statistics.median(getattr(w, what) for w in ws) for f, ws in found.items()}
-                   for what in ("pair", "flood"))
-    return [f"{pair['none']:.2f} Mpps", *(f"{what[f]:.2f} Mpps" for f in ("known", "strangers")
-                                          for what in (pair, flood)),
-            *(f"{pair['strangers'] / pair[base]:.3f}" for base in ("known", "none")),
-            str(min(len(ws) for ws in found.values()))]
+
+    def median(value):
+        return statistics.median(map(value, found))
+
+    def mean(ratios):
+        error = statistics.stdev(ratios) / math.sqrt(len(ratios)) if len(ratios) > 1 else math.inf
+        return f"{statistics.mean(ratios):.3f} ± {error:.3f}"
+    return [f"{median(lambda t: t['none'].pair):.2f} Mpps",
+            *(f"{median(lambda t: getattr(t[flood], what)):.2f} Mpps"
+              for flood in ("known", "strangers") for what in ("pair", "flood")),
+            *(mean([t["strangers"].pair / t[base].pair for t in found]) for base in ("known", "none")),
+            str(len(found))]
 
 
 def lines(generator_cpu, switch_cpu, args, distance):
     """Cells of a table."""
     yield ["rules: switch, ring", "alone", "beside known", "(they)", "beside strangers", "(they)",
-           "strangers / known", "strangers / alone", "windows"]
+           "strangers / known", "strangers / alone", "trials"]
     for name in RULES:
         for ring in ("split", "packed"):
             for kind in (KINDS[n] for n in args.switches.split(",") if n in KINDS):
-                found = {flood: [] for flood in FLOODS}
-                for _ in range(args.rounds):
-                    try:
-                        more = trial(kind, name and rules.text(name), ring, (generator_cpu, switch_cpu), args,
-                                     distance)
-                    except Failure as error:
-                        print(f"  {kind.name}, {ring}: {error}", file=sys.stderr)
-                        continue
-                    found = {flood: ws + more[flood] for flood, ws in found.items()}
+                found = trials(args.windows * args.rounds, kind, name and rules.text(name), ring,
+                               (generator_cpu, switch_cpu), args, distance)
                 line = [f"{name or 'NORMAL'}: {kind.name}, {ring}", *cells(found)]
                 print("  " + " | ".join(line), file=sys.stderr)
                 yield line
