@@ -198,8 +198,10 @@ static void stamp_burst(struct bench_port *port, struct driver_buffer *const *bu
 }
 
 /* Lets each frame be of a flow, or from an address, that was not there before. Some come from the
- * port's own address, which so stays known: what is sent to it goes to nobody else. */
-static void renew_burst(struct bench_port *port, struct driver_buffer *const *buffers, unsigned n)
+ * port's own address, which so stays known: what is sent to it goes to nobody else; where @own,
+ * all. */
+static void renew_burst(struct bench_port *port, struct driver_buffer *const *buffers, unsigned n,
+			bool own)
 {
 	const struct bench_config *config = port->config;
 
@@ -207,7 +209,7 @@ static void renew_burst(struct bench_port *port, struct driver_buffer *const *bu
 		uint8_t *frame = (uint8_t *)buffers[i]->host + BENCH_HEADER_LEN;
 		uint32_t number = port->renewed++;
 
-		if (config->fresh == BENCH_FRESH_MACS && number % OWN_FRAMES == 0)
+		if (config->fresh == BENCH_FRESH_MACS && (own || number % OWN_FRAMES == 0))
 			mac_store(frame + ETH_ALEN, port->mac);
 		else
 			bench_frame_renew(frame, config->frame_len, config->fresh, number);
@@ -229,7 +231,8 @@ static void add_indirect(struct bench_queue *q, struct driver_buffer *const *buf
 }
 
 /* Sends up to @want (at most BENCH_BURST) frames. Returns how many the ring took. */
-static unsigned send_burst(struct bench_port *port, struct bench_queue *q, unsigned want)
+static unsigned send_burst(const struct bench_load *load, struct bench_port *port,
+			   struct bench_queue *q, unsigned want)
 {
 	unsigned sent = 0;
 
@@ -242,7 +245,7 @@ static unsigned send_burst(struct bench_port *port, struct bench_queue *q, unsig
 		unsigned n = min(want - sent, q->ready_mask + 1 - q->first_ready);
 
 		if (unlikely(port->config->fresh))
-			renew_burst(port, buffers, n);
+			renew_burst(port, buffers, n, load->turn == BENCH_TURN_KNOWN);
 		if (bench_config_stamps(port->config))
 			stamp_burst(port, buffers, n);
 		if (port->config->indirect)
@@ -275,13 +278,18 @@ static uint64_t due(const struct bench_load *load, struct bench_port *port, uint
 	return late;
 }
 
+static bool floods(const struct bench_load *load, const struct bench_port *port)
+{
+	return port >= &load->ports[load->n_ports - load->config->n_flood];
+}
+
 /* Sends what @port may now, on all queues. */
 static unsigned transmit(struct bench_load *load, struct bench_port *port, uint64_t now)
 {
 	const struct bench_config *config = port->config;
 	unsigned sent = 0;
 
-	if (config->kind == BENCH_NONE)
+	if (config->kind == BENCH_NONE || (load->turn == BENCH_TURN_ALONE && floods(load, port)))
 		return 0;
 	for (uint32_t i = 0; i < config->n_queues; i++) {
 		/* the queue that comes first is another one each time: all get their share */
@@ -294,7 +302,7 @@ static unsigned transmit(struct bench_load *load, struct bench_port *port, uint6
 		else if (config->kind != BENCH_OPEN)
 			allowed = port->credit;
 		want = (unsigned)min(allowed, (uint64_t)BENCH_BURST);
-		n = want ? send_burst(port, q, want) : 0;
+		n = want ? send_burst(load, port, q, want) : 0;
 		if (config->rate)
 			port->credit += n;
 		else if (config->kind != BENCH_OPEN)
@@ -361,7 +369,8 @@ static int spin(struct bench_load *load, struct phase *phase, struct error *err)
 	unsigned unkicked = 0;
 	int rc = 0;
 
-	phase->last_heard = now;
+	if (!phase->last_heard)
+		phase->last_heard = now;
 	while (now < phase->end && !(*load->interrupted && phase->send)) {
 		bool busy = turn(load, phase, now);
 		uint64_t then = now;
@@ -463,6 +472,34 @@ static uint64_t stall_ns(const struct bench_config *config)
 	return min(half, 10 * NSEC_PER_SEC);
 }
 
+/* Turns until the phase is over, of each kind as many. */
+static int take_turns(struct bench_load *load, struct phase *phase, struct error *err)
+{
+	uint64_t end = phase->end, now = clock_ns();
+	int rc = 0;
+
+	for (unsigned n = 0; rc == 0 && now < end && !*load->interrupted; n++) {
+		struct bench_counters before[BENCH_PORTS_MAX];
+		struct bench_turn *turn = &load->turns[n % BENCH_TURNS];
+		uint64_t began = now;
+
+		load->turn = n % BENCH_TURNS;
+		for (unsigned i = 0; i < load->n_ports; i++)
+			before[i] = load->ports[i].counters;
+		phase->end = min(end, began + load->config->turn_ns);
+		rc = spin(load, phase, err);
+		now = clock_ns();
+		turn->ns += now - began;
+		for (unsigned i = 0; i < load->n_ports; i++) {
+			struct bench_counters counters = load->ports[i].counters;
+
+			subtract(&counters, &before[i]);
+			bench_counters_add(&turn->counters[i], &counters);
+		}
+	}
+	return rc;
+}
+
 /* The time that counts. */
 static int measure(struct bench_load *load, struct error *err)
 {
@@ -478,7 +515,7 @@ static int measure(struct bench_load *load, struct error *err)
 
 	for (unsigned i = 0; i < load->n_ports; i++)
 		before[i] = load->ports[i].counters;
-	rc = spin(load, &phase, err);
+	rc = load->config->turn_ns ? take_turns(load, &phase, err) : spin(load, &phase, err);
 	load->measured_ns = clock_ns() - start;
 	load->cpu_ns = cpu_ns() - cpu;
 	load->busy_ns = phase.busy_ns;

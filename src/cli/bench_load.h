@@ -8,6 +8,20 @@
 #include "cli/bench_port.h"
 #include "cli/histogram.h"
 
+/* What of a flood takes turns, within the measured time. */
+enum bench_turn_kind {
+	BENCH_TURN_FRESH, /* also where there are no turns */
+	BENCH_TURN_ALONE, /* it sends nothing */
+	BENCH_TURN_KNOWN, /* each port sends from its own address */
+	BENCH_TURNS
+};
+
+/* All turns of one kind. */
+struct bench_turn {
+	uint64_t ns;
+	struct bench_counters counters[BENCH_PORTS_MAX];
+};
+
 /* Ports and what came of them. The caller fills in config, base, n_ports and what interrupt points
  * to, and opens the ports, in order: each sends to bench_load_receiver(). */
 struct bench_load {
@@ -18,9 +32,11 @@ struct bench_load {
 	const volatile sig_atomic_t *interrupted; /* true: end early */
 
 	uint64_t began; /* when the load did, by clock_ns() */
+	enum bench_turn_kind turn;
 
 	/* Results. */
 	struct bench_counters measured[BENCH_PORTS_MAX]; /* in the measured time */
+	struct bench_turn turns[BENCH_TURNS];
 	uint64_t measured_ns;
 	uint64_t cpu_ns;	  /* of that: the thread had a processor */
 	uint64_t busy_ns;	  /* of that: in turns in which there was something to do */

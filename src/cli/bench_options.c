@@ -19,6 +19,8 @@
 #define LARGE_SIZE (BENCH_TCP_HEADERS + 45 * BENCH_SEGMENT + ETH_FCS_LEN) /* as Linux sends it */
 #define LARGE_FLOWS_MAX 1024						  /* each has 64 KiB */
 
+#define TURN_MS_MAX 1000
+
 static const char *const kinds[] = { "open", "loop", "ping", NULL };
 static const char *const modes[] = { "connect", "listen", NULL };
 static const char *const rings[] = { "split", "packed", NULL };
@@ -71,6 +73,11 @@ const struct option bench_options[] = {
 	  .min = 2,
 	  .max = BENCH_PORTS_MAX - 2,
 	  .help = "of the sockets, the last so many send all that goes, to each other (none)" },
+	{ .name = "turns",
+	  .type = OPTION_UINT,
+	  .min = 0,
+	  .max = TURN_MS_MAX,
+	  .help = "ms without \"flood\", with its known MACs, with \"fresh\" ones, in turns (0: none)" },
 	{ .name = "silent",
 	  .type = OPTION_UINT,
 	  .min = 0,
@@ -186,6 +193,8 @@ static int check(const json_t *options, struct bench_words *words, struct error 
 		return error_set(err, -EINVAL,
 				 "\"flood\" is for at least two more sockets, with a \"rate\", or "
 				 "in a loop");
+	if (config->turn_ns && words->flood.fresh != BENCH_FRESH_MACS)
+		return error_set(err, -EINVAL, "\"turns\" is for a \"flood\" of \"fresh macs\"");
 	if (words->n_silent && words->n_silent >= config->n_flood)
 		return error_set(err, -EINVAL, "silent %u: fewer than the %u of \"flood\"",
 				 words->n_silent, config->n_flood);
@@ -255,6 +264,7 @@ static void fill_in(struct bench_words *words, const json_t *options)
 	config->flows = (uint32_t)option_uint(options, "flows", config->n_queues);
 	config->rate = option_uint(options, "rate", 0);
 	config->n_flood = (uint32_t)option_uint(options, "flood", 0);
+	config->turn_ns = option_uint(options, "turns", 0) * NSEC_PER_MSEC;
 	config->window = (uint32_t)option_uint(options, "window", WINDOW);
 	config->measure_ns = read_time(options, "seconds", 5);
 	config->warmup_ns = read_time(options, "warmup", 1);

@@ -49,7 +49,8 @@ struct bench_config {
 	uint64_t measure_ns, warmup_ns; /* the latter before the former */
 	uint64_t silence_ns; /* at the end, after so much of it, the rest counts as lost */
 	enum bench_fresh fresh;
-	bool check; /* each frame's bytes, and the order in its flow */
+	uint64_t turn_ns; /* of a fresh flood, of each enum bench_turn_kind; 0: no turns */
+	bool check;	  /* each frame's bytes, and the order in its flow */
 	bool packed, in_order, indirect, mergeable;
 	bool huge; /* pages, when the system has some to give */
 	uint32_t ring_size;
@@ -81,6 +82,16 @@ struct bench_counters {
 	uint64_t corrupted; /* of those received: not what was sent */
 	uint64_t reordered; /* of those received: behind a later one of their flow */
 };
+
+static inline void bench_counters_add(struct bench_counters *sum, const struct bench_counters *more)
+{
+	sum->sent += more->sent;
+	sum->refused += more->refused;
+	sum->received += more->received;
+	sum->other += more->other;
+	sum->corrupted += more->corrupted;
+	sum->reordered += more->reordered;
+}
 
 /* Owned by the caller; zeroed, it is closed. Must not move while it is open. */
 struct bench_port {

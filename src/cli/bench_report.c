@@ -20,6 +20,10 @@ static const char *const tsos[] = {
 	[BENCH_TSO_OFF] = "off", [BENCH_TSO_ON] = "on", [BENCH_TSO_SEND] = "send"
 };
 
+static const char *const turn_names[] = {
+	[BENCH_TURN_FRESH] = "fresh", [BENCH_TURN_ALONE] = "alone", [BENCH_TURN_KNOWN] = "known"
+};
+
 static double per_second(const struct bench_load *load, uint64_t count)
 {
 	return load->measured_ns ? (double)count * NSEC_PER_SEC / (double)load->measured_ns : 0;
@@ -41,16 +45,6 @@ static json_t *report_counters(const struct bench_load *load, const struct bench
 			 "received_gbits", bits / 1e9);
 }
 
-static void add(struct bench_counters *sum, const struct bench_counters *c)
-{
-	sum->sent += c->sent;
-	sum->refused += c->refused;
-	sum->received += c->received;
-	sum->other += c->other;
-	sum->corrupted += c->corrupted;
-	sum->reordered += c->reordered;
-}
-
 /* Of what port @index has sent. More may come than was sent: a switch may duplicate. */
 static uint64_t lost_by(const struct bench_load *load, unsigned index)
 {
@@ -67,8 +61,8 @@ static void totals(const struct bench_load *load, struct bench_counters *run,
 	*run = *measured = (struct bench_counters){ 0 };
 	*lost = 0;
 	for (unsigned i = 0; i < load->n_ports; i++) {
-		add(run, &load->ports[i].counters);
-		add(measured, &load->measured[i]);
+		bench_counters_add(run, &load->ports[i].counters);
+		bench_counters_add(measured, &load->measured[i]);
 		*lost += lost_by(load, i);
 	}
 }
@@ -106,6 +100,29 @@ static json_t *report_latency(const struct histogram *h)
 			 (json_int_t)h->max, "histogram", buckets);
 }
 
+/* Millions of frames a second of each port. */
+static json_t *report_turn(const struct bench_load *load, const struct bench_turn *turn)
+{
+	double us = (double)max(turn->ns, (uint64_t)NSEC_PER_USEC) / NSEC_PER_USEC;
+	json_t *sent = json_array(), *received = json_array();
+
+	for (unsigned i = 0; i < load->n_ports; i++) {
+		json_array_append_new(sent, json_real((double)turn->counters[i].sent / us));
+		json_array_append_new(received, json_real((double)turn->counters[i].received / us));
+	}
+	return json_pack("{s:f, s:o, s:o}", "seconds", us / 1e6, "sent_mpps", sent, "received_mpps",
+			 received);
+}
+
+static json_t *report_turns(const struct bench_load *load)
+{
+	json_t *turns = json_object();
+
+	for (unsigned i = 0; i < BENCH_TURNS; i++)
+		json_object_set_new(turns, turn_names[i], report_turn(load, &load->turns[i]));
+	return turns;
+}
+
 /* How hard the generator worked. What else ran on its processor meanwhile hit turns with and
  * without work alike, so of its own run time the same share was busy. */
 static json_t *report_generator(const struct bench_load *load,
@@ -140,6 +157,8 @@ json_t *bench_report(const struct bench_load *load)
 			   report_generator(load, &measured));
 	if (bench_config_stamps(config))
 		json_object_set_new(report, "latency", report_latency(&load->latency));
+	if (config->turn_ns)
+		json_object_set_new(report, "turns", report_turns(load));
 	return report;
 }
 
@@ -224,12 +243,30 @@ static void print_latency(const json_t *latency)
 	print_histogram(latency);
 }
 
+static void print_turns(const json_t *turns)
+{
+	const json_t *turn, *mpps;
+	const char *name;
+	size_t i;
+
+	if (!turns)
+		return;
+	printf("\nreceived, Mpps of each port, while the flood's addresses were (alone: without flood)\n");
+	json_object_foreach ((json_t *)turns, name, turn) {
+		printf("  %-5s", name);
+		json_array_foreach (json_object_get(turn, "received_mpps"), i, mpps)
+			printf(" %9.3f", json_real_value(mpps));
+		printf("\n");
+	}
+}
+
 void bench_report_print(const json_t *report)
 {
 	const json_t *generator = json_object_get(report, "generator");
 
 	print_ports(report);
 	print_latency(json_object_get(report, "latency"));
+	print_turns(json_object_get(report, "turns"));
 	printf("\nmeasured for %.2f s, of which the generator had its processor for %.0f %%\n"
 	       "generator: busy for %.0f %% of its time, %.1f ns for each frame sent or received\n"
 	       "kicks that the switch wanted: %" PRIdMAX "\n",

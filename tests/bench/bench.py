@@ -245,7 +245,7 @@ def compare(args):
         say("\n" + table(list(fairness.lines(GENERATOR_CPU, SWITCH_CPU, args))))
         return
     if args.strangers:
-        say("\n" + table(list(strangers.lines(GENERATOR_CPU, SWITCH_CPU, args, core_distance))))
+        say("\n" + table(list(strangers.lines((GENERATOR_CPU, SWITCH_CPU), args))))
         return
     names = args.switches.split(",")
     rows, everything = measure(args, names)

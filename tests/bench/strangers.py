@@ -6,7 +6,10 @@
             to a fourth, which only listens      --- d     |
 
 The flood comes from one source address, so that all of it is known after the first frame (known), or
-each frame of it comes from an address that nobody has seen before (strangers).
+each frame of it comes from an address that nobody has seen before (fresh), or there is none (alone);
+these take turns of some milliseconds, since from one second to the next a pair may get a fifth more or
+less, when others share the machine. What strangers leave behind is there in all turns; what a pair gets
+before there were any is told apart (before).
 """
 import math
 import statistics
@@ -16,95 +19,66 @@ import time
 import rules
 from fairness import OvsFour, VireoFour
 from lab import Failure, Lab
-from loads import Threads, bench
+from loads import bench
 
 KINDS = {"ovs": OvsFour, "vireo": VireoFour}
 RULES = (None, "stations")
-FLOODS = {"none": None, "known": "off", "strangers": "macs"}
-MAX_WAIT = 0.05  # of a window in which the switch or the guests may wait for their core
-MORE = 3  # times as many windows, and trials, as wanted, at most, until there are as many quiet ones
+TURN_MS = 20
+TURNS = ("alone", "known", "fresh")
 
 
-class Window:
-    """Packets a second that the pair received (pair), and that the switch took from the flood (flood);
-    the cores' distance (None: it changed). Good: nobody waited for a core."""
-
-    def __init__(self, switch, flood, cpu, ring, seconds, distance):
-        before, threads = distance(), Threads(switch.pid)
-        words = ("flood", 2, "silent", 1, "fresh", FLOODS[flood]) if FLOODS[flood] else ()
-        result = bench(switch.sockets[:4 if words else 2], cpu, "load", "loop", "ring", ring, "seconds",
-                       seconds, "warmup", 0.2, *words)
-        waited = threads.waited(), 1 - result["generator"]["cpu_percent"] / 100
-        self.distance = before if before == distance() else None
-        self.good = max(waited) <= MAX_WAIT and self.distance is not None
-        self.pair = sum(p["received_mpps"] for p in result["ports"][:2])
-        self.flood = sum(p["sent_mpps"] for p in result["ports"][2:])
+def load(switch, cpu, ring, seconds, *words):
+    """Seconds of a pair in a loop, and what else the words say."""
+    return bench(switch.sockets[:4 if words else 2], cpu, "load", "loop", "ring", ring, "seconds",
+                 seconds, "warmup", 0.3, *words)
 
 
-def quiet(*args):
-    """A window in which nobody waited, None: there is none to be had."""
-    return next((w for w in (Window(*args) for _ in range(MORE)) if w.good), None)
-
-
-def trial(kind, text, ring, cpus, args, distance):
-    """{flood: Window} of a switch that has seen nothing yet, one right behind the other, so that the
-    machine was as fast for all of them; None: not to be compared. The strangers come last, since they
-    leave something behind."""
+def trial(kind, text, ring, cpus, seconds):
+    """{turn: (Mpps of the pair, of the flood)} of a new switch, and Mpps of the pair before."""
     with Lab() as lab:
         switch = kind(lab, [cpus[1]])
         if text:
             switch.set_rules(text)
         time.sleep(0.5)
-        found = {flood: quiet(switch, flood, cpus[0], ring, args.seconds, distance) for flood in FLOODS}
+        before = load(switch, cpus[0], ring, seconds)["total"]["received_mpps"]
+        turns = load(switch, cpus[0], ring, seconds * len(TURNS), "flood", 2, "silent", 1, "fresh",
+                     "macs", "turns", TURN_MS)["turns"]
         switch.stop()
-    return found if all(found.values()) and len({w.distance for w in found.values()}) == 1 else None
+    return before, {name: (sum(turns[name]["received_mpps"][:2]), sum(turns[name]["sent_mpps"][2:]))
+                    for name in TURNS}
 
 
-def trials(n, kind, text, ring, *args):
-    """As many as there are to be had, of the distance of which there are the most."""
-    done = {}
-    for _ in range(MORE * n):
-        try:
-            found = trial(kind, text, ring, *args)
-        except Failure as error:
-            print(f"  {kind.name}, {ring}: {error}", file=sys.stderr)
-            continue
-        if found:
-            alike = done.setdefault(found["none"].distance, [])
-            alike.append(found)
-            if len(alike) == n:
-                break
-    return max(done.values(), key=len, default=[])
+def mean(values):
+    """The mean, and how far from it another such mean would be (standard error)."""
+    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    return f"{statistics.mean(values):.3f} ± {error:.3f}"
 
 
-def cells(found):
-    """Of the trials of one switch: medians; of the ratios within each trial the mean, and how far from it
-    another such mean would be (standard error)."""
-    if not found:
-        return ["-"] * 7 + ["0"]
-
-    def median(value):
-        return statistics.median(map(value, found))
-
-    def mean(ratios):
-        error = statistics.stdev(ratios) / math.sqrt(len(ratios)) if len(ratios) > 1 else math.inf
-        return f"{statistics.mean(ratios):.3f} ± {error:.3f}"
-    return [f"{median(lambda t: t['none'].pair):.2f} Mpps",
-            *(f"{median(lambda t: getattr(t[flood], what)):.2f} Mpps"
-              for flood in ("known", "strangers") for what in ("pair", "flood")),
-            *(mean([t["strangers"].pair / t[base].pair for t in found]) for base in ("known", "none")),
-            str(len(found))]
+def cells(trials):
+    """Of one switch: medians of the trials, and means of the ratios in each."""
+    if not trials:
+        return ["-"] * 9 + ["0"]
+    turns = [found for _, found in trials]
+    return [f"{statistics.median(before for before, _ in trials):.2f} Mpps",
+            *(f"{statistics.median(found[name][who] for found in turns):.2f} Mpps"
+              for name, who in (("alone", 0), ("known", 0), ("known", 1), ("fresh", 0), ("fresh", 1))),
+            *(mean([found["fresh"][0] / found[name][0] for found in turns]) for name in ("known", "alone")),
+            mean([found["alone"][0] / before for before, found in trials]), str(len(trials))]
 
 
-def lines(generator_cpu, switch_cpu, args, distance):
+def lines(cpus, args):
     """Cells of a table."""
-    yield ["rules: switch, ring", "alone", "beside known", "(they)", "beside strangers", "(they)",
-           "strangers / known", "strangers / alone", "trials"]
+    yield ["rules: switch, ring", "before", "alone", "beside known", "(they)", "beside fresh", "(they)",
+           "fresh / known", "fresh / alone", "alone / before", "trials"]
     for name in RULES:
         for ring in ("split", "packed"):
             for kind in (KINDS[n] for n in args.switches.split(",") if n in KINDS):
-                found = trials(args.windows * args.rounds, kind, name and rules.text(name), ring,
-                               (generator_cpu, switch_cpu), args, distance)
-                line = [f"{name or 'NORMAL'}: {kind.name}, {ring}", *cells(found)]
+                trials = []
+                for _ in range(args.windows * args.rounds):
+                    try:
+                        trials.append(trial(kind, name and rules.text(name), ring, cpus, args.seconds))
+                    except Failure as error:
+                        print(f"  {kind.name}, {ring}: {error}", file=sys.stderr)
+                line = [f"{name or 'NORMAL'}: {kind.name}, {ring}", *cells(trials)]
                 print("  " + " | ".join(line), file=sys.stderr)
                 yield line

@@ -227,6 +227,29 @@ static void test_rate(void **state)
 			 w->load.measured[0].received + w->load.measured[1].received);
 }
 
+/* Nothing that was counted is in no turn, and the third port sends in two of three. */
+static void check_turns(const struct bench_load *load)
+{
+	uint64_t ns = 0;
+
+	for (unsigned i = 0; i < BENCH_TURNS; i++) {
+		assert_in_range(load->turns[i].ns, load->config->turn_ns, load->measured_ns);
+		ns += load->turns[i].ns;
+	}
+	assert_true(ns <= load->measured_ns);
+	for (unsigned i = 0; i < 4; i++) {
+		struct bench_counters sum = { 0 };
+
+		for (unsigned k = 0; k < BENCH_TURNS; k++)
+			bench_counters_add(&sum, &load->turns[k].counters[i]);
+		assert_int_equal(sum.sent, load->measured[i].sent);
+		assert_int_equal(sum.received, load->measured[i].received);
+	}
+	assert_int_equal(load->turns[BENCH_TURN_ALONE].counters[2].sent, 0);
+	assert_true(load->turns[BENCH_TURN_KNOWN].counters[2].sent > 0);
+	assert_true(load->turns[BENCH_TURN_FRESH].counters[2].sent > 0);
+}
+
 /* Two ports have a rate, one floods a fourth; each pair keeps to itself. */
 static void test_flood(void **state)
 {
@@ -236,6 +259,7 @@ static void test_flood(void **state)
 
 	w->config.rate = 100;
 	w->config.n_flood = w->backend.n_apart = 2;
+	w->config.turn_ns = NSEC_PER_MSEC;
 	w->backend.n_ports = 4;
 	w->backend.limit = 20000;
 	flood = w->config;
@@ -268,6 +292,7 @@ static void test_flood(void **state)
 	assert_true(counters(w, 2)->sent > counters(w, 0)->sent);
 	assert_int_equal(counters(w, 3)->received, counters(w, 2)->sent);
 	assert_int_equal(counters(w, 3)->sent + counters(w, 2)->received, 0);
+	check_turns(&w->load);
 	/* latency is the others' */
 	assert_int_equal(w->load.latency.count,
 			 w->load.measured[0].received + w->load.measured[1].received);

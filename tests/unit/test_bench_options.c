@@ -170,6 +170,12 @@ static void test_refused(void **state)
 	refuses("check off", WORDS("/a", "fresh", "flows"));
 	refuses("load open", WORDS("/a", "load", "loop", "check", "off", "fresh", "macs"));
 	takes(WORDS("/a", "check", "off", "fresh", "macs"));
+	refuses("\"turns\" is for", WORDS("/a", "check", "off", "fresh", "macs", "turns", "20"));
+	refuses("\"turns\" is for",
+		WORDS("/a", "/b", "/c", "/d", "load", "loop", "flood", "2", "turns", "20"));
+	takes(WORDS("/a", "/b", "/c", "/d", "load", "loop", "flood", "2", "fresh", "macs", "turns",
+		    "20"));
+	assert_int_equal(words.config.turn_ns, 20000000);
 }
 
 static void test_many_sockets(void **state)
