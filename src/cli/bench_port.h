@@ -83,6 +83,7 @@ struct bench_counters {
 	uint64_t reordered; /* of those received: behind a later one of their flow */
 };
 
+/* Adds @more to @sum. */
 static inline void bench_counters_add(struct bench_counters *sum, const struct bench_counters *more)
 {
 	sum->sent += more->sent;

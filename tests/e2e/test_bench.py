@@ -118,11 +118,15 @@ def flood(lab):
     for port in noisy:
         expect(port["sent"] > 10 * quiet[0]["sent"], f"that is no flood: {port}")
     results = well(*sockets, "load", "loop", "check", "off", "flood", 2, "silent", 1, "fresh", "macs",
-                   "seconds", 2, "warmup", 0)
+                   "turns", 50, "seconds", 2, "warmup", 0)
     pair, (stranger, silent) = results["ports"][:2], results["ports"][2:]
     for port in pair:
         expect(port["lost"] == 0 < port["received"], f"the loop is broken: {port}")
     expect(stranger["sent"] > 0 == silent["sent"], f"who floods whom? {stranger}, {silent}")
+    turns = results["turns"]
+    expect(all(mpps > 0 for turn in turns.values() for mpps in turn["received_mpps"][:2]), f"who had none? {turns}")
+    expect([turns[name]["sent_mpps"][2] > 0 for name in ("alone", "known", "fresh")] == [False, True, True],
+           f"who flooded when? {turns}")
     switch.wait_link("a", "b", "c", "d", up=False)
     expect(switch.port("c")["macs"] > 1000, f"those are no strangers: {switch.port('c')}")
     switch.stop()
