@@ -101,7 +101,7 @@ bool spsc_empty(const struct spsc *q)
 
 uint64_t spsc_published(const struct spsc *q)
 {
-	return q->head;
+	return __atomic_load_n(&q->head, __ATOMIC_ACQUIRE);
 }
 
 uint64_t spsc_consumed(const struct spsc *q)

@@ -52,7 +52,7 @@ void spsc_release(struct spsc *q);
 /* Consumer, and any thread as a hint: nothing to peek at. */
 bool spsc_empty(const struct spsc *q);
 
-/* Producer: bytes of records ever published, and of these, how many the consumer has given back.
+/* Any thread: bytes of records ever published, and of these, how many the consumer has given back.
  * What is between them is in the queue; the rest of its size is free.
  */
 uint64_t spsc_published(const struct spsc *q);

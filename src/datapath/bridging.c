@@ -58,6 +58,15 @@ static void flood(struct forwarder *fw, const struct view_port *in, struct pkt *
 		drop_count(counters(fw, in), DROP_no_output, 1);
 }
 
+/* A tag that comes to light where the one before it, which @tag stands for, is taken off or is of
+ * no VLAN: then the frame would be in a VLAN of the sender's choice.
+ */
+static bool hides_tag(const struct pkt *pkt, struct normal_tag tag)
+{
+	return pkt->tagged && pkt->ethertype == ETH_P_8021Q &&
+	       !(tag.tagged && tag.tci & VLAN_VID_MASK);
+}
+
 void bridging_normal(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
 		     struct normal_tag tag, unsigned hops)
 {
@@ -65,6 +74,10 @@ void bridging_normal(struct forwarder *fw, const struct view_port *in, struct pk
 	struct normal_result result;
 	enum drop_reason why;
 
+	if (unlikely(hides_tag(pkt, tag))) {
+		drop_count(counters(fw, in), DROP_vlan, 1);
+		return;
+	}
 	if (unlikely(
 		    !normal_receive(in, pkt->head, tag.tagged, tag.tci, fw->now_s, &frame, &why))) {
 		drop_count(counters(fw, in), why, 1);
@@ -86,14 +99,6 @@ void bridging_normal(struct forwarder *fw, const struct view_port *in, struct pk
 	}
 }
 
-/* A tag that comes to light where the one before it, of no VLAN, is taken off: then the frame would
- * be in a VLAN of the sender's choice.
- */
-static bool hides_tag(const struct pkt *pkt)
-{
-	return pkt->tagged && pkt->ethertype == ETH_P_8021Q && !(pkt->tci & VLAN_VID_MASK);
-}
-
 bool bridging_admits(struct forwarder *fw, const struct view_port *in, const struct pkt *pkt)
 {
 	if (likely(payload_len(pkt) <= in->mtu))
@@ -105,10 +110,7 @@ bool bridging_admits(struct forwarder *fw, const struct view_port *in, const str
 void bridging_received(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,
 		       unsigned hops)
 {
-	if (unlikely(hides_tag(pkt)))
-		drop_count(counters(fw, in), DROP_vlan, 1);
-	else
-		bridging_normal(fw, in, pkt, (struct normal_tag){ pkt->tagged, pkt->tci }, hops);
+	bridging_normal(fw, in, pkt, (struct normal_tag){ pkt->tagged, pkt->tci }, hops);
 }
 
 bool bridging_decide(struct forwarder *fw, const struct view_port *in, struct pkt *pkt,

@@ -19,8 +19,7 @@ LOG_MODULE("datapath");
 
 #define QUIESCE_POLL_US 100	     /* between looks at the workers */
 #define QUIESCE_LATE_NS NSEC_PER_SEC /* a worker that takes longer is worth a log line */
-#define UPCALLS_RUN 256		     /* records of a worker handed out in a row */
-#define UPCALLS_MAX 100000	     /* more cannot be in a queue */
+#define UPCALLS_TURN_NS 1000000	     /* how long records of a worker are handed out in a row */
 #define DRAIN_LOOKS_MAX 10000	     /* at inboxes that do not become empty */
 
 struct waiter {
@@ -34,6 +33,8 @@ struct waiter {
 	bool settles;	   /* all that was counted has to be credited, too: */
 	uint64_t injected; /* first of packets of ours, up to here in their inbox */
 	uint64_t settle;   /* then by this number of worker_shared; 0: not asked for yet */
+	bool credited;	   /* it is; then what points at what was counted has to be handed out */
+	uint64_t ends[VIEW_WORKERS_MAX]; /* up to here in each worker's upcalls */
 	unsigned n_looks;
 	uint64_t turns[VIEW_WORKERS_MAX]; /* of each worker at the last look */
 };
@@ -199,8 +200,6 @@ static void ask_to_settle(struct datapath *dp, struct waiter *w)
 /* Whether all workers have credited what they had counted when @w began to wait. */
 static bool settled(struct datapath *dp, struct waiter *w)
 {
-	if (!w->settles)
-		return true;
 	ask_to_settle(dp, w);
 	for (unsigned i = 0; i < dp->shared.n_workers; i++) {
 		const struct worker *worker = &dp->shared.workers[i];
@@ -213,39 +212,69 @@ static bool settled(struct datapath *dp, struct waiter *w)
 	return w->settle;
 }
 
-/* Hands out what is in a worker's queue, at most @n records. Whether it is empty now. */
-static bool hand_out(struct datapath *dp, unsigned worker, unsigned n)
+/* Hands out the oldest record of a queue. False: it is empty. */
+static bool hand_out(struct datapath *dp, struct upcalls *up)
 {
-	struct upcalls *up = &dp->shared.workers[worker].upcalls;
-	struct upcall *u = NULL;
+	struct upcall *u = upcalls_next(up);
 
-	while (n-- && (u = upcalls_next(up))) {
-		if (dp->on_upcall)
-			dp->on_upcall(dp->upcall_arg, u);
-		upcalls_release(up);
-	}
-	return !u;
+	if (!u)
+		return false;
+	if (dp->on_upcall)
+		dp->on_upcall(dp->upcall_arg, u);
+	upcalls_release(up);
+	return true;
+}
+
+/* What is in a worker's queue, for a while. Whether it is empty now. */
+static bool hand_out_some(struct datapath *dp, struct upcalls *up)
+{
+	uint64_t until = clock_ns() + UPCALLS_TURN_NS;
+
+	while (hand_out(dp, up))
+		if (clock_ns() > until)
+			return false;
+	return true;
 }
 
 static void on_upcall(evutil_socket_t fd, short what, void *arg)
 {
 	struct datapath *dp = arg;
+	uint64_t n, one = 1;
 	bool empty = true;
-	uint64_t n;
 
 	if (fd >= 0 && read(fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		log_limited(LOG_WARNING, "reading what workers want: %s", strerror(errno));
 	for (unsigned i = 0; i < dp->shared.n_workers; i++)
-		empty &= hand_out(dp, i, UPCALLS_RUN);
-	if (!empty)
-		event_active(dp->upcall, EV_READ, 0);
+		empty &= hand_out_some(dp, &dp->shared.workers[i].upcalls);
+	/* not event_active(), which would go on without a look at sockets and timers */
+	if (!empty && write(dp->shared.upcall_fd, &one, sizeof(one)) < 0)
+		log_limited(LOG_WARNING, "calling the control thread: %s", strerror(errno));
 }
 
-/* Hands out all that workers had put there before now: it points at what may be freed next. */
-static void hand_out_all(struct datapath *dp)
+/* Whether all that workers had in their queues when they had credited is handed out: it points at
+ * what may be freed next. What they put there later does not, and may never end. */
+static bool handed_out(const struct datapath *dp, struct waiter *w)
 {
+	for (unsigned i = 0; !w->credited && i < dp->shared.n_workers; i++)
+		w->ends[i] = spsc_published(&dp->shared.workers[i].upcalls.queue);
+	w->credited = true;
 	for (unsigned i = 0; i < dp->shared.n_workers; i++)
-		(void)hand_out(dp, i, UPCALLS_MAX);
+		if (spsc_consumed(&dp->shared.workers[i].upcalls.queue) < w->ends[i])
+			return false;
+	return true;
+}
+
+/* Those who wait for counts are called in the order in which they came, too: what one of them frees
+ * may be what an earlier one is about. @settles: earlier ones still wait. */
+static bool is_over(struct datapath *dp, struct waiter *w, bool *settles)
+{
+	if (!w->settles)
+		return drained(dp, w);
+	if (!w->credited && !settled(dp, w))
+		*settles = true;
+	else
+		*settles |= !handed_out(dp, w);
+	return !*settles;
 }
 
 static void look_at_workers(evutil_socket_t fd, short what, void *arg)
@@ -253,14 +282,13 @@ static void look_at_workers(evutil_socket_t fd, short what, void *arg)
 	struct timeval tv = { .tv_usec = QUIESCE_POLL_US };
 	struct datapath *dp = arg;
 	struct waiter *w, **at = &dp->waiters;
+	bool settles = false;
 
 	while ((w = *at) && passed(dp, w->generation)) {
-		if (!drained(dp, w) || !settled(dp, w)) {
+		if (!is_over(dp, w, &settles)) {
 			at = &w->next;
 			continue;
 		}
-		if (w->settles)
-			hand_out_all(dp);
 		*at = w->next;
 		if (!w->next)
 			dp->last_waiter = at;
@@ -534,6 +562,9 @@ int datapath_again(struct datapath *dp, const struct upcall *u)
 		.actions_len = u->actions_len,
 		.in_port = u->in_port,
 		.rules = u->rules,
+		.offload = u->offload,
+		.hops = u->hops,
+		.n_crossings = u->n_crossings,
 	};
 
 	return put_packet(dp, &r, u->actions, u->frame);

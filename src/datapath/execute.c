@@ -13,6 +13,7 @@
 #include "flow/rewrite.h"
 #include "flow/translate.h"
 #include "packet/checksum.h"
+#include "packet/gso.h"
 #include "port/offload.h"
 
 LOG_MODULE("datapath");
@@ -172,6 +173,52 @@ static bool listened(const struct view_bridge *bridge)
 	return !bridge->listened || __atomic_load_n(bridge->listened, __ATOMIC_RELAXED);
 }
 
+/* False: there is no room. */
+static bool tell(struct course *c, struct upcall *u, const struct pkt *pkt)
+{
+	u->total_len = u->frame_len = pkt->len;
+	if (u->max_len != CONTROLLER_WHOLE)
+		u->frame_len = min(u->total_len, (uint32_t)u->max_len);
+	if (upcalls_put(c->fw->execution->up, u, pkt))
+		return true;
+	drop(c, DROP_controller_full);
+	return false;
+}
+
+/* A controller gets what would be on a wire: its checksum is complete. */
+static void tell_packet(struct course *c, struct upcall *u)
+{
+	struct batch *room = &c->fw->segments;
+	struct pkt *copy = &room->pkts[0];
+
+	if (likely(!(c->pkt->offload.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))) {
+		(void)tell(c, u, c->pkt);
+		return;
+	}
+	room->n = room->n_frags = 0;
+	*copy = *c->pkt;
+	copy->head = copy->buf + (c->pkt->head - c->pkt->buf);
+	if (checksum_complete(copy) == 0 || checksum_complete_copy(c->pkt, room) == 0)
+		(void)tell(c, u, copy);
+	else
+		drop(c, DROP_offload);
+}
+
+/* And a large packet's segments. */
+static void tell_segments(struct course *c, struct upcall *u)
+{
+	struct batch *room = &c->fw->segments;
+	struct gso gso;
+
+	if (gso_start(&gso, c->pkt) < 0) {
+		drop(c, DROP_offload);
+		return;
+	}
+	do
+		room->n = room->n_frags = 0;
+	while (gso_next(&gso, false, room) && tell(c, u, &room->pkts[0]));
+}
+
 static void to_controller(struct course *c, const struct plan_controller *step)
 {
 	struct upcall u = {
@@ -184,10 +231,6 @@ static void to_controller(struct course *c, const struct plan_controller *step)
 		.port = c->out->in->id,
 		.serial = c->out->in->serial,
 		.in_port = c->out->in_port,
-		.total_len = own_len(c),
-		.frame_len = step->max_len == CONTROLLER_WHOLE
-				     ? own_len(c)
-				     : min(own_len(c), (uint32_t)step->max_len),
 		.cookie = step->cookie,
 		.rules = c->out->in->bridge->rules,
 		.rule = step->rule,
@@ -201,8 +244,10 @@ static void to_controller(struct course *c, const struct plan_controller *step)
 		return;
 	}
 	unqueue(c); /* outboxes may have given it another tag */
-	if (!upcalls_put(c->fw->execution->up, &u, c->pkt))
-		drop(c, DROP_controller_full);
+	if (c->pkt->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		tell_segments(c, &u);
+	else
+		tell_packet(c, &u);
 }
 
 /* Where to go on behind a meter: as many bytes; 0: the packet is over its limit. */
@@ -315,6 +360,16 @@ static uint64_t boottime_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+/* Whether the control thread was asked for the rule, and has not made it: as long as the rules are
+ * these, it will not. */
+static bool is_refused(const struct course *c, const struct plan_learn *l)
+{
+	if (likely(!l->asked) || spsc_consumed(&c->fw->execution->up->queue) < l->asked)
+		return false;
+	/* it gives the record back behind publication */
+	return rcu_read(c->out->in->bridge->rules) == c->rules;
+}
+
 /* Whether the rule that a learn step makes is there, as it makes it; then it is young again. */
 static bool is_learned(const struct course *c, const struct plan_learn *l)
 {
@@ -329,9 +384,14 @@ static bool is_learned(const struct course *c, const struct plan_learn *l)
 	return true;
 }
 
+/* Whether nothing has to be asked for. */
+static bool is_known(const struct course *c, const struct plan_learn *l)
+{
+	return is_refused(c, l) || is_learned(c, l);
+}
+
 /* Lets the control thread learn what the packet teaches, and send it on its way again. */
-static void teach(struct course *c, const uint8_t *steps, uint32_t len, size_t learn_len,
-		  unsigned n)
+static void teach(struct course *c, uint8_t *steps, uint32_t len, size_t learn_len, unsigned n)
 {
 	struct upcalls *up = c->fw->execution->up;
 	struct upcall u = {
@@ -342,9 +402,7 @@ static void teach(struct course *c, const uint8_t *steps, uint32_t len, size_t l
 		.rules = c->out->in->bridge->rules,
 	};
 
-	/* what waits for rules has lost its offload state when it comes again */
-	if (c->pkt->offload.gso_type != VIRTIO_NET_HDR_GSO_NONE ||
-	    !upcalls_room(up,
+	if (!upcalls_room(up,
 			  learn_len + c->pkt->len + (c->out->actions ? c->out->actions->len : 0),
 			  n + 1)) {
 		drop(c, DROP_learn_full);
@@ -352,9 +410,13 @@ static void teach(struct course *c, const uint8_t *steps, uint32_t len, size_t l
 	}
 	PLAN_FOR_EACH(s, steps, len)
 	{
-		u.learn = (const struct plan_learn *)s;
-		if (s->kind == PLAN_LEARN && !is_learned(c, u.learn))
-			upcalls_put(up, &u, NULL);
+		struct plan_learn *l = (struct plan_learn *)s;
+
+		if (s->kind != PLAN_LEARN || is_known(c, l))
+			continue;
+		u.learn = l;
+		upcalls_put(up, &u, NULL);
+		l->asked = spsc_published(&up->queue);
 	}
 	u.kind = UPCALL_AGAIN;
 	u.learn = NULL;
@@ -363,13 +425,14 @@ static void teach(struct course *c, const uint8_t *steps, uint32_t len, size_t l
 		u.actions = c->out->actions->bytes;
 		u.actions_len = c->out->actions->len;
 	}
-	if (c->pkt->offload.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
-		(void)checksum_complete(c->pkt);
+	u.offload = c->pkt->offload;
+	u.hops = c->hops;
+	u.n_crossings = c->fw->n_crossings;
 	upcalls_put(up, &u, c->pkt);
 }
 
 /* Whether the packet has to wait until what it teaches has been learned; it is on its way then. */
-static bool teaches(struct course *c, const uint8_t *steps, uint32_t len)
+static bool teaches(struct course *c, uint8_t *steps, uint32_t len)
 {
 	size_t learn_len = 0;
 	unsigned n = 0;
@@ -377,8 +440,8 @@ static bool teaches(struct course *c, const uint8_t *steps, uint32_t len)
 	if (likely(len < sizeof(struct plan_learn)))
 		return false;
 	PLAN_FOR_EACH(s, steps, len)
-	if (s->kind == PLAN_LEARN && !is_learned(c, (const struct plan_learn *)s)) {
-		learn_len += s->len;
+	if (s->kind == PLAN_LEARN && !is_known(c, (const struct plan_learn *)s)) {
+		learn_len += s->len + sizeof(struct action_learn);
 		n++;
 	}
 	if (!n || c->out->taught)
@@ -473,7 +536,7 @@ static void make_plan(struct course *c, const struct flow_key *key, uint32_t has
 		log_limit(&limit);
 	if (!in.actions && draft->cacheable && (!c->hops || x->n_nested++ < NESTED_PLANS_MAX))
 		plan = plans_add(x->plans, key, pipeline_version(c->rules), hash, draft);
-	if (teaches(c, draft->steps, draft->steps_len))
+	if (teaches(c, plan ? plan->steps : draft->steps, draft->steps_len))
 		return;
 	if (plan)
 		plans_count(x->plans, plan, len);
@@ -556,7 +619,7 @@ void execution_packet(struct forwarder *fw, const struct pipeline *rules,
 
 void execution_packet_out(struct forwarder *fw, const struct execution_out *out, struct pkt *pkt)
 {
-	struct course c = { .fw = fw, .out = out, .pkt = pkt };
+	struct course c = { .fw = fw, .out = out, .pkt = pkt, .hops = out->hops };
 
 	fw->execution->n_nested = 0;
 	c.rules = out->in->bridge->rules ? rcu_read(out->in->bridge->rules) : NULL;

@@ -42,6 +42,7 @@ struct execution_out {
 	uint32_t in_port;
 	const struct action_list *actions; /* NULL: the pipeline, from its first table on */
 	bool taught;			   /* what it teaches has been learned, or will not be */
+	unsigned hops;			   /* patch ports that it had crossed before that */
 };
 
 /* @pkt is the caller's, and has to stay until the outboxes that it was put into are flushed. */

@@ -285,8 +285,9 @@ static void forward_injected(struct forwarder *fw, const struct view_port *in,
 	const struct execution_out out = {
 		.in = in,
 		.in_port = r->in_port,
-		.actions = r->actions_len ? &actions : NULL,
+		.actions = r->actions_len || r->kind == RECORD_PACKET_OUT ? &actions : NULL,
 		.taught = r->kind == RECORD_TAUGHT,
+		.hops = r->hops,
 	};
 	const struct rule *normal;
 	const struct pipeline *rules = execution_rules(in->bridge, &normal);
@@ -300,7 +301,7 @@ static void forward_injected(struct forwarder *fw, const struct view_port *in,
 		meet_rules(fw, rules, in, pkt);
 	} else if (pkt->len >= ETH_HLEN) {
 		pkt_parse(pkt);
-		fw->n_crossings = 0;
+		fw->n_crossings = r->n_crossings;
 		execution_packet_out(fw, &out, pkt);
 	}
 }
@@ -342,6 +343,7 @@ static unsigned forward_inbox(struct forwarder *fw, struct spsc *queue)
 			fw->home = home_of(fw, r->home);
 		}
 		pkt_init_linear(pkt, (uint8_t *)(r + 1) + r->actions_len, r->len, &batch->frags[n]);
+		pkt->offload = r->offload;
 		if (r->kind != RECORD_TRANSMIT) {
 			forward_injected(fw, port, r, pkt);
 			continue;
@@ -349,7 +351,6 @@ static unsigned forward_inbox(struct forwarder *fw, struct spsc *queue)
 		pkt->tagged = r->tagged;
 		pkt->tci = r->tci;
 		pkt->ethertype = r->ethertype;
-		pkt->offload = r->offload;
 		put_in_outbox(fw, port, pkt, (struct normal_tag){ r->tagged, r->tci });
 	}
 	flush_waited(fw);

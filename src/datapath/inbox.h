@@ -27,6 +27,8 @@ struct record {
 	bool tagged;
 	uint8_t kind;
 	uint8_t home;
+	uint8_t hops;	      /* of RECORD_TAUGHT: patch ports that it had crossed, */
+	uint16_t n_crossings; /* with its copies */
 	struct virtio_net_hdr offload;
 	uint32_t actions_len;
 	uint32_t in_port; /* OFPORT, of RECORD_PACKET_OUT */

@@ -73,8 +73,9 @@ static void tell(struct upcalls *up)
 bool upcalls_put(struct upcalls *up, const struct upcall *u, const struct pkt *pkt)
 {
 	size_t learn_len = u->learn ? u->learn->step.len : 0;
-	size_t len = sizeof(*u) + 8u * n_words(u->map) + learn_len + padded(u->userdata_len) +
-		     padded(u->actions_len) + padded(u->frame_len);
+	size_t action_len = u->learn ? sizeof(*u->learn->learn) : 0;
+	size_t len = sizeof(*u) + 8u * n_words(u->map) + learn_len + padded(action_len) +
+		     padded(u->userdata_len) + padded(u->actions_len) + padded(u->frame_len);
 	struct upcall *r = spsc_reserve(&up->queue, len);
 	uint8_t *at;
 
@@ -83,8 +84,12 @@ bool upcalls_put(struct upcalls *up, const struct upcall *u, const struct pkt *p
 	at = (uint8_t *)(r + 1);
 	*r = *u;
 	r->words = place(&at, u->words, 8u * n_words(u->map));
-	if (u->learn)
-		r->learn = place(&at, u->learn, learn_len);
+	if (u->learn) {
+		struct plan_learn *l = place(&at, u->learn, learn_len);
+
+		l->learn = place(&at, u->learn->learn, action_len);
+		r->learn = l;
+	}
 	r->userdata = place(&at, u->userdata, u->userdata_len);
 	r->actions = place(&at, u->actions, u->actions_len);
 	r->frame = at;

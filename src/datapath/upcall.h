@@ -26,7 +26,6 @@ struct upcall {
 	uint8_t kind, table;
 	uint8_t reason; /* UPCALL_WATCHED: why it is dropped before it meets rules, DROP_N_REASONS:
 			 * it is not */
-	bool taught;	/* UPCALL_AGAIN: not for the first time */
 	uint16_t controller, max_len, userdata_len;
 	uint16_t idle, hard;   /* UPCALL_FIN */
 	uint32_t port, serial; /* of the view: where the packet came in; port 0: from nowhere */
@@ -34,6 +33,8 @@ struct upcall {
 	uint32_t total_len;    /* of the packet, */
 	uint32_t frame_len;    /* and what is here of it */
 	uint32_t actions_len;  /* UPCALL_AGAIN of a packet-out */
+	unsigned hops, n_crossings;    /* UPCALL_AGAIN: of patch ports */
+	struct virtio_net_hdr offload; /* UPCALL_AGAIN */
 	uint64_t cookie;
 	const void *rules; /* the bridge: see struct view_bridge */
 	const struct rule *rule;

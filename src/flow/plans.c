@@ -479,6 +479,10 @@ struct plan *plans_add(struct plans *c, const struct flow_key *key, uint64_t ver
 		return NULL;
 	make_room(c, (uint32_t)len); /* masks may go */
 	place = masks_take(&c->masks, &mask);
+	if (place < 0 && c->now_ms - c->ranked_ms >= RANK_MS) {
+		plans_settle(c, c->now_ms); /* nobody has asked for so long, and we do not sleep */
+		place = masks_take(&c->masks, &mask);
+	}
 	if (place < 0) {
 		counter_add(&c->stats.masks_full, 1);
 		return NULL;

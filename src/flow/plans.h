@@ -27,7 +27,7 @@ struct plan {
 	uint64_t map;		 /* words that the mask has */
 	uint64_t packets, bytes; /* not credited yet */
 	uint64_t used_ms;	 /* by the last of them */
-	const uint8_t *steps;
+	uint8_t *steps;
 	uint32_t steps_len, n_credits;
 	struct plan *dirty_next; /* of those with counts that are not credited yet */
 	/* the cache's own */

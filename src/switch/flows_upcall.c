@@ -69,6 +69,12 @@ static bool refresh(const struct rule *old, const struct action_learn *a,
 	return true;
 }
 
+/* Whether the rule that teaches has gone meanwhile: what it has taught would be left behind. */
+static bool is_stale(const struct plan_learn *l)
+{
+	return l->teacher && l->teacher->owner && !((struct flows_rule *)l->teacher->owner)->shown;
+}
+
 static void learn(struct flows *flows, const struct plan_learn *l)
 {
 	const struct action_learn *a = l->learn;
@@ -93,7 +99,7 @@ static void learn(struct flows *flows, const struct plan_learn *l)
 	struct error err = { "" };
 	enum of_error e;
 
-	if (refresh(old, a, &taught) || !below_limit(flows, a, old))
+	if (is_stale(l) || refresh(old, a, &taught) || !below_limit(flows, a, old))
 		return;
 	if (actions_copy(&mod.actions, &taught) < 0)
 		return;
@@ -123,6 +129,18 @@ static void finish(struct flows *flows, const struct upcall *u)
 	flows_keep_times(rule);
 }
 
+/* A packet goes on by what it has taught. Lost, it is counted where workers do not count. */
+static void go_again(struct swtch *sw, const struct upcall *u)
+{
+	struct sw_port *p;
+
+	if (datapath_again(sw->dp, u) == 0)
+		return;
+	p = switch_port_by_id(sw, u->port);
+	if (p && p->serial == u->serial && p->state)
+		drop_count(&p->state->before, DROP_learn_full, 1);
+}
+
 static void on_upcall(void *arg, const struct upcall *u)
 {
 	struct swtch *sw = arg;
@@ -138,9 +156,7 @@ static void on_upcall(void *arg, const struct upcall *u)
 		learn(flows, u->learn);
 		break;
 	case UPCALL_AGAIN:
-		if (datapath_again(sw->dp, u) < 0)
-			log_limited(LOG_WARNING, "bridge %s: a packet that taught a rule is lost",
-				    flows->name);
+		go_again(sw, u);
 		break;
 	case UPCALL_FIN:
 		finish(flows, u);

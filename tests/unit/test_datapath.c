@@ -180,6 +180,34 @@ static void test_quiesces_in_order(void **state)
 	}
 }
 
+/* One who waits for a packet of ours first is not overtaken by one who came later and does not. */
+static void test_settles_in_order(void **state)
+{
+	uint8_t frame[64] = { 0 };
+	struct world w;
+
+	start(&w, 1);
+	maker_add(&w.m, 1, 1);
+	maker_add(&w.m, 2, 1);
+	publish(&w);
+	mac_store(frame, BROADCAST);
+	mac_store(frame + 6, MAC(5));
+	datapath_set_poll_always(w.dp, true); /* who sleeps has credited all */
+	n_called = 0;
+	for (unsigned i = 0; i < 200; i += 2) {
+		assert_int_equal(datapath_inject(w.dp, 1, frame, sizeof(frame)), 0);
+		datapath_settle(w.dp, note, (void *)(uintptr_t)i);
+		usleep(100); /* the packet leaves */
+		datapath_settle(w.dp, note, (void *)(uintptr_t)(i + 1));
+		usleep(100); /* the worker credits for the second one */
+		UNTIL(&w, n_called == 2);
+		assert_int_equal(called[0], i);
+		assert_int_equal(called[1], i + 1);
+		n_called = 0;
+	}
+	stop(&w);
+}
+
 /* What is waited for when the datapath ends is called then, once. */
 static void test_end_calls_what_waits(void **state)
 {
@@ -441,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_refuses_cpus),
 		cmocka_unit_test(test_pins_in_turn),
 		cmocka_unit_test(test_quiesces_in_order),
+		cmocka_unit_test(test_settles_in_order),
 		cmocka_unit_test(test_end_calls_what_waits),
 		cmocka_unit_test(test_drain_waits_for_inboxes),
 		cmocka_unit_test(test_injects),

@@ -4,6 +4,7 @@
  */
 #include <netinet/in.h>
 
+#include "packet/checksum.h"
 #include "rules_stage.h"
 
 static struct rules_stage rules[2];
@@ -274,6 +275,80 @@ static void test_controller(void **state)
 	}
 }
 
+/* A TCP packet that leaves its checksum to us; with @size, payload for segments of so much. */
+static uint32_t make_tcp(uint8_t *frame, uint32_t payload, uint16_t size,
+			 struct virtio_net_hdr *offload)
+{
+	uint8_t *ip = frame + ETH_HLEN, *tcp = ip + 20;
+	uint16_t sum;
+
+	memset(frame, 0, ETH_HLEN + 40 + payload);
+	make_frame(frame, MAC(9), MAC(1), UNTAGGED, 0);
+	memcpy(frame + 12, "\x08\0\x45", 3);
+	ip[2] = (uint8_t)((40 + payload) >> 8);
+	ip[3] = (uint8_t)(40 + payload);
+	memcpy(ip + 8, "\x40\x06\0\0\x0a\0\0\1\x0a\0\0\2\x10\0\0\x50", 16);
+	tcp[12] = 0x50;
+	memset(tcp + 20, 0x5a, payload);
+	/* of the pseudo header: addresses, protocol, length */
+	sum = checksum_fold(checksum_add(0, ip + 12, 8));
+	sum = checksum_fold(sum + (uint64_t)htons(IPPROTO_TCP) + htons((uint16_t)(20 + payload)));
+	memcpy(tcp + TCP_CSUM_OFFSET, &sum, sizeof(sum));
+	*offload = (struct virtio_net_hdr){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+					    .gso_type = size ? VIRTIO_NET_HDR_GSO_TCPV4
+							     : VIRTIO_NET_HDR_GSO_NONE,
+					    .gso_size = size,
+					    .hdr_len = ETH_HLEN + 40,
+					    .csum_start = ETH_HLEN + 20,
+					    .csum_offset = TCP_CSUM_OFFSET };
+	return ETH_HLEN + 40 + payload;
+}
+
+static void expect_checksum(const uint8_t *frame, uint32_t len)
+{
+	const uint8_t *ip = frame + ETH_HLEN;
+	uint64_t sum = checksum_add(0, ip + 12, 8) + htons(IPPROTO_TCP) +
+		       htons((uint16_t)(len - ETH_HLEN - 20));
+
+	assert_int_equal(checksum_fold(checksum_add(sum, ip + 20, len - ETH_HLEN - 20)), 0xffff);
+}
+
+/* A controller gets packets as they are on a wire, and others get them as they came. */
+static void test_controller_offload(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	struct virtio_net_hdr offload;
+	const struct dummy_frame *f;
+	uint32_t len;
+	struct upcall *u;
+
+	rules_add(&rules[0], 0, 10, "in_port=1", "controller(max_len=65535),output:2");
+	for (uint16_t size = 0; size <= 500; size += 500) {
+		len = make_tcp(frame, 1200, size, &offload);
+		assert_int_equal(dummy_inject(s->m.ports[1].port, 0, frame, len, &offload), 0);
+		turn(s, 0, 1);
+		for (unsigned left = 1200; left;) {
+			unsigned part = size ? min(left, (unsigned)size) : left;
+
+			u = upcalls_next(&s->upcalls[0]);
+			assert_non_null(u);
+			assert_int_equal(u->total_len, ETH_HLEN + 40 + part);
+			assert_int_equal(u->frame_len, u->total_len);
+			expect_checksum(u->frame, u->frame_len);
+			left -= part;
+		}
+		assert_null(upcalls_next(&s->upcalls[0]));
+		upcalls_release(&s->upcalls[0]);
+		f = dummy_sent_peek(s->m.ports[2].port, 0);
+		assert_non_null(f);
+		assert_int_equal(f->len, len);
+		assert_int_equal(f->offload.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+		assert_memory_equal(f->bytes, frame, len);
+		dummy_sent_pop(s->m.ports[2].port, 0);
+	}
+}
+
 /* What outboxes make of the tag of a packet, which is in them, is not the packet's: it goes on as
  * long as it is. NORMAL gives it a tag for port 2, or takes it off; then it leaves there once more,
  * as it is. */
@@ -418,6 +493,112 @@ static void test_learn(void **state)
 	assert_int_equal(t->packets, 2);
 }
 
+/* Who was asked for a rule, and has not made it, is not asked again by the same packets until rules
+ * change. */
+static void test_learn_refused(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
+
+	rules_add(&rules[0], 0, 10, "in_port=1",
+		  "learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[]),output:2");
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 2;
+		     i++) { /* the second asks before the first is answered */
+			inject(s, 1, frame, len);
+			turn(s, 0, 1);
+			expect_nothing(s, 2);
+		}
+		for (unsigned i = 0; i < 4; i++)
+			assert_non_null(upcalls_next(&s->upcalls[0]));
+		upcalls_release(&s->upcalls[0]);
+		for (unsigned i = 0; i < 3; i++) {
+			inject(s, 1, frame, len);
+			turn(s, 0, 1);
+			expect_frame(s, 2, frame, len);
+			assert_null(upcalls_next(&s->upcalls[0]));
+		}
+		rules_add(&rules[0], 2, (uint16_t)(10 + round), "", "drop");
+	}
+}
+
+/* A large packet waits for rules as others do, and stays as large; it remembers patch ports. */
+static void test_learn_large(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	struct virtio_net_hdr offload;
+	uint32_t len = make_tcp(frame, 1200, 500, &offload);
+	struct upcall *u;
+	struct record r = {
+		.kind = RECORD_TAUGHT, .port = 1, .serial = 1, .len = len, .in_port = 1
+	};
+	const struct dummy_frame *f;
+
+	rules_add(&rules[0], 0, 10, "in_port=1",
+		  "learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[]),output:2");
+	assert_int_equal(dummy_inject(s->m.ports[1].port, 0, frame, len, &offload), 0);
+	turn(s, 0, 1);
+	assert_non_null(upcalls_next(&s->upcalls[0]));
+	u = upcalls_next(&s->upcalls[0]);
+	assert_int_equal(u->kind, UPCALL_AGAIN);
+	assert_int_equal(u->frame_len, len);
+	r.offload = u->offload;
+	upcalls_release(&s->upcalls[0]);
+	assert_int_equal(inboxes_put(&s->inboxes, &r, NULL, frame), 0);
+	turn(s, 0, 0);
+	f = dummy_sent_peek(s->m.ports[2].port, 0);
+	assert_non_null(f);
+	assert_int_equal(f->len, len);
+	assert_int_equal(f->offload.gso_size, 500);
+	assert_memory_equal(f->bytes, frame, len);
+	dummy_sent_pop(s->m.ports[2].port, 0);
+}
+
+/* However often a packet waits on its way through patch ports, it does not go round for ever. */
+static void test_learn_loop(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
+	struct upcall *u;
+	unsigned n = 0;
+
+	s->m.bridge[3] = 1;
+	s->m.ports[2].patch = s->m.ports[3].patch = true;
+	s->m.ports[2].patch_peer = 3;
+	s->m.ports[3].patch_peer = 2;
+	follow(s);
+	rules_add(&rules[0], 0, 10, "",
+		  "learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[]),output:2,in_port");
+	rules_add(&rules[1], 0, 10, "", "learn(table=1,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[]),in_port");
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	for (; n < 100 && (u = upcalls_next(&s->upcalls[0])); n++) {
+		struct record r = {
+			.kind = RECORD_TAUGHT,
+			.port = u->port,
+			.serial = u->serial,
+			.len = u->frame_len,
+			.in_port = u->in_port,
+			.hops = (uint8_t)u->hops,
+			.n_crossings = (uint16_t)u->n_crossings,
+		};
+
+		if (u->kind == UPCALL_AGAIN)
+			assert_int_equal(inboxes_put(&s->inboxes, &r, NULL, u->frame), 0);
+		upcalls_release(&s->upcalls[0]);
+		turn(s, 0, 0);
+	}
+	assert_in_range(n, 4, 99);
+	assert_int_not_equal(
+		maker_drops(&s->m, 2, DROP_patch_loop) + maker_drops(&s->m, 3, DROP_patch_loop), 0);
+	s->m.ports[2].patch = s->m.ports[3].patch = false;
+	while (dummy_sent_peek(s->m.ports[1].port, 0))
+		dummy_sent_pop(s->m.ports[1].port, 0);
+}
+
 /* Extension headers that push TCP out of sight are no way around a rule; short ones are none
  * either. */
 static void test_hidden_transport(void **state)
@@ -474,6 +655,12 @@ static void test_packet_out(void **state)
 	expect_frame(s, 3, frame, len);
 	expect_nothing(s, 4);
 	actions_free(&list);
+	/* no actions are none, and not the rules */
+	rules_add(&rules[0], 0, 1, "", "output:4");
+	r.actions_len = 0;
+	assert_int_equal(inboxes_put(&s->inboxes, &r, NULL, frame), 0);
+	turn(s, 0, 0);
+	expect_nothing(s, 4);
 	r.rules = NULL; /* a bridge that is gone */
 	r.actions_len = 0;
 	assert_int_equal(inboxes_put(&s->inboxes, &r, NULL, frame), 0);
@@ -524,8 +711,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_long_is_not_counted, begin, end),
 		cmocka_unit_test_setup_teardown(test_drops, begin, end),
 		cmocka_unit_test_setup_teardown(test_controller, begin, end),
+		cmocka_unit_test_setup_teardown(test_controller_offload, begin, end),
 		cmocka_unit_test_setup_teardown(test_nobody_listens, begin, end),
 		cmocka_unit_test_setup_teardown(test_learn, begin, end),
+		cmocka_unit_test_setup_teardown(test_learn_refused, begin, end),
+		cmocka_unit_test_setup_teardown(test_learn_large, begin, end),
+		cmocka_unit_test_setup_teardown(test_learn_loop, begin, end),
 		cmocka_unit_test_setup_teardown(test_hidden_transport, begin, end),
 		cmocka_unit_test_setup_teardown(test_packet_out, begin, end),
 		cmocka_unit_test_setup_teardown(test_patch, begin, end),

@@ -46,6 +46,29 @@ static void test_packet_in(void **state)
 	assert_int_equal(h.n, 1);
 }
 
+static void on_slow_packet(void *arg, const struct flows_packet *p)
+{
+	usleep(2000);
+	++*(unsigned *)arg;
+}
+
+/* However much packets want, sockets and timers have their turns. */
+static void test_others_have_their_turn(void **state)
+{
+	struct flows_rig *r = *state;
+	unsigned n = 0;
+	struct flows_listener l = { .arg = &n, .packet = on_slow_packet };
+
+	flows_listen(r->flows, &l);
+	change_rules(r, FLOW_ADD, "in_port=1,actions=controller");
+	send_packets(r, 0, 20, 53);
+	usleep(20000); /* all are in the queue */
+	event_base_loop(r->rig.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	assert_true(n < 20);
+	UNTIL(&r->rig, n == 20);
+	flows_unlisten(r->flows, &l);
+}
+
 static enum of_error out(struct flows_rig *r, uint32_t in_port, const char *text, size_t len)
 {
 	static const uint8_t frame[64] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5 };
@@ -157,6 +180,21 @@ static void test_delete_learned(void **state)
 	expect_filtered(r, "table=1", "1 32768 tcp,tp_dst=1 -> drop\n");
 }
 
+/* What a rule teaches when it is gone already is not learned: nobody would take it away. */
+static void test_stale_teacher(void **state)
+{
+	struct flows_rig *r = *state;
+	char text[512];
+
+	snprintf(text, sizeof(text), LEARN, "delete_learned,eth_type=0x800,nw_proto=17,");
+	change_rules(r, FLOW_ADD, text);
+	send_packets(r, 0, 1, 53);
+	usleep(20000); /* it is in the queue */
+	change_rules(r, FLOW_DELETE, "table=0,in_port=1");
+	count_rules(r);
+	expect_filtered(r, "table=1", "");
+}
+
 static void test_fin_timeout(void **state)
 {
 	struct flows_rig *r = *state;
@@ -182,14 +220,11 @@ static void test_fin_timeout(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_packet_in),
-		TEST(test_packet_out),
-		TEST(test_settles_behind_packets),
-		TEST(test_learns),
-		TEST(test_learns_fin_timeout),
-		TEST(test_limit),
-		TEST(test_delete_learned),
-		TEST(test_fin_timeout),
+		TEST(test_packet_in),	  TEST(test_others_have_their_turn),
+		TEST(test_packet_out),	  TEST(test_settles_behind_packets),
+		TEST(test_learns),	  TEST(test_learns_fin_timeout),
+		TEST(test_limit),	  TEST(test_delete_learned),
+		TEST(test_stale_teacher), TEST(test_fin_timeout),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

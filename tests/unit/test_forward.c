@@ -558,6 +558,31 @@ static void test_patch_joins_bridges(void **state)
 	assert_int_equal(maker_tx(&s->m, 3), 1);
 }
 
+/* Nor does a tag come to light on the next bridge, whose port has a VLAN for frames of none. */
+static void test_patch_hidden_tag(void **state)
+{
+	uint8_t frame[FRAME_MAX];
+	struct stage *s = *state;
+	uint32_t len;
+
+	maker_add(&s->m, 1, 1);
+	maker_add(&s->m, 2, 1);
+	s->m.bridge[2] = 1;
+	join(s, 3, 0, 4, 1);
+	set_mode(s, 3, true, 10, false); /* takes the tag off */
+	set_mode(s, 4, true, 20, false);
+	set_mode(s, 2, false, 20, false);
+	follow(s);
+	len = make_frame(frame, BROADCAST, MAC(1), 10, 60);
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	expect_frame(s, 2, frame, make_frame(frame, BROADCAST, MAC(1), UNTAGGED, 60));
+	len = make_frame(frame, BROADCAST, MAC(1), 10, 60);
+	memcpy(frame + 16, "\x81\0\0\x1e", 4);
+	expect_drop(s, frame, len, 4, DROP_vlan);
+	expect_nothing(s, 2);
+}
+
 /* A chain of bridges is crossed up to the limit. */
 static void test_patch_chain(void **state)
 {
@@ -687,6 +712,7 @@ int main(void)
 		TEST(test_mtu),
 		TEST(test_batches_keep_order),
 		TEST(test_patch_joins_bridges),
+		TEST(test_patch_hidden_tag),
 		TEST(test_patch_chain),
 		TEST(test_patch_loop),
 		TEST(test_patch_two_ways_two_tags),

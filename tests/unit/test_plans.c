@@ -349,6 +349,22 @@ static void test_masks_are_bounded(void **state)
 	assert_int_equal(stats_of(c).n_masks, PLANS_MASKS_MAX);
 }
 
+/* The order of masks is made new where nobody asks for counts, too. */
+static void test_masks_of_a_busy_worker(void **state)
+{
+	struct plans *c = *state;
+	struct flow_key key = { .in_port = 1, .nw_dst = 1000 };
+
+	for (uint32_t i = 1; i <= PLANS_MASKS_MAX; i++)
+		assert_non_null(add_mask(c, i));
+	for (uint64_t now = 10000; now <= 20000; now += 100) {
+		plans_set_time(c, now);
+		(void)add_mask(c, 1000);
+	}
+	assert_int_not_equal(stats_of(c).masks_full, 0);
+	assert_non_null(plans_find(c, &key, VERSION, 99));
+}
+
 /* Random plans; each packet is looked for in all of them. */
 #define MODEL_PLANS 4000
 #define MODEL_TALLIES 64
@@ -476,6 +492,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_first_time_is_not_enough, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_moves_into_its_own_half, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_masks_are_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_masks_of_a_busy_worker, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_against_a_plain_array, setup, teardown),
 	};
 
