@@ -243,6 +243,31 @@ static bool is_lesson(const struct plan_learn *is, const struct record *should)
 	       !memcmp(does.frame.bytes, should->frame.bytes, does.frame.len);
 }
 
+/* Remembers that there was no room. */
+static void refuse(const struct plan_learn *l)
+{
+	struct refused *r = &t.refused[t.last_refused++ % REFUSED_MAX];
+
+	assert_true(l->step.len <= sizeof(r->step) + sizeof(r->behind));
+	r->version = __real_pipeline_version(t.world.pipeline);
+	memcpy(&r->step, l, l->step.len);
+	memcpy(&r->learn, l->learn, sizeof(r->learn));
+	r->step.learn = &r->learn;
+	t.n_refused++;
+}
+
+/* Whether it may have been asked for already, in vain, under these rules: then nobody has to wait.
+ */
+static bool was_refused(const struct record *lesson)
+{
+	uint64_t version = __real_pipeline_version(t.world.pipeline);
+
+	for (unsigned i = 0; i < REFUSED_MAX; i++)
+		if (t.refused[i].version == version && is_lesson(&t.refused[i].step, lesson))
+			return true;
+	return false;
+}
+
 /* Whether the packet must wait; and whether it waits for what it should. */
 static bool must_wait(const char **why)
 {
@@ -250,10 +275,15 @@ static bool must_wait(const char **why)
 
 	*why = NULL;
 	for (unsigned i = 0; i < t.result.n_lessons; i++) {
-		if (is_known(&t.result.lessons[i]))
+		const struct record *lesson = &t.result.lessons[i];
+
+		if (is_known(lesson))
 			continue;
-		if (n >= t.n_lessons || !is_lesson(t.lessons[n], &t.result.lessons[i]))
+		if (n >= t.n_lessons || !is_lesson(t.lessons[n], lesson)) {
+			if (was_refused(lesson))
+				continue;
 			*why = "what it teaches";
+		}
 		n++;
 	}
 	if (n && (!t.waits || t.is.n))
@@ -389,7 +419,7 @@ static bool learn(void)
 		const struct plan_learn *l = t.lessons[i];
 
 		if (!world_has_room(&t.world, l->learn, &l->match)) {
-			t.n_refused++;
+			refuse(l);
 			continue;
 		}
 		room = world_learn(&t.world, l->learn->table, l->learn->priority, l->learn->cookie,

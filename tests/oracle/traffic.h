@@ -17,9 +17,20 @@ struct mutation {
 };
 
 /* What packets leave behind at the reference's side. */
+#define REFUSED_MAX 256
+#define REFUSED_LEN 1024
+
 struct memory {
 	struct bridge bridge;
 	struct buckets buckets;
+};
+
+/* A rule that there was no room for, as it was asked for. */
+struct refused {
+	uint64_t version; /* of the rules then; 0: none */
+	struct action_learn learn;
+	struct plan_learn step;
+	uint8_t behind[REFUSED_LEN]; /* its actions */
 };
 
 struct traffic {
@@ -33,6 +44,8 @@ struct traffic {
 	bool waits; /* until what it teaches has been learned */
 	unsigned n_lessons;
 	const struct plan_learn *lessons[LESSONS_MAX];
+	struct refused refused[REFUSED_MAX]; /* lately */
+	unsigned last_refused;
 	uint32_t n_credits;
 	struct tally *const *credits; /* of the plan; NULL: there was none */
 	/* for people, and to see that it was worth it */
