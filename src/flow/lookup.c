@@ -4,25 +4,28 @@
  *
  * Theory of operation. A rule with conjunction actions is a *soft* match: it counts only if at its
  * priority each clause of one of its conjunctions is met. So the search keeps the soft matches that
- * are above the best *hard* one. If clauses come together, the table is searched once more, with
- * conj_id, for hard matches only; if nothing is found, the soft matches of this priority give way
- * to rules of the same match below them.
+ * are above the best *hard* one. Each has its clauses in the order of conjunctions, so they are met
+ * in that order when the soft matches of a priority are merged: these are a heap (the first one is
+ * the least), by the clause that each is at. If clauses come together, the table is searched once
+ * more, with conj_id, for hard matches only; if nothing is found, the soft matches of this priority
+ * give way to rules of the same match below them.
+ *
+ * Workers may hardly make system calls: so nothing is allocated, and qsort() is not for them, which
+ * asks how much memory there is.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/compiler.h"
 #include "flow/classifier.h"
 #include "flow/place.h"
 #include "flow/tuple.h"
 
-#define SOFT_FEW 32    /* for more, memory is taken from the heap; also of clauses */
+#define SOFT_MAX 512   /* masks of rules that are clauses, all of which a packet meets */
 #define RANK_SHIFT 48  /* in keys of tuples */
 #define CLAUSES_MAX 64 /* of a conjunction */
 
 struct soft {
 	const struct tuple *tuple;
 	const struct rule *rule; /* NULL: given up */
+	unsigned at;		 /* of its clauses */
 };
 
 struct search {
@@ -31,10 +34,8 @@ struct search {
 	struct key_bits *examined;
 	const struct rule *hard; /* the best */
 	int hard_priority;	 /* -1: none */
-	bool conjunctive;	 /* whether soft matches count */
-	unsigned n_soft, soft_size;
-	struct soft *soft; /* few, or malloc'd */
-	struct soft few[SOFT_FEW];
+	unsigned n_soft;
+	struct soft *soft; /* room for SOFT_MAX; NULL: soft matches do not count */
 };
 
 static void take_hard(struct search *s, const struct rule *rule)
@@ -43,22 +44,11 @@ static void take_hard(struct search *s, const struct rule *rule)
 	s->hard_priority = rule->priority;
 }
 
-/* When memory is short, a conjunction is not met. */
+/* A conjunction is not met when there are too many. */
 static void take_soft(struct search *s, const struct tuple *tuple, const struct rule *rule)
 {
-	if (s->n_soft == s->soft_size) {
-		unsigned size = 2 * s->soft_size;
-		struct soft *more = malloc(size * sizeof(*more));
-
-		if (!more)
-			return;
-		memcpy(more, s->soft, s->n_soft * sizeof(*more));
-		if (s->soft != s->few)
-			free(s->soft);
-		s->soft = more;
-		s->soft_size = size;
-	}
-	s->soft[s->n_soft++] = (struct soft){ tuple, rule };
+	if (s->n_soft < SOFT_MAX)
+		s->soft[s->n_soft++] = (struct soft){ tuple, rule, 0 };
 }
 
 static bool search_tuple(void *arg, uint64_t key, uint64_t value)
@@ -74,23 +64,21 @@ static bool search_tuple(void *arg, uint64_t key, uint64_t value)
 		return true;
 	if (likely(!rule->place->clauses))
 		take_hard(s, rule);
-	else if (s->conjunctive)
+	else if (s->soft)
 		take_soft(s, tuple, rule);
 	return true;
 }
 
 static void search(struct search *s, const struct classifier *c, const struct flow_key *key,
-		   struct key_bits *examined, bool conjunctive)
+		   struct key_bits *examined, struct soft *soft)
 {
 	s->classifier = c;
 	s->key = key;
 	s->examined = examined;
 	s->hard = NULL;
 	s->hard_priority = -1;
-	s->conjunctive = conjunctive;
 	s->n_soft = 0;
-	s->soft_size = SOFT_FEW;
-	s->soft = s->few;
+	s->soft = soft;
 	pmap_each(&c->tuples, search_tuple, s);
 }
 
@@ -113,54 +101,80 @@ static int prune(struct search *s)
 	return top;
 }
 
-static int compare_clauses(const void *a, const void *b)
-{
-	const struct place_clause *x = a, *y = b;
-
-	if (x->id != y->id)
-		return x->id < y->id ? -1 : 1;
-	return x->n_clauses - y->n_clauses;
-}
-
-static unsigned count_clauses(const struct search *s, int priority)
+/* Brings those of @priority to the front, each at its first clause; returns how many they are. */
+static unsigned gather(struct search *s, int priority)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < s->n_soft; i++)
-		if (s->soft[i].rule->priority == priority)
-			n += s->soft[i].rule->place->clauses->n;
+	for (unsigned i = 0; i < s->n_soft; i++) {
+		struct soft soft = s->soft[i];
+
+		if (soft.rule->priority != priority)
+			continue;
+		soft.at = 0;
+		s->soft[i] = s->soft[n];
+		s->soft[n++] = soft;
+	}
 	return n;
 }
 
-/* All clauses that are met at @priority, those of one conjunction in a row. */
-static void gather_clauses(const struct search *s, int priority, struct place_clause *out,
-			   unsigned n)
+static const struct place_clause *clause_of(const struct soft *soft)
 {
-	struct place_clause *to = out;
-
-	for (unsigned i = 0; i < s->n_soft; i++) {
-		const struct place_clauses *from = s->soft[i].rule->place->clauses;
-
-		if (s->soft[i].rule->priority != priority)
-			continue;
-		memcpy(to, from->at, from->n * sizeof(*to));
-		to += from->n;
-	}
-	qsort(out, n, sizeof(*out), compare_clauses);
+	return &soft->rule->place->clauses->at[soft->at];
 }
 
-/* How many of @clauses, which are sorted, are of the conjunction of the first one; in *@met whether
- * all that it has are among them. */
-static unsigned check_conjunction(const struct place_clause *clauses, unsigned n, bool *met)
+static bool is_before(const struct soft *a, const struct soft *b)
 {
-	unsigned n_clauses = clauses[0].n_clauses, i;
-	uint64_t missing = n_clauses < CLAUSES_MAX ? (1ull << n_clauses) - 1 : ~0ull;
+	return place_compare_clauses(clause_of(a), clause_of(b)) < 0;
+}
 
-	for (i = 0; i < n && !compare_clauses(&clauses[0], &clauses[i]); i++)
-		if (clauses[i].clause < CLAUSES_MAX)
-			missing &= ~(1ull << clauses[i].clause);
+/* Lets the @i-th of a heap stand where it belongs, when only those below it are in order. */
+static void sift_down(struct soft *heap, unsigned n, unsigned i)
+{
+	struct soft soft = heap[i];
+	unsigned below;
+
+	while ((below = 2 * i + 1) < n) {
+		below += below + 1 < n && is_before(&heap[below + 1], &heap[below]);
+		if (!is_before(&heap[below], &soft))
+			break;
+		heap[i] = heap[below];
+		i = below;
+	}
+	heap[i] = soft;
+}
+
+/* On with the next clause; what has no more is put behind the heap. Returns its new length. */
+static unsigned advance(struct soft *heap, unsigned n)
+{
+	struct soft first = heap[0];
+
+	if (++first.at < first.rule->place->clauses->n) {
+		heap[0] = first;
+	} else {
+		heap[0] = heap[--n];
+		heap[n] = first;
+	}
+	if (n)
+		sift_down(heap, n, 0);
+	return n;
+}
+
+/* Takes all clauses of the first conjunction of a heap; in *@met whether these are all that it has.
+ * Returns the new length. */
+static unsigned take_conjunction(struct soft *heap, unsigned n, bool *met)
+{
+	const struct place_clause *first = clause_of(heap), *clause = first;
+	uint64_t missing = first->n_clauses < CLAUSES_MAX ? (1ull << first->n_clauses) - 1 : ~0ull;
+
+	do {
+		if (clause->clause < CLAUSES_MAX)
+			missing &= ~(1ull << clause->clause);
+		n = advance(heap, n);
+		clause = clause_of(heap);
+	} while (n && !place_compare_clauses(first, clause));
 	*met = !missing;
-	return i;
+	return n;
 }
 
 static const struct rule *find_conjunctive(const struct search *s, uint32_t id)
@@ -169,32 +183,25 @@ static const struct rule *find_conjunctive(const struct search *s, uint32_t id)
 	struct search second;
 
 	key.conj_id = id;
-	search(&second, s->classifier, &key, s->examined, false);
+	search(&second, s->classifier, &key, s->examined, NULL);
 	return second.hard;
 }
 
 /* The rule for a conjunction that is met at @priority; NULL: none. */
-static const struct rule *resolve_at(const struct search *s, int priority, uint32_t *conj_id)
+static const struct rule *resolve_at(struct search *s, int priority, uint32_t *conj_id)
 {
-	unsigned n = count_clauses(s, priority), same;
-	struct place_clause few[SOFT_FEW], *clauses = few;
+	unsigned n = gather(s, priority);
 	const struct rule *found = NULL;
 	bool met;
 
-	if (n > SOFT_FEW)
-		clauses = malloc(n * sizeof(*clauses));
-	if (!clauses)
-		return NULL;
-	gather_clauses(s, priority, clauses, n);
-	for (unsigned i = 0; i < n && !found; i += same) {
-		same = check_conjunction(&clauses[i], n - i, &met);
-		if (!met)
-			continue;
-		found = find_conjunctive(s, clauses[i].id);
-		*conj_id = clauses[i].id;
+	for (unsigned i = n / 2; i--;)
+		sift_down(s->soft, n, i);
+	while (n && !found) {
+		*conj_id = clause_of(s->soft)->id;
+		n = take_conjunction(s->soft, n, &met);
+		if (met)
+			found = find_conjunctive(s, *conj_id);
 	}
-	if (clauses != few)
-		free(clauses);
 	return found;
 }
 
@@ -217,19 +224,15 @@ static void give_way(struct search *s, int priority)
 
 static NEVER_INLINE const struct rule *resolve(struct search *s, uint32_t *conj_id)
 {
-	const struct rule *found = NULL;
+	const struct rule *found;
 	int top;
 
 	while ((top = prune(s)) >= 0) {
 		found = resolve_at(s, top, conj_id);
 		if (found)
-			break;
+			return found;
 		give_way(s, top);
 	}
-	if (s->soft != s->few)
-		free(s->soft);
-	if (found)
-		return found;
 	*conj_id = 0;
 	return s->hard;
 }
@@ -237,9 +240,10 @@ static NEVER_INLINE const struct rule *resolve(struct search *s, uint32_t *conj_
 const struct rule *classifier_lookup(const struct classifier *c, const struct flow_key *key,
 				     struct key_bits *examined, uint32_t *conj_id)
 {
+	struct soft soft[SOFT_MAX];
 	struct search s;
 
-	search(&s, c, key, examined, true);
+	search(&s, c, key, examined, soft);
 	*conj_id = 0;
 	return likely(!s.n_soft) ? s.hard : resolve(&s, conj_id);
 }

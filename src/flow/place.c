@@ -11,6 +11,11 @@ static const struct action_conjunction *conjunction_of(const struct action *acti
 	return action->kind == ACTION_CONJUNCTION ? (const void *)action : NULL;
 }
 
+static int compare(const void *a, const void *b)
+{
+	return place_compare_clauses(a, b);
+}
+
 /* *@out: NULL when there are none. False: memory is short. */
 static bool find_clauses(const struct action_list *actions, struct place_clauses **out)
 {
@@ -32,6 +37,7 @@ static bool find_clauses(const struct action_list *actions, struct place_clauses
 			(*out)->at[(*out)->n++] =
 				(struct place_clause){ c->id, c->clause, c->n_clauses };
 	}
+	qsort((*out)->at, n, sizeof((*out)->at[0]), compare);
 	return true;
 }
 

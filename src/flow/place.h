@@ -16,6 +16,14 @@ struct place_clause {
 	uint8_t clause, n_clauses;
 };
 
+/* < 0, 0 or > 0: the order of conjunctions. */
+static inline int place_compare_clauses(const struct place_clause *a, const struct place_clause *b)
+{
+	if (a->id != b->id)
+		return a->id < b->id ? -1 : 1;
+	return a->n_clauses - b->n_clauses;
+}
+
 struct classifier_place {
 	struct shape *shape;
 	bool shared;   /* the shape is that of other rules, too */
@@ -23,7 +31,7 @@ struct classifier_place {
 	struct place_clauses {
 		unsigned n;
 		struct place_clause at[];
-	} * clauses;	   /* NULL: an ordinary rule */
+	} * clauses;	   /* in order of their conjunctions; NULL: an ordinary rule */
 	uint64_t values[]; /* for each part of the shape */
 };
 

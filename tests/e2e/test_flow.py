@@ -314,4 +314,20 @@ def expires(lab):
     switch.stop(1)
 
 
-main(changes, replaces, groups_and_meters, traces, cloud, lives, outlive, expires, title=__doc__)
+def conjunctions(lab):
+    """A packet that meets more clauses than have room in a few bytes: workers allocate nothing."""
+    switch, n = Switch(lab), 1000
+    a, b = (tap(lab, switch, name) for name in ("ta", "tb"))
+    switch("flow", "del")
+    for clause, match in ((1, "in_port=ta"), (2, f"dl_type={LOCAL_TYPE:#x}")):
+        actions = ",".join(f"conjunction({i},{clause}/2)" for i in range(1, n + 1))
+        (lab.dir / "flows").write_text(f"priority=5,{match},actions={actions}\n")
+        switch("flow", "add", "file", lab.dir / "flows")
+    switch("flow", "add", f"priority=5,conj_id={n},actions=output:tb")
+    for i in range(10):
+        a.send(BROADCAST, b"all clauses %d" % i)
+        expect(b.receive(b"all clauses %d" % i), "a conjunction is not met")
+    switch.stop()
+
+
+main(changes, replaces, groups_and_meters, traces, cloud, lives, outlive, expires, conjunctions, title=__doc__)
