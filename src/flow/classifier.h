@@ -10,6 +10,13 @@
 #include "flow/pmap.h"
 #include "flow/rule.h"
 
+/* What a lookup may cost; what it did, and has found besides the rule. */
+struct lookup {
+	size_t work_max;  /* masks, and clauses of conjunctions, that may be looked at */
+	size_t work;	  /* that were; more than may be: there is no answer */
+	uint32_t conj_id; /* of the conjunction that was met, else 0 */
+};
+
 struct classifier {
 	unsigned n_rules;
 	uint64_t next;	    /* number of the next tuple */
@@ -30,7 +37,7 @@ int classifier_remove(struct classifier *c, const struct rule *rule);
 
 /* See pipeline.h for what these do. */
 const struct rule *classifier_lookup(const struct classifier *c, const struct flow_key *key,
-				     struct key_bits *examined, uint32_t *conj_id);
+				     struct key_bits *examined, struct lookup *lookup);
 struct rule *classifier_find(const struct classifier *c, uint16_t priority,
 			     const struct match *match);
 struct rule *classifier_find_overlap(const struct classifier *c, uint16_t priority,

@@ -34,9 +34,17 @@ struct search {
 	struct key_bits *examined;
 	const struct rule *hard; /* the best */
 	int hard_priority;	 /* -1: none */
+	struct lookup *lookup;
 	unsigned n_soft;
 	struct soft *soft; /* room for SOFT_MAX; NULL: soft matches do not count */
 };
+
+/* So many things more are looked at. False: beyond what may be. */
+static bool work(struct search *s, size_t n)
+{
+	s->lookup->work += n;
+	return likely(s->lookup->work <= s->lookup->work_max);
+}
 
 static void take_hard(struct search *s, const struct rule *rule)
 {
@@ -44,11 +52,13 @@ static void take_hard(struct search *s, const struct rule *rule)
 	s->hard_priority = rule->priority;
 }
 
-/* A conjunction is not met when there are too many. */
-static void take_soft(struct search *s, const struct tuple *tuple, const struct rule *rule)
+/* When there is no room, it is as if too much had been looked at. */
+static bool take_soft(struct search *s, const struct tuple *tuple, const struct rule *rule)
 {
-	if (s->n_soft < SOFT_MAX)
-		s->soft[s->n_soft++] = (struct soft){ tuple, rule, 0 };
+	if (s->n_soft == SOFT_MAX)
+		return work(s, s->lookup->work_max + 1);
+	s->soft[s->n_soft++] = (struct soft){ tuple, rule, 0 };
+	return true;
 }
 
 static bool search_tuple(void *arg, uint64_t key, uint64_t value)
@@ -59,24 +69,27 @@ static bool search_tuple(void *arg, uint64_t key, uint64_t value)
 
 	if ((int)tuple_rank((uint16_t)(key >> RANK_SHIFT)) <= s->hard_priority)
 		return false;
+	if (!work(s, 1))
+		return false;
 	rule = tuple_lookup(tuple, s->key, s->examined);
 	if (!rule || rule->priority <= s->hard_priority)
 		return true;
 	if (likely(!rule->place->clauses))
 		take_hard(s, rule);
 	else if (s->soft)
-		take_soft(s, tuple, rule);
+		return take_soft(s, tuple, rule);
 	return true;
 }
 
 static void search(struct search *s, const struct classifier *c, const struct flow_key *key,
-		   struct key_bits *examined, struct soft *soft)
+		   struct key_bits *examined, struct lookup *lookup, struct soft *soft)
 {
 	s->classifier = c;
 	s->key = key;
 	s->examined = examined;
 	s->hard = NULL;
 	s->hard_priority = -1;
+	s->lookup = lookup;
 	s->n_soft = 0;
 	s->soft = soft;
 	pmap_each(&c->tuples, search_tuple, s);
@@ -160,10 +173,11 @@ static unsigned advance(struct soft *heap, unsigned n)
 	return n;
 }
 
-/* Takes all clauses of the first conjunction of a heap; in *@met whether these are all that it has.
- * Returns the new length. */
-static unsigned take_conjunction(struct soft *heap, unsigned n, bool *met)
+/* Takes all clauses of the first conjunction from the heap of @n; in *@met whether these are all
+ * that it has. Returns the new length. */
+static unsigned take_conjunction(struct search *s, unsigned n, bool *met)
 {
+	struct soft *heap = s->soft;
 	const struct place_clause *first = clause_of(heap), *clause = first;
 	uint64_t missing = first->n_clauses < CLAUSES_MAX ? (1ull << first->n_clauses) - 1 : ~0ull;
 
@@ -172,7 +186,7 @@ static unsigned take_conjunction(struct soft *heap, unsigned n, bool *met)
 			missing &= ~(1ull << clause->clause);
 		n = advance(heap, n);
 		clause = clause_of(heap);
-	} while (n && !place_compare_clauses(first, clause));
+	} while (n && work(s, 1) && !place_compare_clauses(first, clause));
 	*met = !missing;
 	return n;
 }
@@ -183,12 +197,12 @@ static const struct rule *find_conjunctive(const struct search *s, uint32_t id)
 	struct search second;
 
 	key.conj_id = id;
-	search(&second, s->classifier, &key, s->examined, NULL);
+	search(&second, s->classifier, &key, s->examined, s->lookup, NULL);
 	return second.hard;
 }
 
 /* The rule for a conjunction that is met at @priority; NULL: none. */
-static const struct rule *resolve_at(struct search *s, int priority, uint32_t *conj_id)
+static const struct rule *resolve_at(struct search *s, int priority)
 {
 	unsigned n = gather(s, priority);
 	const struct rule *found = NULL;
@@ -196,11 +210,11 @@ static const struct rule *resolve_at(struct search *s, int priority, uint32_t *c
 
 	for (unsigned i = n / 2; i--;)
 		sift_down(s->soft, n, i);
-	while (n && !found) {
-		*conj_id = clause_of(s->soft)->id;
-		n = take_conjunction(s->soft, n, &met);
+	while (n && !found && work(s, 1)) {
+		s->lookup->conj_id = clause_of(s->soft)->id;
+		n = take_conjunction(s, n, &met);
 		if (met)
-			found = find_conjunctive(s, *conj_id);
+			found = find_conjunctive(s, s->lookup->conj_id);
 	}
 	return found;
 }
@@ -222,28 +236,31 @@ static void give_way(struct search *s, int priority)
 	}
 }
 
-static NEVER_INLINE const struct rule *resolve(struct search *s, uint32_t *conj_id)
+static NEVER_INLINE const struct rule *resolve(struct search *s)
 {
 	const struct rule *found;
 	int top;
 
-	while ((top = prune(s)) >= 0) {
-		found = resolve_at(s, top, conj_id);
+	while ((top = prune(s)) >= 0 && work(s, s->n_soft)) {
+		found = resolve_at(s, top);
 		if (found)
 			return found;
 		give_way(s, top);
 	}
-	*conj_id = 0;
+	s->lookup->conj_id = 0;
 	return s->hard;
 }
 
 const struct rule *classifier_lookup(const struct classifier *c, const struct flow_key *key,
-				     struct key_bits *examined, uint32_t *conj_id)
+				     struct key_bits *examined, struct lookup *lookup)
 {
 	struct soft soft[SOFT_MAX];
+	const struct rule *rule;
 	struct search s;
 
-	search(&s, c, key, examined, soft);
-	*conj_id = 0;
-	return likely(!s.n_soft) ? s.hard : resolve(&s, conj_id);
+	lookup->work = 0;
+	lookup->conj_id = 0;
+	search(&s, c, key, examined, lookup, soft);
+	rule = likely(!s.n_soft) ? s.hard : resolve(&s);
+	return likely(lookup->work <= lookup->work_max) ? rule : NULL;
 }

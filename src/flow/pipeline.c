@@ -289,15 +289,15 @@ unsigned pipeline_n_rules(const struct pipeline *p, uint8_t table)
 
 const struct rule *pipeline_lookup(const struct pipeline *p, uint8_t table,
 				   const struct flow_key *key, struct key_bits *examined,
-				   uint32_t *conj_id)
+				   struct lookup *lookup)
 {
 	const struct table *t = find_table(p, table);
-	uint32_t ignored;
 
-	if (!conj_id)
-		conj_id = &ignored;
-	*conj_id = 0;
-	return t ? classifier_lookup(&t->rules, key, examined, conj_id) : NULL;
+	if (t)
+		return classifier_lookup(&t->rules, key, examined, lookup);
+	lookup->work = 0;
+	lookup->conj_id = 0;
+	return NULL;
 }
 
 const struct pipeline_table *pipeline_table(const struct pipeline *p, uint8_t table)

@@ -53,13 +53,14 @@ unsigned pipeline_n_rules(const struct pipeline *p, uint8_t table); /* 255: all 
 /* The first table from @from (0..255) on that has rules; PIPELINE_TABLES: none. */
 unsigned pipeline_next_table(const struct pipeline *p, unsigned from);
 
+struct lookup; /* flow/classifier.h */
+
 /* The rule of the highest priority that @key meets, conjunctive matches included; NULL: a table
- * miss. Adds to @examined (NULL: no need) the bits that the answer depends on: any other packet
- * that is the same in these meets the same rule. @conj_id: of the conjunction that was met, else 0;
- * may be NULL. Any thread. */
+ * miss, or no answer (see struct lookup). Adds to @examined (NULL: no need) the bits that the
+ * answer depends on: any other packet that is the same in these meets the same rule. Any thread. */
 const struct rule *pipeline_lookup(const struct pipeline *p, uint8_t table,
 				   const struct flow_key *key, struct key_bits *examined,
-				   uint32_t *conj_id);
+				   struct lookup *lookup);
 
 /* What becomes of packets that no rule of a table is for. */
 enum table_miss { MISS_CONTROLLER, MISS_CONTINUE, MISS_DROP };

@@ -21,7 +21,9 @@
 #define TRANSLATE_RESUBMITS_MAX 4096 /* of one packet, as in Open vSwitch */
 #define TRANSLATE_DEPTH_MAX 64	     /* of resubmits in resubmits */
 #define TRANSLATE_STACK_MAX 65536    /* bytes of push */
-#define TRANSLATE_WORK_MAX 262144    /* actions carried out; buckets, ports, links looked at */
+/* Actions carried out; buckets, ports, links looked at; masks of tables and clauses of conjunctions
+ * looked at, four times. */
+#define TRANSLATE_WORK_MAX 262144
 
 /* Follows the story while it happens; for trace. Each may be NULL. */
 struct translate_story {

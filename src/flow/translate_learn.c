@@ -100,22 +100,26 @@ static void learn_spec(struct translation *t, struct plan_learn *step,
 	}
 }
 
+#define SEEN_BY_WORK 4 /* rules: so all that a bridge may have can be looked at once */
+
 struct counting {
 	uint64_t cookie;
 	uint32_t n, limit;
+	size_t n_seen;
 };
 
 static bool count_rule(void *arg, struct rule *rule)
 {
 	struct counting *c = arg;
 
+	c->n_seen++;
 	c->n += rule->cookie == c->cookie;
 	return c->n < c->limit;
 }
 
 /* Whether there is room for the rule, or it is there already, in this version of the pipeline. One
  * of another cookie is not it: in its place there would be one more. */
-static bool has_room(const struct translation *t, const struct action_learn *learn,
+static bool has_room(struct translation *t, const struct action_learn *learn,
 		     const struct match *match)
 {
 	struct counting c = { .cookie = learn->cookie, .limit = learn->limit };
@@ -127,7 +131,7 @@ static bool has_room(const struct translation *t, const struct action_learn *lea
 	if (old && old->cookie == learn->cookie)
 		return true;
 	pipeline_each_rule(t->p, learn->table, NULL, count_rule, &c);
-	return c.n < c.limit;
+	return translate_work(t, c.n_seen / SEEN_BY_WORK) && c.n < c.limit;
 }
 
 NEVER_INLINE void translate_learn(struct translation *t, const struct action_learn *learn)

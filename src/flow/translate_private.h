@@ -98,8 +98,8 @@ void translate_credit(struct translation *t, struct tally *tally);
 void translate_note(struct translation *t, const char *format, ...) PRINTF_LIKE(2, 3);
 /* One more table or group; false: beyond a limit. */
 bool translate_deeper(struct translation *t);
-/* So many more actions are carried out, or things are looked at: buckets, ports; false: beyond a
- * limit. */
+/* So many more actions are carried out, or things are looked at: buckets, ports, masks of tables;
+ * false: beyond a limit. */
 bool translate_work(struct translation *t, size_t n);
 /* Actions in a row, until one ends them. */
 void translate_list(struct translation *t, const uint8_t *bytes, size_t len);

@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "flow/classifier.h"
 #include "flow/translate_private.h"
 
 #define MISS_MAX_LEN 128 /* of a packet that no rule is for: bytes for the controller */
+
+#define MASK_WORK 4 /* a mask of a table is as much to look at as so many actions */
 
 #define FRAGS_DROP 1 /* OFPC_FRAG */
 #define FRAGS_NX_MATCH 3
@@ -67,7 +70,9 @@ bool translate_work(struct translation *t, size_t n)
 {
 	t->n_work += n;
 	if (t->n_work > TRANSLATE_WORK_MAX)
-		translate_stop(t, "more than 262144 actions, buckets and ports to look at");
+		translate_stop(
+			t,
+			"more than 262144 actions, buckets and ports, or 65536 masks to look at");
 	return !t->stopped;
 }
 
@@ -82,7 +87,7 @@ static const struct rule *look_up_rule(struct translation *t, uint8_t table, uin
 	const unsigned word = offsetof(struct flow_key, tp_src) / 8; /* of both */
 	struct flow_key *key = &t->s.key;
 	uint16_t tp_src = key->tp_src, tp_dst = key->tp_dst;
-	uint32_t conj_id = 0;
+	struct lookup lookup = { .work_max = (TRANSLATE_WORK_MAX - t->n_work) / MASK_WORK };
 	bool hide = frags != FRAGS_NX_MATCH && (key->nw_frag & FLOW_FRAG_ANY);
 	const struct rule *rule;
 	bool seen_ports;
@@ -90,7 +95,7 @@ static const struct rule *look_up_rule(struct translation *t, uint8_t table, uin
 	seen->map = 0;
 	if (hide)
 		key->tp_src = key->tp_dst = 0;
-	rule = pipeline_lookup(t->p, table, key, seen, &conj_id);
+	rule = pipeline_lookup(t->p, table, key, seen, &lookup);
 	seen_ports = seen->map >> word & 1 && seen->words[word] & ports.words[word];
 	if (frags != FRAGS_NX_MATCH && seen_ports)
 		KEY_BITS_ADD(seen, nw_frag, FLOW_FRAG_ANY);
@@ -100,8 +105,8 @@ static const struct rule *look_up_rule(struct translation *t, uint8_t table, uin
 		if (seen_ports)
 			seen->words[word] &= ~ports.words[word];
 	}
-	if (conj_id)
-		translate_note(t, "all clauses of conjunction %u are met", conj_id);
+	if (translate_work(t, lookup.work * MASK_WORK) && lookup.conj_id)
+		translate_note(t, "all clauses of conjunction %u are met", lookup.conj_id);
 	return rule;
 }
 
@@ -170,6 +175,8 @@ static NEVER_INLINE const struct rule *look_up(struct translation *t, uint32_t i
 		translate_credit(t, settings->lookups);
 		t->s.key.in_port = in_port;
 		rule = look_up_rule(t, t->table, pipeline_frags(t->p), &seen);
+		if (t->stopped)
+			return NULL;
 		if (story && story->table)
 			told_examine(t, t->table, rule, &seen);
 		else

@@ -83,6 +83,19 @@ static int naive_lookup(const struct made_rules *list, const struct flow_key *ke
 	return -1;
 }
 
+#define ENOUGH 100000 /* to be looked at */
+
+static const struct rule *lookup(const struct classifier *c, const struct flow_key *key,
+				 struct key_bits *examined, uint32_t *conj_id)
+{
+	struct lookup l = { .work_max = ENOUGH };
+	const struct rule *rule = classifier_lookup(c, key, examined, &l);
+
+	assert_true(l.work <= l.work_max);
+	*conj_id = l.conj_id;
+	return rule;
+}
+
 /* Other keys that are the same in what was examined. */
 static void check_examined(const struct classifier *c, const struct flow_key *key,
 			   const struct flow_key *examined, const struct rule *rule,
@@ -100,7 +113,7 @@ static void check_examined(const struct classifier *c, const struct flow_key *ke
 			other.words[i] = (key->words[i] & examined->words[i]) |
 					 (other.words[i] & ~examined->words[i]);
 		}
-		assert_ptr_equal(classifier_lookup(c, &other, NULL, &id), rule);
+		assert_ptr_equal(lookup(c, &other, NULL, &id), rule);
 		assert_int_equal(id, conj_id);
 	}
 }
@@ -110,7 +123,7 @@ static const struct rule *look_at(const struct classifier *c, const struct flow_
 				  struct flow_key *examined, uint32_t *conj_id)
 {
 	struct key_bits bits = { .map = 0 };
-	const struct rule *rule = classifier_lookup(c, key, &bits, conj_id);
+	const struct rule *rule = lookup(c, key, &bits, conj_id);
 
 	key_bits_expand(&bits, examined);
 	return rule;
@@ -132,7 +145,7 @@ static void check_key(const struct classifier *c, const struct made_rules *list,
 	assert_int_equal(rule ? rule->priority : -1, expected);
 	assert_int_equal(conj_id, id);
 	check_examined(c, &key, &examined, rule, conj_id);
-	assert_ptr_equal(classifier_lookup(c, &key, NULL, &id), rule);
+	assert_ptr_equal(lookup(c, &key, NULL, &id), rule);
 	if (conj_id)
 		key.conj_id = conj_id;
 	if (rule)
@@ -284,29 +297,102 @@ static void test_many_clauses(void **state)
 		match.mask.metadata = 1ull << i;
 		for (uint32_t other = 1000; other < 1003; other++)
 			add_conjunction(&actions, other, i & 31, 64);
-		assert_null(classifier_lookup(&c, &key, NULL, &id));
+		assert_null(lookup(&c, &key, NULL, &id));
 		add_conjunction(&actions, 77, i, 64);
 		add(&c, 9, &match, &actions);
 	}
-	assert_null(classifier_lookup(&c, &key, NULL, &id));
+	assert_null(lookup(&c, &key, NULL, &id));
 	memset(&match, 0, sizeof(match));
 	match.mask.conj_id = UINT32_MAX;
 	match.key.conj_id = 77;
 	rule = add(&c, 1, &match, NULL);
-	assert_ptr_equal(classifier_lookup(&c, &key, NULL, &id), rule);
+	assert_ptr_equal(lookup(&c, &key, NULL, &id), rule);
 	assert_int_equal(id, 77);
 	key.metadata = 1ull << 63;
-	assert_null(classifier_lookup(&c, &key, NULL, &id));
+	assert_null(lookup(&c, &key, NULL, &id));
 	assert_int_equal(id, 0);
+	classifier_clear(&c);
+}
+
+/* Clauses of @n conjunctions, in @n_masks rules, none of which is met whole. */
+static void add_clauses(struct classifier *c, unsigned n_masks, uint32_t n)
+{
+	for (unsigned i = 0; i < n_masks; i++) {
+		struct action_list actions = { 0 };
+		struct match match = { 0 };
+
+		match.mask.metadata = i + 1;
+		for (uint32_t id = 1; id <= n; id++)
+			add_conjunction(&actions, id, 0, 2);
+		add(c, 9, &match, &actions);
+	}
+}
+
+/* What is looked at is told: masks, clauses, and masks once more for each conjunction that is met.
+ * When it is more than it may be, there is no answer. */
+static void test_work(void **state)
+{
+	struct action_list actions = { 0 };
+	struct lookup l = { .work_max = ENOUGH };
+	struct flow_key key = { 0 };
+	struct match match = { 0 };
+	const struct rule *rule;
+	struct classifier c;
+
+	classifier_init(&c);
+	match.mask.conj_id = UINT32_MAX;
+	match.key.conj_id = 50;
+	rule = add(&c, 1, &match, NULL);
+	add_clauses(&c, 100, 50);
+	assert_null(classifier_lookup(&c, &key, NULL, &l));
+	assert_in_range(l.work, 101 + 100 * 50, 101 + 100 * 50 + 300);
+	memset(&match, 0, sizeof(match));
+	match.mask.in_port = UINT32_MAX;
+	for (uint32_t id = 1; id <= 50; id++)
+		add_conjunction(&actions, id, 1, 2);
+	add(&c, 9, &match, &actions);
+	assert_ptr_equal(classifier_lookup(&c, &key, NULL, &l), rule);
+	assert_true(l.work >= 102 + 101 * 50 + 50 * 102);
+	l.work_max = l.work;
+	assert_ptr_equal(classifier_lookup(&c, &key, NULL, &l), rule);
+	l.work_max--;
+	assert_null(classifier_lookup(&c, &key, NULL, &l));
+	assert_true(l.work > l.work_max);
+	l.work_max = 50;
+	assert_null(classifier_lookup(&c, &key, NULL, &l));
+	assert_in_range(l.work, 51, 101);
+	classifier_clear(&c);
+}
+
+/* More rules with clauses are met than a lookup has room for. */
+static void test_too_many_masks_of_clauses(void **state)
+{
+	struct lookup l = { .work_max = ENOUGH };
+	struct flow_key key = { 0 };
+	struct match match = { 0 };
+	const struct rule *rule;
+	struct classifier c;
+
+	classifier_init(&c);
+	rule = add(&c, 1, &match, NULL);
+	add_clauses(&c, 512, 1);
+	assert_ptr_equal(classifier_lookup(&c, &key, NULL, &l), rule);
+	add_clauses(&c, 513, 1);
+	assert_null(classifier_lookup(&c, &key, NULL, &l));
+	assert_true(l.work > l.work_max);
 	classifier_clear(&c);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random),	     cmocka_unit_test(test_conjunctions),
-		cmocka_unit_test(test_stages),	     cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_conjunctions),
+		cmocka_unit_test(test_stages),
+		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_many_clauses),
+		cmocka_unit_test(test_work),
+		cmocka_unit_test(test_too_many_masks_of_clauses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
  * and threads that look up rules while versions come and go.
  */
 #include "base/rcu.h"
+#include "flow/classifier.h"
 #include "flow/pipeline.h"
 #include "made_rules.h"
 #include "scale.h"
@@ -531,10 +532,11 @@ static void *look_up(void *arg)
 	while (!__atomic_load_n(&race->end, __ATOMIC_RELAXED)) {
 		const struct pipeline *p = rcu_read(&race->shown);
 		struct key_bits examined = { .map = 0 };
+		struct lookup lookup = { .work_max = 10 };
 		const struct rule *rules[2];
 
 		for (unsigned i = 0; i < 2; i++)
-			rules[i] = pipeline_lookup(p, 1, &race->keys[i], &examined, NULL);
+			rules[i] = pipeline_lookup(p, 1, &race->keys[i], &examined, &lookup);
 		if (!rules[0] || !rules[1] || rules[0]->cookie != rules[1]->cookie ||
 		    !pipeline_n_rules(p, 255))
 			abort();

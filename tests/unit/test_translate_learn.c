@@ -116,12 +116,43 @@ static void test_tells_whether_there_is_room(void **state)
 	assert_string_equal(world_run(w, TCP), "learn output:2");
 }
 
+/* Counting rules is work. */
+static void test_counts_too_much(void **state)
+{
+	static const char learn[] =
+		"learn(table=1,cookie=5,limit=2,result_dst=NXM_NX_REG0[0],reg2=5),";
+	struct action_list none = { 0 };
+	struct world *w = *state;
+	char text[4096] = "";
+
+	for (unsigned i = 0; i < 50000; i++) {
+		struct match match = { 0 };
+		struct rule *rule;
+
+		match.mask.metadata = UINT64_MAX;
+		match.key.metadata = i;
+		rule = rule_create(1, 1, &match, &none);
+		assert_int_equal(pipeline_add_rule(w->p, rule), 0);
+		rule_unref(rule);
+	}
+	for (unsigned i = 0; i < 20; i++)
+		strcat(text, learn);
+	world_rule(w, 0, 5, "", text);
+	world_run(w, TCP);
+	assert_null(w->limit.what);
+	strcat(text, learn);
+	world_rule(w, 0, 5, "", text);
+	assert_string_equal(world_run(w, TCP), "drop:flow_limit");
+	assert_non_null(strstr(w->limit.what, "262144 actions"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_learns_an_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_learns_values, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_learns_what_was_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_counts_too_much, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tells_whether_there_is_room, setup, teardown),
 	};
 

@@ -277,6 +277,27 @@ static void test_too_much_work(void **state)
 	assert_non_null(strstr(w->limit.what, "262144 actions"));
 }
 
+/* A table is searched mask by mask, each time it is come to. */
+static void test_too_many_masks(void **state)
+{
+	struct world *w = *state;
+	char match[64], all[4096] = "";
+
+	for (unsigned i = 1; i <= 100; i++) {
+		snprintf(match, sizeof(match), "reg1=%#x/%#x", i, i);
+		world_rule(w, 1, 5, match, "drop");
+	}
+	for (unsigned i = 0; i < 200; i++)
+		strcat(all, "resubmit(,1),");
+	world_rule(w, 2, 5, "", all);
+	world_rule(w, 0, 5, "", "resubmit(,2),resubmit(,2),resubmit(,2),output:2");
+	assert_string_equal(world_run(w, TCP), "output:2");
+	world_rule(w, 0, 5, "", "resubmit(,2),resubmit(,2),resubmit(,2),resubmit(,2),output:2");
+	assert_string_equal(world_run(w, TCP), "drop:flow_limit");
+	assert_non_null(strstr(w->limit.what, "masks"));
+	assert_int_equal(w->limit.rule->table, 2);
+}
+
 static void test_too_many_copies(void **state)
 {
 	struct world *w = *state;
@@ -312,6 +333,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_deep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_much_to_do, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_much_work, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_many_masks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_many_copies, setup, teardown),
 	};
 
