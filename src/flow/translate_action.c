@@ -90,12 +90,50 @@ static unsigned output_reason(const struct translation *t)
 }
 
 /* "controller" without anything is an output to that port. */
-static void controller(struct translation *t, const struct action_controller *action)
+static void to_controller(struct translation *t, const struct action_controller *action)
 {
 	if (action->reason == REASON_ACTION && !action->id && !action->userdata_len)
 		output_controller(t, action->max_len, 0, output_reason(t));
 	else
 		translate_controller(t, action);
+}
+
+static void meter(struct translation *t, uint32_t id)
+{
+	struct meter *found = pipeline_meter(t->p, id);
+	struct plan_meter *step;
+
+	if (!found) {
+		translate_note(t, "there is no meter %u", id);
+		return;
+	}
+	translate_commit(t); /* it may change what it finds */
+	step = translate_step(t, PLAN_METER, sizeof(*step), 0);
+	if (!step)
+		return;
+	step->meter = found;
+	if (meter_remarks(found))
+		t->s.remarked = METER_REMARK_BITS;
+}
+
+/* What its meter drops, or changes, is the controller's copy alone. */
+static NEVER_INLINE void metered_controller(struct translation *t,
+					    const struct action_controller *action)
+{
+	struct translate_copy copy;
+
+	translate_copy_begin(t, &copy);
+	meter(t, action->meter);
+	to_controller(t, action);
+	translate_copy_end(t, &copy);
+}
+
+static void controller(struct translation *t, const struct action_controller *action)
+{
+	if (action->has_meter)
+		metered_controller(t, action);
+	else
+		to_controller(t, action);
 }
 
 static void output_port(struct translation *t, uint32_t port, uint32_t max_len)
@@ -284,24 +322,6 @@ static void stack_pop(struct translation *t, const struct action_stack *action)
 
 /* ---- others */
 
-static void meter(struct translation *t, const struct action_meter *action)
-{
-	struct meter *found = pipeline_meter(t->p, action->meter);
-	struct plan_meter *step;
-
-	if (!found) {
-		translate_note(t, "there is no meter %u", action->meter);
-		return;
-	}
-	translate_commit(t); /* it may change what it finds */
-	step = translate_step(t, PLAN_METER, sizeof(*step), 0);
-	if (!step)
-		return;
-	step->meter = found;
-	if (meter_remarks(found))
-		t->s.remarked = METER_REMARK_BITS;
-}
-
 static void check_len(struct translation *t, const struct action_check_len *action)
 {
 	uint64_t len = (uint64_t)((int64_t)t->in->len + t->s.grown);
@@ -440,7 +460,7 @@ NEVER_INLINE bool translate_simple(struct translation *t, const struct action *a
 		fin_timeout(t, a);
 		break;
 	case ACTION_METER:
-		meter(t, a);
+		meter(t, ((const struct action_meter *)a)->meter);
 		break;
 	case ACTION_CLEAR_ACTIONS:
 		clear_set(t);

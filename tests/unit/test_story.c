@@ -239,6 +239,11 @@ static void test_meters(void **state)
 	add_meter(w, "meter=1 pktps bands=type=drop rate=5");
 	add_meter(w, "meter=2 pktps bands=type=dscp_remark rate=5 prec_level=1");
 	add_meter(w, "meter=3 kbps bands=type=dscp_remark rate=5 prec_level=1 type=drop rate=9");
+	world_rule(w, 0, 5, "", "controller(meter_id=1),output:2");
+	text = tell(w, TCP, NULL);
+	assert_has(text, "keep the headers as they are now ...\n"
+			 "  drop it if it is over the limit of meter 1\n");
+	free(text);
 	world_rule(w, 0, 5, "", "meter:1,meter:2,meter:3,output:2");
 	text = tell(w, TCP, &json);
 	assert_has(text, "  drop it if it is over the limit of meter 1\n");

@@ -154,6 +154,27 @@ static void test_truncation(void **state)
 	assert_int_equal(w->sent[1].max_len, 0);
 }
 
+/* What the meter of a controller's copy drops is that copy. */
+static void test_meter_of_a_controller(void **state)
+{
+	struct world *w = *state;
+	struct meter *meter = meter_create(1);
+	const struct plan_step *at = NULL;
+
+	assert_int_equal(pipeline_add_meter(w->p, meter), 0);
+	world_rule(w, 0, 5, "", "set_field:9->tcp_dst,controller(meter_id=1),output:3");
+	assert_string_equal(world_run(w, TCP), "set save meter controller:0 restore output:3");
+	PLAN_FOR_EACH(step, w->draft.steps, w->draft.steps_len)
+	if (step->kind == PLAN_METER)
+		at = step;
+	at = (const void *)((const uint8_t *)at + at->arg);
+	assert_int_equal(at->kind, PLAN_RESTORE);
+	assert_int_equal(w->sent[0].reason, 1);
+	world_rule(w, 0, 5, "", "controller(meter_id=1,reason=invalid_ttl,id=7)");
+	assert_string_equal(world_run(w, TCP), "meter controller:7");
+	assert_int_equal(w->sent[0].reason, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +188,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_copies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_copy_does_not_change_what_was_before, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_meter_of_a_controller, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_meters_drop_their_copy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_queue, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_truncation, setup, teardown),
