@@ -170,6 +170,8 @@ static void add_controller(struct world *w, struct action_list *list)
 	a->max_len = (uint16_t)(one_in(w, 2) ? CONTROLLER_WHOLE : 20);
 	a->id = (uint16_t)random_below(w, 3);
 	a->reason = (uint8_t)random_below(w, 3);
+	a->has_meter = one_in(w, 4);
+	a->meter = 1 + random_below(w, METERS);
 	a->userdata_len = (uint16_t)n;
 	memset(a->userdata, 7, n);
 }

@@ -434,10 +434,25 @@ static void lead_on(struct run *r, const struct action *action)
 	}
 }
 
+/* Its meter is for its copy alone. With nothing special, it is an output to that port. */
+static void controller(struct run *r, const struct action_controller *a)
+{
+	bool dead = r->dead;
+	uint8_t remark = r->s.remark;
+
+	if (a->has_meter)
+		meter(r, a->meter);
+	if (a->reason == 1 && !a->id && !a->userdata_len)
+		reference_output(r, OFPORT_CONTROLLER, a->max_len);
+	else
+		reference_to_controller(r, a->id, a->max_len, a->reason, a->userdata_len);
+	r->dead = dead;
+	r->s.remark = remark;
+}
+
 /* False: the list ends here. */
 static bool carry_out(struct run *r, const struct action *action)
 {
-	const struct action_controller *controller = (const void *)action;
 	const struct action_output *output = (const void *)action;
 	const struct action_queue *queue = (const void *)action;
 	const struct action_check_len *check = (const void *)action;
@@ -453,12 +468,7 @@ static bool carry_out(struct run *r, const struct action *action)
 		output_reg(r, (const void *)action);
 		break;
 	case ACTION_CONTROLLER:
-		/* with nothing special, it is an output to that port */
-		if (controller->reason == 1 && !controller->id && !controller->userdata_len)
-			reference_output(r, OFPORT_CONTROLLER, controller->max_len);
-		else
-			reference_to_controller(r, controller->id, controller->max_len,
-						controller->reason, controller->userdata_len);
+		controller(r, (const void *)action);
 		break;
 	case ACTION_ENQUEUE:
 		enqueue(r, queue);
