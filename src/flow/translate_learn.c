@@ -134,9 +134,23 @@ static bool has_room(struct translation *t, const struct action_learn *learn,
 	return translate_work(t, c.n_seen / SEEN_BY_WORK) && c.n < c.limit;
 }
 
+/* A value of the packet's may take the place of one that another field needs, as a protocol: then
+ * there is no rule to be made. */
+static bool makes_sense(struct translation *t, const struct match *match)
+{
+	struct error err = { "" };
+
+	if (!match_check(match, &err))
+		return true;
+	translate_note(t, "nothing is learned: %s", err.text);
+	return false;
+}
+
 NEVER_INLINE void translate_learn(struct translation *t, const struct action_learn *learn)
 {
+	uint32_t begin_at = t->out->steps_len;
 	struct plan_learn *step;
+	bool sense;
 
 	step = translate_step(t, PLAN_LEARN, sizeof(*step) + actions_len(learn), sizeof(*step));
 	if (!step)
@@ -153,6 +167,11 @@ NEVER_INLINE void translate_learn(struct translation *t, const struct action_lea
 	}
 	for (uint32_t i = 0; i < learn->n_specs; i++)
 		learn_spec(t, step, &learn->specs[i]);
+	sense = makes_sense(t, &step->match);
 	if (learn->has_result)
-		translate_write_sub(t, &learn->result, has_room(t, learn, &step->match));
+		translate_write_sub(t, &learn->result, sense && has_room(t, learn, &step->match));
+	if (!sense) {
+		t->out->steps_len = begin_at;
+		t->last = NO_STEP;
+	}
 }

@@ -116,6 +116,22 @@ static void test_tells_whether_there_is_room(void **state)
 	assert_string_equal(world_run(w, TCP), "learn output:2");
 }
 
+/* A value of the packet's takes the place of one that another field needs. */
+static void test_learns_no_nonsense(void **state)
+{
+	struct world *w = *state;
+
+	world_rule(w, 0, 5, "ip",
+		   "learn(table=1,limit=5,result_dst=NXM_NX_REG0[0],eth_type=0x800,nw_proto=6,"
+		   "NXM_OF_IP_PROTO[],NXM_OF_TCP_DST[]=80),resubmit(,2)");
+	world_rule(w, 2, 5, "reg0=0", "output:1");
+	world_rule(w, 2, 5, "reg0=1", "output:2");
+	assert_string_equal(world_run(w, TCP), "learn output:2");
+	assert_string_equal(world_run(w, "in_port=3,ip,nw_proto=47"), "output:1");
+	assert_string_equal(world_run(w, "in_port=3,udp"), "learn output:2");
+	assert_learned(w, "udp,tp_dst=80", "drop");
+}
+
 /* Counting rules is work. */
 static void test_counts_too_much(void **state)
 {
@@ -152,6 +168,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_learns_an_address, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_learns_values, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_learns_what_was_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_learns_no_nonsense, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_counts_too_much, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tells_whether_there_is_room, setup, teardown),
 	};
