@@ -140,32 +140,6 @@ static json_t *sorted(const json_t *flows)
 	return out;
 }
 
-/* All rules that pass, whatever the number: vireod gives some of them at a time. */
-static enum status get_flows(const struct cli *cli, const json_t *params, json_t **out)
-{
-	json_t *all = json_array(), *answer = NULL;
-	enum status status;
-	bool more;
-
-	do {
-		json_t *asked = json_deep_copy(params);
-
-		json_object_set_new(asked, "skip", json_integer((json_int_t)json_array_size(all)));
-		status = client_call(cli, "flow.show", asked, &answer);
-		if (status) {
-			json_decref(all);
-			return status;
-		}
-		json_array_extend(all, json_object_get(answer, "flows"));
-		more = json_is_true(json_object_get(answer, "more")) &&
-		       json_array_size(json_object_get(answer, "flows"));
-		json_decref(answer);
-	} while (more);
-	*out = sorted(all);
-	json_decref(all);
-	return STATUS_OK;
-}
-
 /* What stands behind a rule's actions, if it is not as usual: ", idle_timeout 60 s". */
 static void print_rest(const json_t *flow)
 {
@@ -218,7 +192,7 @@ static void print_flows(const json_t *flows)
 static enum status show(const struct cli *cli, int argc, char **argv)
 {
 	enum status status = check_words(argc, argv, 0, 1000, "flow show [bridge NAME] [FILTER]");
-	json_t *params, *flows = NULL;
+	json_t *params, *list = NULL, *flows;
 
 	if (status)
 		return status;
@@ -229,10 +203,12 @@ static enum status show(const struct cli *cli, int argc, char **argv)
 	if (!status && !rules_add(params, "filter", argc, argv))
 		status = STATUS_USAGE;
 	if (!status)
-		status = get_flows(cli, params, &flows);
+		status = rules_list(cli, "flow.show", "flows", params, &list);
 	json_decref(params);
 	if (status)
 		return status;
+	flows = sorted(list);
+	json_decref(list);
 	if (cli->json)
 		print_json(flows);
 	else

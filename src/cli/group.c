@@ -64,25 +64,30 @@ static enum status group_remove(const struct cli *cli, int argc, char **argv)
 	return client_call(cli, "group.remove", params, NULL);
 }
 
-/* Lists what @method has, after counts are exact. */
-static enum status get_list(const struct cli *cli, const char *method, const char *usage, int argc,
-			    char **argv, json_t **out)
+/* Lists what there is of @what, "group" or "meter", after counts are exact. */
+static enum status get_list(const struct cli *cli, const char *what, int argc, char **argv,
+			    json_t **out)
 {
-	enum status status = check_words(argc, argv, 0, 2, usage);
+	char usage[64], method[32], name[32];
+	enum status status;
 	json_t *params;
 
+	snprintf(usage, sizeof(usage), "%s show [bridge NAME]", what);
+	snprintf(method, sizeof(method), "%s.show", what);
+	snprintf(name, sizeof(name), "%ss", what);
+	status = check_words(argc, argv, 0, 2, usage);
 	if (status)
 		return status;
 	params = rules_params(&argc, &argv);
 	if (!params)
 		return STATUS_USAGE;
-	if (argc) {
-		json_decref(params);
-		return fail(STATUS_USAGE, "\"%s\" is one word too many: vireo %s", argv[0], usage);
-	}
-	status = client_call(cli, "flow.settle", json_deep_copy(params), NULL);
+	if (argc)
+		status =
+			fail(STATUS_USAGE, "\"%s\" is one word too many: vireo %s", argv[0], usage);
 	if (!status)
-		return client_call(cli, method, params, out);
+		status = client_call(cli, "flow.settle", json_deep_copy(params), NULL);
+	if (!status)
+		status = rules_list(cli, method, name, params, out);
 	json_decref(params);
 	return status;
 }
@@ -103,8 +108,7 @@ static enum status group_show(const struct cli *cli, int argc, char **argv)
 	json_t *groups = NULL;
 	const json_t *group;
 	size_t i;
-	enum status status =
-		get_list(cli, "group.show", "group show [bridge NAME]", argc, argv, &groups);
+	enum status status = get_list(cli, "group", argc, argv, &groups);
 
 	if (status)
 		return status;
@@ -157,8 +161,7 @@ static enum status meter_show(const struct cli *cli, int argc, char **argv)
 	json_t *meters = NULL;
 	const json_t *meter;
 	size_t i;
-	enum status status =
-		get_list(cli, "meter.show", "meter show [bridge NAME]", argc, argv, &meters);
+	enum status status = get_list(cli, "meter", argc, argv, &meters);
 
 	if (status)
 		return status;

@@ -93,6 +93,32 @@ enum status rules_change(const struct cli *cli, const char *method, const char *
 	return client_call(cli, method, params, NULL);
 }
 
+enum status rules_list(const struct cli *cli, const char *method, const char *name,
+		       const json_t *params, json_t **out)
+{
+	json_t *all = json_array(), *answer = NULL;
+	enum status status;
+	bool more;
+
+	do {
+		json_t *asked = json_deep_copy(params);
+		const json_t *page;
+
+		json_object_set_new(asked, "skip", json_integer((json_int_t)json_array_size(all)));
+		status = client_call(cli, method, asked, &answer);
+		if (status) {
+			json_decref(all);
+			return status;
+		}
+		page = json_object_get(answer, name);
+		json_array_extend(all, (json_t *)page);
+		more = json_is_true(json_object_get(answer, "more")) && json_array_size(page);
+		json_decref(answer);
+	} while (more);
+	*out = all;
+	return STATUS_OK;
+}
+
 char *rules_time(const json_t *seconds, char *text, size_t size)
 {
 	double s = json_number_value(seconds);

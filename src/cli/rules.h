@@ -16,6 +16,11 @@ int rules_file(const char *path);
 enum status rules_change(const struct cli *cli, const char *method, const char *name, int argc,
 			 char **argv);
 
+/* The list @name that @method shows: all of it, whatever the number, since vireod gives some at a
+ * time. *@out is a new reference. */
+enum status rules_list(const struct cli *cli, const char *method, const char *name,
+		       const json_t *params, json_t **out);
+
 /* Adds the words with blanks in between to @params, as the text @name; false after an error was
  * printed.
  */

@@ -13,7 +13,9 @@
 #include "rpc/flow_methods.h"
 #include "switch/flows_text.h"
 
-#define SHOWN_MAX 10000 /* rules of one answer */
+/* What one answer shows ends behind so many rules, groups or meters, or bytes of them. */
+#define SHOWN_MAX 10000
+#define SHOWN_BYTES_MAX (RPC_ANSWER_MAX / 4)
 
 static const char *text_of(const json_t *params, const char *name)
 {
@@ -215,36 +217,59 @@ int flow_method_settle(void *ctx, json_t *params, struct rpc_fds *fds, json_t **
 	return r;
 }
 
-/* Rules from the @skip-th on. */
+/* A list, in answers of some size: from the @skip-th on. */
 struct page {
 	json_t *list;
-	size_t skip, n;
+	size_t skip, n, bytes;
 	bool more;
 };
+
+static void begin_page(struct page *page, const json_t *params)
+{
+	json_int_t skip = json_integer_value(json_object_get(params, "skip"));
+
+	*page = (struct page){ .list = json_array(), .skip = skip > 0 ? (size_t)skip : 0 };
+}
+
+static int end_page(const struct page *page, const char *name, json_t **result, struct error *err)
+{
+	*result = json_pack("{s:o, s:b}", name, page->list, "more", page->more);
+	return *result ? 0 : out_of_memory(err);
+}
+
+/* Whether the next one is on the page. */
+static bool is_on(struct page *page)
+{
+	if (page->skip) {
+		page->skip--;
+		return false;
+	}
+	page->more = page->n == SHOWN_MAX || page->bytes > SHOWN_BYTES_MAX;
+	return !page->more;
+}
+
+static void put(struct page *page, json_t *shown)
+{
+	page->n++;
+	page->bytes += json_dumpb(shown, NULL, 0, JSON_COMPACT);
+	json_array_append_new(page->list, shown);
+}
 
 static bool show_rule(void *arg, const struct rule *rule)
 {
 	struct page *page = arg;
 
-	if (page->skip) {
-		page->skip--;
-		return true;
-	}
-	page->more = page->n == SHOWN_MAX;
-	if (page->more)
-		return false;
-	page->n++;
-	json_array_append_new(page->list, flows_show_rule(rule));
-	return true;
+	if (is_on(page))
+		put(page, flows_show_rule(rule));
+	return !page->more;
 }
 
 int flow_method_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
 		     struct error *err)
 {
 	static const char *const names[] = { "bridge", "filter", "skip", NULL };
-	const json_t *skip = json_object_get(params, "skip");
-	struct page page = { 0 };
 	struct flow_filter filter;
+	struct page page;
 	struct flows *flows;
 	const char *text;
 	int r = begin(ctx, params, names, &flows, err);
@@ -255,12 +280,9 @@ int flow_method_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **re
 		r = flows_parse_filter(flows, text, &filter, err);
 	if (r)
 		return r;
-	if (json_integer_value(skip) > 0)
-		page.skip = (size_t)json_integer_value(skip);
-	page.list = json_array();
+	begin_page(&page, params);
 	flows_each(flows, &filter, show_rule, &page);
-	*result = json_pack("{s:o, s:b}", "flows", page.list, "more", page.more);
-	return *result ? 0 : out_of_memory(err);
+	return end_page(&page, "flows", result, err);
 }
 
 /* Groups and meters. */
@@ -382,22 +404,26 @@ int flow_method_group_del(void *ctx, json_t *params, struct rpc_fds *fds, json_t
 
 static bool show_group(void *arg, const struct group *group)
 {
-	json_array_append_new(arg, flows_show_group(group));
-	return true;
+	struct page *page = arg;
+
+	if (is_on(page))
+		put(page, flows_show_group(group));
+	return !page->more;
 }
 
 int flow_method_group_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
 			   struct error *err)
 {
-	static const char *const names[] = { "bridge", NULL };
+	static const char *const names[] = { "bridge", "skip", NULL };
 	struct flows *flows;
+	struct page page;
 	int r = begin(ctx, params, names, &flows, err);
 
 	if (r)
 		return r;
-	*result = json_array();
-	pipeline_each_group(flows_pipeline(flows), show_group, *result);
-	return 0;
+	begin_page(&page, params);
+	pipeline_each_group(flows_pipeline(flows), show_group, &page);
+	return end_page(&page, "groups", result, err);
 }
 
 static int meter_change(void *ctx, json_t *params, enum meter_command command, struct error *err)
@@ -450,22 +476,26 @@ int flow_method_meter_del(void *ctx, json_t *params, struct rpc_fds *fds, json_t
 
 static bool show_meter(void *arg, struct meter *meter)
 {
-	json_array_append_new(arg, flows_show_meter(meter));
-	return true;
+	struct page *page = arg;
+
+	if (is_on(page))
+		put(page, flows_show_meter(meter));
+	return !page->more;
 }
 
 int flow_method_meter_show(void *ctx, json_t *params, struct rpc_fds *fds, json_t **result,
 			   struct error *err)
 {
-	static const char *const names[] = { "bridge", NULL };
+	static const char *const names[] = { "bridge", "skip", NULL };
 	struct flows *flows;
+	struct page page;
 	int r = begin(ctx, params, names, &flows, err);
 
 	if (r)
 		return r;
-	*result = json_array();
-	pipeline_each_meter(flows_pipeline(flows), show_meter, *result);
-	return 0;
+	begin_page(&page, params);
+	pipeline_each_meter(flows_pipeline(flows), show_meter, &page);
+	return end_page(&page, "meters", result, err);
 }
 
 /* Traces. */

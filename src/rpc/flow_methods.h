@@ -5,13 +5,19 @@
  *	flow.replace   {["bridge"], "flow" or "file"}   {"changed"}
  *	flow.settle    {["bridge"]}                      true: what packets did so far is counted
  *	flow.show      {["bridge"], ["filter"], ["skip"]}  {"flows": array, "more": bool}
- *	group.add, group.mod, group.del, group.show      {["bridge"], "group"}
+ *	group.add, group.mod, group.del                  {["bridge"], "group"}
+ *	group.show     {["bridge"], ["skip"]}            {"groups": array, "more": bool}
  *	group.insert, group.remove                       the same, of buckets
- *	meter.add, meter.mod, meter.del, meter.show      {["bridge"], "meter"}
+ *	meter.add, meter.mod, meter.del                  {["bridge"], "meter"}
+ *	meter.show     {["bridge"], ["skip"]}            {"meters": array, "more": bool}
  *	trace          {["bridge"], "flow"} or {["bridge"], "hex", ["in_port"]}  {"text", "trace"}
  *	trace.live     {"port", ["filter"], ["count"], "fd"}  true; stories go to the socket that
  *	               is sent with the request ("fd": its index): see switch/flows_text.h
  *	cache.show                                       array of objects
+ *
+ * Of a long list one answer shows a part, and says that there is "more": whoever wants it asks
+ * again, and skips what he has. Of rules that come and go meanwhile some may be shown twice, or
+ * not at all.
  *
  * Many rules, a line each, come in a file of memory (memfd_create(2)) that is sent with the
  *request: "file" is its index.

@@ -172,7 +172,7 @@ static void test_files(void **state)
 static void test_groups_and_meters(void **state)
 {
 	struct flows_rig *r = *state;
-	json_t *list;
+	json_t *list, *groups;
 
 	succeeds("group.add", J("{s:s}", "group", "group_id=1,type=all,bucket=vm1,bucket=vm2"));
 	succeeds("group.mod", J("{s:s}", "group", "group_id=1,type=select,bucket=vm2"));
@@ -180,7 +180,8 @@ static void test_groups_and_meters(void **state)
 		 J("{s:s}", "group",
 		   "group_id=1,command_bucket_id=first,bucket=bucket_id:7,actions=vm3"));
 	list = get("group.show", J("{}"), -1);
-	assert_int_equal(json_array_size(json_object_get(json_array_get(list, 0), "buckets")), 2);
+	groups = json_object_get(list, "groups");
+	assert_int_equal(json_array_size(json_object_get(json_array_get(groups, 0), "buckets")), 2);
 	json_decref(list);
 	succeeds("group.remove", J("{s:s, s:s}", "group", "1", "bucket", "7"));
 	succeeds("group.remove", J("{s:s, s:s}", "group", "1", "bucket", "last"));
@@ -188,10 +189,55 @@ static void test_groups_and_meters(void **state)
 	succeeds("meter.add", J("{s:s}", "meter", "meter=1 pktps bands=type=drop rate=5"));
 	succeeds("meter.mod", J("{s:s}", "meter", "meter=1 pktps bands=type=drop rate=9"));
 	list = get("meter.show", J("{}"), -1);
-	assert_int_equal(json_array_size(list), 1);
+	assert_int_equal(json_array_size(json_object_get(list, "meters")), 1);
 	json_decref(list);
 	succeeds("meter.del", J("{s:s}", "meter", "all"));
 	assert_int_equal(pipeline_n_meters(flows_pipeline(r->flows)), 0);
+}
+
+/* How many things @method shows in all, on how many pages. */
+static size_t count_shown(const char *method, const char *name, unsigned *n_pages)
+{
+	size_t n = 0;
+	bool more = true;
+
+	for (*n_pages = 0; more; ++*n_pages) {
+		json_t *page = get(method, J("{s:i}", "skip", (int)n), -1);
+
+		assert_true(json_dumpb(page, NULL, 0, 0) < RPC_ANSWER_MAX / 2);
+		assert_true(json_array_size(json_object_get(page, name)));
+		n += json_array_size(json_object_get(page, name));
+		more = json_is_true(json_object_get(page, "more"));
+		json_decref(page);
+	}
+	return n;
+}
+
+/* A few rules or groups may be as long as an answer. */
+static void test_pages(void **state)
+{
+	static char text[20000];
+	unsigned n_pages;
+
+	for (int i = 0; i < 300; i++) {
+		int len = snprintf(text, sizeof(text), "in_port=%d,actions=", i + 1);
+
+		while (len < 15000)
+			len += sprintf(text + len, "load:1->NXM_NX_REG0[],");
+		succeeds("flow.add", J("{s:s}", "flow", text));
+		len = snprintf(text, sizeof(text), "group_id=%d,type=all", i + 1);
+		while (len < 10000)
+			len += sprintf(text + len, ",bucket=output:1");
+		succeeds("group.add", J("{s:s}", "group", text));
+		snprintf(text, sizeof(text), "meter=%d pktps bands=type=drop rate=5", i + 1);
+		succeeds("meter.add", J("{s:s}", "meter", text));
+	}
+	assert_int_equal(count_shown("flow.show", "flows", &n_pages), 301);
+	assert_in_range(n_pages, 2, 5);
+	assert_int_equal(count_shown("group.show", "groups", &n_pages), 300);
+	assert_in_range(n_pages, 2, 20);
+	assert_int_equal(count_shown("meter.show", "meters", &n_pages), 300);
+	assert_int_equal(n_pages, 1);
 }
 
 /* The socket goes along, and is the switch's from then on. */
@@ -241,6 +287,7 @@ int main(void)
 		TEST(test_flows),  TEST(test_refuses),
 		TEST(test_files),  TEST(test_groups_and_meters),
 		TEST(test_traces), TEST(test_live),
+		TEST(test_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
