@@ -294,7 +294,8 @@ static int refused(enum of_error e, struct error *err)
 	return *err->text ? -EINVAL : error_set(err, -EINVAL, "refused: %s", of_error_name(e));
 }
 
-/* The number in "group_id=5", "group=5" or "5"; "all" or nothing: @all. */
+/* The number in "group_id=5", "group=5" or "5"; "all": @all. Nothing is an error, for
+ * that is what a shell makes of a variable that is not set. */
 static int read_id(const char *text, const char *const *words, uint32_t all, uint32_t *out,
 		   struct error *err)
 {
@@ -305,7 +306,7 @@ static int read_id(const char *text, const char *const *words, uint32_t all, uin
 		if (!strncmp(text, *words, strlen(*words)))
 			text += strlen(*words);
 	*out = all;
-	if (!*text || !strcmp(text, "all"))
+	if (!strcmp(text, "all"))
 		return 0;
 	n = strtoul(text, &end, 0);
 	if (*end || end == text || *text == '-' || n > UINT32_MAX)

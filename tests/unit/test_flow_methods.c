@@ -103,6 +103,12 @@ static void test_refuses(void **state)
 	refuses("group.add", J("{}"), "\"group\" is missing");
 	refuses("group.del", J("{s:s}", "group", "x"), "no number");
 	refuses("group.del", J("{s:s}", "group", "7"), "no group 7");
+	refuses("group.del", J("{s:s}", "group", "group_id="), "\"\" is no number");
+	refuses("group.del", J("{s:s}", "group", ""), "no number");
+	refuses("group.remove", J("{s:s, s:s}", "group", "7", "bucket", ""), "no number");
+	refuses("group.remove", J("{s:s, s:s}", "group", "group=", "bucket", "1"), "no number");
+	refuses("meter.del", J("{s:s}", "meter", "meter="), "no number");
+	refuses("meter.del", J("{s:s}", "meter", ""), "no number");
 	refuses("group.remove", J("{s:s, s:s}", "group", "7", "bucket", "1"), "no group 7");
 	refuses("meter.del", J("{s:s}", "meter", "7"), "no meter 7");
 	refuses("trace", J("{s:s}", "hex", "abc"), "odd number");
