@@ -35,6 +35,14 @@ static enum status read_frame(pcap_t *pcap, const char *path, unsigned long n, j
 	struct pcap_pkthdr *header;
 	const u_char *bytes;
 
+	if (pcap_datalink(pcap) != DLT_EN10MB) {
+		const char *type = pcap_datalink_val_to_name(pcap_datalink(pcap));
+
+		return fail(
+			STATUS_REFUSED,
+			"%s holds packets of link type %s: only Ethernet (EN10MB) can be traced",
+			path, type ? type : "unknown");
+	}
 	for (unsigned long i = 1; pcap_next_ex(pcap, &header, &bytes) == 1; i++) {
 		if (i < n)
 			continue;

@@ -148,6 +148,9 @@ def traces(lab):
                      + b"\0" * 8 + len(raw).to_bytes(4, "little") * 2 + raw)
     expect("port 2" in switch("trace", "--pcap", f"{pcap}:1", "in_port", "vm1"), "of a file")
     expect("no frame 2" in switch.fails("trace", "--pcap", f"{pcap}:2"), "there is one frame")
+    for linktype, name in ((101, "RAW"), (113, "LINUX_SLL")):
+        pcap.write_bytes(pcap.read_bytes()[:20] + linktype.to_bytes(4, "little") + pcap.read_bytes()[24:])
+        expect(f"link type {name}" in switch.fails("trace", "--pcap", pcap), "a file of no Ethernet frames")
     expect("hexadecimal" in switch.fails("trace", "--hex", "xyz"), "no bytes")
     expect(packets(switch) == 0, "what is on paper was counted")
     switch.stop()
