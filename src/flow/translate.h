@@ -61,7 +61,7 @@ struct translate_limit {
 
 /* Makes a plan. Cannot fail: what goes beyond a bound makes a plan that drops, and *@limit tells.
  * The plan depends on nothing but the pipeline, the examined bits of the key and, if it is not
- * cacheable, the rest of the packet. Takes about 60 kB of the stack, and a megabyte when resubmits
+ * cacheable, the rest of the packet. Takes about 80 kB of the stack, and a megabyte when resubmits
  * nest as deep as they may.
  */
 void translate(const struct translate_input *in, struct plan_draft *out,

@@ -6,6 +6,7 @@
 
 #include "flow/translate_private.h"
 
+#define LEARN_WORK 64 /* as many actions: the rule is looked at field by field */
 #define ACTION_LEN(what) ((sizeof(what) + 7) & ~(size_t)7)
 
 /* Bytes that the actions of the rule take. */
@@ -152,6 +153,8 @@ NEVER_INLINE void translate_learn(struct translation *t, const struct action_lea
 	struct plan_learn *step;
 	bool sense;
 
+	if (!translate_work(t, LEARN_WORK))
+		return;
 	step = translate_step(t, PLAN_LEARN, sizeof(*step) + actions_len(learn), sizeof(*step));
 	if (!step)
 		return;

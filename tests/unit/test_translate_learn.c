@@ -132,6 +132,24 @@ static void test_learns_no_nonsense(void **state)
 	assert_learned(w, "udp,tp_dst=80", "drop");
 }
 
+/* What is not learned leaves no steps, which would end it. */
+static void test_learns_nonsense_too_often(void **state)
+{
+	struct world *w = *state;
+	char text[8192] = "";
+
+	for (unsigned i = 0; i < 50; i++)
+		strcat(text, "learn(table=3,eth_type=0x800,nw_proto=6,NXM_OF_IP_PROTO[],"
+			     "NXM_OF_TCP_DST[]=80),");
+	world_rule(w, 1, 5, "ip", text);
+	text[0] = 0;
+	for (unsigned i = 0; i < 90; i++)
+		strcat(text, "resubmit(,1),");
+	world_rule(w, 0, 5, "", text);
+	assert_string_equal(world_run(w, "in_port=3,ip,nw_proto=47"), "drop:flow_limit");
+	assert_non_null(strstr(w->limit.what, "262144 actions"));
+}
+
 /* Counting rules is work. */
 static void test_counts_too_much(void **state)
 {
@@ -169,6 +187,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_learns_values, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_learns_what_was_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_learns_no_nonsense, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_learns_nonsense_too_often, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_counts_too_much, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tells_whether_there_is_room, setup, teardown),
 	};
