@@ -231,6 +231,7 @@ static void add_effect(struct change *c, struct rule *rule, bool added, unsigned
 		.rule = rule, .added = added, .why = (uint8_t)why, .silent = silent
 	};
 	c->n_rules += added ? 1 : -1u;
+	keep_busy(c->flows->sw->env.keep);
 	uses_note_rule(c->flows, c->next, rule, added);
 }
 
@@ -279,6 +280,7 @@ int change_note(struct change *c, struct change_object object)
 		c->objects = objects;
 		c->objects_size = size;
 	}
+	keep_busy(c->flows->sw->env.keep);
 	c->objects[c->n_objects++] = object;
 	c->other = true;
 	return 0;

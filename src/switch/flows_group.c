@@ -252,6 +252,7 @@ static enum of_error put(struct change *c, struct group *group, const struct gro
 	return e;
 }
 
+/* Removes @group; rules that use it are gone. */
 static enum of_error remove_one(struct change *c, const struct group *group, struct error *err)
 {
 	struct change_object note = {
@@ -259,20 +260,9 @@ static enum of_error remove_one(struct change *c, const struct group *group, str
 		.id = group->id,
 		.record = ((const struct flows_group *)group->owner)->record,
 	};
-	struct rule_list list = { 0 };
 	unsigned n_buckets = group->n_buckets;
-	int r;
 
-	uses_collect(c->flows, c->next, USE_GROUP, group->id, &list);
-	r = list.no_memory ? -ENOMEM : 0;
-	for (size_t i = 0; r == 0 && i < list.n; i++)
-		r = change_remove(c, list.rules[i], REMOVED_GROUP_DELETE);
-	free(list.rules);
-	if (r == 0)
-		r = change_note(c, note);
-	if (r == 0)
-		r = pipeline_remove_group(c->next, note.id);
-	if (r < 0)
+	if (change_note(c, note) < 0 || pipeline_remove_group(c->next, note.id) < 0)
 		return no_memory(err);
 	c->n_buckets -= n_buckets;
 	return OFERR_NONE;
@@ -298,6 +288,8 @@ static enum of_error remove_group(struct change *c, uint32_t id, struct error *e
 	struct remove_all all = { .c = c, .err = err };
 	const struct group *group;
 
+	if (uses_remove(c, USE_GROUP, id, REMOVED_GROUP_DELETE) < 0)
+		return no_memory(err);
 	if (id == GROUP_ALL) {
 		pipeline_each_group(c->flows->current, remove_each, &all);
 		return all.e;

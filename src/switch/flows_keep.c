@@ -227,6 +227,7 @@ static int collect_objects(struct additions *a, const struct change *c)
 	for (size_t i = 0; r == 0 && i < c->n_objects; i++) {
 		const struct change_object *o = &c->objects[i];
 
+		keep_busy(c->flows->ledger.keep);
 		r = add_gone(a, o->record);
 		if (r == 0 && o->object)
 			r = o->kind == CHANGE_GROUP ? put_group(&a->bytes, o->object)

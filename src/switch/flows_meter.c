@@ -67,6 +67,7 @@ static enum of_error put(struct change *c, struct meter *meter, const struct met
 	return e;
 }
 
+/* Removes @meter; rules that use it are gone. */
 static enum of_error remove_one(struct change *c, const struct meter *meter, struct error *err)
 {
 	struct change_object note = {
@@ -74,19 +75,10 @@ static enum of_error remove_one(struct change *c, const struct meter *meter, str
 		.id = meter->id,
 		.record = ((const struct flows_meter *)meter->owner)->record,
 	};
-	struct rule_list list = { 0 };
-	int r;
 
-	uses_collect(c->flows, c->next, USE_METER, meter->id, &list);
-	r = list.no_memory ? -ENOMEM : 0;
-	for (size_t i = 0; r == 0 && i < list.n; i++)
-		r = change_remove(c, list.rules[i], REMOVED_METER_DELETE);
-	free(list.rules);
-	if (r == 0)
-		r = change_note(c, note);
-	if (r == 0)
-		r = pipeline_remove_meter(c->next, note.id);
-	return r < 0 ? no_memory(err) : OFERR_NONE;
+	if (change_note(c, note) < 0 || pipeline_remove_meter(c->next, note.id) < 0)
+		return no_memory(err);
+	return OFERR_NONE;
 }
 
 struct remove_all {
@@ -109,6 +101,8 @@ static enum of_error remove_meter(struct change *c, uint32_t id, struct error *e
 	struct remove_all all = { .c = c, .err = err };
 	const struct meter *meter;
 
+	if (uses_remove(c, USE_METER, id, REMOVED_METER_DELETE) < 0)
+		return no_memory(err);
 	if (id == METER_ALL) {
 		pipeline_each_meter(c->flows->current, remove_each, &all);
 		return all.e;

@@ -191,9 +191,9 @@ void uses_note_rule(struct flows *flows, const struct pipeline *p, const struct 
 /* Rules of @p that a learn action has made, as its limit counts them. */
 unsigned uses_learned(const struct flows *flows, const struct pipeline *p, uint8_t table,
 		      uint64_t cookie);
-/* Rules of @p that use a group or a meter. */
-void uses_collect(struct flows *flows, const struct pipeline *p, enum use_kind kind, uint32_t id,
-		  struct rule_list *out);
+/* Removes the rules that use a group or a meter (GROUP_ALL, METER_ALL: any of them), which are
+ * found by one walk over all rules. 0 or -ENOMEM: abort. */
+int uses_remove(struct change *c, enum use_kind kind, uint32_t id, enum removed_reason why);
 
 /* flows_port.c */
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What rules use: groups, meters, and the cookies of the rules that they teach. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "switch/flows_private.h"
@@ -122,23 +123,33 @@ unsigned uses_learned(const struct flows *flows, const struct pipeline *p, uint8
 struct search {
 	enum use_kind kind;
 	uint32_t id;
+	bool all; /* whatever its number */
 	struct rule_list *out;
 };
 
-static bool uses_meter(const uint8_t *bytes, size_t len, uint32_t id)
+static bool is_sought(const struct search *s, const struct action *a)
+{
+	const struct action_controller *c = (const void *)a;
+
+	if (s->kind == USE_GROUP)
+		return a->kind == ACTION_GROUP &&
+		       (s->all || ((const struct action_group *)a)->group == s->id);
+	if (a->kind == ACTION_METER)
+		return s->all || ((const struct action_meter *)a)->meter == s->id;
+	return a->kind == ACTION_CONTROLLER && c->has_meter && (s->all || c->meter == s->id);
+}
+
+static bool search_actions(const struct search *s, const uint8_t *bytes, size_t len)
 {
 	ACTIONS_FOR_EACH(a, bytes, len)
 	{
-		const struct action_controller *c = (const void *)a;
 		const struct action_nested *nested = (const void *)a;
 
-		if (a->kind == ACTION_METER && ((const struct action_meter *)a)->meter == id)
-			return true;
-		if (a->kind == ACTION_CONTROLLER && c->has_meter && c->meter == id)
+		if (is_sought(s, a))
 			return true;
 		if ((a->kind == ACTION_CLONE || a->kind == ACTION_WRITE_ACTIONS) &&
-		    uses_meter(nested->actions, a->len - offsetof(struct action_nested, actions),
-			       id))
+		    search_actions(s, nested->actions,
+				   a->len - offsetof(struct action_nested, actions)))
 			return true;
 	}
 	return false;
@@ -147,20 +158,34 @@ static bool uses_meter(const uint8_t *bytes, size_t len, uint32_t id)
 static bool search_rule(void *arg, struct rule *rule)
 {
 	const struct search *s = arg;
-	bool found = s->kind == USE_GROUP
-			     ? actions_use_group(&rule->actions, s->id)
-			     : uses_meter(rule->actions.bytes, rule->actions.len, s->id);
 
-	return !found || rule_list_add(s->out, rule);
+	return !search_actions(s, rule->actions.bytes, rule->actions.len) ||
+	       rule_list_add(s->out, rule);
 }
 
-void uses_collect(struct flows *flows, const struct pipeline *p, enum use_kind kind, uint32_t id,
-		  struct rule_list *out)
+/* Rules of @p that use a group or a meter, or any of them. */
+static void collect(const struct flows *flows, const struct pipeline *p, enum use_kind kind,
+		    uint32_t id, struct rule_list *out)
 {
-	struct search s = { .kind = kind, .id = id, .out = out };
+	bool all = id == (kind == USE_GROUP ? GROUP_ALL : METER_ALL);
+	struct search s = { .kind = kind, .id = id, .all = all, .out = out };
 
-	if (flows->uses.lost || uses_find(&flows->uses, kind, 0, id))
+	if (flows->uses.lost ||
+	    (all ? flows->uses.by_kind[kind] > 0 : uses_find(&flows->uses, kind, 0, id) != NULL))
 		pipeline_each_rule(p, 255, NULL, search_rule, &s);
+}
+
+int uses_remove(struct change *c, enum use_kind kind, uint32_t id, enum removed_reason why)
+{
+	struct rule_list list = { 0 };
+	int r;
+
+	collect(c->flows, c->next, kind, id, &list);
+	r = list.no_memory ? -ENOMEM : 0;
+	for (size_t i = 0; r == 0 && i < list.n; i++)
+		r = change_remove(c, list.rules[i], why);
+	free(list.rules);
+	return r;
 }
 
 static unsigned count_users(struct flows *flows, enum use_kind kind, uint32_t id)
@@ -170,7 +195,7 @@ static unsigned count_users(struct flows *flows, enum use_kind kind, uint32_t id
 
 	if (!flows->uses.lost)
 		return use ? use->count : 0;
-	uses_collect(flows, flows->current, kind, id, &list);
+	collect(flows, flows->current, kind, id, &list);
 	free(list.rules);
 	return (unsigned)list.n;
 }

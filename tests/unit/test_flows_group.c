@@ -217,6 +217,45 @@ static void test_meters(void **state)
 	assert_int_equal(r->why, REMOVED_METER_DELETE);
 }
 
+static uint64_t own_cpu_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+#define MANY 6000
+
+/* All groups, or meters, go in a time that does not grow with groups times rules. */
+static void test_many_go_at_once(void **state)
+{
+	struct flows_rig *r = *state;
+	char *text = malloc(MANY * 128), *at = text;
+	struct error err = { "" };
+	uint64_t start;
+
+	for (unsigned i = 1; i <= MANY; i++) {
+		char one[128];
+
+		snprintf(one, sizeof(one), "group_id=%u,type=all,bucket=actions=output:2", i);
+		assert_int_equal(mod(r, GROUP_ADD, one, 0), 0);
+		snprintf(one, sizeof(one), "meter=%u,kbps,bands=type=drop,rate=100", i);
+		assert_int_equal(meter(r, METER_ADD, one), 0);
+		at += sprintf(at, "table=1,reg0=%u,actions=clone(group:%u)\n", i, i);
+		at += sprintf(at, "table=2,reg0=%u,actions=meter:%u,output:1\n", i, i);
+	}
+	change_rules(r, FLOW_ADD, text);
+	free(text);
+	start = own_cpu_ms();
+	assert_int_equal(del(r, GROUP_ALL), 0);
+	assert_int_equal(flows_meter_mod(r->flows, METER_DELETE, METER_ALL, NULL, &err), 0);
+	assert_in_range(own_cpu_ms() - start, 0, 1000);
+	assert_int_equal(pipeline_n_groups(flows_pipeline(r->flows)), 0);
+	assert_int_equal(pipeline_n_meters(flows_pipeline(r->flows)), 0);
+	expect_rules(r, "0 0  -> NORMAL\n");
+}
+
 static void test_counts_users(void **state)
 {
 	struct flows_rig *r = *state;
@@ -246,6 +285,7 @@ int main(void)
 		TEST(test_takes_rules_along),
 		TEST(test_loops),
 		TEST(test_meters),
+		TEST(test_many_go_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

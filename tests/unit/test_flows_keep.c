@@ -239,16 +239,18 @@ static void test_ledger_goes_on(void **state)
 	assert_int_equal(r->flows->ledger.dead, 0);
 }
 
-/* Who watches is told that much is to be done, line by line and record by record. */
+/* Who watches is told that much is to be done, line by line, rule by rule and record by record. */
 static void test_says_that_it_is_busy(void **state)
 {
 	struct world *w = *state;
 	unsigned before = w->keep.n_busy;
 
 	change_rules(&w->r, FLOW_ADD, "in_port=1,actions=drop\nin_port=2,actions=drop");
-	assert_int_equal(w->keep.n_busy, before + 4); /* read, and written */
+	assert_int_equal(w->keep.n_busy, before + 6); /* read, added, and written */
+	change_rules(&w->r, FLOW_DELETE, "");
+	assert_int_equal(w->keep.n_busy, before + 12);
 	restart(w);
-	assert_in_range(w->keep.n_busy, before + 7, before + 20);
+	assert_in_range(w->keep.n_busy, before + 13, before + 40);
 }
 
 /* A bridge that was deleted leaves nothing. */
