@@ -232,7 +232,7 @@ static void add_effect(struct change *c, struct rule *rule, bool added, unsigned
 	};
 	c->n_rules += added ? 1 : -1u;
 	keep_busy(c->flows->sw->env.keep);
-	uses_note_rule(c->flows, c->next, rule, added);
+	uses_note_rule(c->flows, rule, added);
 }
 
 int change_add(struct change *c, struct rule *rule, struct rule *old)
@@ -291,57 +291,12 @@ void change_abort(struct change *c)
 	while (c->n--) {
 		struct change_effect *e = &c->effects[c->n];
 
-		uses_note_rule(c->flows, c->flows->current, e->rule, !e->added);
+		uses_note_rule(c->flows, e->rule, !e->added);
 		rule_unref(e->rule);
 	}
 	free(c->effects);
 	free(c->objects);
 	pipeline_free(c->next);
-}
-
-/* Rules that @learn has made, when no other rule teaches them any more. */
-static int forget(struct change *c, const struct action_learn *learn)
-{
-	struct flow_filter filter = {
-		.table = learn->table,
-		.out_port = OFPORT_NONE,
-		.out_group = GROUP_ANY,
-		.cookie = learn->cookie,
-		.cookie_mask = UINT64_MAX,
-	};
-	struct rule_list list = { 0 };
-	int r = 0;
-
-	if (uses_find(&c->flows->uses, USE_DELETER, learn->table, learn->cookie))
-		return 0;
-	match_init(&filter.match);
-	flows_collect(c->next, &filter, &list);
-	r = list.no_memory ? -ENOMEM : 0;
-	for (size_t i = 0; r == 0 && i < list.n; i++)
-		r = change_remove(c, list.rules[i], REMOVED_DELETE);
-	free(list.rules);
-	return r;
-}
-
-/* Rules that go with those that taught them, and so on. */
-static int forget_learned(struct change *c)
-{
-	for (size_t i = 0; i < c->n; i++) {
-		const struct rule *rule = c->effects[i].rule;
-
-		if (c->effects[i].added)
-			continue;
-		ACTIONS_FOR_EACH(a, rule->actions.bytes, rule->actions.len)
-		{
-			const struct action_learn *learn = (const void *)a;
-
-			if (a->kind != ACTION_LEARN || !(learn->flags & LEARN_DELETE_LEARNED))
-				continue;
-			if (forget(c, learn) < 0)
-				return -ENOMEM;
-		}
-	}
-	return 0;
 }
 
 static void tell_removed(struct after *after)
@@ -387,7 +342,7 @@ int change_commit(struct change *c)
 		return 0;
 	}
 	old = malloc(sizeof(*old));
-	if (!old || forget_learned(c) < 0 ||
+	if (!old || uses_forget_learned(c) < 0 ||
 	    (flows_ports_differ(flows, c->next) && flows_set_ports(flows, c->next) < 0) ||
 	    expire_reserve(flows, c->n) < 0 || flows_keep_change(flows, c) < 0) {
 		free(old);
@@ -564,13 +519,13 @@ void flows_set_frags(struct flows *flows, uint8_t mode)
 
 /* Bridges. */
 
-void flows_show_first(struct flows *flows, const struct pipeline *p, struct rule *rule)
+void flows_show_first(struct flows *flows, struct rule *rule)
 {
 	struct flows_rule *owner = rule->owner;
 
 	owner->shown = true;
 	flows->n_rules++;
-	uses_note_rule(flows, p, rule, true);
+	uses_note_rule(flows, rule, true);
 	expire_add(flows, owner);
 }
 
@@ -591,7 +546,7 @@ static int add_default(struct flows *flows, struct pipeline *p)
 		return -ENOMEM;
 	r = pipeline_add_rule(p, rule);
 	if (r == 0)
-		flows_show_first(flows, p, rule);
+		flows_show_first(flows, rule);
 	rule_unref(rule);
 	return r;
 }

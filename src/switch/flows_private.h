@@ -151,8 +151,8 @@ struct rule *flows_make_rule(struct flows *flows, uint8_t table, uint16_t priori
 struct rule *flows_make_rule_at(struct flows *flows, uint8_t table, uint16_t priority,
 				const struct match *match, struct action_list *actions,
 				uint32_t slot);
-/* A rule is in @p, which will be the first version. There is room by expire_reserve(). */
-void flows_show_first(struct flows *flows, const struct pipeline *p, struct rule *rule);
+/* A rule is in what will be the first version. There is room by expire_reserve(). */
+void flows_show_first(struct flows *flows, struct rule *rule);
 
 /* Rules that a filter lets through, those of @p; @max of them at most. */
 struct rule_list {
@@ -186,11 +186,14 @@ bool flows_group_allowed(const struct pipeline *p, const struct group *group);
 int flows_own_meter(struct flows *flows, struct meter *meter, const struct meter *old);
 
 /* flows_uses.c: what uses groups, meters and cookies. */
-void uses_note_rule(struct flows *flows, const struct pipeline *p, const struct rule *rule,
-		    bool added);
-/* Rules of @p that a learn action has made, as its limit counts them. */
-unsigned uses_learned(const struct flows *flows, const struct pipeline *p, uint8_t table,
+void uses_note_rule(struct flows *flows, const struct rule *rule, bool added);
+/* Rules of @p, the published version, that a learn action has made, as its limit counts them. Not
+ * within a change. */
+unsigned uses_learned(struct flows *flows, const struct pipeline *p, uint8_t table,
 		      uint64_t cookie);
+/* Removes rules that go with those that taught them and that the change removes; and so on. 0 or
+ * -ENOMEM: abort. */
+int uses_forget_learned(struct change *c);
 /* Removes the rules that use a group or a meter (GROUP_ALL, METER_ALL: any of them), which are
  * found by one walk over all rules. 0 or -ENOMEM: abort. */
 int uses_remove(struct change *c, enum use_kind kind, uint32_t id, enum removed_reason why);

@@ -237,7 +237,7 @@ static bool restore_rule(struct restoring *r, const struct ledger_record *record
 	if (e == 0)
 		e = old ? -EEXIST : pipeline_add_rule(r->p, rule);
 	if (e == 0) {
-		flows_show_first(r->flows, r->p, rule);
+		flows_show_first(r->flows, rule);
 		r->n_rules++;
 	}
 	r->no_memory |= e == -ENOMEM;

@@ -5,18 +5,98 @@
 
 #include "switch/flows_private.h"
 
-struct walk {
-	struct flows *flows;
-	const struct pipeline *p; /* in which rules with a cookie are counted */
+typedef bool each_action(void *arg, const struct action *action);
+
+/* Calls @fn for each action, those within others included, until it returns false: then so does
+ * this. */
+static bool walk(const uint8_t *bytes, size_t len, each_action *fn, void *arg)
+{
+	ACTIONS_FOR_EACH(a, bytes, len)
+	{
+		const struct action_nested *nested = (const void *)a;
+
+		if (!fn(arg, a))
+			return false;
+		if ((a->kind == ACTION_CLONE || a->kind == ACTION_WRITE_ACTIONS) &&
+		    !walk(nested->actions, a->len - offsetof(struct action_nested, actions), fn,
+			  arg))
+			return false;
+	}
+	return true;
+}
+
+struct noting {
+	struct uses *uses;
 	bool added;
 };
 
-static void count(struct uses *uses, enum use_kind kind, uint32_t id, bool added)
+static void count(const struct noting *n, enum use_kind kind, uint8_t table, uint64_t id)
 {
-	if (added)
-		(void)uses_add(uses, kind, 0, id);
+	if (n->added)
+		(void)uses_add(n->uses, kind, table, id);
 	else
-		(void)uses_sub(uses, kind, 0, id);
+		(void)uses_sub(n->uses, kind, table, id);
+}
+
+static void note_learn(const struct noting *n, const struct action_learn *learn)
+{
+	if (learn->flags & LEARN_DELETE_LEARNED)
+		count(n, USE_DELETER, learn->table, learn->cookie);
+	if (!learn->limit)
+		return;
+	/* who asks for the members of a new one has those of the whole table counted */
+	if (n->added && !uses_find(n->uses, USE_LIMIT, learn->table, learn->cookie))
+		n->uses->counted[learn->table] = false;
+	count(n, USE_LIMIT, learn->table, learn->cookie);
+}
+
+static bool note_action(void *arg, const struct action *a)
+{
+	const struct action_controller *c = (const void *)a;
+	const struct noting *n = arg;
+
+	switch (a->kind) {
+	case ACTION_GROUP:
+		count(n, USE_GROUP, 0, ((const struct action_group *)a)->group);
+		break;
+	case ACTION_METER:
+		count(n, USE_METER, 0, ((const struct action_meter *)a)->meter);
+		break;
+	case ACTION_BUNDLE:
+		count(n, USE_BUNDLE, 0, 0);
+		break;
+	case ACTION_CONTROLLER:
+		if (c->has_meter)
+			count(n, USE_METER, 0, c->meter);
+		break;
+	case ACTION_LEARN:
+		note_learn(n, (const struct action_learn *)a);
+		break;
+	default:
+		break;
+	}
+	return true;
+}
+
+void uses_note_rule(struct flows *flows, const struct rule *rule, bool added)
+{
+	struct noting n = { .uses = &flows->uses, .added = added };
+	struct use *use = uses_find(&flows->uses, USE_LIMIT, rule->table, rule->cookie);
+
+	if (use)
+		use->members += added ? 1 : -1u;
+	walk(rule->actions.bytes, rule->actions.len, note_action, &n);
+}
+
+/* Members of limits. */
+
+static bool count_member(void *arg, struct rule *rule)
+{
+	struct use *use = uses_find(arg, USE_LIMIT, rule->table, rule->cookie);
+
+	if (use)
+		use->members++;
+	return true;
 }
 
 struct members {
@@ -24,7 +104,7 @@ struct members {
 	unsigned n;
 };
 
-static bool count_member(void *arg, struct rule *rule)
+static bool count_one(void *arg, struct rule *rule)
 {
 	struct members *m = arg;
 
@@ -32,93 +112,135 @@ static bool count_member(void *arg, struct rule *rule)
 	return true;
 }
 
-static unsigned count_members(const struct pipeline *p, uint8_t table, uint64_t cookie)
+unsigned uses_learned(struct flows *flows, const struct pipeline *p, uint8_t table, uint64_t cookie)
 {
+	struct uses *uses = &flows->uses;
 	struct members m = { .cookie = cookie };
+	const struct use *use = uses_find(uses, USE_LIMIT, table, cookie);
 
-	pipeline_each_rule(p, table, NULL, count_member, &m);
-	return m.n;
+	if (!use || uses->lost) {
+		pipeline_each_rule(p, table, NULL, count_one, &m);
+		return m.n;
+	}
+	if (!uses->counted[table]) {
+		uses_clear_members(uses, table);
+		pipeline_each_rule(p, table, NULL, count_member, uses);
+		uses->counted[table] = true;
+	}
+	return use->members;
 }
 
-static void note_learn(const struct walk *w, const struct action_learn *learn)
-{
-	struct uses *uses = &w->flows->uses;
-	struct use *use;
+/* What goes with those that taught it. */
 
-	if (learn->flags & LEARN_DELETE_LEARNED) {
-		if (w->added)
-			(void)uses_add(uses, USE_DELETER, learn->table, learn->cookie);
+struct taught {
+	uint64_t cookie;
+	struct rule *rule; /* NULL: gone */
+};
+
+/* Rules of a table, sorted by their cookies. */
+struct by_cookie {
+	struct taught *rules; /* NULL: not asked for yet */
+	size_t n;
+};
+
+struct forgetting {
+	struct change *c;
+	struct by_cookie *tables;
+};
+
+static int compare_cookies(const void *a, const void *b)
+{
+	const struct taught *x = a, *y = b;
+
+	return x->cookie < y->cookie ? -1 : x->cookie > y->cookie;
+}
+
+static bool add_taught(void *arg, struct rule *rule)
+{
+	struct by_cookie *t = arg;
+
+	if (!rule->hidden)
+		t->rules[t->n++] = (struct taught){ rule->cookie, rule };
+	return true;
+}
+
+/* Rules of @table: in one go, since a change may take away teachers of any number of cookies. NULL:
+ * no memory. */
+static struct by_cookie *rules_by_cookie(struct forgetting *f, uint8_t table)
+{
+	const struct pipeline *p = f->c->next;
+	struct by_cookie *t;
+
+	if (!f->tables)
+		f->tables = calloc(256, sizeof(f->tables[0]));
+	if (!f->tables)
+		return NULL;
+	t = &f->tables[table];
+	if (t->rules)
+		return t;
+	t->rules = calloc(pipeline_n_rules(p, table) + 1, sizeof(t->rules[0]));
+	if (!t->rules)
+		return NULL;
+	pipeline_each_rule(p, table, NULL, add_taught, t);
+	qsort(t->rules, t->n, sizeof(t->rules[0]), compare_cookies);
+	return t;
+}
+
+static size_t first_of_cookie(const struct by_cookie *t, uint64_t cookie)
+{
+	size_t low = 0, high = t->n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (t->rules[mid].cookie < cookie)
+			low = mid + 1;
 		else
-			(void)uses_sub(uses, USE_DELETER, learn->table, learn->cookie);
+			high = mid;
 	}
-	if (!learn->limit)
-		return;
-	if (!w->added) {
-		(void)uses_sub(uses, USE_LIMIT, learn->table, learn->cookie);
-		return;
+	return low;
+}
+
+/* Rules that a learn action has made, when no other rule teaches them any more. */
+static bool forget(void *arg, const struct action *a)
+{
+	const struct action_learn *learn = (const void *)a;
+	struct forgetting *f = arg;
+	struct by_cookie *t;
+
+	if (a->kind != ACTION_LEARN || !(learn->flags & LEARN_DELETE_LEARNED) ||
+	    uses_find(&f->c->flows->uses, USE_DELETER, learn->table, learn->cookie))
+		return true;
+	t = rules_by_cookie(f, learn->table);
+	if (!t)
+		return false;
+	/* they go together: when the first is gone, so are the others */
+	for (size_t i = first_of_cookie(t, learn->cookie);
+	     i < t->n && t->rules[i].cookie == learn->cookie && t->rules[i].rule; i++) {
+		if (change_remove(f->c, t->rules[i].rule, REMOVED_DELETE) < 0)
+			return false;
+		t->rules[i].rule = NULL;
 	}
-	use = uses_add(uses, USE_LIMIT, learn->table, learn->cookie);
-	if (use && use->count == 1)
-		use->members = count_members(w->p, learn->table, learn->cookie);
+	return true;
 }
 
-static void note_actions(const struct walk *w, const uint8_t *bytes, size_t len)
+int uses_forget_learned(struct change *c)
 {
-	struct uses *uses = &w->flows->uses;
+	struct forgetting f = { .c = c };
+	bool good = true;
 
-	ACTIONS_FOR_EACH(a, bytes, len)
-	{
-		const struct action_nested *nested = (const void *)a;
+	for (size_t i = 0; good && i < c->n; i++) {
+		const struct action_list *actions = &c->effects[i].rule->actions;
 
-		switch (a->kind) {
-		case ACTION_GROUP:
-			count(uses, USE_GROUP, ((const struct action_group *)a)->group, w->added);
-			break;
-		case ACTION_METER:
-			count(uses, USE_METER, ((const struct action_meter *)a)->meter, w->added);
-			break;
-		case ACTION_BUNDLE:
-			count(uses, USE_BUNDLE, 0, w->added);
-			break;
-		case ACTION_CONTROLLER:
-			if (((const struct action_controller *)a)->has_meter)
-				count(uses, USE_METER, ((const struct action_controller *)a)->meter,
-				      w->added);
-			break;
-		case ACTION_LEARN:
-			note_learn(w, (const struct action_learn *)a);
-			break;
-		case ACTION_CLONE:
-		case ACTION_WRITE_ACTIONS:
-			note_actions(w, nested->actions,
-				     a->len - offsetof(struct action_nested, actions));
-			break;
-		default:
-			break;
-		}
+		good = c->effects[i].added || walk(actions->bytes, actions->len, forget, &f);
 	}
+	for (unsigned i = 0; f.tables && i < 256; i++)
+		free(f.tables[i].rules);
+	free(f.tables);
+	return good ? 0 : -ENOMEM;
 }
 
-void uses_note_rule(struct flows *flows, const struct pipeline *p, const struct rule *rule,
-		    bool added)
-{
-	const struct walk w = { .flows = flows, .p = p, .added = added };
-	struct use *use = uses_find(&flows->uses, USE_LIMIT, rule->table, rule->cookie);
-
-	if (use)
-		use->members += added ? 1 : -1u;
-	note_actions(&w, rule->actions.bytes, rule->actions.len);
-}
-
-unsigned uses_learned(const struct flows *flows, const struct pipeline *p, uint8_t table,
-		      uint64_t cookie)
-{
-	const struct use *use = uses_find(&flows->uses, USE_LIMIT, table, cookie);
-
-	if (use && !flows->uses.lost)
-		return use->members;
-	return count_members(p, table, cookie);
-}
+/* Users of groups and meters. */
 
 struct search {
 	enum use_kind kind;
@@ -127,39 +249,24 @@ struct search {
 	struct rule_list *out;
 };
 
-static bool is_sought(const struct search *s, const struct action *a)
+static bool is_other(void *arg, const struct action *a)
 {
 	const struct action_controller *c = (const void *)a;
+	const struct search *s = arg;
 
 	if (s->kind == USE_GROUP)
-		return a->kind == ACTION_GROUP &&
-		       (s->all || ((const struct action_group *)a)->group == s->id);
+		return a->kind != ACTION_GROUP ||
+		       (!s->all && ((const struct action_group *)a)->group != s->id);
 	if (a->kind == ACTION_METER)
-		return s->all || ((const struct action_meter *)a)->meter == s->id;
-	return a->kind == ACTION_CONTROLLER && c->has_meter && (s->all || c->meter == s->id);
-}
-
-static bool search_actions(const struct search *s, const uint8_t *bytes, size_t len)
-{
-	ACTIONS_FOR_EACH(a, bytes, len)
-	{
-		const struct action_nested *nested = (const void *)a;
-
-		if (is_sought(s, a))
-			return true;
-		if ((a->kind == ACTION_CLONE || a->kind == ACTION_WRITE_ACTIONS) &&
-		    search_actions(s, nested->actions,
-				   a->len - offsetof(struct action_nested, actions)))
-			return true;
-	}
-	return false;
+		return !s->all && ((const struct action_meter *)a)->meter != s->id;
+	return a->kind != ACTION_CONTROLLER || !c->has_meter || (!s->all && c->meter != s->id);
 }
 
 static bool search_rule(void *arg, struct rule *rule)
 {
 	const struct search *s = arg;
 
-	return !search_actions(s, rule->actions.bytes, rule->actions.len) ||
+	return walk(rule->actions.bytes, rule->actions.len, is_other, arg) ||
 	       rule_list_add(s->out, rule);
 }
 

@@ -19,7 +19,7 @@ struct use {
 	struct use *next;
 	uint64_t id;
 	uint32_t count;	  /* never 0 */
-	uint32_t members; /* of USE_LIMIT: rules with this cookie in the table */
+	uint32_t members; /* of USE_LIMIT: rules with this cookie in the table, if it is counted */
 	uint8_t kind, table;
 };
 
@@ -27,6 +27,7 @@ struct uses {
 	struct use **heads;
 	uint32_t n, size;	     /* size: a power of two, or 0 */
 	uint32_t by_kind[USE_KINDS]; /* entries of each */
+	bool counted[256];	     /* tables: the members of limits are right */
 	bool lost; /* there was no memory to count: nothing here can be relied on, whoever asks
 		      looks at all rules */
 };
@@ -39,3 +40,5 @@ struct use *uses_find(const struct uses *uses, enum use_kind kind, uint8_t table
 struct use *uses_add(struct uses *uses, enum use_kind kind, uint8_t table, uint64_t id);
 /* One less; whether that was the last. */
 bool uses_sub(struct uses *uses, enum use_kind kind, uint8_t table, uint64_t id);
+/* Limits of @table have no members, from where they are counted. */
+void uses_clear_members(struct uses *uses, uint8_t table);

@@ -299,6 +299,85 @@ static void test_gathers_around_learning(void **state)
 	expect_rules(r, START "5 32768 in_port=2 -> drop\n");
 }
 
+#define TEACHER \
+	"in_port=1,actions=learn(table=1,cookie=0xc,limit=5,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[])"
+
+static unsigned n_learned(struct flows_rig *r, uint8_t table, uint64_t cookie)
+{
+	return uses_learned(r->flows, flows_pipeline(r->flows), table, cookie);
+}
+
+/* What a limit counts is as before when a change is refused, whatever came and went in it. */
+static void test_limit_behind_refused(void **state)
+{
+	char text[] = "table=1,cookie=0xc,udp,actions=drop\ncookie=9," TEACHER "\nnonsense";
+	struct flows_rig *r = *state;
+	struct error err;
+
+	change_rules(r, FLOW_ADD, TEACHER);
+	change_rules(r, FLOW_ADD, "table=1,cookie=0xc,tcp,actions=drop");
+	change_rules(r, FLOW_ADD, "table=1,cookie=0xd,icmp,actions=drop");
+	assert_int_equal(n_learned(r, 1, 0xc), 1);
+	assert_true(flows_change(r->flows, FLOW_ADD, text, &err) < 0);
+	assert_int_equal(n_learned(r, 1, 0xc), 1);
+	change_rules(r, FLOW_ADD, "cookie=9," TEACHER);
+	assert_int_equal(n_learned(r, 1, 0xc), 1);
+	change_rules(r, FLOW_ADD, "table=1,cookie=0xc,udp,actions=drop");
+	assert_int_equal(n_learned(r, 1, 0xc), 2);
+	change_rules(r, FLOW_DELETE, "table=1");
+	assert_int_equal(n_learned(r, 1, 0xc), 0);
+}
+
+/* Rules that were taught within another action go with their teacher, too; and so on. */
+static void test_delete_learned_within(void **state)
+{
+	struct flows_rig *r = *state;
+
+	change_rules(r, FLOW_ADD,
+		     "in_port=1,actions=clone(learn(table=1,cookie=1,delete_learned))\n"
+		     "table=1,cookie=1,udp,actions=learn(table=2,cookie=2,delete_learned)\n"
+		     "table=1,cookie=3,tcp,actions=drop\ntable=2,cookie=2,actions=drop\n"
+		     "table=2,cookie=1,tcp,actions=drop");
+	change_rules(r, FLOW_DELETE, "table=0,in_port=1");
+	expect_rules(r, START "1 32768 tcp -> drop\n2 32768 tcp -> drop\n");
+}
+
+static uint64_t own_cpu_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+#define N_LEARNS 500
+#define N_RULES 20000
+
+/* A rule that teaches many cookies comes and goes in a time that does not grow with cookies times
+ * rules. */
+static void test_teaches_many(void **state)
+{
+	char *text = malloc(N_RULES * 64), *at = text;
+	struct flows_rig *r = *state;
+	uint64_t start;
+
+	for (unsigned i = 0; i < N_RULES; i++)
+		at += sprintf(at, "table=7,cookie=%u,reg0=%u,actions=drop\n", i, i);
+	change_rules(r, FLOW_ADD, text);
+	at = text + sprintf(text, "in_port=1,actions=drop");
+	for (unsigned i = 0; i < N_LEARNS; i++)
+		at += sprintf(at, ",learn(table=7,cookie=%u,limit=9,delete_learned)", i);
+	memcpy(strstr(text, "drop,"), "     ", 5);
+	start = own_cpu_ms();
+	change_rules(r, FLOW_ADD, text);
+	for (unsigned i = 0; i < N_LEARNS; i++)
+		assert_int_equal(n_learned(r, 7, i), 1);
+	change_rules(r, FLOW_DELETE, "table=0,in_port=1");
+	assert_in_range(own_cpu_ms() - start, 0, 400);
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 7), N_RULES - N_LEARNS);
+	free(text);
+}
+
 #ifndef MEMORY_IS_NEVER_SHORT
 #define MANY 8
 
@@ -408,6 +487,9 @@ int main(void)
 		TEST(test_full_table),
 		TEST(test_gathers),
 		TEST(test_gathers_around_learning),
+		TEST(test_limit_behind_refused),
+		TEST(test_delete_learned_within),
+		TEST(test_teaches_many),
 		TEST(test_gathers_while_memory_is_short),
 	};
 
