@@ -32,8 +32,8 @@ void *keep_room(struct keep *keep, size_t len, int *file);
  * process must find, since this one may die at any moment. Closes @file; -1 is fine. */
 void keep_hold_memory(struct keep *keep, const char *key, int file);
 
-/* The memory that an earlier process has left under @key, with its length; NULL: none, or no @keep.
- */
+/* The memory that an earlier process has left under @key, with its length; NULL: none, or no @keep;
+ * with a length that is not 0: it cannot be mapped. */
 void *keep_old_memory(struct keep *keep, const char *key, size_t *len);
 
 /* Maps @len bytes of a file that may outlive the process, for which only base/store.h writes to

@@ -529,6 +529,14 @@ void flows_show_first(struct flows *flows, struct rule *rule)
 	expire_add(flows, owner);
 }
 
+int flows_hide_first(struct flows *flows, struct pipeline *p, struct rule *rule)
+{
+	flows->n_rules--;
+	uses_note_rule(flows, rule, false);
+	expire_remove(flows, rule->owner);
+	return pipeline_remove_rule(p, rule);
+}
+
 static int add_default(struct flows *flows, struct pipeline *p)
 {
 	struct action_list actions = { 0 };

@@ -153,6 +153,8 @@ struct rule *flows_make_rule_at(struct flows *flows, uint8_t table, uint16_t pri
 				uint32_t slot);
 /* A rule is in what will be the first version. There is room by expire_reserve(). */
 void flows_show_first(struct flows *flows, struct rule *rule);
+/* Removes one again. 0 or -ENOMEM. */
+int flows_hide_first(struct flows *flows, struct pipeline *p, struct rule *rule);
 
 /* Rules that a filter lets through, those of @p; @max of them at most. */
 struct rule_list {

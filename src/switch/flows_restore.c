@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How rules outlive the process: reading what an earlier one has left. Records that make no sense
- * are left out, and counted; all others come back.
+/* How rules outlive the process: reading what an earlier one has left.
+ *
+ * What makes no sense lets no packet through that a rule might have stopped. A rule whose actions
+ * make no sense drops, so one that uses a group or meter that makes none. When it cannot be known
+ * which rules there were, there are none.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +24,7 @@ struct restoring {
 	uint64_t place;	  /* of the one at work */
 	bool *gone;
 	size_t n, n_bad, n_rules;
+	bool unknown; /* which rules there were */
 	bool no_memory;
 };
 
@@ -28,17 +32,19 @@ int flows_keep_open(struct flows *flows)
 {
 	struct keep *keep = flows->sw->env.keep;
 	char key[KEEP_KEY_MAX];
+	int r;
 
 	flows_keep_key(flows, "tallies", key);
 	bank_init(&flows->tallies, keep, key, sizeof(struct tally));
 	flows_keep_key(flows, "meters", key);
 	bank_init(&flows->meters, keep, key, sizeof(struct meter_state));
 	flows_keep_key(flows, "flows", key);
-	if (!keep || !ledger_open(&flows->ledger, keep, key))
+	r = keep ? ledger_open(&flows->ledger, keep, key) : -ENOENT;
+	if (r == -ENOENT)
 		return 0;
 	bank_recover(&flows->tallies);
 	bank_recover(&flows->meters);
-	flows->restored = true;
+	flows->restored = true; /* even if it cannot be read */
 	return 0;
 }
 
@@ -58,9 +64,9 @@ static bool find_records(struct restoring *r)
 		r->places[i] = place;
 	}
 	/* what stands between the last record and the end is none */
-	r->n_bad += ledger->end >
-		    (r->n ? r->places[r->n - 1] + ledger_at(ledger, r->places[r->n - 1])->len
-			  : sizeof(struct ledger_header));
+	r->unknown |= ledger->end >
+		      (r->n ? r->places[r->n - 1] + ledger_at(ledger, r->places[r->n - 1])->len
+			    : sizeof(struct ledger_header));
 	return true;
 }
 
@@ -80,7 +86,7 @@ static void set_gone(struct restoring *r, uint64_t place)
 		else
 			high = mid;
 	}
-	r->n_bad++;
+	r->unknown = true;
 }
 
 static void find_gone(struct restoring *r)
@@ -92,13 +98,31 @@ static void find_gone(struct restoring *r)
 		if (record->kind != KEPT_GONE)
 			continue;
 		r->gone[i] = true;
-		r->n_bad += !gone;
+		r->unknown |= !gone;
 		for (uint64_t j = 0; gone && j < gone->n; j++)
 			set_gone(r, gone->places[j]);
 	}
 	for (size_t i = 0; i < r->n; i++)
 		if (r->gone[i])
 			ledger_dead(&r->flows->ledger, r->places[i]);
+}
+
+static void find_other_kinds(struct restoring *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		uint32_t kind = ledger_at(&r->flows->ledger, r->places[i])->kind;
+
+		r->unknown |= !r->gone[i] && (kind < KEPT_RULE || kind > KEPT_GONE);
+	}
+}
+
+/* Takes the slot of that number, or another one when there is none. */
+static bool claim(struct restoring *r, struct bank *bank, uint32_t *slot)
+{
+	if (bank_claim(bank, *slot))
+		return true;
+	r->n_bad++;
+	return bank_take(bank, slot) == 0;
 }
 
 /* Meters first, then groups, then rules, which use them. */
@@ -108,20 +132,21 @@ static bool restore_meter(struct restoring *r, const struct ledger_record *recor
 	const struct kept_meter *k = (const void *)record;
 	struct meter *meter = kept_get_meter(record);
 	struct flows_meter *owner;
+	uint32_t slot = k->slot;
 
 	if (!meter)
 		return false;
 	owner = calloc(1, sizeof(*owner));
-	if (!owner || pipeline_meter(r->p, meter->id) || !bank_claim(&r->flows->meters, k->slot)) {
+	if (!owner || pipeline_meter(r->p, meter->id) || !claim(r, &r->flows->meters, &slot)) {
 		free(owner);
 		meter_unref(meter);
 		return false;
 	}
 	owner->flows = r->flows;
-	owner->slot = k->slot;
+	owner->slot = slot;
 	owner->record = r->place;
 	meter->owner = owner;
-	meter->state = bank_at(&r->flows->meters, k->slot);
+	meter->state = bank_at(&r->flows->meters, slot);
 	if (pipeline_add_meter(r->p, meter) == 0)
 		return true;
 	meter_unref(meter);
@@ -129,14 +154,13 @@ static bool restore_meter(struct restoring *r, const struct ledger_record *recor
 }
 
 /* Gives @group its slots; what it has got goes with it. */
-static bool claim_group(const struct restoring *r, struct group *group, uint32_t slot,
-			const uint32_t *slots)
+static bool claim_group(struct restoring *r, struct group *group, uint32_t slot, uint32_t *slots)
 {
 	struct flows *flows = r->flows;
 	struct flows_group *owner =
 		calloc(1, sizeof(*owner) + group->n_buckets * sizeof(owner->buckets[0]));
 
-	if (!owner || !bank_claim(&flows->tallies, slot)) {
+	if (!owner || !claim(r, &flows->tallies, &slot)) {
 		free(owner);
 		return false;
 	}
@@ -146,7 +170,7 @@ static bool claim_group(const struct restoring *r, struct group *group, uint32_t
 	group->owner = owner;
 	group->tally = bank_at(&flows->tallies, slot);
 	for (unsigned i = 0; i < group->n_buckets; i++) {
-		if (!bank_claim(&flows->tallies, slots[i]))
+		if (!claim(r, &flows->tallies, &slots[i]))
 			return false;
 		owner->buckets[owner->n_buckets++] = slots[i];
 		group->buckets[i].tally = bank_at(&flows->tallies, slots[i]);
@@ -209,17 +233,23 @@ static bool restore_rule(struct restoring *r, const struct ledger_record *record
 {
 	const struct kept_rule *k = (const void *)record;
 	struct kept_rule_content content = { 0 };
+	uint32_t slot = k->slot;
 	struct rule *rule, *old;
 	int e;
 
 	if (r->n_rules >= FLOWS_MAX || !kept_get_rule(record, &content))
 		return false;
-	if (!is_allowed(r, k->table, &content) || !bank_claim(&r->flows->tallies, k->slot)) {
+	if (content.bad_actions || !is_allowed(r, k->table, &content)) {
 		actions_free(&content.actions);
+		r->n_bad++;
+	}
+	if (!claim(r, &r->flows->tallies, &slot)) {
+		actions_free(&content.actions);
+		r->no_memory = true;
 		return false;
 	}
 	rule = flows_make_rule_at(r->flows, k->table, k->priority, &content.match, &content.actions,
-				  k->slot);
+				  slot);
 	if (!rule) {
 		r->no_memory = true;
 		return false;
@@ -253,8 +283,10 @@ static void restore_kind(struct restoring *r, uint32_t kind,
 
 		r->place = r->places[i];
 		keep_busy(r->flows->ledger.keep);
-		if (!r->gone[i] && record->kind == kind)
-			r->n_bad += !fn(r, record);
+		if (r->gone[i] || record->kind != kind || fn(r, record))
+			continue;
+		r->n_bad++;
+		r->unknown |= kind == KEPT_RULE;
 	}
 }
 
@@ -274,29 +306,69 @@ static void restore_settings(struct restoring *r)
 		pipeline_set_frags(r->p, (uint8_t)ledger_get(ledger, SETTING_FRAGS));
 }
 
+static void remove_rules(struct restoring *r)
+{
+	struct flow_filter all = { .table = FLOWS_TABLE_ALL,
+				   .out_port = OFPORT_NONE,
+				   .out_group = GROUP_ANY };
+	struct rule_list list = { 0 };
+
+	flows_collect(r->p, &all, &list);
+	r->no_memory |= list.no_memory;
+	for (size_t i = 0; i < list.n; i++)
+		r->no_memory |= flows_hide_first(r->flows, r->p, list.rules[i]) < 0;
+	free(list.rules);
+	r->n_rules = 0;
+}
+
+static void tell(const struct restoring *r)
+{
+	const char *name = r->flows->name;
+
+	if (!r->unknown)
+		log_info("bridge %s goes on with %zu rules", name, r->n_rules);
+	if (r->unknown)
+		log_limited(LOG_ERROR,
+			    "bridge %s: what its rules were cannot be read: it starts without any, "
+			    "and drops all packets until rules are added",
+			    name);
+	else if (r->n_bad)
+		log_limited(LOG_ERROR,
+			    "bridge %s: %zu records of its rules, groups and meters make no sense: "
+			    "such rules drop packets",
+			    name, r->n_bad);
+}
+
+static void read_ledger(struct restoring *r)
+{
+	r->no_memory = !find_records(r);
+	if (r->no_memory)
+		return;
+	find_gone(r);
+	find_other_kinds(r);
+	restore_settings(r);
+	restore_kind(r, KEPT_METER, restore_meter);
+	restore_kind(r, KEPT_GROUP, restore_group);
+	restore_kind(r, KEPT_RULE, restore_rule);
+	if (r->unknown)
+		remove_rules(r);
+}
+
 int flows_keep_restore(struct flows *flows, struct pipeline *p)
 {
 	struct restoring r = { .flows = flows, .p = p };
 
 	if (!flows->restored)
 		return 0;
-	r.no_memory = !find_records(&r);
-	if (!r.no_memory) {
-		find_gone(&r);
-		restore_settings(&r);
-		restore_kind(&r, KEPT_METER, restore_meter);
-		restore_kind(&r, KEPT_GROUP, restore_group);
-		restore_kind(&r, KEPT_RULE, restore_rule);
-	}
+	if (flows->ledger.header)
+		read_ledger(&r);
+	else
+		r.unknown = true;
 	bank_recovered(&flows->tallies);
 	bank_recovered(&flows->meters);
 	free(r.places);
 	free(r.gone);
-	log_info("bridge %s goes on with %zu rules", flows->name, r.n_rules);
-	flows->doubtful = r.n_bad > 0;
-	if (r.n_bad)
-		log_limited(LOG_ERROR,
-			    "bridge %s: %zu records of rules that make no sense are left out",
-			    flows->name, r.n_bad);
+	flows->doubtful = r.unknown || r.n_bad > 0;
+	tell(&r);
 	return r.no_memory ? -ENOMEM : 0;
 }

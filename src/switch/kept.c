@@ -237,13 +237,13 @@ bool kept_get_rule(const struct ledger_record *record, struct kept_rule_content 
 		return false;
 	match_len = k->match_len;
 	actions_len = k->actions_len;
-	if (match_len > len - fixed || actions_len > len - fixed - match_len ||
-	    k->table >= PIPELINE_TABLES)
+	if (match_len > len - fixed || k->table >= PIPELINE_TABLES ||
+	    match_decode(&out->match, k->bytes, match_len, false, &err))
 		return false;
-	if (match_decode(&out->match, k->bytes, match_len, false, &err))
-		return false;
-	return !actions_decode(&out->actions, KEPT_VERSION, true, k->bytes + match_len, actions_len,
-			       &err);
+	out->bad_actions = actions_len > len - fixed - match_len ||
+			   actions_decode(&out->actions, KEPT_VERSION, true, k->bytes + match_len,
+					  actions_len, &err);
+	return true;
 }
 
 /* Reads a bucket from the @left bytes at @at; its length, or 0. */

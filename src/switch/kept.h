@@ -72,10 +72,12 @@ int kept_put_group(struct kept_bytes *to, const struct group *group, uint32_t sl
 int kept_put_meter(struct kept_bytes *to, const struct meter *meter, uint32_t slot);
 int kept_put_gone(struct kept_bytes *to, const uint64_t *places, size_t n);
 
-/* What a record has; false: it makes no sense. The caller owns what they make. */
+/* What a record has; false: it makes no sense. The caller owns what they make. A rule of which only
+ * the actions make no sense has none. */
 struct kept_rule_content {
 	struct match match;
 	struct action_list actions;
+	bool bad_actions;
 };
 bool kept_get_rule(const struct ledger_record *record, struct kept_rule_content *out);
 /* Slots of buckets go to *@slots, malloc'd. */

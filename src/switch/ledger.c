@@ -29,23 +29,23 @@ int ledger_create(struct ledger *ledger, struct keep *keep, const char *key, uin
 	return 0;
 }
 
-bool ledger_open(struct ledger *ledger, struct keep *keep, const char *key)
+int ledger_open(struct ledger *ledger, struct keep *keep, const char *key)
 {
 	size_t len = 0;
 	struct ledger_header *old = keep_old_memory(keep, key, &len);
 
 	if (!old)
-		return false;
+		return len ? -EINVAL : -ENOENT;
 	if (len < FIRST || old->version != LEDGER_VERSION || old->size != len || old->end < FIRST ||
 	    old->end > len) {
 		keep_unmap(old, len);
-		return false;
+		return -EINVAL;
 	}
 	*ledger = (struct ledger){
 		.keep = keep, .header = old, .file = -1, .end = old->end, .tail = old->end
 	};
 	snprintf(ledger->key, sizeof(ledger->key), "%s", key);
-	return true;
+	return 0;
 }
 
 void ledger_hold(struct ledger *ledger)

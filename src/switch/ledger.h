@@ -41,8 +41,8 @@ struct ledger {
 
 /* An empty one with room for @room bytes; held when ledger_hold() is called. 0 or -ENOMEM. */
 int ledger_create(struct ledger *ledger, struct keep *keep, const char *key, uint64_t room);
-/* What an earlier process has left; false: nothing that can be read. */
-bool ledger_open(struct ledger *ledger, struct keep *keep, const char *key);
+/* What an earlier process has left. 0, -ENOENT: nothing, or -EINVAL: nothing that can be read. */
+int ledger_open(struct ledger *ledger, struct keep *keep, const char *key);
 /* Lets it be held in place of the one before. */
 void ledger_hold(struct ledger *ledger);
 /* Unmaps; what is held stays held. */

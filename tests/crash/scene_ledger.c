@@ -92,7 +92,7 @@ static void begin(struct process_state *p, struct holder *h)
 	*p = (struct process_state){ .ledger = { .file = -1 } };
 	bank_init(&p->bank, &h->keep, "bank", SLOT_SIZE);
 	bank_recover(&p->bank);
-	if (ledger_open(&p->ledger, &h->keep, "ledger")) {
+	if (ledger_open(&p->ledger, &h->keep, "ledger") == 0) {
 		read_ledger(p);
 	} else {
 		if (ledger_create(&p->ledger, &h->keep, "ledger", ROOM))

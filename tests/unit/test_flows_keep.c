@@ -235,8 +235,93 @@ static void test_ledger_goes_on(void **state)
 	shared_store(&k->table, 255);
 	restart(w);
 	assert_int_not_equal(ledger_file(w), file);
-	expect_rules(r, "0 0  -> NORMAL\n");
+	expect_rules(r, "");
 	assert_int_equal(r->flows->ledger.dead, 0);
+}
+
+/* The record of a rule. */
+static struct kept_rule *record_of(struct flows_rig *r, const char *text)
+{
+	const struct flows_rule *owner = find_rule(r, text)->owner;
+
+	return (struct kept_rule *)ledger_at(&r->flows->ledger, owner->record);
+}
+
+/* When it cannot be known which rules there were there are none, and no default one. */
+static void test_unknown_rules(void **state)
+{
+	enum { VERSION, SIZE, END, TAIL, KIND, TABLE, MATCH, GONE, N };
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+
+	for (unsigned i = 0; i < N; i++) {
+		struct ledger_header *h;
+		struct kept_rule *k;
+
+		change_rules(r, FLOW_ADD, "in_port=2,actions=drop");
+		change_rules(r, FLOW_DELETE, "");
+		change_rules(r, FLOW_ADD,
+			     "priority=9,in_port=1,idle_timeout=60,actions=drop\nactions=NORMAL");
+		h = r->flows->ledger.header;
+		k = record_of(r, "priority=9,in_port=1");
+		if (i == VERSION)
+			shared_store(&h->version, LEDGER_VERSION + 1);
+		else if (i == SIZE)
+			shared_store(&h->size, h->size + 8);
+		else if (i == END)
+			shared_store(&h->end, h->size + 8);
+		else if (i == TAIL)
+			shared_store(&h->end, h->end + 64);
+		else if (i == KIND)
+			shared_store(&k->record.kind, 99);
+		else if (i == TABLE)
+			shared_store(&k->table, 255);
+		else if (i == MATCH)
+			shared_store(&k->match_len, UINT32_MAX);
+		else
+			shared_store((uint32_t *)&ledger_at(&r->flows->ledger, sizeof(*h))->kind,
+				     KEPT_GONE);
+		restart(w);
+		expect_rules(r, "");
+		assert_int_equal(r->flows->n_rules, 0);
+		assert_int_equal(r->flows->n_due, 0);
+		change_rules(r, FLOW_ADD, "cookie=77777,in_port=3,actions=drop");
+		restart(w);
+		expect_rules(r, "0 32768 in_port=3 -> drop\n");
+		change_rules(r, FLOW_DELETE, "");
+	}
+}
+
+/* A rule whose actions make no sense drops; one whose counts are lost begins to count anew. */
+static void test_bad_actions_drop(void **state)
+{
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+	struct error err = { "" };
+	struct ledger_record *g;
+	struct group *group;
+	uint32_t bucket;
+
+	assert_int_equal(group_parse(&group, &bucket, "group_id=4,type=all", &err), 0);
+	assert_int_equal(flows_group_mod(r->flows, GROUP_ADD, 4, group, 0, &err), 0);
+	change_rules(r, FLOW_ADD,
+		     "in_port=1,actions=output:2\nin_port=2,actions=output:3\n"
+		     "in_port=3,actions=group:4");
+	shared_store(&record_of(r, "in_port=1")->actions_len, UINT32_MAX);
+	shared_store(&record_of(r, "in_port=2")->slot, 1000000);
+	group = (struct group *)pipeline_group(flows_pipeline(r->flows), 4);
+	g = (struct ledger_record *)ledger_at(&r->flows->ledger,
+					      ((struct flows_group *)group->owner)->record);
+	shared_store(&((struct kept_group *)g)->type, 77);
+	for (unsigned i = 0; i < 2; i++) {
+		restart(w);
+		expect_rules(r, "0 0  -> NORMAL\n0 32768 in_port=1 -> drop\n"
+				"0 32768 in_port=2 -> output:3\n0 32768 in_port=3 -> drop\n");
+		assert_int_equal(pipeline_n_groups(flows_pipeline(r->flows)), 0);
+	}
+	send_packets(r, 1, 3, 53);
+	await_packets(r, "vm2", 3);
+	assert_int_equal(tally_read(find_rule(r, "in_port=2")->tally).packets, 3);
 }
 
 /* Who watches is told that much is to be done, line by line, rule by rule and record by record. */
@@ -306,6 +391,8 @@ int main(void)
 		TEST(test_timeouts_go_on),
 		TEST(test_groups_and_meters),
 		TEST(test_ledger_goes_on),
+		TEST(test_unknown_rules),
+		TEST(test_bad_actions_drop),
 		TEST(test_says_that_it_is_busy),
 		TEST(test_long_life),
 		TEST(test_released),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Records that outlive the process. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -40,24 +41,24 @@ static void test_commits(void **state)
 
 	fake_keep_init(&keep);
 	assert_int_equal(ledger_create(&ledger, &keep.keep, "test", 1000), 0);
-	assert_false(ledger_open(&again, &keep.keep, "test")); /* not held yet */
+	assert_int_equal(ledger_open(&again, &keep.keep, "test"), -ENOENT); /* not held yet */
 	ledger_hold(&ledger);
 	place = add(&ledger, 0);
 	assert_true(place > 0);
-	assert_true(ledger_open(&again, &keep.keep, "test"));
+	assert_int_equal(ledger_open(&again, &keep.keep, "test"), 0);
 	expect_words(&again, 0);
 	ledger_close(&again);
 	add(&ledger, 1);
 	ledger_commit(&ledger);
 	add(&ledger, 2);
-	assert_true(ledger_open(&again, &keep.keep, "test"));
+	assert_int_equal(ledger_open(&again, &keep.keep, "test"), 0);
 	expect_words(&again, 2);
 	ledger_close(&again);
 	assert_int_equal(ledger.dead, 0);
 	ledger_dead(&ledger, place);
 	assert_int_equal(ledger.dead, sizeof(struct word_record));
 	ledger_set(&ledger, 3, 99);
-	assert_true(ledger_open(&again, &keep.keep, "test"));
+	assert_int_equal(ledger_open(&again, &keep.keep, "test"), 0);
 	assert_int_equal(ledger_get(&again, 3), 99);
 	ledger_close(&again);
 	ledger_close(&ledger);
@@ -80,17 +81,17 @@ static void test_hostile(void **state)
 	ledger_commit(&ledger);
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		shared_store((uint32_t *)&ledger_at(&ledger, places[1])->len, lengths[i]);
-		assert_true(ledger_open(&again, &keep.keep, "test"));
+		assert_int_equal(ledger_open(&again, &keep.keep, "test"), 0);
 		expect_words(&again, 1);
 		ledger_close(&again);
 	}
 	shared_store(&ledger.header->end, 1ull << 40);
-	assert_false(ledger_open(&again, &keep.keep, "test"));
+	assert_int_equal(ledger_open(&again, &keep.keep, "test"), -EINVAL);
 	shared_store(&ledger.header->end, 8);
-	assert_false(ledger_open(&again, &keep.keep, "test"));
+	assert_int_equal(ledger_open(&again, &keep.keep, "test"), -EINVAL);
 	shared_store(&ledger.header->end, ledger.end);
 	shared_store(&ledger.header->version, LEDGER_VERSION + 1);
-	assert_false(ledger_open(&again, &keep.keep, "test"));
+	assert_int_equal(ledger_open(&again, &keep.keep, "test"), -EINVAL);
 	ledger_close(&ledger);
 	fake_keep_clear(&keep);
 }
