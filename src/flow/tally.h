@@ -11,7 +11,8 @@
 
 struct tally {
 	uint64_t packets, bytes;
-	uint64_t used_ms; /* clock_ns() / 1000000 of the last packet; 0: never */
+	/* clock_ns() / 1000000 of the last packet, or of when counts were set back; 0: never */
+	uint64_t used_ms;
 };
 
 /* Any number of threads may add at once. */

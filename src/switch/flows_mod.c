@@ -128,6 +128,7 @@ static enum of_error check_modify(const struct change *c, const struct flow_mod 
 static enum of_error modify_rule(struct change *c, const struct flow_mod *mod, struct rule *old,
 				 struct error *err)
 {
+	bool reset = mod->flags & RULE_RESET_COUNTS;
 	struct action_list actions = { 0 };
 	struct match match;
 	struct rule *rule;
@@ -136,9 +137,11 @@ static enum of_error modify_rule(struct change *c, const struct flow_mod *mod, s
 	if (actions_copy(&actions, &mod->actions) < 0)
 		return no_memory(err);
 	rule = flows_make_rule(c->flows, old->table, old->priority, &match, &actions,
-			       mod->flags & RULE_RESET_COUNTS ? NULL : old);
+			       reset ? NULL : old);
 	if (!rule)
 		return no_memory(err);
+	if (reset) /* it is old, but idle from now on */
+		tally_add(rule->tally, 0, 0, clock_ns() / NSEC_PER_MSEC);
 	rule->cookie = mod->new_cookie ? mod->cookie : old->cookie;
 	rule->idle_timeout = old->idle_timeout;
 	rule->hard_timeout = old->hard_timeout;

@@ -116,13 +116,16 @@ static void find_other_kinds(struct restoring *r)
 	}
 }
 
-/* Takes the slot of that number, or another one when there is none. */
-static bool claim(struct restoring *r, struct bank *bank, uint32_t *slot)
+/* Takes the slot of that number, or another one when there is none: then 1. -errno. */
+static int claim(struct restoring *r, struct bank *bank, uint32_t *slot)
 {
+	int e;
+
 	if (bank_claim(bank, *slot))
-		return true;
+		return 0;
 	r->n_bad++;
-	return bank_take(bank, slot) == 0;
+	e = bank_take(bank, slot);
+	return e < 0 ? e : 1;
 }
 
 /* Meters first, then groups, then rules, which use them. */
@@ -137,7 +140,7 @@ static bool restore_meter(struct restoring *r, const struct ledger_record *recor
 	if (!meter)
 		return false;
 	owner = calloc(1, sizeof(*owner));
-	if (!owner || pipeline_meter(r->p, meter->id) || !claim(r, &r->flows->meters, &slot)) {
+	if (!owner || pipeline_meter(r->p, meter->id) || claim(r, &r->flows->meters, &slot) < 0) {
 		free(owner);
 		meter_unref(meter);
 		return false;
@@ -160,7 +163,7 @@ static bool claim_group(struct restoring *r, struct group *group, uint32_t slot,
 	struct flows_group *owner =
 		calloc(1, sizeof(*owner) + group->n_buckets * sizeof(owner->buckets[0]));
 
-	if (!owner || !claim(r, &flows->tallies, &slot)) {
+	if (!owner || claim(r, &flows->tallies, &slot) < 0) {
 		free(owner);
 		return false;
 	}
@@ -170,7 +173,7 @@ static bool claim_group(struct restoring *r, struct group *group, uint32_t slot,
 	group->owner = owner;
 	group->tally = bank_at(&flows->tallies, slot);
 	for (unsigned i = 0; i < group->n_buckets; i++) {
-		if (!claim(r, &flows->tallies, &slots[i]))
+		if (claim(r, &flows->tallies, &slots[i]) < 0)
 			return false;
 		owner->buckets[owner->n_buckets++] = slots[i];
 		group->buckets[i].tally = bank_at(&flows->tallies, slots[i]);
@@ -235,7 +238,7 @@ static bool restore_rule(struct restoring *r, const struct ledger_record *record
 	struct kept_rule_content content = { 0 };
 	uint32_t slot = k->slot;
 	struct rule *rule, *old;
-	int e;
+	int claimed, e;
 
 	if (r->n_rules >= FLOWS_MAX || !kept_get_rule(record, &content))
 		return false;
@@ -243,7 +246,8 @@ static bool restore_rule(struct restoring *r, const struct ledger_record *record
 		actions_free(&content.actions);
 		r->n_bad++;
 	}
-	if (!claim(r, &r->flows->tallies, &slot)) {
+	claimed = claim(r, &r->flows->tallies, &slot);
+	if (claimed < 0) {
 		actions_free(&content.actions);
 		r->no_memory = true;
 		return false;
@@ -254,6 +258,8 @@ static bool restore_rule(struct restoring *r, const struct ledger_record *record
 		r->no_memory = true;
 		return false;
 	}
+	if (claimed > 0) /* idle from now on */
+		tally_add(rule->tally, 0, 0, clock_ns() / NSEC_PER_MSEC);
 	((struct flows_rule *)rule->owner)->record = r->place;
 	rule->cookie = k->cookie;
 	rule->created_ms = k->created_ms;

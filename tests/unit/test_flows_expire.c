@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Timeouts: what is in use stays, what is not goes, in any order. */
+#include "switch/flows_private.h"
+
 #include "flows_rig.h"
 
 static void test_hard(void **state)
@@ -50,6 +52,25 @@ static void test_idle(void **state)
 	assert_int_equal(r->removed_packets, sent);
 }
 
+/* A rule that was in use is not idle because its counts begin anew. */
+static void test_idle_behind_reset(void **state)
+{
+	struct flows_rig *r = *state;
+	const struct flows_rule *owner;
+	struct rule *rule;
+
+	change_rules(r, FLOW_ADD, "idle_timeout=5,in_port=1,actions=output:2");
+	find_rule(r, "in_port=1")->created_ms -= 60000;
+	send_packets(r, 0, 1, 53);
+	await_packets(r, "vm1", 1);
+	assert_int_equal(
+		mod_rules(r, FLOW_MODIFY, 6, "in_port=1,actions=output:3", RULE_RESET_COUNTS), 0);
+	rule = find_rule(r, "in_port=1");
+	owner = rule->owner;
+	assert_int_equal(tally_read(rule->tally).packets, 0);
+	assert_true(owner->due_ms >= rule->modified_ms + 4990);
+}
+
 static void test_many(void **state)
 {
 	struct flows_rig *r = *state;
@@ -79,6 +100,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_hard),
 		TEST(test_idle),
+		TEST(test_idle_behind_reset),
 		TEST(test_many),
 	};
 
