@@ -179,8 +179,9 @@ static enum of_error modify(struct change *c, struct flow_mod *mod, bool strict,
 		e = check_modify(c, mod, &list, err);
 	for (size_t i = 0; !e && i < list.n; i++)
 		e = modify_rule(c, mod, list.rules[i], err);
-	/* before OpenFlow 1.2, who changes what is not there adds it */
-	if (!e && !list.n && (mod->version == OF10 || mod->version == OF11) && !mod->cookie_mask)
+	/* before OpenFlow 1.2, who changes what is not there adds it, if he says its cookie */
+	if (!e && !list.n && (mod->version == OF10 || mod->version == OF11) && mod->new_cookie &&
+	    !mod->cookie_mask)
 		e = add(c, mod, err);
 	free(list.rules);
 	return e;

@@ -90,8 +90,8 @@ static void test_modifies(void **state)
 			      "0 3 in_port=2 -> drop\n");
 }
 
-/* Who changes what is not there adds it, in OpenFlow 1.0 alone, and not if he asked for a cookie.
- */
+/* Who changes what is not there adds it, in OpenFlow 1.0 alone, and not if he asked for a cookie,
+ * or has none for it (on the wire that is -1). */
 static void test_modify_adds(void **state)
 {
 	struct flows_rig *r = *state;
@@ -100,8 +100,9 @@ static void test_modify_adds(void **state)
 	assert_int_equal(mod_rules(r, FLOW_MODIFY, 0, "in_port=1,actions=output:2", 0), 0);
 	assert_int_equal(mod_rules(r, FLOW_MODIFY, 1, "cookie=1/1,in_port=1,actions=output:2", 0),
 			 0);
-	expect_rules(r, START);
 	assert_int_equal(mod_rules(r, FLOW_MODIFY, 1, "in_port=1,actions=output:2", 0), 0);
+	expect_rules(r, START);
+	assert_int_equal(mod_rules(r, FLOW_MODIFY, 1, "cookie=0,in_port=1,actions=output:2", 0), 0);
 	expect_rules(r, "0 0  -> NORMAL\n0 32768 in_port=1 -> output:2\n");
 }
 
