@@ -429,6 +429,16 @@ void flows_collect(const struct pipeline *p, const struct flow_filter *filter,
 		pipeline_each_rule(p, filter->table, &filter->match, collect, &c);
 }
 
+bool flows_has_group(const void *pipeline, uint32_t group)
+{
+	return pipeline_group(pipeline, group);
+}
+
+bool flows_has_meter(const void *pipeline, uint32_t meter)
+{
+	return pipeline_meter(pipeline, meter);
+}
+
 struct showing {
 	const struct flow_filter *filter;
 	bool (*fn)(void *arg, const struct rule *rule);

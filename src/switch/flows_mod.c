@@ -20,20 +20,6 @@ static enum of_error no_memory(struct error *err)
 	return OFERR_FLOW_TABLE_FULL;
 }
 
-static bool group_exists(const void *arg, uint32_t group)
-{
-	const struct change *c = arg;
-
-	return pipeline_group(c->next, group);
-}
-
-static bool meter_exists(const void *arg, uint32_t meter)
-{
-	const struct change *c = arg;
-
-	return pipeline_meter(c->next, meter);
-}
-
 /* Whether @actions may stand behind @match in @table. */
 static enum of_error check_actions(const struct change *c, const struct flow_mod *mod,
 				   uint8_t table, const struct match *match, struct error *err)
@@ -42,9 +28,9 @@ static enum of_error check_actions(const struct change *c, const struct flow_mod
 		.table = table,
 		.has_table = true,
 		.inconsistent = mod->version == OF10 || mod->learned,
-		.group_exists = group_exists,
-		.meter_exists = meter_exists,
-		.arg = c,
+		.group_exists = flows_has_group,
+		.meter_exists = flows_has_meter,
+		.arg = c->next,
 	};
 
 	return actions_check(&mod->actions, match, &limits, err);

@@ -166,6 +166,10 @@ bool rule_list_add(struct rule_list *list, struct rule *rule); /* false: no memo
 void flows_collect(const struct pipeline *p, const struct flow_filter *filter,
 		   struct rule_list *out);
 
+/* For actions_check(): whether @pipeline has it. */
+bool flows_has_group(const void *pipeline, uint32_t group);
+bool flows_has_meter(const void *pipeline, uint32_t meter);
+
 /* flows_mod.c */
 
 /* Carries one out on a version in the making; takes @mod's actions. */

@@ -201,20 +201,6 @@ static bool restore_group(struct restoring *r, const struct ledger_record *recor
 	return good;
 }
 
-static bool group_exists(const void *arg, uint32_t group)
-{
-	const struct restoring *r = arg;
-
-	return pipeline_group(r->p, group);
-}
-
-static bool meter_exists(const void *arg, uint32_t meter)
-{
-	const struct restoring *r = arg;
-
-	return pipeline_meter(r->p, meter);
-}
-
 /* A rule whose actions nobody could have brought in is none. */
 static bool is_allowed(const struct restoring *r, uint8_t table,
 		       const struct kept_rule_content *content)
@@ -223,9 +209,9 @@ static bool is_allowed(const struct restoring *r, uint8_t table,
 		.table = table,
 		.has_table = true,
 		.inconsistent = true, /* some versions let them through */
-		.group_exists = group_exists,
-		.meter_exists = meter_exists,
-		.arg = r,
+		.group_exists = flows_has_group,
+		.meter_exists = flows_has_meter,
+		.arg = r->p,
 	};
 	struct error err;
 

@@ -178,7 +178,11 @@ enum of_error flows_packet_out(struct flows *flows, uint32_t in_port,
 			       const struct action_list *actions, const uint8_t *frame, size_t len,
 			       struct error *err)
 {
-	const struct action_limits limits = { 0 };
+	const struct action_limits limits = {
+		.group_exists = flows_has_group,
+		.meter_exists = flows_has_meter,
+		.arg = flows->current,
+	};
 	const struct sw_port *p = flows_find_port(flows, in_port);
 	enum of_error e = actions_check(actions, NULL, &limits, err);
 	int r;

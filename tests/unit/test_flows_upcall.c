@@ -90,6 +90,8 @@ static void test_packet_out(void **state)
 	UNTIL(&r->rig, take_packets(r, 1) == 1);
 	assert_int_equal(out(r, 99, "output:2", 64), OFERR_BAD_PORT);
 	assert_int_equal(out(r, 1, "output:2", 13), OFERR_BAD_PACKET);
+	assert_int_equal(out(r, 1, "clone(group:7)", 64), OFERR_ACT_BAD_OUT_GROUP);
+	assert_int_equal(out(r, 1, "meter:7,output:2", 64), OFERR_METER_INVALID);
 	change_rules(r, FLOW_ADD, "in_port=1,actions=output:3");
 	assert_int_equal(out(r, 1, "resubmit(,0)", 64), 0);
 	UNTIL(&r->rig, take_packets(r, 2) == 1);
