@@ -229,8 +229,6 @@ int flows_set_ports(const struct flows *flows, struct pipeline *p)
 bool flows_ports_differ(const struct flows *flows, const struct pipeline *p)
 {
 	const struct pipeline_port *ports = pipeline_ports(p);
-	bool watch = pipeline_n_groups(p) || flows->uses.lost ||
-		     uses_find(&flows->uses, USE_BUNDLE, 0, 0);
 
 	if (pipeline_n_ports(p) != flows->n_shown)
 		return true;
@@ -241,7 +239,7 @@ bool flows_ports_differ(const struct flows *flows, const struct pipeline *p)
 		    ports[i].no_forward != (s->no_forward || s->down) ||
 		    ports[i].no_receive != (s->no_receive || s->down) ||
 		    ports[i].no_packet_in != s->no_packet_in ||
-		    (watch && ports[i].live != (s->link && !s->down)))
+		    ports[i].live != (s->link && !s->down))
 			return true;
 	}
 	return false;

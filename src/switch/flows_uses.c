@@ -62,9 +62,6 @@ static bool note_action(void *arg, const struct action *a)
 	case ACTION_METER:
 		count(n, USE_METER, 0, ((const struct action_meter *)a)->meter);
 		break;
-	case ACTION_BUNDLE:
-		count(n, USE_BUNDLE, 0, 0);
-		break;
 	case ACTION_CONTROLLER:
 		if (c->has_meter)
 			count(n, USE_METER, 0, c->meter);

@@ -11,7 +11,6 @@ enum use_kind {
 	USE_METER,   /* rules with the meter */
 	USE_LIMIT,   /* rules that teach rules of this table and cookie, up to a limit */
 	USE_DELETER, /* rules that take the rules they taught with them when they go */
-	USE_BUNDLE,  /* rules with a bundle action */
 	USE_KINDS,
 };
 
