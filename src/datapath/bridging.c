@@ -49,7 +49,7 @@ static void flood(struct forwarder *fw, const struct view_port *in, struct pkt *
 	for (unsigned i = 0; i < bridge->n_ports; i++) {
 		const struct view_port *out = bridge->ports[i];
 
-		if (!normal_may_send(in, out, frame->vid))
+		if (out->no_flood || !normal_may_send(in, out, frame->vid))
 			continue;
 		bridging_emit(fw, out, pkt, normal_out_tag(out, frame), hops);
 		sent = true;

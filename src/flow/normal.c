@@ -103,7 +103,8 @@ struct normal_result normal_decide(const struct view *view, const struct view_po
 
 bool normal_may_send(const struct view_port *in, const struct view_port *out, uint16_t vid)
 {
-	return out != in && !(in->is_protected && out->is_protected) && port_carries(out, vid);
+	return out != in && !(in->is_protected && out->is_protected) && !out->no_forward &&
+	       port_carries(out, vid);
 }
 
 struct normal_tag normal_out_tag(const struct view_port *out, const struct normal_frame *frame)

@@ -15,7 +15,8 @@ struct normal_frame {
 enum normal_verdict {
 	NORMAL_DROP,	/* reason in @drop */
 	NORMAL_UNICAST, /* to @out alone */
-	NORMAL_FLOOD,	/* to every port of the bridge for which normal_may_send() */
+	NORMAL_FLOOD,	/* to every port of the bridge without no_flood for which
+			 * normal_may_send() */
 };
 
 /* What was decided, and what the verdict needs. */

@@ -80,6 +80,9 @@ struct view_port {
 	const uint64_t *trunks; /* bitmap of 4096 VLANs that a trunk carries; NULL: all */
 	bool is_protected;	/* exchanges nothing with other protected ports */
 
+	/* OpenFlow's flags, for NORMAL; a port that is down has no_forward */
+	bool no_flood, no_forward;
+
 	unsigned mtu;
 	unsigned mac_limit;
 	unsigned n_macs; /* allowed sources, 0: any */

@@ -276,6 +276,14 @@ static void look_at_ports(struct flows *flows)
 	free(before);
 }
 
+void flows_show_flags(const struct sw_port *p, struct view_port *v)
+{
+	uint32_t config = p->state->of_config;
+
+	v->no_flood = config & CONFIG_NO_FLOOD;
+	v->no_forward = config & (CONFIG_NO_FORWARD | CONFIG_DOWN);
+}
+
 /* Of all that is compared: most calls find nothing new. Never 0. */
 static uint64_t hash_ports(const struct swtch *sw)
 {
@@ -310,13 +318,16 @@ enum of_error flows_port_mod(struct flows *flows, uint32_t number, uint32_t conf
 			     struct error *err)
 {
 	struct sw_port *p = flows_find_port(flows, number);
+	uint32_t before;
 
 	if (!p) {
 		error_set(err, -ENOENT, "bridge %s has no port %u", flows->name, number);
 		return OFERR_PORT_BAD_PORT;
 	}
 	mask &= CONFIG_ALL;
-	shared_store(&p->state->of_config, (p->state->of_config & ~mask) | (config & mask));
-	flows_ports_changed(flows->sw);
+	before = p->state->of_config;
+	shared_store(&p->state->of_config, (before & ~mask) | (config & mask));
+	if (p->state->of_config != before)
+		switch_publish(flows->sw);
 	return OFERR_NONE;
 }

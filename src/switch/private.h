@@ -287,5 +287,7 @@ void flows_destroy(struct flows *flows);
 int flows_number_port(struct sw_port *p, struct error *err);
 /* Ports have come, gone or changed, maybe. */
 void flows_ports_changed(struct swtch *sw);
+/* What the view shows of flags that controllers have set. */
+void flows_show_flags(const struct sw_port *p, struct view_port *v);
 /* Lets the datapath tell what packets want. */
 void flows_upcalls_init(struct swtch *sw);

@@ -246,6 +246,7 @@ static struct view_port *show_port(struct sw_port *p, const struct view_bridge *
 	v->bridge = bridge;
 	v->link = p->port->link;
 	v->held = p->changing;
+	flows_show_flags(p, v);
 	show_settings(v, &p->settings, a);
 	v->mac_limit = switch_mac_limit(p);
 	show_txqs(v, p, a, n_workers);

@@ -92,6 +92,27 @@ static void test_config(void **state)
 	expect_ports(r, "1:vm1 2:vm2 3:vm3 ");
 }
 
+/* NORMAL goes by what controllers have set, too. */
+static void test_normal_goes_by_flags(void **state)
+{
+	static const uint32_t flags[] = { 1, 1 << 4, 1 << 5 };
+	struct flows_rig *r = *state;
+	struct error err = { "" };
+
+	for (unsigned i = 0; i <= ARRAY_SIZE(flags); i++) {
+		if (i < ARRAY_SIZE(flags))
+			assert_int_equal(flows_port_mod(r->flows, 2, flags[i], flags[i], &err), 0);
+		send_packets(r, 0, 4, 53); /* to an address that nobody has */
+		await_packets(r, "vm1", 4 * (i + 1));
+		UNTIL(&r->rig, rig_counter(&r->rig, "vm3", "tx_packets") == 4 * (i + 1));
+		if (i < ARRAY_SIZE(flags))
+			assert_int_equal(rig_counter(&r->rig, "vm2", "tx_packets"), 0);
+		else
+			UNTIL(&r->rig, rig_counter(&r->rig, "vm2", "tx_packets") == 4);
+		assert_int_equal(flows_port_mod(r->flows, 2, 0, ~0u, &err), 0);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, flows_setup, flows_teardown)
 
 int main(void)
@@ -101,6 +122,7 @@ int main(void)
 		TEST(test_taken_ids),
 		TEST(test_live),
 		TEST(test_config),
+		TEST(test_normal_goes_by_flags),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -281,6 +281,20 @@ static void test_protected_ports(void **state)
 	assert_true(normal_may_send(&b->ports[OTHER], &b->ports[IN], 0));
 }
 
+/* What controllers have set of a port. */
+static void test_port_flags(void **state)
+{
+	struct bench *b = *state;
+
+	mac_table_learn(b->bridges[0].macs, B, 0, OUT, 1, 0);
+	b->ports[OUT].no_flood = true; /* is for those that flood */
+	assert_int_equal(decide(b, B, 0, 1).verdict, NORMAL_UNICAST);
+	b->ports[OUT].no_forward = true;
+	assert_drops(decide(b, B, 0, 1), DROP_no_output);
+	assert_false(normal_may_send(&b->ports[IN], &b->ports[OUT], 0));
+	assert_true(normal_may_send(&b->ports[OUT], &b->ports[IN], 0));
+}
+
 /* Sends @n at each of @secs seconds' milliseconds; returns how many got through. */
 static unsigned storm(struct bench *b, mac_t dst, unsigned per_ms, unsigned ms, uint64_t from)
 {
@@ -355,15 +369,11 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_admits_by_vlan),
-		TEST(test_sends_by_vlan),
-		TEST(test_refuses_sources),
-		TEST(test_keeps_link_local_frames),
-		TEST(test_mac_limit_of_the_port),
-		TEST(test_decides),
-		TEST(test_protected_ports),
-		TEST(test_rate_limits),
-		TEST(test_limit_is_shared_by_workers),
+		TEST(test_admits_by_vlan),	  TEST(test_sends_by_vlan),
+		TEST(test_refuses_sources),	  TEST(test_keeps_link_local_frames),
+		TEST(test_mac_limit_of_the_port), TEST(test_decides),
+		TEST(test_protected_ports),	  TEST(test_port_flags),
+		TEST(test_rate_limits),		  TEST(test_limit_is_shared_by_workers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
