@@ -294,8 +294,9 @@ int actions_print_bytes(const uint8_t *bytes, size_t len, char *text, size_t siz
  * @list is empty. */
 enum of_error actions_decode(struct action_list *list, uint8_t version, bool instructions,
 			     const uint8_t *bytes, size_t len, struct error *err);
-/* Appends them to @out (malloc'd, *@n bytes of *@size), for a peer of @version. 0 or -ENOMEM. What
- * the version cannot say is said with Nicira's extensions. */
+/* Appends them to @out (malloc'd, *@n bytes of *@size), for a peer of @version. What the version
+ * cannot say is said with Nicira's extensions. 0, -ENOMEM, or -EMSGSIZE: one of them, or an
+ * instruction, has more than 64 KiB there. */
 int actions_encode(const uint8_t *bytes, size_t len, uint8_t version, bool instructions,
 		   uint8_t **out, size_t *n, size_t *size);
 

@@ -118,6 +118,7 @@ struct action_encode {
 	size_t *n, *size;
 	uint8_t version;
 	bool failed;
+	bool too_long; /* why: one that is longer than the wire can say */
 	uint8_t nowhere[ENCODE_PIECE_MAX];
 };
 

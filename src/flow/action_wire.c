@@ -334,9 +334,9 @@ void action_encode_end(struct action_encode *e, size_t start)
 	if (e->failed)
 		return;
 	action_encode_bytes(e, ACTION_ROUND(*e->n - start) - (*e->n - start));
-	/* longer ones cannot be said: lists are shorter in memory than that */
+	/* longer ones cannot be said, though lists are shorter in memory than that */
 	if (*e->n - start > UINT16_MAX)
-		e->failed = true;
+		e->failed = e->too_long = true;
 	if (!e->failed)
 		be16_store(*e->bytes + start + 2, (uint16_t)(*e->n - start));
 }
@@ -448,5 +448,5 @@ int actions_encode(const uint8_t *bytes, size_t len, uint8_t version, bool instr
 	if (!e.failed)
 		return 0;
 	*n = start;
-	return -ENOMEM;
+	return e.too_long ? -EMSGSIZE : -ENOMEM;
 }

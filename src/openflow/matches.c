@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Matches and actions within messages (OpenFlow 1.5.1, 7.2.3). */
+#include <errno.h>
+
 #include "openflow/matches.h"
 #include "openflow/proto.h"
 
@@ -125,7 +127,12 @@ void of_write_match10(struct of_out *out, const struct match *match)
 void of_write_actions(struct of_out *out, uint8_t version, bool instructions,
 		      const struct action_list *actions)
 {
-	if (!out->failed && actions_encode(actions->bytes, actions->len, version, instructions,
-					   &out->bytes, &out->len, &out->size))
+	int r = out->failed ? 0
+			    : actions_encode(actions->bytes, actions->len, version, instructions,
+					     &out->bytes, &out->len, &out->size);
+
+	if (r == -EMSGSIZE)
+		out_zeros(out, OF_LEN_MAX + 1);
+	else if (r)
 		out->failed = true;
 }

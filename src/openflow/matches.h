@@ -27,6 +27,6 @@ size_t of_write_nxm(struct of_out *out, const struct match *match);
 /* 40 bytes, even if they cannot say all of it. */
 void of_write_match10(struct of_out *out, const struct match *match);
 
-/* Writes actions, or as of 1.1 instructions. */
+/* Writes actions, or as of 1.1 instructions; what they cannot say is longer than any message. */
 void of_write_actions(struct of_out *out, uint8_t version, bool instructions,
 		      const struct action_list *actions);

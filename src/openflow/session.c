@@ -67,7 +67,9 @@ void of_send(struct of_session *s, struct of_out *out)
 		log_limited(LOG_WARNING, "%s: a message of OpenFlow could not be made: %s",
 			    flows_bridge(s->bridge->flows),
 			    out->failed ? "out of memory" : "longer than 64 KiB");
-	} else {
+		if (out->failed && !s->ended)
+			of_session_end(s);
+	} else if (!s->ended) {
 		out_patch16(out, 2, out->len);
 		if (s->bridge->snoop)
 			s->bridge->snoop(s->bridge, out->bytes, out->len);

@@ -134,8 +134,8 @@ void of_begin(struct of_out *out, uint8_t version, uint8_t type, uint32_t xid);
 void of_begin_reply(struct of_out *out, const struct of_request *request);
 /* Begins a message of Nicira's that nobody asked for. */
 void of_begin_nicira(struct of_out *out, uint8_t version, uint32_t subtype, uint32_t xid);
-/* Sends what was begun, and frees it. A message that is too long, or for which memory was short, is
- * not sent, and logged. */
+/* Sends what was begun, and frees it. A message that is too long is not sent, and logged. One for
+ * which memory was short ends the session: somebody may wait for it. Nothing is sent then. */
 void of_send(struct of_session *s, struct of_out *out);
 /* The same of an unasked message: dropped when too much waits. */
 void of_send_unasked(struct of_session *s, struct of_out *out);

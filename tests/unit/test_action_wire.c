@@ -163,7 +163,8 @@ static void test_too_long_to_say(void **state)
 		memcpy(text + 6 + 12 * i, "enqueue:1:2,", 13);
 	strcat(text, ")");
 	assert_int_equal(actions_parse(&list, text, true, &err), 0);
-	assert_int_equal(actions_encode(list.bytes, list.len, 4, true, &bytes, &n, &size), -ENOMEM);
+	assert_int_equal(actions_encode(list.bytes, list.len, 4, true, &bytes, &n, &size),
+			 -EMSGSIZE);
 	assert_int_equal(n, 0);
 	assert_int_equal(actions_encode(list.bytes, list.len, 1, true, &bytes, &n, &size), 0);
 	free(bytes);

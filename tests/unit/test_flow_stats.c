@@ -10,20 +10,26 @@
 
 #include "openflow/flow_stats.h"
 #include "openflow_peer.h"
+#include "short_memory.h"
 
 #define ALL_OXM "0001 0004 00000000"
 #define ALL13 "ff 000000 ffffffff ffffffff 00000000 0000000000000000 0000000000000000" ALL_OXM
 
-static void add(uint8_t table, uint16_t priority, const char *match)
+static void add_rule(uint8_t table, uint16_t priority, const char *match, const char *actions)
 {
 	struct flow_mod mod = { .table = table, .priority = priority, .cookie = priority };
 	struct error err;
 
 	if (match_parse(&mod.match, match, &err) ||
-	    actions_parse(&mod.actions, "output:1", true, &err))
+	    actions_parse(&mod.actions, actions, true, &err))
 		fail_msg("%s", err.text);
 	fake.tally = (struct tally){ .packets = 5, .bytes = 300 };
 	flows_mod(&fake, &mod, NULL);
+}
+
+static void add(uint8_t table, uint16_t priority, const char *match)
+{
+	add_rule(table, priority, match, "output:1");
 }
 
 static void setup(uint8_t version)
@@ -177,6 +183,54 @@ static void test_many_rules_in_parts_as_the_peer_reads(void **state)
 	peer_teardown();
 }
 
+/* A masked set_field has an action for each run of its bits, before 1.5. */
+static void test_what_a_version_cannot_say_is_left_out(void **state)
+{
+	static const char set[] =
+		"set_field:0x55555555555555555555555555555555/0x55555555555555555555555555555555"
+		"->xxreg0,";
+	char actions[44 * sizeof(set)];
+	unsigned n_messages;
+	bool finished;
+
+	for (unsigned i = 0; i < 44; i++)
+		strcpy(actions + i * (sizeof(set) - 1), set);
+	setup(OF13);
+	add_rule(3, 6, "tcp,nw_src=10.0.0.0/8", actions);
+	add(3, 5, "tcp,nw_src=10.0.0.0/8");
+	peer_send(OF13, 18, "00010000 00000000" ALL13);
+	assert_true(of_session_ready(peer.s));
+	assert_int_equal(n_entries(&n_messages, &finished), 2);
+	assert_true(finished);
+	peer_teardown();
+}
+
+/* It is answered wholly, refused, or ends: nobody waits in vain. */
+static void test_short_memory(void **state)
+{
+#ifndef MEMORY_IS_NEVER_SHORT
+	unsigned n_messages;
+	bool finished = false;
+
+	for (int allowance = 0; !finished; allowance++) {
+		assert_in_range(allowance, 0, 100);
+		setup(OF13);
+		add_rule(3, 6, "tcp,nw_src=10.0.0.0/8", "clone(output:1)");
+		memory_left = allowance;
+		peer_send(OF13, 18, "00010000 00000000" ALL13);
+		memory_left = -1;
+		if (peer.ended)
+			assert_int_equal(peer.len, 0);
+		else if (peer.sent[1] == OFT_ERROR)
+			assert_int_equal(be32_load(peer.sent + 8), 0x0001000d);
+		else
+			n_entries(&n_messages, &finished);
+		assert_true(peer.ended || peer.len);
+		peer_teardown();
+	}
+#endif
+}
+
 static void test_a_peer_that_goes_gives_the_rules_back(void **state)
 {
 	setup(OF13);
@@ -244,6 +298,8 @@ int main(void)
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_aggregates),
 		cmocka_unit_test(test_many_rules_in_parts_as_the_peer_reads),
+		cmocka_unit_test(test_what_a_version_cannot_say_is_left_out),
+		cmocka_unit_test(test_short_memory),
 		cmocka_unit_test(test_a_peer_that_goes_gives_the_rules_back),
 		cmocka_unit_test(test_removals),
 	};

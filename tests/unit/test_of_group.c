@@ -90,6 +90,25 @@ static void test_old_layout(void **state)
 	peer_teardown();
 }
 
+/* Longer in 1.3 than an action can be. */
+static void test_what_a_version_cannot_say_is_left_out(void **state)
+{
+	static char text[12 * 3500 + 8] = "clone(";
+	struct group *long_one = group_create(4, GROUP_TYPE_ALL, 1);
+	struct error err;
+
+	for (size_t i = 0; i < 3500; i++)
+		strcpy(text + 6 + 12 * i, "enqueue:1:2,");
+	strcat(text, ")");
+	peer_setup(OF13);
+	assert_int_equal(actions_parse(&long_one->buckets[0].actions, text, false, &err), 0);
+	flows_group_mod(&fake, GROUP_ADD, 4, long_one, BUCKET_ALL, &err);
+	peer_send(OF13, 15, "0000 01 00 00000005");
+	peer_send(OF13, 18, "00070000 00000000");
+	assert_true(peer_got("04 13 0018 11223344 0007 0000 00000000 0008 01 00 00000005"));
+	peer_teardown();
+}
+
 static void test_buckets_come_and_go(void **state)
 {
 	peer_setup(OF15);
@@ -155,9 +174,13 @@ static void test_features(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_new_layout), cmocka_unit_test(test_of_nicira),
-		cmocka_unit_test(test_old_layout), cmocka_unit_test(test_buckets_come_and_go),
-		cmocka_unit_test(test_refusals),   cmocka_unit_test(test_features),
+		cmocka_unit_test(test_new_layout),
+		cmocka_unit_test(test_of_nicira),
+		cmocka_unit_test(test_old_layout),
+		cmocka_unit_test(test_buckets_come_and_go),
+		cmocka_unit_test(test_what_a_version_cannot_say_is_left_out),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_features),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
