@@ -105,7 +105,7 @@ static enum of_error count_buckets(const uint8_t *b, size_t len, bool new_layout
 	return OFERR_NONE;
 }
 
-enum of_error of_read_buckets(struct group **out, uint8_t version, bool new_layout,
+enum of_error of_read_buckets(struct group **out, uint8_t type, uint8_t version, bool new_layout,
 			      const uint8_t *bytes, size_t len, struct error *err)
 {
 	unsigned n;
@@ -114,12 +114,14 @@ enum of_error of_read_buckets(struct group **out, uint8_t version, bool new_layo
 
 	if (error)
 		return error;
-	group = group_create(0, GROUP_TYPE_ALL, n);
+	group = group_create(0, type, n);
 	if (!group)
 		return OFERR_GROUP_OUT_OF_GROUPS;
 	for (unsigned i = 0; i < n && !error; i++) {
 		size_t bucket = bucket_len(bytes, len, new_layout);
 
+		/* unless it says something else */
+		group->buckets[i].weight = type == GROUP_TYPE_SELECT;
 		error = new_layout ? read15(&group->buckets[i], version, bytes, bucket, err)
 				   : read13(&group->buckets[i], version, bytes, bucket, err);
 		bytes += bucket;

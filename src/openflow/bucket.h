@@ -7,8 +7,9 @@
 #include "flow/group.h"
 #include "openflow/wire.h"
 
-/* Reads buckets, all of @len bytes, into a new group; @new_layout: as 1.5 has them. */
-enum of_error of_read_buckets(struct group **out, uint8_t version, bool new_layout,
+/* Reads buckets, all of @len bytes, into a new group of @type, which is as the peer says it;
+ * @new_layout: as 1.5 has them. */
+enum of_error of_read_buckets(struct group **out, uint8_t type, uint8_t version, bool new_layout,
 			      const uint8_t *bytes, size_t len, struct error *err);
 /* Reads the properties of a group of 1.5. */
 enum of_error of_read_group_props(struct group *group, const uint8_t *bytes, size_t len,

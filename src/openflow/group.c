@@ -67,13 +67,13 @@ static enum of_error read_group(const struct of_request *r, struct group **out, 
 		return OFERR_GROUP_BAD_BUCKET;
 	if (new_layout)
 		*bucket = be32_load(r->body + 12);
-	error = of_read_buckets(out, r->version, new_layout, r->body + header, buckets, err);
+	error = of_read_buckets(out, r->body[2], r->version, new_layout, r->body + header, buckets,
+				err);
 	if (error)
 		return error;
 	if (r->body[2] > GROUP_TYPE_FF)
 		error = OFERR_GROUP_BAD_TYPE;
 	(*out)->id = be32_load(r->body + 4);
-	(*out)->type = r->body[2];
 	if (!error && new_layout)
 		error = of_read_group_props(*out, r->body + header + buckets,
 					    r->body_len - header - buckets, err);

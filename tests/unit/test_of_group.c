@@ -64,6 +64,23 @@ static void test_of_nicira(void **state)
 	peer_teardown();
 }
 
+/* In a select group it is 1, so that packets go there. */
+static void test_weight_that_is_not_said(void **state)
+{
+	peer_setup(OF15);
+	peer_send(OF15, 15, "0000 01 00 00000005 0008 0000 ffffffff 0008 0000 00000001");
+	assert_int_equal(peer.len, 0);
+	assert_int_equal(group()->buckets[0].weight, 1);
+	peer_send(OF15, 15, "0001 00 00 00000005 0008 0000 ffffffff 0008 0000 00000001");
+	assert_int_equal(group()->buckets[0].weight, 0);
+	peer_teardown();
+	peer_setup(OF10);
+	peer_send(OF10, 4,
+		  "00002320 0000001f 0000 01 00 00000005 0008 0000 ffffffff 0008 0000 00000001");
+	assert_int_equal(group()->buckets[0].weight, 1);
+	peer_teardown();
+}
+
 static void test_old_layout(void **state)
 {
 	peer_setup(OF13);
@@ -177,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_new_layout),
 		cmocka_unit_test(test_of_nicira),
 		cmocka_unit_test(test_old_layout),
+		cmocka_unit_test(test_weight_that_is_not_said),
 		cmocka_unit_test(test_buckets_come_and_go),
 		cmocka_unit_test(test_what_a_version_cannot_say_is_left_out),
 		cmocka_unit_test(test_refusals),
