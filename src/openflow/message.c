@@ -166,8 +166,6 @@ static enum of_error identify(struct of_request *r, const struct row **row)
 	enum of_error error = OFERR_NONE;
 	uint32_t number = r->type;
 
-	r->body = r->message + OF_HEADER;
-	r->body_len = r->len - OF_HEADER;
 	if (r->type == OFT_EXPERIMENTER) {
 		if (!skip(r, 8))
 			return OFERR_BAD_LEN;
@@ -227,6 +225,15 @@ static enum of_error carry_out(struct of_session *s, struct of_request *r, bool 
 	return (*row)->handle(s, r, err);
 }
 
+/* Of a version that was not agreed upon: hello, errors and echoes are the same in all. */
+static void handle_other_version(struct of_session *s, const struct of_request *r)
+{
+	if (r->type == OFT_ECHO_REQUEST)
+		of_handle_echo(s, r, NULL);
+	else if (r->type > OFT_ECHO_REPLY)
+		of_refuse(s, r->message, r->len, OFERR_BAD_VERSION);
+}
+
 /* @counted: all that packets have done so far has been. */
 static void handle(struct of_session *s, const uint8_t *message, size_t len, bool counted)
 {
@@ -234,15 +241,15 @@ static void handle(struct of_session *s, const uint8_t *message, size_t len, boo
 				.type = message[1],
 				.xid = be32_load(message + 4),
 				.message = message,
-				.len = len };
+				.len = len,
+				.body = message + OF_HEADER,
+				.body_len = len - OF_HEADER };
 	const struct row *row = NULL;
 	struct error err = { "" };
 	enum of_error error;
 
 	if (r.version != s->version) {
-		/* these are the same in all versions */
-		if (r.type != OFT_HELLO && r.type != OFT_ERROR)
-			of_refuse(s, message, len, OFERR_BAD_VERSION);
+		handle_other_version(s, &r);
 		return;
 	}
 	error = carry_out(s, &r, counted, &row, &err);

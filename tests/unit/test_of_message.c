@@ -68,6 +68,19 @@ static void test_echo(void **state)
 	}
 }
 
+/* It is the same in all of them. */
+static void test_echo_in_another_version(void **state)
+{
+	peer_setup(OF13);
+	peer_send(OF10, 2, "616263");
+	assert_true(peer_got("01 03 000b 11223344 616263"));
+	peer_send(9, 2, "");
+	assert_true(peer_got("09 03 0008 11223344"));
+	peer_send(OF10, 3, "");
+	assert_int_equal(peer.len, 0);
+	peer_teardown();
+}
+
 static void test_errors_bring_back_what_they_are_about(void **state)
 {
 	peer_setup(OF13);
@@ -233,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_says_hello_first),
 		cmocka_unit_test(test_whoever_says_something_else_first_is_refused),
 		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_echo_in_another_version),
 		cmocka_unit_test(test_errors_bring_back_what_they_are_about),
 		cmocka_unit_test(test_messages_of_other_versions_are_unknown),
 		cmocka_unit_test(test_vendors),
