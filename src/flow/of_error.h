@@ -23,6 +23,7 @@ enum of_error {
 	OFERR_BAD_PORT,
 	OFERR_BAD_PACKET,
 	OFERR_MULTIPART_OVERFLOW,
+	OFERR_MUST_BE_ZERO, /* Nicira's */
 	/* bad action */
 	OFERR_ACT_BAD_TYPE,
 	OFERR_ACT_BAD_LEN,
@@ -121,6 +122,12 @@ enum of_error {
 	OFERR_METER_OUT_OF_BANDS,
 	/* table features failed */
 	OFERR_FEATURES_EPERM,
+	/* bad property */
+	OFERR_PROP_BAD_TYPE,
+	OFERR_PROP_BAD_LEN,
+	OFERR_PROP_BAD_VALUE,
+	OFERR_PROP_BAD_EXPERIMENTER,
+	OFERR_PROP_BAD_EXP_TYPE,
 	/* asynchronous configuration failed */
 	OFERR_ASYNC_INVALID,
 	OFERR_ASYNC_UNSUPPORTED,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Roles (OpenFlow 1.5.1, 7.3.9 and 7.4.4) and asynchronous configuration (7.3.10). */
 #include "openflow/async.h"
+#include "openflow/error.h"
+
+#define PROP_LEN 8 /* bytes: each is a mask */
 
 #define NX_ROLE_OTHER 0
 #define NX_ROLE_MASTER 1
@@ -9,8 +12,8 @@
 #define STATUS_MASTER_REQUEST 0 /* why a role has changed */
 #define NO_GENERATION UINT64_MAX
 
-/* Reasons that there are, of each kind. */
-static const uint32_t all_reasons[ASYNC_N] = { 0xff, 7, 0x3f, 7, 0x18, 3 };
+/* Reasons that peers may name, of each kind. */
+static const uint32_t all_reasons[ASYNC_N] = { 0x3f, 7, 0x3f, 7, 0x18, 3 };
 
 /* ---- roles */
 
@@ -132,24 +135,24 @@ static enum of_error read_props(struct of_session *s, const uint8_t *b, size_t l
 {
 	uint32_t async[2][ASYNC_N];
 
+	if (len % PROP_LEN)
+		return OFERR_BAD_LEN;
 	memcpy(async, s->async, sizeof(async));
-	while (len) {
-		uint16_t prop;
-		uint32_t mask;
+	for (; len; b += PROP_LEN, len -= PROP_LEN) {
+		uint16_t prop = be16_load(b);
+		uint32_t mask = be32_load(b + 4);
 
-		if (len < 8 || be16_load(b + 2) != 8)
-			return OFERR_BAD_LEN;
-		prop = be16_load(b);
+		if (prop == OF_PROP_EXPERIMENTER)
+			return of_unknown_prop(b);
+		if (be16_load(b + 2) != PROP_LEN)
+			return OFERR_PROP_BAD_LEN;
 		if (prop >= 2 * ASYNC_N)
 			return OFERR_ASYNC_UNSUPPORTED;
-		mask = be32_load(b + 4);
 		if (mask & ~all_reasons[prop / 2])
 			return OFERR_ASYNC_INVALID;
 		if (prop / 2 == ASYNC_PACKET_IN && mask & 1)
 			mask |= 0xc0;
 		async[!(prop & 1)][prop / 2] = mask;
-		b += 8;
-		len -= 8;
 	}
 	memcpy(s->async, async, sizeof(async));
 	return OFERR_NONE;
@@ -184,7 +187,7 @@ enum of_error of_handle_controller_id(struct of_session *s, const struct of_requ
 {
 	for (unsigned i = 0; i < 6; i++)
 		if (r->body[i])
-			return OFERR_BAD_LEN;
+			return OFERR_MUST_BE_ZERO;
 	s->controller = be16_load(r->body + 6);
 	return OFERR_NONE;
 }

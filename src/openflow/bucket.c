@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Buckets and properties of groups on the wire. */
 #include "openflow/bucket.h"
+#include "openflow/error.h"
 #include "openflow/matches.h"
 #include "openflow/proto.h"
 
@@ -10,11 +11,11 @@
 #define PROP_WEIGHT 0
 #define PROP_WATCH_PORT 1
 #define PROP_WATCH_GROUP 2
-#define PROP_EXPERIMENTER 0xffff
 #define NTR_SELECTION_METHOD 1
 #define METHOD_LEN 16 /* bytes of its name */
 #define HAS_MASK 0x100u
-#define METHOD_PROP 40 /* bytes of the property before the fields */
+#define METHOD_HEADER 12 /* bytes of the property to its type */
+#define METHOD_PROP 40	 /* bytes of the property before the fields */
 
 /* Where the property at @b ends: its padded length, 0 when that is wrong. */
 static size_t prop_len(const uint8_t *b, size_t len)
@@ -32,7 +33,7 @@ static enum of_error read_bucket_props(struct group_bucket *bucket, const uint8_
 		size_t prop = prop_len(b, len);
 
 		if (!prop)
-			return OFERR_BAD_LEN;
+			return OFERR_PROP_BAD_LEN;
 		switch (be16_load(b)) {
 		case PROP_WEIGHT:
 			bucket->weight = be16_load(b + 4);
@@ -44,7 +45,7 @@ static enum of_error read_bucket_props(struct group_bucket *bucket, const uint8_
 			bucket->watch_group = be32_load(b + 4);
 			break;
 		default:
-			return OFERR_GROUP_BAD_BUCKET;
+			return of_unknown_prop(b);
 		}
 		b += prop;
 		len -= prop;
@@ -167,16 +168,21 @@ static enum of_error read_method(struct group *group, const uint8_t *b, size_t l
 {
 	char name[METHOD_LEN + 1] = "";
 
-	if (len < METHOD_PROP || be32_load(b + 4) != VENDOR_NTR ||
-	    be32_load(b + 8) != NTR_SELECTION_METHOD)
-		return OFERR_GROUP_INVALID;
+	if (be32_load(b + 4) != VENDOR_NTR)
+		return OFERR_PROP_BAD_EXPERIMENTER;
+	if (len < METHOD_HEADER)
+		return OFERR_PROP_BAD_LEN;
+	if (be32_load(b + 8) != NTR_SELECTION_METHOD)
+		return OFERR_PROP_BAD_EXP_TYPE;
+	if (len < METHOD_PROP)
+		return OFERR_PROP_BAD_LEN;
 	memcpy(name, b + 16, METHOD_LEN);
 	if (!strcmp(name, "hash"))
 		group->method = GROUP_METHOD_HASH;
 	else if (!strcmp(name, "dp_hash"))
 		group->method = GROUP_METHOD_DP_HASH;
 	else if (*name)
-		return OFERR_GROUP_INVALID;
+		return OFERR_PROP_BAD_VALUE;
 	group->method_param = wire_load64(b + 32);
 	return read_fields(&group->fields, b + METHOD_PROP, len - METHOD_PROP);
 }
@@ -188,8 +194,10 @@ enum of_error of_read_group_props(struct group *group, const uint8_t *bytes, siz
 		size_t prop = prop_len(bytes, len);
 		enum of_error error;
 
-		if (!prop || be16_load(bytes) != PROP_EXPERIMENTER)
-			return OFERR_GROUP_INVALID;
+		if (!prop)
+			return OFERR_PROP_BAD_LEN;
+		if (be16_load(bytes) != OF_PROP_EXPERIMENTER)
+			return of_unknown_prop(bytes);
 		error = read_method(group, bytes, be16_load(bytes + 2), err);
 		if (error)
 			return error;
@@ -267,7 +275,7 @@ void of_write_group_props(struct of_out *out, const struct group *group)
 
 	if (group->method == GROUP_METHOD_DEFAULT)
 		return;
-	out_u16(out, PROP_EXPERIMENTER);
+	out_u16(out, OF_PROP_EXPERIMENTER);
 	out_u16(out, 0);
 	out_u32(out, VENDOR_NTR);
 	out_u32(out, NTR_SELECTION_METHOD);

@@ -45,6 +45,7 @@ static const struct number numbers[OFERR_N][4] = {
 	ROW(BAD_PORT, NX(1, 514), OF(1, 11)),
 	NEW(BAD_PACKET, 1, 12),
 	NEW(MULTIPART_OVERFLOW, 1, 13),
+	ROW(MUST_BE_ZERO, NX(1, 515), NX(4, 0)),
 
 	SAME(ACT_BAD_TYPE, 2, 0),
 	SAME(ACT_BAD_LEN, 2, 1),
@@ -144,10 +145,23 @@ static const struct number numbers[OFERR_N][4] = {
 
 	NEW(FEATURES_EPERM, 13, 5),
 
-	ROW4(ASYNC_INVALID, NX_UNKNOWN_10, NX_UNKNOWN, OF(15, 0), OF(15, 0)),
-	ROW4(ASYNC_UNSUPPORTED, NX_UNKNOWN_10, NX_UNKNOWN, OF(15, 1), OF(15, 1)),
+	/* before 1.4, those of the properties of table features */
+	ROW4(PROP_BAD_TYPE, NX(13, 2), OF(13, 2), OF(14, 0), OF(14, 0)),
+	ROW4(PROP_BAD_LEN, NX(13, 3), OF(13, 3), OF(14, 1), OF(14, 1)),
+	ROW4(PROP_BAD_VALUE, NX(13, 4), OF(13, 4), OF(14, 2), OF(14, 2)),
+	ROW4(PROP_BAD_EXPERIMENTER, NX_UNKNOWN_10, NX_UNKNOWN, OF(14, 5), OF(14, 5)),
+	ROW4(PROP_BAD_EXP_TYPE, NX_UNKNOWN_10, NX_UNKNOWN, OF(14, 6), OF(14, 6)),
+
+	ROW4(ASYNC_INVALID, NX_UNKNOWN_10, ONF(2370), OF(15, 0), OF(15, 0)),
+	ROW4(ASYNC_UNSUPPORTED, NX_UNKNOWN_10, ONF(2371), OF(15, 1), OF(15, 1)),
 };
 /* clang-format on */
+
+enum of_error of_unknown_prop(const uint8_t *prop)
+{
+	return be16_load(prop) == OF_PROP_EXPERIMENTER ? OFERR_PROP_BAD_EXPERIMENTER
+						       : OFERR_PROP_BAD_TYPE;
+}
 
 void of_error_write(struct of_out *out, enum of_error error, uint8_t version,
 		    const uint8_t *request, size_t len)

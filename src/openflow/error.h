@@ -9,3 +9,6 @@
  * where the version has none for @error, and the first bytes of the message that is refused. */
 void of_error_write(struct of_out *out, enum of_error error, uint8_t version,
 		    const uint8_t *request, size_t len);
+
+/* Why a property, at @prop, that nobody knows is refused. */
+enum of_error of_unknown_prop(const uint8_t *prop);

@@ -53,6 +53,15 @@ static enum of_error read_command(const struct of_request *r, enum group_command
 	}
 }
 
+/* Whether @bucket says what @command needs to know: a place, what to remove, or nothing. */
+static bool is_bucket_for(enum group_command command, uint32_t bucket)
+{
+	if (command != GROUP_INSERT_BUCKET && command != GROUP_REMOVE_BUCKET)
+		return bucket == BUCKET_ALL;
+	return bucket <= BUCKET_MAX || bucket == BUCKET_FIRST || bucket == BUCKET_LAST ||
+	       (bucket == BUCKET_ALL && command == GROUP_REMOVE_BUCKET);
+}
+
 static enum of_error read_group(const struct of_request *r, struct group **out, uint32_t *bucket,
 				struct error *err)
 {
@@ -96,6 +105,10 @@ enum of_error of_handle_group_mod(struct of_session *s, const struct of_request 
 		error = read_group(r, &group, &bucket, err);
 	if (error)
 		return error;
+	if (!is_bucket_for(command, bucket)) {
+		group_unref(group);
+		return OFERR_GROUP_BAD_BUCKET;
+	}
 	if (command == GROUP_DELETE || command == GROUP_REMOVE_BUCKET) {
 		group_unref(group);
 		group = NULL;
@@ -217,11 +230,10 @@ enum of_error of_handle_group_desc(struct of_session *s, const struct of_request
 {
 	uint32_t id = GROUP_ALL;
 
-	if (has_new_layout(r)) {
-		if (r->body_len < 8)
-			return OFERR_BAD_LEN;
+	if (r->body_len != (has_new_layout(r) ? 8 : 0))
+		return OFERR_BAD_LEN;
+	if (has_new_layout(r))
 		id = be32_load(r->body);
-	}
 	return dump_groups(s, r, id, &desc_ops);
 }
 

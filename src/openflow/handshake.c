@@ -161,7 +161,7 @@ enum of_error of_handle_set_config(struct of_session *s, const struct of_request
 	uint8_t frags = flags & FRAGS;
 
 	if (flags & ~(FRAGS | (r->version == OF10 ? INVALID_TTL : 0u)))
-		return r->version == OF10 ? OFERR_NONE : OFERR_CONFIG_BAD_FLAGS;
+		return OFERR_CONFIG_BAD_FLAGS;
 	/* who cannot reassemble leaves that as it was */
 	if (frags != FRAGS_REASSEMBLE && s->role != ROLE_SLAVE &&
 	    frags != pipeline_frags(flows_pipeline(s->bridge->flows)))

@@ -2,12 +2,14 @@
 /* Ports (OpenFlow 1.5.1, 7.2.1, 7.3.4.3, 7.3.5.6 to 7.3.5.9; 1.0.0, 5.2.1). */
 #include "openflow/port.h"
 #include "openflow/dump.h"
+#include "openflow/error.h"
 #include "packet/ethernet.h"
 
 #define STATE_LINK_DOWN 1u
 #define STATE_LIVE 4u /* from 1.1 */
 
 #define PROP_ETHERNET 0 /* of descriptions, statistics and changes */
+#define PROP_LEN 8	/* bytes of that of a change */
 #define PORT_NAME 16	/* bytes */
 #define QUEUE_ALL UINT32_MAX
 
@@ -104,7 +106,7 @@ static uint32_t port_of(const struct of_request *r)
 enum of_error of_handle_port_desc(struct of_session *s, const struct of_request *r,
 				  struct error *err)
 {
-	if (r->version >= OF15 && r->body_len < 8)
+	if (r->body_len != (r->version >= OF15 ? 8 : 0))
 		return OFERR_BAD_LEN;
 	return write_report(s, r, r->version >= OF15 ? be32_load(r->body) : OFPORT_NONE,
 			    of_write_port);
@@ -179,18 +181,13 @@ static bool look_at(void *arg, const struct flows_port *port)
 /* The properties of 1.4: what is advertised is of no use here. */
 static enum of_error check_props(const uint8_t *bytes, size_t len)
 {
-	while (len) {
-		size_t prop;
-
-		if (len < 4)
-			return OFERR_BAD_LEN;
-		prop = (be16_load(bytes + 2) + 7u) & ~7u;
+	if (len % PROP_LEN)
+		return OFERR_BAD_LEN;
+	for (; len; bytes += PROP_LEN, len -= PROP_LEN) {
 		if (be16_load(bytes) != PROP_ETHERNET)
-			return OFERR_PORT_BAD_CONFIG;
-		if (prop < 8 || prop > len)
-			return OFERR_BAD_LEN;
-		bytes += prop;
-		len -= prop;
+			return of_unknown_prop(bytes);
+		if (be16_load(bytes + 2) != PROP_LEN)
+			return OFERR_PROP_BAD_LEN;
 	}
 	return OFERR_NONE;
 }

@@ -34,6 +34,7 @@ enum of_type {
 #define OFT_MULTIPART_REQUEST_10 16	 /* types of requests: in 1.0, */
 #define OFT_MULTIPART_REQUEST_13 18	 /* and later */
 #define OF_MULTIPART_EXPERIMENTER 0xffff /* type of a multipart that is a vendor's */
+#define OF_PROP_EXPERIMENTER 0xffff	 /* type of a property that is a vendor's */
 #define OF_REPLY_MORE 1			 /* flag of an answer: another part follows */
 
 /* Vendors, or experimenters */

@@ -383,7 +383,7 @@ static enum of_error take_out(struct change *c, const struct group *old, uint32_
 	unsigned first = 0, end = old->n_buckets, n = 0;
 	struct group *group;
 
-	if (bucket != BUCKET_ALL && old->n_buckets) {
+	if (bucket <= BUCKET_MAX || (bucket != BUCKET_ALL && old->n_buckets)) {
 		const struct group_bucket *b = bucket == BUCKET_FIRST  ? old->buckets
 					       : bucket == BUCKET_LAST ? &old->buckets[end - 1]
 								       : find_bucket(old, bucket);

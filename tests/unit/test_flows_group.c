@@ -127,6 +127,7 @@ static void test_buckets(void **state)
 	assert_int_equal(take_out(r, BUCKET_ALL), 0);
 	expect_buckets(r, "");
 	assert_int_equal(take_out(r, BUCKET_FIRST), 0); /* there is none to remove */
+	assert_int_equal(take_out(r, 7), OFERR_GROUP_UNKNOWN_BUCKET);
 }
 
 /* Rules that use it go with it. */

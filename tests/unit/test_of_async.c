@@ -60,6 +60,12 @@ static void test_changes(void **state)
 	assert_int_equal(error(), 0x000f0001);
 	peer_send(OF14, 28, "0003 0008 00000008");
 	assert_int_equal(error(), 0x000f0000);
+	peer_send(OF14, 28, "0001 0008 00000080"); /* no such reason */
+	assert_int_equal(error(), 0x000f0000);
+	peer_send(OF14, 28, "0001 000c 00000001 00000000 00000000");
+	assert_int_equal(error(), 0x000e0001);
+	peer_send(OF14, 28, "ffff 0008 12345678");
+	assert_int_equal(error(), 0x000e0005);
 	assert_true(of_session_wants(peer.s, ASYNC_PACKET_IN, 2)); /* all or nothing */
 	peer_teardown();
 }
@@ -96,8 +102,10 @@ static void test_controller_id(void **state)
 	peer_send(OF10, 4, "00002320 00000014 000000000000 0102");
 	assert_int_equal(peer.len, 0);
 	assert_int_equal(peer.s->controller, 0x102);
-	peer_send(OF10, 4, "00002320 00000014 000001000000 0102");
-	assert_int_equal(error(), 0x00010006);
+	peer_send(OF10, 4, "00002320 00000014 000001000000 0103");
+	assert_true(peer_got("01 01 002c 11223344 b0c20000 00002320 00010203"
+			     "01040018 11223344 00002320 00000014 000001000000 0103"));
+	assert_int_equal(peer.s->controller, 0x102);
 	peer_teardown();
 }
 

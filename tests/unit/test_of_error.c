@@ -46,6 +46,8 @@ static void test_those_of_the_specifications(void **state)
 	expect(OFERR_FLOW_OVERLAP, OF13, "\0\5\0\3", 4);
 	expect(OFERR_ACT_BAD_SET_MASK, OF15, "\0\2\0\x10", 4);
 	expect(OFERR_GROUP_UNKNOWN_BUCKET, OF15, "\0\6\0\xf", 4);
+	expect(OFERR_PROP_BAD_TYPE, OF14, "\0\xe\0\0", 4);
+	expect(OFERR_PROP_BAD_TYPE, OF13, "\0\xd\0\2", 4);
 }
 
 static void test_those_of_vendors(void **state)
@@ -53,6 +55,10 @@ static void test_those_of_vendors(void **state)
 	expect(OFERR_MATCH_BAD_PREREQ, OF10, "\xb0\xc2\0\0\0\0\x23\x20\0\1\1\4", 12);
 	expect(OFERR_GROUP_EXISTS, OF10, "\xb0\xc2\0\0\0\0\x23\x20\0\6\0\0", 12);
 	expect(OFERR_TABLE_BAD_TABLE, OF10, "\xb0\xc2\0\0\0\0\x23\x20\0\1\2\x09", 12);
+	expect(OFERR_PROP_BAD_TYPE, OF10, "\xb0\xc2\0\0\0\0\x23\x20\0\xd\0\2", 12);
+	expect(OFERR_MUST_BE_ZERO, OF10, "\xb0\xc2\0\0\0\0\x23\x20\0\1\2\3", 12);
+	expect(OFERR_MUST_BE_ZERO, OF15, "\xff\xff\0\4\0\0\x23\x20", 8);
+	expect(OFERR_ASYNC_INVALID, OF13, "\xff\xff\x09\x42ONF\0", 8);
 	expect(OFERR_INST_DUPLICATE, OF13, "\xff\xff\x0a\x28ONF\0", 8);
 	expect(OFERR_GROUP_UNKNOWN_BUCKET, OF14, "\xff\xff\0\x0a\0\0\x23\x20", 8);
 }

@@ -163,18 +163,73 @@ static void test_refusals(void **state)
 	peer_setup(OF15);
 	peer_send(OF15, 15, "0000 01 00 00000005 0021 0000 ffffffff" BUCKET15);
 	assert_int_equal(error(), 0x0006000c);
-	/* a bucket's actions are longer than it; a property that is none; a method that is none */
+	/* a bucket's actions are longer than it */
 	peer_send(OF15, 15,
 		  "0000 01 00 00000005 0010 0000 ffffffff 0010 0010 00000001 00000000"
 		  "00000000");
 	assert_int_equal(error(), 0x0006000c);
-	peer_send(OF15, 15, "0000 01 00 00000005 0000 0000 ffffffff 0009 0008 00000000");
-	assert_int_equal(error(), 0x00060001);
-	peer_send(OF15, 15,
-		  "0000 01 00 00000005 0000 0000 ffffffff ffff 0028 0000154d 00000001"
-		  "00000000 71000000000000000000000000000000 0000000000000000");
-	assert_int_equal(error(), 0x00060001);
 	assert_int_equal(pipeline_n_groups(fake.pipeline), 0);
+	peer_teardown();
+}
+
+#define GROUP_PROPS "0000 01 00 00000005 0000 0000 ffffffff "
+#define BUCKET_PROPS "0000 01 00 00000005 0010 0000 ffffffff 0010 0000 00000001 "
+
+static void test_bad_properties(void **state)
+{
+	static const struct {
+		const char *message;
+		uint32_t error;
+	} cases[] = {
+		{ GROUP_PROPS "0009 0008 00000000", 0x000e0000 },
+		{ GROUP_PROPS "0000 0010 00000000", 0x000e0001 },
+		{ GROUP_PROPS "ffff 0010 12345678 00000001 00000000", 0x000e0005 },
+		{ GROUP_PROPS "ffff 0010 0000154d 00000002 00000000", 0x000e0006 },
+		{ GROUP_PROPS "ffff 0010 0000154d 00000001 00000000", 0x000e0001 },
+		{ GROUP_PROPS "ffff 0008 0000154d", 0x000e0001 },
+		{ GROUP_PROPS "ffff 0028 0000154d 00000001 00000000"
+			      "71000000000000000000000000000000 0000000000000000",
+		  0x000e0002 }, /* there is no method q */
+		{ BUCKET_PROPS "0009 0008 00000000", 0x000e0000 },
+		{ BUCKET_PROPS "0000 0009 00000000", 0x000e0001 },
+		{ BUCKET_PROPS "ffff 0008 12345678", 0x000e0005 },
+	};
+
+	peer_setup(OF15);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		peer_send(OF15, 15, cases[i].message);
+		assert_int_equal(error(), cases[i].error);
+	}
+	assert_int_equal(pipeline_n_groups(fake.pipeline), 0);
+	peer_teardown();
+}
+
+/* Only where it says something. */
+static void test_bucket_of_a_command(void **state)
+{
+	static const struct {
+		const char *command, *bucket;
+		uint32_t error;
+	} cases[] = {
+		{ "0000", "00000003", 0x0006000c }, { "0001", "fffffffe", 0x0006000c },
+		{ "0002", "00000003", 0x0006000c }, { "8000", "00000003", 0x0006000c },
+		{ "0003", "ffffffff", 0x0006000c }, { "0003", "ffffff01", 0x0006000c },
+		{ "0005", "ffffff01", 0x0006000c }, { "0003", "ffffff00", 0 },
+		{ "0003", "fffffffd", 0 },	    { "0005", "fffffffe", 0 },
+		{ "0005", "ffffffff", 0 },	    { "0000", "ffffffff", 0 },
+	};
+
+	peer_setup(OF15);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char message[64];
+
+		snprintf(message, sizeof(message), "%s 01 00 00000005 0000 0000 %s",
+			 cases[i].command, cases[i].bucket);
+		peer_send(OF15, 15, message);
+		assert_int_equal(error(), cases[i].error);
+	}
+	peer_send(OF15, 18, "00070000 00000000 fffffffc 00000000 00000000");
+	assert_int_equal(error(), 0x00010006);
 	peer_teardown();
 }
 
@@ -199,6 +254,8 @@ int main(void)
 		cmocka_unit_test(test_what_a_version_cannot_say_is_left_out),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_features),
+		cmocka_unit_test(test_bad_properties),
+		cmocka_unit_test(test_bucket_of_a_command),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

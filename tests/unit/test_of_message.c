@@ -170,6 +170,9 @@ static void test_configuration(void **state)
 	peer_send(OF10, 9, "0004 0000");
 	peer_send(OF10, 7, "");
 	assert_int_equal(be32_load(peer.sent + 8), 0x00040000);
+	peer_send(OF10, 9, "0010 0000");
+	assert_true(peer_got("01 01 0020 11223344 b0c20000 00002320 00010209"
+			     "0109000c 11223344 00100000"));
 	peer_teardown();
 	peer_setup(OF13);
 	peer_send(OF13, 9, "0010 0000");

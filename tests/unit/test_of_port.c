@@ -44,6 +44,8 @@ static void test_descriptions(void **state)
 	assert_int_equal(error(), 0x0001000b);
 	peer_send(OF15, 18, "000d0000 00000000");
 	assert_int_equal(error(), 0x00010006);
+	peer_send(OF15, 18, "000d0000 00000000 ffffffff 00000000 00000000");
+	assert_int_equal(error(), 0x00010006);
 	peer_teardown();
 }
 
@@ -107,7 +109,11 @@ static void test_changes(void **state)
 	peer_send(OF15, 16,
 		  "00000001 00000000 020000000001 0000 00000001 00000001 "
 		  "0000 0010 00000000");
-	assert_int_equal(error(), 0x00010006);
+	assert_int_equal(error(), 0x000e0001);
+	peer_send(OF15, 16,
+		  "00000001 00000000 020000000001 0000 00000001 00000001 "
+		  "0009 0008 00000000");
+	assert_int_equal(error(), 0x000e0000);
 	peer_teardown();
 }
 
