@@ -21,9 +21,19 @@
 LOG_MODULE("openflow");
 LIMIT_EACH(peers_limit, "openflow_peers", OF_SESSIONS_MAX, "of one bridge");
 LIMIT_EACH(snoopers_limit, "openflow_snoopers", OF_SNOOPERS_MAX, "of one bridge");
+LIMIT_EACH(users_limit, "openflow_peers_of_users", OF_OF_USERS(OF_SESSIONS_MAX),
+	   "of one bridge, others than root's; of those that snoop 6");
+LIMIT_EACH(process_limit, "openflow_peers_of_process", OF_OF_PROCESS(OF_SESSIONS_MAX),
+	   "of one bridge, of one process; of those that snoop 2");
 
 #define ACCEPTS_A_TURN 16
 #define PAUSE_MSEC 100 /* without accepting, when the process is out of files or memory */
+
+struct peer {
+	struct of_connection *connection;
+	int pid; /* of who connected */
+	bool root;
+};
 
 /* A socket, and those who have come by it. */
 struct door {
@@ -32,7 +42,7 @@ struct door {
 	int fd;
 	struct event *acceptable, *resume;
 	unsigned n;
-	struct of_connection *connections[OF_SESSIONS_MAX];
+	struct peer peers[OF_SESSIONS_MAX];
 	struct of_connection_env env;
 };
 
@@ -59,8 +69,8 @@ static void on_closed(void *owner, struct of_connection *connection)
 	struct door *door = owner;
 
 	for (unsigned i = 0; i < door->n; i++) {
-		if (door->connections[i] == connection) {
-			door->connections[i] = door->connections[--door->n];
+		if (door->peers[i].connection == connection) {
+			door->peers[i] = door->peers[--door->n];
 			break;
 		}
 	}
@@ -76,17 +86,28 @@ static void on_message(struct of_bridge *shared, const uint8_t *message, size_t 
 	struct door *door = &bridge->doors[OF_SOCKET_SNOOP];
 
 	for (unsigned i = 0; i < door->n; i++)
-		of_connection_copy(door->connections[i], message, len);
+		of_connection_copy(door->peers[i].connection, message, len);
 }
 
-/* Why @fd may not come in, or NULL. */
-static const char *refusal(struct door *door, int fd, struct error *err)
+/* Why there is no place for @peer, or NULL. */
+static const char *find_place(const struct door *door, const struct peer *peer)
 {
 	bool snoops = door->kind == OF_SOCKET_SNOOP;
+	unsigned most = snoops ? OF_SNOOPERS_MAX : OF_SESSIONS_MAX, of_process = 0, of_users = 0;
 
-	if (peer_check(&door->bridge->of->policy, fd, err))
-		return err->text;
-	if (door->n < (snoops ? OF_SNOOPERS_MAX : OF_SESSIONS_MAX))
+	for (unsigned i = 0; i < door->n; i++) {
+		of_process += door->peers[i].pid == peer->pid;
+		of_users += !door->peers[i].root;
+	}
+	if (of_process >= OF_OF_PROCESS(most)) {
+		limit_refuse(&process_limit);
+		return "too many of this process are connected already";
+	}
+	if (!peer->root && of_users >= OF_OF_USERS(most)) {
+		limit_refuse(&users_limit);
+		return "too many are connected already, and the other places are root's";
+	}
+	if (door->n < most)
 		return NULL;
 	limit_refuse(snoops ? &snoopers_limit : &peers_limit);
 	return "too many are connected already";
@@ -95,19 +116,20 @@ static const char *refusal(struct door *door, int fd, struct error *err)
 static void welcome(struct door *door, int fd)
 {
 	bool snoops = door->kind == OF_SOCKET_SNOOP;
-	struct of_connection *connection;
+	struct peer peer = { .pid = peer_pid(fd), .root = peer_is_root(fd) };
 	struct error err;
-	const char *why = refusal(door, fd, &err);
+	const char *why = peer_check(&door->bridge->of->policy, fd, &err) ? err.text
+									  : find_place(door, &peer);
 
-	if (!why && of_connection_create(&connection, fd, snoops ? NULL : &door->bridge->shared,
-					 &door->env))
+	if (!why && of_connection_create(&peer.connection, fd,
+					 snoops ? NULL : &door->bridge->shared, &door->env))
 		why = "out of memory";
 	if (why) {
 		log_limited(LOG_WARNING, "%s: peer turned away: %s", door->bridge->name, why);
 		close(fd);
 		return;
 	}
-	door->connections[door->n++] = connection;
+	door->peers[door->n++] = peer;
 	if (snoops)
 		door->bridge->shared.snoop = on_message;
 }
@@ -145,7 +167,7 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 static void close_door(struct door *door)
 {
 	while (door->n)
-		on_closed(door, door->connections[0]);
+		on_closed(door, door->peers[0].connection);
 	if (door->acceptable)
 		event_free(door->acceptable);
 	if (door->resume)

@@ -13,11 +13,13 @@
 #include "openflow/wire.h"
 #include "switch/flows.h"
 
-#define OF_SESSIONS_MAX 64	     /* of a bridge, besides those that snoop */
-#define OF_SNOOPERS_MAX 8	     /* of a bridge */
-#define OF_DUMP_MAX (4u * FLOWS_MAX) /* objects that are listed for answers, of all peers */
-#define OF_QUEUE_MAX (256u << 10)    /* waiting bytes, above which nothing more is answered */
-#define OF_UNASKED_MAX (1u << 20)    /* waiting bytes, above which unasked messages are dropped */
+#define OF_SESSIONS_MAX 64		 /* of a bridge, besides those that snoop */
+#define OF_SNOOPERS_MAX 8		 /* of a bridge */
+#define OF_OF_USERS(MAX) ((MAX) / 4 * 3) /* of either, others than root's: root always gets in */
+#define OF_OF_PROCESS(MAX) ((MAX) / 4)	 /* of either: who forgets to close its own leaves room */
+#define OF_DUMP_MAX (4u * FLOWS_MAX)	 /* objects that are listed for answers, of all peers */
+#define OF_QUEUE_MAX (256u << 10)	 /* waiting bytes, above which nothing more is answered */
+#define OF_UNASKED_MAX (1u << 20) /* waiting bytes, above which unasked messages are dropped */
 
 struct of_session;
 

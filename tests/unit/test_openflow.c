@@ -8,10 +8,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/limit.h"
 #include "base/log.h"
 #include "flows_fake.h"
 #include "openflow/openflow.h"
@@ -161,21 +163,123 @@ static void test_what_another_serves_stays_so(void **state)
 	assert_int_equal(unlink(f->mgmt), 0);
 }
 
+enum { OF_PROCESS = OF_OF_PROCESS(OF_SESSIONS_MAX), OF_USERS = OF_OF_USERS(OF_SESSIONS_MAX) };
+
+/* Peers of another process; they stay until it is told to end. */
+struct others {
+	pid_t pid;
+	int fd;
+};
+
+static void stay(const struct fixture *f, uid_t uid, unsigned n, int fd)
+{
+	char byte = 0;
+
+	if (uid && (setresgid(uid, uid, uid) || setresuid(uid, uid, uid)))
+		_exit(1);
+	while (n--)
+		if (connect_to(f->mgmt) < 0)
+			_exit(1);
+	_exit(write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 0);
+}
+
+static struct others bring(struct fixture *f, uid_t uid, unsigned n)
+{
+	struct others o;
+	int ends[2];
+	char byte;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	o.pid = fork();
+	if (!o.pid) {
+		close(ends[0]);
+		stay(f, uid, n, ends[1]);
+	}
+	assert_true(o.pid > 0);
+	close(ends[1]);
+	o.fd = ends[0];
+	assert_int_equal(read(o.fd, &byte, 1), 1);
+	turn(f, 8);
+	return o;
+}
+
+static void send_away(struct fixture *f, struct others o)
+{
+	int status;
+
+	shutdown(o.fd, SHUT_RDWR);
+	close(o.fd);
+	assert_int_equal(waitpid(o.pid, &status, 0), o.pid);
+	assert_int_equal(status, 0);
+	turn(f, 20);
+}
+
+static uint64_t refused(const char *name)
+{
+	const struct limit *l = limits();
+
+	while (l && strcmp(l->name, name) != 0)
+		l = l->next;
+	assert_non_null(l);
+	return limit_refused(l);
+}
+
+static void expect_turned_away(struct fixture *f)
+{
+	int fd = connect_to(f->mgmt);
+
+	assert_int_equal(take(f, fd), -2);
+	close(fd);
+}
+
 static void test_too_many_are_turned_away(void **state)
 {
+	uint64_t of_process = refused("openflow_peers_of_process"), all = refused("openflow_peers");
+	struct others others[OF_SESSIONS_MAX / OF_PROCESS - 1];
 	struct fixture *f = *state;
-	int fds[OF_SESSIONS_MAX], more;
+	int fds[OF_PROCESS];
 
-	for (unsigned i = 0; i < OF_SESSIONS_MAX; i++)
+	for (unsigned i = 0; i < OF_PROCESS; i++)
 		fds[i] = join(f);
-	more = connect_to(f->mgmt);
-	assert_int_equal(take(f, more), -2);
-	close(more);
+	/* one process does not get all places */
+	expect_turned_away(f);
+	assert_int_equal(refused("openflow_peers_of_process") - of_process, 1);
 	close(fds[0]);
 	turn(f, 3);
 	fds[0] = join(f);
-	for (unsigned i = 0; i < OF_SESSIONS_MAX; i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
+		others[i] = bring(f, 0, OF_PROCESS);
+	assert_int_equal(refused("openflow_peers") - all, 0);
+	send_away(f, bring(f, 0, 1));
+	assert_int_equal(refused("openflow_peers") - all, 1);
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
+		send_away(f, others[i]);
+	for (unsigned i = 0; i < OF_PROCESS; i++)
 		close(fds[i]);
+}
+
+/* Users do not lock root out. */
+static void test_places_of_root(void **state)
+{
+	const uid_t nobody = 65534;
+	uint64_t of_users = refused("openflow_peers_of_users");
+	struct others others[OF_USERS / OF_PROCESS];
+	struct fixture *f = *state;
+
+	if (geteuid() != 0)
+		skip();
+	openflow_destroy(f->of);
+	f->config.group = "65534"; /* users come in by it */
+	start(f);
+	assert_int_equal(chmod(f->dir, 0755), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
+		others[i] = bring(f, nobody, OF_PROCESS);
+	assert_int_equal(refused("openflow_peers_of_users") - of_users, 0);
+	send_away(f, bring(f, nobody, 1));
+	assert_int_equal(refused("openflow_peers_of_users") - of_users, 1);
+	close(join(f));
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
+		send_away(f, others[i]);
 }
 
 static void test_news_are_told_to_those_who_asked(void **state)
@@ -244,6 +348,7 @@ int main(void)
 		TEST(test_what_nobody_serves_is_replaced),
 		TEST(test_what_another_serves_stays_so),
 		TEST(test_too_many_are_turned_away),
+		TEST(test_places_of_root),
 		TEST(test_news_are_told_to_those_who_asked),
 		TEST(test_snoop),
 		TEST(test_a_bridge_that_goes_takes_all_along),
