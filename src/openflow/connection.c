@@ -199,6 +199,34 @@ static bool is_through(struct of_connection *c)
 	       (of_session_ready(c->session) && !whole_message(c));
 }
 
+/* All that there was to do has been. */
+static bool is_idle(struct of_connection *c)
+{
+	return c->session && !c->session->later && is_through(c) && !c->gone && !c->closing &&
+	       !evbuffer_get_length(c->out);
+}
+
+static void note_prompt(struct of_connection *c)
+{
+	c->n_prompt = min(c->n_prompt + 1, 2u * OF_PROMPT_MIN);
+}
+
+/* Who asks one thing at a time, each as soon as the one before is answered, pays more for two
+ * threads that wake each other up than for what they do. So, as long as it goes on, the loop does
+ * not sleep before its next request, and meanwhile serves all who have something for it. In vain it
+ * is where the peer needs the same processor: each time takes OF_PROMPT_MIN prompt requests to come
+ * again.
+ */
+static bool asks_again(struct of_connection *c)
+{
+	if (c->n_prompt < OF_PROMPT_MIN || !is_idle(c))
+		return false;
+	if (clock_ns() - c->answered_ns < OF_PROMPT_NS)
+		return true;
+	c->n_prompt -= OF_PROMPT_MIN;
+	return false;
+}
+
 /* Asks the loop for what can go on. */
 static void wait_for_more(struct of_connection *c)
 {
@@ -214,7 +242,7 @@ static void wait_for_more(struct of_connection *c)
 		event_add(c->writable, &stall);
 	handles = c->session && evbuffer_get_length(c->out) <= OF_QUEUE_MAX;
 	/* a timer, not event_active(): what is ready elsewhere comes first */
-	if (handles && (c->session->later || (may_handle(c) && !through)))
+	if ((handles && (c->session->later || (may_handle(c) && !through))) || asks_again(c))
 		event_add(c->more, &now);
 	if (c->closing || (c->session && !(may_handle(c) && through)))
 		event_del(c->readable);
@@ -222,60 +250,15 @@ static void wait_for_more(struct of_connection *c)
 		event_add(c->readable, NULL);
 }
 
-/* All that there was to do has been. */
-static bool is_idle(struct of_connection *c)
-{
-	return c->session && !c->session->later && is_through(c) && !c->gone && !c->closing &&
-	       !evbuffer_get_length(c->out);
-}
-
-static void note_prompt(struct of_connection *c)
-{
-	c->n_prompt = min(c->n_prompt + 1, 2u * OF_PROMPT_MIN);
-}
-
-/* Who asks one thing at a time, each as soon as the one before is answered, pays more for two
- * threads that wake each other up than for what they do. So, as long as it goes on, its next
- * request is waited for without sleep. In vain it is where the peer needs the same processor: each
- * time takes OF_PROMPT_MIN prompt requests to come again.
- */
-static bool asks_again(struct of_connection *c, uint64_t until)
-{
-	if (c->n_prompt < OF_PROMPT_MIN || !is_idle(c))
-		return false;
-	while (!c->gone && !c->closing) {
-		uint64_t now_ns = clock_ns();
-		size_t had = c->end;
-
-		if (now_ns > until)
-			return false;
-		if (now_ns > c->answered_ns + OF_PROMPT_NS)
-			break;
-		receive(c);
-		if (c->end > had) {
-			note_prompt(c);
-			return true;
-		}
-		cpu_relax();
-	}
-	c->n_prompt -= OF_PROMPT_MIN;
-	return false;
-}
-
 static void go_on(struct of_connection *c)
 {
-	uint64_t until = clock_ns() + OF_TURN_NS;
-
 	c->in_turn = true;
-	do {
-		if (c->session)
-			handle_waiting(c);
-		else
-			c->start = c->end; /* who listens has nothing to say */
-		make_room(c);
-		transmit(c);
-	} while (asks_again(c, until));
-	make_room(c); /* what was looked into in vain */
+	if (c->session)
+		handle_waiting(c);
+	else
+		c->start = c->end; /* who listens has nothing to say */
+	make_room(c);
+	transmit(c);
 	c->in_turn = false;
 	wait_for_more(c);
 }

@@ -5,8 +5,7 @@
  * Nothing that a peer does blocks or grows without bound: after OF_TURN messages, or OF_TURN_NS,
  * others have their turn; while an answer waits (openflow/session.h), or the peer does not read,
  * nothing more is read from it; one that does not say hello, or does not read, is closed. For one
- * that asks again as soon as it is answered the thread looks for OF_PROMPT_NS, within its turn,
- * before it sleeps.
+ * that asks again as soon as it is answered the thread does not sleep for OF_PROMPT_NS.
  */
 #pragma once
 
@@ -17,7 +16,7 @@
 #define OF_TURN 64		/* messages of one peer in a turn of the loop */
 #define OF_TURN_NS 1000000	/* after this long, a turn's next message waits for the next turn */
 #define OF_PROMPT_NS 50000	/* within which one who waits for each answer asks again */
-#define OF_PROMPT_MIN 16	/* times, before it is waited for without sleep */
+#define OF_PROMPT_MIN 16	/* times, before the thread stays awake for it */
 #define OF_HELLO_SECONDS 10	/* until a peer must have said hello */
 #define OF_STALL_SECONDS 30	/* that a peer may leave unread what was sent */
 #define OF_SNOOP_MAX (1u << 20) /* waiting bytes, above which a listener loses messages */
