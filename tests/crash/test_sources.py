@@ -32,7 +32,7 @@ NOT_STEPPED = {
     r"base/keep(_map)?\.c": "makes memory that others store to",
     r"keeper/client": "maps the states of rings",
     r"flow/(plans|meter_take)|datapath/execute": "counts: single words, each of which means something by itself",
-    r"switch/flows_(keep|meter|mod|port|restore)": "single words, each of which means something by itself",
+    r"switch/flows_(keep|meter|mod|port|restore|upcall)": "single words, each of which means something by itself",
     r"base/lifeline": "maps a word that the kernel alone changes",
 }
 
