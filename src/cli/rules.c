@@ -111,7 +111,12 @@ enum status rules_list(const struct cli *cli, const char *method, const char *na
 			return status;
 		}
 		page = json_object_get(answer, name);
-		json_array_extend(all, (json_t *)page);
+		if (json_array_extend(all, (json_t *)page) != 0) {
+			json_decref(answer);
+			json_decref(all);
+			return fail(STATUS_REFUSED, "vireod is of another version: it told no %s",
+				    name);
+		}
 		more = json_is_true(json_object_get(answer, "more")) && json_array_size(page);
 		json_decref(answer);
 	} while (more);

@@ -63,7 +63,8 @@ static void flood(struct forwarder *fw, const struct view_port *in, struct pkt *
  */
 static bool hides_tag(const struct pkt *pkt, struct normal_tag tag)
 {
-	return pkt->tagged && pkt->ethertype == ETH_P_8021Q &&
+	/* of one whose tag has been taken off already, too; what is shorter has none behind it */
+	return pkt->ethertype == ETH_P_8021Q && pkt->len >= ETH_HLEN + VLAN_TAG_LEN &&
 	       !(tag.tagged && tag.tci & VLAN_VID_MASK);
 }
 

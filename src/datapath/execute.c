@@ -19,6 +19,7 @@
 LOG_MODULE("datapath");
 
 #define PLANS_HALF (16u << 20) /* bytes of half a cache; untouched ones cost nothing */
+#define REFUSED_MS 1000	       /* before a rule that was refused is asked for again */
 #define NESTED_PLANS_MAX 16    /* made for one packet behind patch ports: others are not kept */
 
 /* Packets that went by NORMAL alone, of one bridge, and are not credited yet. */
@@ -360,11 +361,12 @@ static uint64_t boottime_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* Whether the control thread was asked for the rule, and has not made it: as long as the rules are
- * these, it will not. */
+/* Whether the control thread was asked for the rule lately, and has not made it: as long as the
+ * rules are these, it hardly will. */
 static bool is_refused(const struct course *c, const struct plan_learn *l)
 {
-	if (likely(!l->asked) || spsc_consumed(&c->fw->execution->up->queue) < l->asked)
+	if (likely(!l->asked) || c->fw->execution->now_ms - l->asked_ms >= REFUSED_MS ||
+	    spsc_consumed(&c->fw->execution->up->queue) < l->asked)
 		return false;
 	/* it gives the record back behind publication */
 	return rcu_read(c->out->in->bridge->rules) == c->rules;
@@ -415,8 +417,10 @@ static void teach(struct course *c, uint8_t *steps, uint32_t len, size_t learn_l
 		if (s->kind != PLAN_LEARN || is_known(c, l))
 			continue;
 		u.learn = l;
-		upcalls_put(up, &u, NULL);
+		if (!upcalls_put(up, &u, NULL))
+			continue;
 		l->asked = spsc_published(&up->queue);
+		l->asked_ms = c->fw->execution->now_ms;
 	}
 	u.kind = UPCALL_AGAIN;
 	u.learn = NULL;
@@ -428,7 +432,8 @@ static void teach(struct course *c, uint8_t *steps, uint32_t len, size_t learn_l
 	u.offload = c->pkt->offload;
 	u.hops = c->hops;
 	u.n_crossings = c->fw->n_crossings;
-	upcalls_put(up, &u, c->pkt);
+	if (!upcalls_put(up, &u, c->pkt))
+		drop(c, DROP_learn_full);
 }
 
 /* Whether the packet has to wait until what it teaches has been learned; it is on its way then. */

@@ -83,7 +83,8 @@ struct plan_learn {
 	struct plan_step step; /* arg: offset in bytes of the learned rule's actions behind this */
 	const struct action_learn *learn;
 	const struct rule *teacher; /* the rule that has the action */
-	uint64_t asked; /* worker: up to where its upcalls have asked for the rule; 0: never */
+	uint64_t asked;	   /* worker: up to where its upcalls have asked for the rule; 0: never */
+	uint64_t asked_ms; /* when */
 	struct match match;
 	uint32_t actions_len, pad;
 	/* actions_len bytes of actions follow */

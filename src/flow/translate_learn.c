@@ -160,7 +160,7 @@ NEVER_INLINE void translate_learn(struct translation *t, const struct action_lea
 		return;
 	step->learn = learn;
 	step->teacher = t->rule;
-	step->asked = 0;
+	step->asked = step->asked_ms = 0;
 	match_init(&step->match);
 	if (learn->fin_idle_timeout || learn->fin_hard_timeout) {
 		struct action_fin_timeout *fin = begin(step, ACTION_FIN_TIMEOUT, ACTION_LEN(*fin));

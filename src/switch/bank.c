@@ -75,6 +75,7 @@ void bank_recover(struct bank *bank)
 		}
 		bank->chunks[i] = old;
 		bank->n_slots += (uint32_t)n;
+		bank->n_old = bank->n_slots;
 	}
 }
 
@@ -158,7 +159,7 @@ void bank_unref(struct bank *bank, uint32_t slot)
 
 bool bank_claim(struct bank *bank, uint32_t slot)
 {
-	if (slot >= bank->n_slots || bank->refs[slot] >= IS_FREE - 1)
+	if (slot >= bank->n_old || bank->refs[slot] >= IS_FREE - 1)
 		return false;
 	bank->refs[slot]++;
 	return true;

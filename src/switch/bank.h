@@ -21,7 +21,7 @@ struct bank {
 	size_t size; /* of a slot, a multiple of 8 */
 	void *chunks[BANK_CHUNKS];
 	uint32_t *refs; /* of each slot that there is: how often it is used, or the next free one */
-	uint32_t n_slots;
+	uint32_t n_slots, n_old; /* of these, left by an earlier process */
 	uint32_t free; /* the first free one; UINT32_MAX: none */
 };
 

@@ -69,10 +69,18 @@ static bool refresh(const struct rule *old, const struct action_learn *a,
 	return true;
 }
 
-/* Whether the rule that teaches has gone meanwhile: what it has taught would be left behind. */
-static bool is_stale(const struct plan_learn *l)
+/* Whether the rule that teaches has gone meanwhile, and no other one teaches the same in its place:
+ * what it has taught would be left behind. */
+static bool is_stale(const struct flows *flows, const struct plan_learn *l)
 {
-	return l->teacher && l->teacher->owner && !((struct flows_rule *)l->teacher->owner)->shown;
+	const struct rule *teacher = l->teacher, *now;
+	struct match match;
+
+	if (!teacher || !teacher->owner || ((struct flows_rule *)teacher->owner)->shown)
+		return false;
+	rule_match(teacher, &match);
+	now = pipeline_find_rule(flows->current, teacher->table, teacher->priority, &match);
+	return !now || !actions_equal(&now->actions, &teacher->actions);
 }
 
 static void learn(struct flows *flows, const struct plan_learn *l)
@@ -99,7 +107,7 @@ static void learn(struct flows *flows, const struct plan_learn *l)
 	struct error err = { "" };
 	enum of_error e;
 
-	if (is_stale(l) || refresh(old, a, &taught) || !below_limit(flows, a, old))
+	if (is_stale(flows, l) || refresh(old, a, &taught) || !below_limit(flows, a, old))
 		return;
 	if (actions_copy(&mod.actions, &taught) < 0)
 		return;

@@ -697,6 +697,34 @@ static void test_patch(void **state)
 	s->m.ports[2].patch = s->m.ports[3].patch = false;
 }
 
+/* A tag that comes to light where the one before it is taken off does not choose a VLAN, whatever
+ * rules the next bridge has. */
+static void test_patch_hidden_tag(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), 10, 100);
+
+	s->m.bridge[3] = s->m.bridge[4] = 1;
+	s->m.ports[2].patch = s->m.ports[3].patch = true;
+	s->m.ports[2].patch_peer = 3;
+	s->m.ports[3].patch_peer = 2;
+	s->m.ports[2].access = s->m.ports[3].access = true;
+	s->m.ports[2].tag = s->m.ports[3].tag = 10;
+	follow(s);
+	rules_add(&rules[0], 0, 10, "in_port=1", "NORMAL");
+	rules_add(&rules[1], 0, 10, "in_port=3", "NORMAL");
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	expect_frame(s, 4, frame, len);
+	memcpy(frame + 16, "\x81\0\0\x14", 4);
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	expect_nothing(s, 4);
+	assert_int_equal(maker_drops(&s->m, 3, DROP_vlan), 1);
+	s->m.ports[2].patch = s->m.ports[3].patch = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -720,6 +748,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hidden_transport, begin, end),
 		cmocka_unit_test_setup_teardown(test_packet_out, begin, end),
 		cmocka_unit_test_setup_teardown(test_patch, begin, end),
+		cmocka_unit_test_setup_teardown(test_patch_hidden_tag, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,6 +195,13 @@ static void test_stale_teacher(void **state)
 	change_rules(r, FLOW_DELETE, "table=0,in_port=1");
 	count_rules(r);
 	expect_filtered(r, "table=1", "");
+	/* one that is there again teaches */
+	change_rules(r, FLOW_ADD, text);
+	send_packets(r, 0, 1, 53);
+	usleep(20000);
+	change_rules(r, FLOW_ADD, text);
+	count_rules(r);
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 1), 1);
 }
 
 static void test_fin_timeout(void **state)
