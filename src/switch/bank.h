@@ -22,7 +22,7 @@ struct bank {
 	void *chunks[BANK_CHUNKS];
 	uint32_t *refs; /* of each slot that there is: how often it is used, or the next free one */
 	uint32_t n_slots, n_old; /* of these, left by an earlier process */
-	uint32_t free; /* the first free one; UINT32_MAX: none */
+	uint32_t free;		 /* the first free one; UINT32_MAX: none */
 };
 
 /* An empty one, with slots of @size bytes; arrays will be held under keys that begin with @key,

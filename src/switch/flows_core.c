@@ -541,10 +541,15 @@ void flows_show_first(struct flows *flows, struct rule *rule)
 
 int flows_hide_first(struct flows *flows, struct pipeline *p, struct rule *rule)
 {
+	int r;
+
 	flows->n_rules--;
 	uses_note_rule(flows, rule, false);
 	expire_remove(flows, rule->owner);
-	return pipeline_remove_rule(p, rule);
+	rule_ref(rule); /* the version is the only one that has it */
+	r = pipeline_remove_rule(p, rule);
+	rule_unref(rule);
+	return r;
 }
 
 static int add_default(struct flows *flows, struct pipeline *p)

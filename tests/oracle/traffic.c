@@ -248,11 +248,11 @@ static void refuse(const struct plan_learn *l)
 {
 	struct refused *r = &t.refused[t.last_refused++ % REFUSED_MAX];
 
-	assert_true(l->step.len <= sizeof(r->step) + sizeof(r->behind));
+	assert_true(l->step.len <= sizeof(r->step));
 	r->version = __real_pipeline_version(t.world.pipeline);
-	memcpy(&r->step, l, l->step.len);
-	memcpy(&r->learn, l->learn, sizeof(r->learn));
-	r->step.learn = &r->learn;
+	memcpy(r->step, l, l->step.len);
+	memcpy(r->learn, l->learn, sizeof(*l->learn));
+	((struct plan_learn *)r->step)->learn = (const struct action_learn *)r->learn;
 	t.n_refused++;
 }
 
@@ -263,7 +263,8 @@ static bool was_refused(const struct record *lesson)
 	uint64_t version = __real_pipeline_version(t.world.pipeline);
 
 	for (unsigned i = 0; i < REFUSED_MAX; i++)
-		if (t.refused[i].version == version && is_lesson(&t.refused[i].step, lesson))
+		if (t.refused[i].version == version &&
+		    is_lesson((const struct plan_learn *)t.refused[i].step, lesson))
 			return true;
 	return false;
 }

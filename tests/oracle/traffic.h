@@ -18,7 +18,7 @@ struct mutation {
 
 /* What packets leave behind at the reference's side. */
 #define REFUSED_MAX 256
-#define REFUSED_LEN 1024
+#define REFUSED_LEN 2048 /* bytes */
 
 struct memory {
 	struct bridge bridge;
@@ -28,9 +28,8 @@ struct memory {
 /* A rule that there was no room for, as it was asked for. */
 struct refused {
 	uint64_t version; /* of the rules then; 0: none */
-	struct action_learn learn;
-	struct plan_learn step;
-	uint8_t behind[REFUSED_LEN]; /* its actions */
+	uint64_t learn[sizeof(struct action_learn) / 8 + 1];
+	uint64_t step[REFUSED_LEN / 8]; /* struct plan_learn, and its actions */
 };
 
 struct traffic {
