@@ -25,6 +25,7 @@
 #include "told.h"
 
 #define PACKETS 500000ull	     /* at scale 1 */
+#define MANY 100000		     /* then there should have been some of everything */
 #define PACKETS_MUTANT (4 * PACKETS) /* some fields few packets have */
 #define WORLD_PACKETS 4000
 #define TRIES_MAX 300 /* choices that are looked at */
@@ -348,6 +349,8 @@ static void test_against_the_reference(void **state)
 			      names[i]);
 	print_message(", %llu conjunctions, %llu stories\n", (unsigned long long)o.n_conjunctions,
 		      (unsigned long long)o.n_told);
+	if (packets < MANY)
+		return;
 	for (unsigned i = 0; i <= RECORD_METER; i++)
 		assert_true(o.n_records[i] > packets / 10000);
 	assert_true(o.n_conjunctions > packets / 10000);
