@@ -3,8 +3,9 @@
  *
  * Byte 0 is the version of the hello, byte 1 the length of a piece, byte 2 tells when counts settle
  * and when the switch has something to say; the rest is what the peer sends. Each message that
- * comes back must be whole, of a known type and of the version that was agreed upon; text of what a
- * flow-mod brought must be printable. The bridge is the unit tests' one.
+ * comes back must be whole, of a known type and of the version that was agreed upon (hello, errors
+ * and answers to echoes may be of another); text of what a flow-mod brought must be printable. The
+ * bridge is the unit tests' one.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -39,7 +40,8 @@ static void check_message(const uint8_t *message, size_t n, uint8_t version)
 {
 	if (message[1] > OFT_ROLE_STATUS)
 		abort();
-	if (message[1] != OFT_HELLO && message[1] != OFT_ERROR && message[0] != version)
+	if (message[0] != version && message[1] != OFT_HELLO && message[1] != OFT_ERROR &&
+	    message[1] != OFT_ECHO_REPLY)
 		abort();
 	if (message[1] == OFT_ERROR && n < OF_HEADER + 4)
 		abort();
