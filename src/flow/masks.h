@@ -4,7 +4,8 @@
  *
  * Masks are looked at in the order of how often they lately had what was looked for. One that has
  * no plan any more goes; when there is no room, so does the one that has been of no use for
- * longest. Plans whose mask is gone stay where they are, and are found again when it comes back.
+ * longest. Plans whose mask is gone, or has found no room, stay where they are, and are found again
+ * when it comes.
  */
 #pragma once
 

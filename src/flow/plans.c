@@ -483,17 +483,15 @@ struct plan *plans_add(struct plans *c, const struct flow_key *key, uint64_t ver
 		plans_settle(c, c->now_ms); /* nobody has asked for so long, and we do not sleep */
 		place = masks_take(&c->masks, &mask);
 	}
-	if (place < 0) {
+	if (place < 0) /* as one whose mask has gone: its flow has a hint, others do not find it */
 		counter_add(&c->stats.masks_full, 1);
-		return NULL;
-	}
 	shared_store(&c->stats.n_masks, c->masks.n);
 	plan = allocate(c, (uint32_t)len);
 	*plan = (struct plan){
 		.version = version,
 		.hash = hash_version(hash, version),
 		.len = (uint32_t)len,
-		.mask = (uint8_t)place,
+		.mask = (uint8_t)max(place, 0),
 	};
 	fill(plan, &mask, key, draft);
 	set_pointers(plan, c->current);

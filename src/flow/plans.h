@@ -5,10 +5,12 @@
  * a set of bits, and plans of one mask are in one hash table (level two: one look for each mask).
  * Level one is a table of *hints*: by the hash of a packet's whole flow, the plan that the flow had
  * last; whether it still is the right one, the plan's own bits tell. So a hint is never wrong, only
- * useless. A plan is of one version of one bridge's pipeline and dies with it. Memory has two
- * halves: plans are made in the one that is current; when it is full the other is emptied and
- * becomes current, and plans that are hit in the old half move over. So live flows stay, whatever
- * floods; and once memory has been full, a plan is kept only when it is made for the second time.
+ * useless. While there are more masks than are looked at, hints alone lead to plans of those that
+ * have come too late: flows that last go on by them, whoever has taken the masks. A plan is of one
+ * version of one bridge's pipeline and dies with it. Memory has two halves: plans are made in the
+ * one that is current; when it is full the other is emptied and becomes current, and plans that are
+ * hit in the old half move over. So live flows stay, whatever floods; and once memory has been
+ * full, a plan is kept only when it is made for the second time.
  *
  * What find and add return is in the current half: it stays until more than a whole half has been
  * made or moved since, that is at least PLANS_STAY plans.
@@ -55,9 +57,10 @@ static inline struct tally **plan_credits(const struct plan *plan)
 struct plans_stats {
 	uint64_t hint_hits, mask_hits, misses;
 	uint64_t made, moved, evicted, flipped; /* plans; halves */
-	/* plans that were not kept: no room among the masks; made for the first time while memory
-	 * is short; not cacheable; too large */
-	uint64_t masks_full, once, not_cacheable, too_large;
+	uint64_t masks_full; /* plans that only their own flow found: no room among the masks */
+	/* plans that were not kept: made for the first time while memory is short; not cacheable;
+	 * too large */
+	uint64_t once, not_cacheable, too_large;
 	uint32_t n_masks, n_plans;
 	size_t used, size; /* bytes of a half */
 };

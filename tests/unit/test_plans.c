@@ -326,14 +326,20 @@ static struct plan *add_mask(struct plans *c, uint32_t n)
 static void test_masks_are_bounded(void **state)
 {
 	struct plans *c = *state;
-	struct plan *plan = add_mask(c, 1);
+	struct plan *plan = add_mask(c, 1), *late;
 	uint64_t now = 10000;
 
 	for (uint32_t i = 2; i <= PLANS_MASKS_MAX; i++)
 		assert_non_null(add_mask(c, i));
-	assert_null(add_mask(c, 1000));
+	assert_int_equal(stats_of(c).masks_full, 0);
+	/* one more: its own flow has it, others do not */
+	late = add_mask(c, 1000);
+	assert_non_null(late);
 	assert_int_equal(stats_of(c).masks_full, 1);
 	assert_int_equal(stats_of(c).n_masks, PLANS_MASKS_MAX);
+	assert_ptr_equal(find(c, 1000), late);
+	assert_int_equal(number_of(late), 1000);
+	assert_null(plans_find(c, &(struct flow_key){ .in_port = 1, .nw_dst = 1000 }, VERSION, 0));
 	for (int i = 0; i < 5; i++) {
 		plans_count(c, plan, 1);
 		plans_settle(c, now += 1000);
@@ -341,7 +347,12 @@ static void test_masks_are_bounded(void **state)
 	/* one of those that nothing used makes room; the live one stays */
 	for (uint32_t i = 1000; i < 1000 + PLANS_MASKS_MAX - 1; i++)
 		assert_non_null(add_mask(c, i));
-	assert_null(add_mask(c, 2000));
+	assert_int_equal(stats_of(c).masks_full, 1);
+	/* all find now what one flow alone has found */
+	assert_non_null(plans_find(c, &(struct flow_key){ .in_port = 1, .nw_dst = 1000 }, VERSION,
+				   0));
+	(void)add_mask(c, 2000);
+	assert_int_equal(stats_of(c).masks_full, 2);
 	assert_ptr_equal(plans_find(c, &(struct flow_key){ .in_port = 1, .nw_dst = 1 }, VERSION, 0),
 			 plan);
 	/* a plan whose mask is gone: the hint still leads to it */
@@ -359,7 +370,7 @@ static void test_masks_of_a_busy_worker(void **state)
 		assert_non_null(add_mask(c, i));
 	for (uint64_t now = 10000; now <= 20000; now += 100) {
 		plans_set_time(c, now);
-		(void)add_mask(c, 1000);
+		assert_non_null(add_mask(c, 1000));
 	}
 	assert_int_not_equal(stats_of(c).masks_full, 0);
 	assert_non_null(plans_find(c, &key, VERSION, 99));
