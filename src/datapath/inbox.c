@@ -72,11 +72,18 @@ int inboxes_inject(struct inboxes *in, const struct view_port *port, const void 
 	return inboxes_put(in, &r, NULL, frame);
 }
 
+/* Whether there is room that a record of this kind may take. */
+static bool has_room(const struct spsc *queue, uint8_t kind, size_t len)
+{
+	return kind != RECORD_TAUGHT ||
+	       spsc_published(queue) - spsc_consumed(queue) + len <= INBOX_TAUGHT_MAX;
+}
+
 int inboxes_put(struct inboxes *in, const struct record *r, const void *actions, const void *frame)
 {
 	struct spsc *queue = inboxes_of_control(in);
 	size_t len = sizeof(*r) + r->actions_len + r->len;
-	uint8_t *to = spsc_reserve(queue, len);
+	uint8_t *to = has_room(queue, r->kind, len) ? spsc_reserve(queue, len) : NULL;
 
 	if (!to)
 		return -ENOBUFS;

@@ -11,6 +11,8 @@
 
 #define INBOX_SIZE (1u << 20) /* bytes; untouched ones cost nothing */
 #define INBOX_RECORD_MIN 48   /* bytes that a record takes there, at least */
+/* Of what the control thread has put there: a guest whose packets teach rules leaves others room. */
+#define INBOX_TAUGHT_MAX (INBOX_SIZE / 2)
 
 enum record_kind {
 	RECORD_TRANSMIT,   /* waits for a port */
