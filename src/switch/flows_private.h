@@ -193,8 +193,8 @@ int flows_own_meter(struct flows *flows, struct meter *meter, const struct meter
 
 /* flows_uses.c: what uses groups, meters and cookies. */
 void uses_note_rule(struct flows *flows, const struct rule *rule, bool added);
-/* Rules of @p, the published version, that a learn action has made, as its limit counts them. Not
- * within a change. */
+/* Rules of @p, the published version, that a learn action has made, as its limit counts them. The
+ * first who asks for a table has it counted, by one walk. Not within a change. */
 unsigned uses_learned(struct flows *flows, const struct pipeline *p, uint8_t table,
 		      uint64_t cookie);
 /* Removes rules that go with those that taught them and that the change removes; and so on. 0 or

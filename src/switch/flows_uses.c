@@ -38,21 +38,10 @@ static void count(const struct noting *n, enum use_kind kind, uint8_t table, uin
 		(void)uses_sub(n->uses, kind, table, id);
 }
 
-static void note_learn(const struct noting *n, const struct action_learn *learn)
-{
-	if (learn->flags & LEARN_DELETE_LEARNED)
-		count(n, USE_DELETER, learn->table, learn->cookie);
-	if (!learn->limit)
-		return;
-	/* who asks for the members of a new one has those of the whole table counted */
-	if (n->added && !uses_find(n->uses, USE_LIMIT, learn->table, learn->cookie))
-		n->uses->counted[learn->table] = false;
-	count(n, USE_LIMIT, learn->table, learn->cookie);
-}
-
 static bool note_action(void *arg, const struct action *a)
 {
 	const struct action_controller *c = (const void *)a;
+	const struct action_learn *learn = (const void *)a;
 	const struct noting *n = arg;
 
 	switch (a->kind) {
@@ -67,7 +56,8 @@ static bool note_action(void *arg, const struct action *a)
 			count(n, USE_METER, 0, c->meter);
 		break;
 	case ACTION_LEARN:
-		note_learn(n, (const struct action_learn *)a);
+		if (learn->flags & LEARN_DELETE_LEARNED)
+			count(n, USE_DELETER, learn->table, learn->cookie);
 		break;
 	default:
 		break;
@@ -78,22 +68,17 @@ static bool note_action(void *arg, const struct action *a)
 void uses_note_rule(struct flows *flows, const struct rule *rule, bool added)
 {
 	struct noting n = { .uses = &flows->uses, .added = added };
-	struct use *use = uses_find(&flows->uses, USE_LIMIT, rule->table, rule->cookie);
 
-	if (use)
-		use->members += added ? 1 : -1u;
+	if (flows->uses.counted[rule->table])
+		count(&n, USE_COOKIE, rule->table, rule->cookie);
 	walk(rule->actions.bytes, rule->actions.len, note_action, &n);
 }
 
-/* Members of limits. */
+/* Rules that were learned, as limits count them. */
 
-static bool count_member(void *arg, struct rule *rule)
+static bool count_cookie(void *arg, struct rule *rule)
 {
-	struct use *use = uses_find(arg, USE_LIMIT, rule->table, rule->cookie);
-
-	if (use)
-		use->members++;
-	return true;
+	return uses_add(arg, USE_COOKIE, rule->table, rule->cookie);
 }
 
 struct members {
@@ -113,18 +98,18 @@ unsigned uses_learned(struct flows *flows, const struct pipeline *p, uint8_t tab
 {
 	struct uses *uses = &flows->uses;
 	struct members m = { .cookie = cookie };
-	const struct use *use = uses_find(uses, USE_LIMIT, table, cookie);
+	const struct use *use;
 
-	if (!use || uses->lost) {
+	if (!uses->lost && !uses->counted[table]) {
+		pipeline_each_rule(p, table, NULL, count_cookie, uses);
+		uses->counted[table] = true;
+	}
+	if (uses->lost) {
 		pipeline_each_rule(p, table, NULL, count_one, &m);
 		return m.n;
 	}
-	if (!uses->counted[table]) {
-		uses_clear_members(uses, table);
-		pipeline_each_rule(p, table, NULL, count_member, uses);
-		uses->counted[table] = true;
-	}
-	return use->members;
+	use = uses_find(uses, USE_COOKIE, table, cookie);
+	return use ? use->count : 0;
 }
 
 /* What goes with those that taught it. */

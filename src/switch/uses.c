@@ -101,11 +101,3 @@ bool uses_sub(struct uses *uses, enum use_kind kind, uint8_t table, uint64_t id)
 	uses->n--;
 	return true;
 }
-
-void uses_clear_members(struct uses *uses, uint8_t table)
-{
-	for (uint32_t i = 0; i < uses->size; i++)
-		for (struct use *use = uses->heads[i]; use; use = use->next)
-			if (use->kind == USE_LIMIT && use->table == table)
-				use->members = 0;
-}

@@ -9,7 +9,7 @@
 enum use_kind {
 	USE_GROUP,   /* rules with an action to the group */
 	USE_METER,   /* rules with the meter */
-	USE_LIMIT,   /* rules that teach rules of this table and cookie, up to a limit */
+	USE_COOKIE,  /* rules of this table with this cookie, of tables that are counted */
 	USE_DELETER, /* rules that take the rules they taught with them when they go */
 	USE_KINDS,
 };
@@ -17,8 +17,7 @@ enum use_kind {
 struct use {
 	struct use *next;
 	uint64_t id;
-	uint32_t count;	  /* never 0 */
-	uint32_t members; /* of USE_LIMIT: rules with this cookie in the table, if it is counted */
+	uint32_t count; /* never 0 */
 	uint8_t kind, table;
 };
 
@@ -26,7 +25,7 @@ struct uses {
 	struct use **heads;
 	uint32_t n, size;	     /* size: a power of two, or 0 */
 	uint32_t by_kind[USE_KINDS]; /* entries of each */
-	bool counted[256];	     /* tables: the members of limits are right */
+	bool counted[256]; /* tables whose rules are counted by cookies, once it was asked for */
 	bool lost; /* there was no memory to count: nothing here can be relied on, whoever asks
 		      looks at all rules */
 };
@@ -39,5 +38,3 @@ struct use *uses_find(const struct uses *uses, enum use_kind kind, uint8_t table
 struct use *uses_add(struct uses *uses, enum use_kind kind, uint8_t table, uint64_t id);
 /* One less; whether that was the last. */
 bool uses_sub(struct uses *uses, enum use_kind kind, uint8_t table, uint64_t id);
-/* Limits of @table have no members, from where they are counted. */
-void uses_clear_members(struct uses *uses, uint8_t table);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What packets want of the control thread, and packets that controllers send. */
+#include "count_walks.h"
 #include "flows_rig.h"
 
 struct heard {
@@ -167,6 +168,35 @@ static void test_limit(void **state)
 	UNTIL(&r->rig, pipeline_n_rules(flows_pipeline(r->flows), 1) > 0);
 }
 
+/* The rules of a table are counted by one walk, whoever teaches: rules, or controllers with the
+ * packets that they send, which are no users that could be noted. */
+static void test_limit_is_counted_once(void **state)
+{
+	struct flows_rig *r = *state;
+	unsigned n_before = n_walks;
+	char text[512];
+
+	for (unsigned i = 0; i < 60; i++) {
+		snprintf(text, sizeof(text), "learn(table=1,limit=20,cookie=%u,reg0=%u),output:2",
+			 i % 2, i);
+		assert_int_equal(out(r, 1, text, 64), 0);
+	}
+	UNTIL(&r->rig, rig_counter(&r->rig, "vm2", "tx_packets") == 60);
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 1), 40);
+	snprintf(text, sizeof(text), LEARN, "limit=2,eth_type=0x800,nw_proto=17,");
+	change_rules(r, FLOW_ADD, text);
+	for (uint16_t i = 0; i < 5; i++)
+		send_packets(r, 0, 1, (uint16_t)(100 + i));
+	await_packets(r, "vm1", 5);
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 1), 42);
+	assert_int_equal(n_walks - n_before, 1);
+	/* those that go are counted, too */
+	change_rules(r, FLOW_DELETE, "table=1,reg0=7");
+	assert_int_equal(out(r, 1, "learn(table=1,limit=20,cookie=1,reg0=99),output:2", 64), 0);
+	UNTIL(&r->rig, rig_counter(&r->rig, "vm2", "tx_packets") == 61);
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 1), 42);
+}
+
 static void test_delete_learned(void **state)
 {
 	struct flows_rig *r = *state;
@@ -229,11 +259,12 @@ static void test_fin_timeout(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_packet_in),	  TEST(test_others_have_their_turn),
-		TEST(test_packet_out),	  TEST(test_settles_behind_packets),
-		TEST(test_learns),	  TEST(test_learns_fin_timeout),
-		TEST(test_limit),	  TEST(test_delete_learned),
-		TEST(test_stale_teacher), TEST(test_fin_timeout),
+		TEST(test_packet_in),	   TEST(test_others_have_their_turn),
+		TEST(test_packet_out),	   TEST(test_settles_behind_packets),
+		TEST(test_learns),	   TEST(test_learns_fin_timeout),
+		TEST(test_limit),	   TEST(test_limit_is_counted_once),
+		TEST(test_delete_learned), TEST(test_stale_teacher),
+		TEST(test_fin_timeout),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,17 +30,17 @@ static void test_many(void **state)
 	struct uses uses = { 0 };
 
 	for (uint32_t i = 0; i < 5000; i++)
-		assert_non_null(uses_add(&uses, USE_LIMIT, (uint8_t)i, i));
+		assert_non_null(uses_add(&uses, USE_COOKIE, (uint8_t)i, i));
 	assert_int_equal(uses.n, 5000);
-	assert_int_equal(uses.by_kind[USE_LIMIT], 5000);
+	assert_int_equal(uses.by_kind[USE_COOKIE], 5000);
 	for (uint32_t i = 0; i < 5000; i++)
-		assert_int_equal(uses_find(&uses, USE_LIMIT, (uint8_t)i, i)->count, 1);
+		assert_int_equal(uses_find(&uses, USE_COOKIE, (uint8_t)i, i)->count, 1);
 	for (uint32_t i = 0; i < 5000; i += 2)
-		assert_true(uses_sub(&uses, USE_LIMIT, (uint8_t)i, i));
-	assert_null(uses_find(&uses, USE_LIMIT, 0, 0));
-	assert_non_null(uses_find(&uses, USE_LIMIT, 1, 1));
+		assert_true(uses_sub(&uses, USE_COOKIE, (uint8_t)i, i));
+	assert_null(uses_find(&uses, USE_COOKIE, 0, 0));
+	assert_non_null(uses_find(&uses, USE_COOKIE, 1, 1));
 	uses_free(&uses);
-	assert_null(uses_find(&uses, USE_LIMIT, 1, 1));
+	assert_null(uses_find(&uses, USE_COOKIE, 1, 1));
 }
 
 int main(void)
