@@ -28,14 +28,15 @@ struct flows_rule {
 	struct after after; /* of a rule that is gone */
 	struct flows *flows;
 	struct rule *rule;
-	uint32_t slot;	 /* of its tally */
-	uint32_t at;	 /* place in flows->due, from 1; 0: none */
-	uint64_t due_ms; /* when to look at it, CLOCK_BOOTTIME */
-	uint64_t record; /* of the ledger; 0: none */
-	uint32_t wanted; /* flows->round, when the text that replaces all rules has it */
-	uint8_t why;	 /* enum removed_reason */
-	bool shown;	 /* in the published version */
-	bool fresh;	 /* has come with the change that is being written down, and stays */
+	uint32_t slot;	    /* of its tally */
+	uint32_t at;	    /* place in flows->due, from 1; 0: none */
+	uint64_t due_ms;    /* when to look at it, CLOCK_BOOTTIME */
+	uint64_t record;    /* of the ledger; 0: none */
+	struct user *users; /* of groups and meters; switch/uses.h */
+	uint32_t wanted;    /* flows->round, when the text that replaces all rules has it */
+	uint8_t why;	    /* enum removed_reason */
+	bool shown;	    /* in the published version */
+	bool fresh;	    /* has come with the change that is being written down, and stays */
 };
 
 /* The same of a group; of a meter. */
@@ -192,7 +193,7 @@ bool flows_group_allowed(const struct pipeline *p, const struct group *group);
 int flows_own_meter(struct flows *flows, struct meter *meter, const struct meter *old);
 
 /* flows_uses.c: what uses groups, meters and cookies. */
-void uses_note_rule(struct flows *flows, const struct rule *rule, bool added);
+void uses_note_rule(struct flows *flows, struct rule *rule, bool added);
 /* Rules of @p, the published version, that a learn action has made, as its limit counts them. The
  * first who asks for a table has it counted, by one walk. Not within a change. */
 unsigned uses_learned(struct flows *flows, const struct pipeline *p, uint8_t table,
@@ -201,7 +202,7 @@ unsigned uses_learned(struct flows *flows, const struct pipeline *p, uint8_t tab
  * -ENOMEM: abort. */
 int uses_forget_learned(struct change *c);
 /* Removes the rules that use a group or a meter (GROUP_ALL, METER_ALL: any of them), which are
- * found by one walk over all rules. 0 or -ENOMEM: abort. */
+ * found by their notes, or for any of them by one walk over all rules. 0 or -ENOMEM: abort. */
 int uses_remove(struct change *c, enum use_kind kind, uint32_t id, enum removed_reason why);
 
 /* flows_port.c */

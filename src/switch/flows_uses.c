@@ -27,6 +27,7 @@ static bool walk(const uint8_t *bytes, size_t len, each_action *fn, void *arg)
 
 struct noting {
 	struct uses *uses;
+	struct rule *rule;
 	bool added;
 };
 
@@ -38,6 +39,15 @@ static void count(const struct noting *n, enum use_kind kind, uint8_t table, uin
 		(void)uses_sub(n->uses, kind, table, id);
 }
 
+/* Users that go are known without their actions. */
+static void note_user(const struct noting *n, enum use_kind kind, uint32_t id)
+{
+	struct flows_rule *owner = n->rule->owner;
+
+	if (n->added)
+		uses_add_user(n->uses, kind, id, n->rule, &owner->users);
+}
+
 static bool note_action(void *arg, const struct action *a)
 {
 	const struct action_controller *c = (const void *)a;
@@ -46,14 +56,14 @@ static bool note_action(void *arg, const struct action *a)
 
 	switch (a->kind) {
 	case ACTION_GROUP:
-		count(n, USE_GROUP, 0, ((const struct action_group *)a)->group);
+		note_user(n, USE_GROUP, ((const struct action_group *)a)->group);
 		break;
 	case ACTION_METER:
-		count(n, USE_METER, 0, ((const struct action_meter *)a)->meter);
+		note_user(n, USE_METER, ((const struct action_meter *)a)->meter);
 		break;
 	case ACTION_CONTROLLER:
 		if (c->has_meter)
-			count(n, USE_METER, 0, c->meter);
+			note_user(n, USE_METER, c->meter);
 		break;
 	case ACTION_LEARN:
 		if (learn->flags & LEARN_DELETE_LEARNED)
@@ -65,12 +75,15 @@ static bool note_action(void *arg, const struct action *a)
 	return true;
 }
 
-void uses_note_rule(struct flows *flows, const struct rule *rule, bool added)
+void uses_note_rule(struct flows *flows, struct rule *rule, bool added)
 {
-	struct noting n = { .uses = &flows->uses, .added = added };
+	struct noting n = { .uses = &flows->uses, .rule = rule, .added = added };
+	struct flows_rule *owner = rule->owner;
 
 	if (flows->uses.counted[rule->table])
 		count(&n, USE_COOKIE, rule->table, rule->cookie);
+	if (!added)
+		uses_drop_users(&flows->uses, &owner->users);
 	walk(rule->actions.bytes, rule->actions.len, note_action, &n);
 }
 
@@ -252,24 +265,42 @@ static bool search_rule(void *arg, struct rule *rule)
 	       rule_list_add(s->out, rule);
 }
 
-/* Rules of @p that use a group or a meter, or any of them. */
-static void collect(const struct flows *flows, const struct pipeline *p, enum use_kind kind,
-		    uint32_t id, struct rule_list *out)
+static bool is_all(enum use_kind kind, uint32_t id)
 {
-	bool all = id == (kind == USE_GROUP ? GROUP_ALL : METER_ALL);
-	struct search s = { .kind = kind, .id = id, .all = all, .out = out };
+	return id == (kind == USE_GROUP ? GROUP_ALL : METER_ALL);
+}
 
-	if (flows->uses.lost ||
-	    (all ? flows->uses.by_kind[kind] > 0 : uses_find(&flows->uses, kind, 0, id) != NULL))
-		pipeline_each_rule(p, 255, NULL, search_rule, &s);
+/* Rules of @p that use a group or a meter, or any of them: one walk over all rules. */
+static void collect(const struct pipeline *p, enum use_kind kind, uint32_t id,
+		    struct rule_list *out)
+{
+	struct search s = { .kind = kind, .id = id, .all = is_all(kind, id), .out = out };
+
+	pipeline_each_rule(p, 255, NULL, search_rule, &s);
+}
+
+static int remove_noted(struct change *c, enum use_kind kind, uint32_t id, enum removed_reason why)
+{
+	const struct use *use;
+	int r = 0;
+
+	/* with each rule, its note goes */
+	while (r == 0 && (use = uses_find(&c->flows->uses, kind, 0, id)))
+		r = change_remove(c, use->users->rule, why);
+	return r;
 }
 
 int uses_remove(struct change *c, enum use_kind kind, uint32_t id, enum removed_reason why)
 {
+	const struct uses *uses = &c->flows->uses;
 	struct rule_list list = { 0 };
 	int r;
 
-	collect(c->flows, c->next, kind, id, &list);
+	if (!uses->lost && !uses->by_kind[kind])
+		return 0;
+	if (!uses->lost && !is_all(kind, id))
+		return remove_noted(c, kind, id, why);
+	collect(c->next, kind, id, &list);
 	r = list.no_memory ? -ENOMEM : 0;
 	for (size_t i = 0; r == 0 && i < list.n; i++)
 		r = change_remove(c, list.rules[i], why);
@@ -284,7 +315,7 @@ static unsigned count_users(struct flows *flows, enum use_kind kind, uint32_t id
 
 	if (!flows->uses.lost)
 		return use ? use->count : 0;
-	collect(flows, flows->current, kind, id, &list);
+	collect(flows->current, kind, id, &list);
 	free(list.rules);
 	return (unsigned)list.n;
 }

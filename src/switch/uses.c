@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A chained hash table of counts. */
+/* A chained hash table of counts, and lists of users. */
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -17,6 +17,16 @@ static struct use **slot_of(const struct uses *uses, enum use_kind kind, uint8_t
 	return at;
 }
 
+static void free_users(struct use *use)
+{
+	struct user *user;
+
+	while ((user = use->users)) {
+		use->users = user->next;
+		free(user);
+	}
+}
+
 void uses_free(struct uses *uses)
 {
 	for (uint32_t i = 0; i < uses->size; i++) {
@@ -24,6 +34,7 @@ void uses_free(struct uses *uses)
 
 		while ((use = uses->heads[i])) {
 			uses->heads[i] = use->next;
+			free_users(use);
 			free(use);
 		}
 	}
@@ -100,4 +111,43 @@ bool uses_sub(struct uses *uses, enum use_kind kind, uint8_t table, uint64_t id)
 	uses->by_kind[kind]--;
 	uses->n--;
 	return true;
+}
+
+void uses_add_user(struct uses *uses, enum use_kind kind, uint32_t id, struct rule *rule,
+		   struct user **users)
+{
+	struct use *use = uses_find(uses, kind, 0, id);
+	struct user *user;
+
+	if (use && use->users->rule == rule)
+		return;
+	user = malloc(sizeof(*user));
+	use = user ? uses_add(uses, kind, 0, id) : NULL;
+	if (!use) {
+		uses->lost = true;
+		free(user);
+		return;
+	}
+	*user = (struct user){
+		.rule = rule, .use = use, .next = use->users, .at = &use->users, .other = *users
+	};
+	if (user->next)
+		user->next->at = &user->next;
+	use->users = *users = user;
+}
+
+void uses_drop_users(struct uses *uses, struct user **users)
+{
+	struct user *user;
+
+	while ((user = *users)) {
+		const struct use *use = user->use;
+
+		*users = user->other;
+		*user->at = user->next;
+		if (user->next)
+			user->next->at = user->at;
+		uses_sub(uses, use->kind, use->table, use->id);
+		free(user);
+	}
 }

@@ -221,13 +221,10 @@ static void test_meters(void **state)
 
 #define MANY 6000
 
-/* All groups, or meters, go without a walk over all rules for each. */
-static void test_many_go_at_once(void **state)
+/* So many groups and meters, each used by a rule. */
+static void make_many(struct flows_rig *r)
 {
-	struct flows_rig *r = *state;
 	char *text = malloc(MANY * 128), *at = text;
-	struct error err = { "" };
-	unsigned n_before;
 
 	for (unsigned i = 1; i <= MANY; i++) {
 		char one[128];
@@ -241,6 +238,16 @@ static void test_many_go_at_once(void **state)
 	}
 	change_rules(r, FLOW_ADD, text);
 	free(text);
+}
+
+/* All groups, or meters, go without a walk over all rules for each. */
+static void test_many_go_at_once(void **state)
+{
+	struct flows_rig *r = *state;
+	struct error err = { "" };
+	unsigned n_before;
+
+	make_many(r);
 	n_before = n_walks;
 	assert_int_equal(del(r, GROUP_ALL), 0);
 	assert_int_equal(flows_meter_mod(r->flows, METER_DELETE, METER_ALL, NULL, &err), 0);
@@ -248,6 +255,51 @@ static void test_many_go_at_once(void **state)
 	assert_int_equal(pipeline_n_groups(flows_pipeline(r->flows)), 0);
 	assert_int_equal(pipeline_n_meters(flows_pipeline(r->flows)), 0);
 	expect_rules(r, "0 0  -> NORMAL\n");
+}
+
+/* Each takes the rules along that use it, and no other rule is looked at. */
+static void test_many_go_one_by_one(void **state)
+{
+	struct flows_rig *r = *state;
+	struct error err = { "" };
+	unsigned n_before;
+
+	make_many(r);
+	n_before = n_walks;
+	for (uint32_t i = 1; i <= MANY; i++) {
+		assert_int_equal(del(r, i), 0);
+		assert_int_equal(flows_meter_mod(r->flows, METER_DELETE, i, NULL, &err), 0);
+		assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 1), MANY - i);
+		assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 2), MANY - i);
+	}
+	assert_int_equal(n_walks, n_before);
+}
+
+/* A rule may use a thing twice, and others; what is refused leaves all as it was. */
+static void test_uses_more_than_one(void **state)
+{
+	char refused[] = "in_port=1,actions=drop\nin_port=2,actions=group:9";
+	struct flows_rig *r = *state;
+	struct error err = { "" };
+
+	assert_int_equal(mod(r, GROUP_ADD, TWO, 0), 0);
+	assert_int_equal(mod(r, GROUP_ADD, "group_id=2,type=all,bucket=actions=output:2", 0), 0);
+	assert_int_equal(meter(r, METER_ADD, METER), 0);
+	change_rules(r, FLOW_ADD,
+		     "in_port=1,actions=meter:5,group:1,group:2,clone(group:1)\n"
+		     "in_port=2,actions=group:1\nin_port=3,actions=group:2");
+	change_rules(r, FLOW_MODIFY, "in_port=2,actions=group:1,group:2");
+	assert_int_equal(flows_group_users(r->flows, 1), 2);
+	assert_int_equal(flows_group_users(r->flows, 2), 3);
+	/* the second is refused, and the first with it */
+	assert_int_not_equal(flows_change(r->flows, FLOW_ADD, refused, &err), 0);
+	assert_int_equal(flows_group_users(r->flows, 1), 2);
+	assert_int_equal(flows_group_users(r->flows, 2), 3);
+	assert_int_equal(flows_meter_users(r->flows, 5), 1);
+	assert_int_equal(del(r, 1), 0);
+	expect_rules(r, "0 0  -> NORMAL\n0 32768 in_port=3 -> group:2\n");
+	assert_int_equal(flows_group_users(r->flows, 2), 1);
+	assert_int_equal(flows_meter_users(r->flows, 5), 0);
 }
 
 static void test_counts_users(void **state)
@@ -280,6 +332,8 @@ int main(void)
 		TEST(test_loops),
 		TEST(test_meters),
 		TEST(test_many_go_at_once),
+		TEST(test_many_go_one_by_one),
+		TEST(test_uses_more_than_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
