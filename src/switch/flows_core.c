@@ -268,6 +268,15 @@ int change_remove(struct change *c, struct rule *rule, enum removed_reason why)
 	return 0;
 }
 
+/* A group is there in place of another one; either may be NULL. */
+static void note_groups(struct flows *flows, unsigned kind, const void *old, const void *now)
+{
+	if (kind != CHANGE_GROUP)
+		return;
+	uses_note_group(flows, old, false);
+	uses_note_group(flows, now, true);
+}
+
 int change_note(struct change *c, struct change_object object)
 {
 	size_t size = max(c->objects_size * 2, (size_t)4);
@@ -283,6 +292,7 @@ int change_note(struct change *c, struct change_object object)
 	keep_busy(c->flows->sw->env.keep);
 	c->objects[c->n_objects++] = object;
 	c->other = true;
+	note_groups(c->flows, object.kind, object.old, object.object);
 	return 0;
 }
 
@@ -293,6 +303,11 @@ void change_abort(struct change *c)
 
 		uses_note_rule(c->flows, e->rule, !e->added);
 		rule_unref(e->rule);
+	}
+	while (c->n_objects--) {
+		const struct change_object *o = &c->objects[c->n_objects];
+
+		note_groups(c->flows, o->kind, o->object, o->old);
 	}
 	free(c->effects);
 	free(c->objects);

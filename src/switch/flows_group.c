@@ -85,102 +85,16 @@ int flows_own_group(struct flows *flows, struct group *group, const struct group
 	return 0;
 }
 
-/* Loops: groups that are reached from a group, each once. */
-struct reached {
-	const struct pipeline *p;
-	uint32_t *ids; /* in the order in which they are looked at */
-	size_t n, size;
-	uint32_t *places; /* hash table of places in ids, from 1; of 2 * size */
-	bool no_memory;
-};
-
-static uint32_t *place_of(struct reached *r, uint32_t id)
-{
-	size_t at = hash_mix(id, hash_secret()) & (2 * r->size - 1);
-
-	while (r->places[at] && r->ids[r->places[at] - 1] != id)
-		at = (at + 1) & (2 * r->size - 1);
-	return &r->places[at];
-}
-
-static bool reached_grow(struct reached *r)
-{
-	size_t size = r->size ? 2 * r->size : 16;
-	uint32_t *ids = reallocarray(r->ids, size, sizeof(*ids));
-	uint32_t *places = calloc(2 * size, sizeof(*places));
-
-	if (ids)
-		r->ids = ids;
-	if (!ids || !places) {
-		free(places);
-		r->no_memory = true;
-		return false;
-	}
-	free(r->places);
-	r->places = places;
-	r->size = size;
-	for (size_t i = 0; i < r->n; i++)
-		*place_of(r, ids[i]) = (uint32_t)i + 1;
-	return true;
-}
-
-static void reach(struct reached *r, uint32_t id)
-{
-	uint32_t *place;
-
-	if (r->no_memory || (r->n == r->size && !reached_grow(r)))
-		return;
-	place = place_of(r, id);
-	if (*place)
-		return;
-	r->ids[r->n++] = id;
-	*place = (uint32_t)r->n;
-}
-
-static void reach_by_actions(struct reached *r, const uint8_t *bytes, size_t len)
-{
-	ACTIONS_FOR_EACH(a, bytes, len)
-	{
-		const struct action_nested *nested = (const void *)a;
-
-		if (a->kind == ACTION_GROUP)
-			reach(r, ((const struct action_group *)a)->group);
-		else if (a->kind == ACTION_CLONE)
-			reach_by_actions(r, nested->actions,
-					 a->len - offsetof(struct action_nested, actions));
-	}
-}
-
-static void reach_by_group(struct reached *r, const struct group *group)
-{
-	for (unsigned i = 0; group && i < group->n_buckets; i++) {
-		const struct group_bucket *b = &group->buckets[i];
-
-		if (b->watch_group != GROUP_ANY)
-			reach(r, b->watch_group);
-		reach_by_actions(r, b->actions.bytes, b->actions.len);
-	}
-}
-
-static enum of_error check_loops(const struct pipeline *p, const struct group *group,
+static enum of_error check_loops(const struct change *c, const struct group *group,
 				 struct error *err)
 {
-	struct reached r = { .p = p };
-	bool loop = false;
+	int r = loops_check(c->flows, c->next, group);
 
-	reach_by_group(&r, group);
-	for (size_t i = 0; !loop && i < r.n; i++) {
-		loop = r.ids[i] == group->id;
-		if (!loop)
-			reach_by_group(&r, pipeline_group(p, r.ids[i]));
-	}
-	free(r.ids);
-	free(r.places);
-	if (r.no_memory)
-		return no_memory(err);
-	if (!loop)
+	if (r == 0)
 		return OFERR_NONE;
-	error_set(err, -ELOOP, "group %u would send packets to itself", group->id);
+	if (r == -ENOMEM)
+		return no_memory(err);
+	error_set(err, r, "group %u would send packets to itself", group->id);
 	return OFERR_GROUP_LOOP;
 }
 
@@ -197,12 +111,11 @@ static enum of_error check_actions(const struct group *group, struct error *err)
 	return e;
 }
 
-bool flows_group_allowed(const struct pipeline *p, const struct group *group)
+bool flows_group_allowed(const struct group *group)
 {
 	struct error err;
 
-	return !group_check(group, &err) && !check_actions(group, &err) &&
-	       !check_loops(p, group, &err);
+	return !group_check(group, &err) && !check_actions(group, &err);
 }
 
 /* Room for @group in place of @old. */
@@ -229,7 +142,9 @@ static enum of_error check_room(struct change *c, const struct group *group,
 static enum of_error put(struct change *c, struct group *group, const struct group *old,
 			 struct error *err)
 {
-	struct change_object note = { .kind = CHANGE_GROUP, .id = group->id, .object = group };
+	struct change_object note = {
+		.kind = CHANGE_GROUP, .id = group->id, .object = group, .old = old
+	};
 	unsigned n_buckets = c->n_buckets + group->n_buckets - (old ? old->n_buckets : 0);
 	enum of_error e = group_check(group, err);
 
@@ -238,18 +153,19 @@ static enum of_error put(struct change *c, struct group *group, const struct gro
 	if (!e)
 		e = check_room(c, group, old, err);
 	if (!e)
-		e = check_loops(c->next, group, err);
+		e = check_loops(c, group, err);
 	if (!e && flows_own_group(c->flows, group, old) < 0)
 		e = no_memory(err);
 	if (old)
 		note.record = ((const struct flows_group *)old->owner)->record;
-	if (!e && (change_note(c, note) < 0 || pipeline_add_group(c->next, group) < 0))
+	if (!e && pipeline_add_group(c->next, group) < 0)
 		e = no_memory(err);
-	if (e)
+	if (e) {
 		group_unref(group);
-	else
-		c->n_buckets = n_buckets;
-	return e;
+		return e;
+	}
+	c->n_buckets = n_buckets;
+	return change_note(c, note) < 0 ? no_memory(err) : OFERR_NONE;
 }
 
 /* Removes @group; rules that use it are gone. */
@@ -258,6 +174,7 @@ static enum of_error remove_one(struct change *c, const struct group *group, str
 	struct change_object note = {
 		.kind = CHANGE_GROUP,
 		.id = group->id,
+		.old = group,
 		.record = ((const struct flows_group *)group->owner)->record,
 	};
 	unsigned n_buckets = group->n_buckets;

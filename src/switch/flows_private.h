@@ -44,6 +44,7 @@ struct flows_group {
 	struct flows *flows;
 	uint32_t slot;
 	uint64_t record;
+	uint64_t met; /* by which search for loops; flows_loop.c */
 	unsigned n_buckets;
 	uint32_t buckets[]; /* slots */
 };
@@ -68,6 +69,7 @@ struct change_object {
 	enum { CHANGE_GROUP, CHANGE_METER } kind;
 	uint32_t id;
 	const void *object; /* of the new version; NULL: gone */
+	const void *old;    /* group of the published version; NULL: none */
 	uint64_t record;    /* of the ledger, of what was there before; 0: none */
 };
 
@@ -107,8 +109,9 @@ struct flows {
 
 	struct flows_listener *listeners;
 	struct bank tallies, meters;
-	uint32_t round;	  /* how often all rules have been replaced */
-	struct uses uses; /* of groups, meters, and cookies of learned rules */
+	uint32_t round;	     /* how often all rules have been replaced */
+	struct uses uses;    /* of groups, meters, and cookies of learned rules */
+	uint64_t n_searches; /* for loops */
 	unsigned n_rules, n_buckets;
 
 	struct flows_rule **due; /* a heap of rules with timeouts, by due_ms */
@@ -139,7 +142,8 @@ void change_abort(struct change *c);
 int change_add(struct change *c, struct rule *rule, struct rule *old);
 int change_remove(struct change *c, struct rule *rule, enum removed_reason why);
 
-/* Notes what has become of a group or meter. 0 or -ENOMEM: abort. */
+/* Notes what has become of a group or meter, of each once in a change; what it shows stays the
+ * version's. 0 or -ENOMEM: abort. */
 int change_note(struct change *c, struct change_object object);
 
 /* A rule with its owner and tally, or NULL. @actions is taken over. @heir: NULL, or a rule whose
@@ -188,12 +192,24 @@ void expire_remove(struct flows *flows, struct flows_rule *rule);
  * those of @old (NULL: none) where it goes on with it. 0 or -ENOMEM; whatever it has got goes with
  * it. */
 int flows_own_group(struct flows *flows, struct group *group, const struct group *old);
-/* Whether nobody would refuse it. */
-bool flows_group_allowed(const struct pipeline *p, const struct group *group);
+/* Whether nobody would refuse it, but for loops. */
+bool flows_group_allowed(const struct group *group);
 int flows_own_meter(struct flows *flows, struct meter *meter, const struct meter *old);
+
+/* flows_loop.c: a group leads to those that it sends packets to and that it watches. */
+
+/* Whether @group, in place of the one of its number in @p, would lead to itself: 0: it would not,
+ * -ELOOP, or -ENOMEM. When no other group leads to it, its actions are all that is looked at. */
+int loops_check(struct flows *flows, const struct pipeline *p, const struct group *group);
+/* Removes from @p, which will be the first version, groups that lead to themselves, until there is
+ * none, in time that grows with what there is; how many to *@n_removed. 0 or -ENOMEM. */
+int loops_remove(struct flows *flows, struct pipeline *p, size_t *n_removed);
 
 /* flows_uses.c: what uses groups, meters and cookies. */
 void uses_note_rule(struct flows *flows, struct rule *rule, bool added);
+void uses_note_group(struct flows *flows, const struct group *group, bool added); /* NULL: none */
+/* Calls @fn for each number of a group that @group leads to. */
+void uses_each_next(const struct group *group, void (*fn)(void *arg, uint32_t id), void *arg);
 /* Rules of @p, the published version, that a learn action has made, as its limit counts them. The
  * first who asks for a table has it counted, by one walk. Not within a change. */
 unsigned uses_learned(struct flows *flows, const struct pipeline *p, uint8_t table,

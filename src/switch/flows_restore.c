@@ -192,13 +192,23 @@ static bool restore_group(struct restoring *r, const struct ledger_record *recor
 	good = !pipeline_group(r->p, group->id) &&
 	       r->flows->n_buckets + group->n_buckets <= FLOWS_BUCKETS_MAX &&
 	       claim_group(r, group, ((const struct kept_group *)record)->slot, slots) &&
-	       flows_group_allowed(r->p, group) && pipeline_add_group(r->p, group) == 0;
+	       flows_group_allowed(group) && pipeline_add_group(r->p, group) == 0;
 	free(slots);
-	if (good)
-		r->flows->n_buckets += group->n_buckets;
-	else
+	if (!good) {
 		group_unref(group);
-	return good;
+		return false;
+	}
+	r->flows->n_buckets += group->n_buckets;
+	uses_note_group(r->flows, group, true);
+	return true;
+}
+
+static void remove_loops(struct restoring *r)
+{
+	size_t n;
+
+	r->no_memory |= loops_remove(r->flows, r->p, &n) < 0;
+	r->n_bad += n;
 }
 
 /* A rule whose actions nobody could have brought in is none. */
@@ -341,6 +351,7 @@ static void read_ledger(struct restoring *r)
 	restore_settings(r);
 	restore_kind(r, KEPT_METER, restore_meter);
 	restore_kind(r, KEPT_GROUP, restore_group);
+	remove_loops(r);
 	restore_kind(r, KEPT_RULE, restore_rule);
 	if (r->unknown)
 		remove_rules(r);

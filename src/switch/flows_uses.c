@@ -87,6 +87,46 @@ void uses_note_rule(struct flows *flows, struct rule *rule, bool added)
 	walk(rule->actions.bytes, rule->actions.len, note_action, &n);
 }
 
+struct each_next {
+	void (*fn)(void *arg, uint32_t id);
+	void *arg;
+};
+
+static bool next_by_action(void *arg, const struct action *a)
+{
+	const struct each_next *e = arg;
+
+	if (a->kind == ACTION_GROUP)
+		e->fn(e->arg, ((const struct action_group *)a)->group);
+	return true;
+}
+
+void uses_each_next(const struct group *group, void (*fn)(void *arg, uint32_t id), void *arg)
+{
+	struct each_next e = { .fn = fn, .arg = arg };
+
+	for (unsigned i = 0; i < group->n_buckets; i++) {
+		const struct group_bucket *b = &group->buckets[i];
+
+		if (b->watch_group != GROUP_ANY)
+			fn(arg, b->watch_group);
+		walk(b->actions.bytes, b->actions.len, next_by_action, &e);
+	}
+}
+
+static void note_next(void *arg, uint32_t id)
+{
+	count(arg, USE_NEXT, 0, id);
+}
+
+void uses_note_group(struct flows *flows, const struct group *group, bool added)
+{
+	struct noting n = { .uses = &flows->uses, .added = added };
+
+	if (group)
+		uses_each_next(group, note_next, &n);
+}
+
 /* Rules that were learned, as limits count them. */
 
 static bool count_cookie(void *arg, struct rule *rule)

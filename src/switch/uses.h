@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How many rules of a bridge use what: a table from (kind, table, number) to counts; and which
- * ones, of groups and meters. Control thread. */
+/* How many rules and groups of a bridge use what: a table from (kind, table, number) to counts; and
+ * which ones, of groups and meters. Control thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,6 +12,7 @@ enum use_kind {
 	USE_GROUP,   /* rules with an action to the group: users */
 	USE_METER,   /* rules with the meter: users */
 	USE_COOKIE,  /* rules of this table with this cookie, of tables that are counted */
+	USE_NEXT,    /* groups that send packets to the group, or watch it */
 	USE_DELETER, /* rules that take the rules they taught with them when they go */
 	USE_KINDS,
 };

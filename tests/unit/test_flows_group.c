@@ -183,6 +183,95 @@ static void test_loops(void **state)
 	assert_int_equal(chain(r, GROUP_ADD, 3, 1), 0);
 }
 
+#define IDS 9
+
+/* Who leads to whom, and whether @from gets to @to that way. */
+static bool gets_to(const bool leads[IDS][IDS], unsigned from, unsigned to)
+{
+	bool met[IDS] = { false };
+
+	for (unsigned n = 0; n < IDS; n++) /* a way is no longer than that */
+		for (unsigned i = 0; i < IDS; i++)
+			for (unsigned j = 0; j < IDS; j++)
+				if (leads[i][j] && (i == from || met[i]))
+					met[j] = true;
+	return met[to];
+}
+
+/* A group that leads to some groups: by an action, by one in a copy, or since it watches them. */
+static struct group *lead(uint32_t id, const bool to[IDS])
+{
+	static const char *const ways[] = { "group:%u", "clone(clone(group:%u))" };
+	struct group *group;
+	char text[512];
+	int n = snprintf(text, sizeof(text), "group_id=%u,type=select", id);
+
+	for (unsigned i = 0; i < IDS; i++) {
+		char actions[64];
+
+		if (!to[i])
+			continue;
+		snprintf(actions, sizeof(actions), ways[random() % 2], i);
+		if (random() % 3)
+			n += sprintf(text + n, ",bucket=weight:1,actions=%s", actions);
+		else
+			n += sprintf(text + n, ",bucket=weight:1,watch_group:%u,actions=output:1",
+				     i);
+	}
+	group = make(text);
+	return group;
+}
+
+/* Those are refused that lead to themselves, and no others, whatever was changed before. */
+static void test_loops_of_all_kinds(void **state)
+{
+	struct flows_rig *r = *state;
+	bool leads[IDS][IDS] = { { false } }, before[IDS];
+	unsigned n_loops = 0, n_good = 0;
+	struct error err;
+
+	srandom(7);
+	for (unsigned n = 0; n < 3000; n++) {
+		uint32_t id = (uint32_t)random() % IDS;
+		bool loop;
+
+		if (random() % 4 == 0) {
+			assert_int_equal(del(r, id), 0);
+			memset(leads[id], 0, sizeof(leads[id]));
+			continue;
+		}
+		memcpy(before, leads[id], sizeof(before));
+		for (unsigned i = 0; i < IDS; i++)
+			leads[id][i] = random() % 6 == 0;
+		loop = gets_to(leads, id, id);
+		assert_int_equal(flows_group_mod(r->flows, GROUP_ADD_OR_MOD, id,
+						 lead(id, leads[id]), 0, &err),
+				 loop ? OFERR_GROUP_LOOP : 0);
+		if (loop)
+			memcpy(leads[id], before, sizeof(before));
+		n_loops += loop;
+		n_good += !loop;
+	}
+	assert_in_range(n_loops, 100, 3000);
+	assert_in_range(n_good, 100, 3000);
+}
+
+/* A group that no other one leads to is no reason to look at others. */
+static void test_no_search_for_new_groups(void **state)
+{
+	struct flows_rig *r = *state;
+	unsigned before = n_groups_asked;
+
+	for (uint32_t id = 1; id <= 2000; id++)
+		assert_int_equal(chain(r, GROUP_ADD, id, id - 1), 0);
+	assert_in_range(n_groups_asked - before, 1, 3 * 2000);
+	before = n_groups_asked;
+	assert_int_equal(chain(r, GROUP_MODIFY, 2000, 2000), OFERR_GROUP_LOOP);
+	assert_int_equal(chain(r, GROUP_MODIFY, 2000, 1998), 0);
+	assert_in_range(n_groups_asked - before, 1, 6);
+	assert_int_equal(chain(r, GROUP_MODIFY, 1998, 2000), OFERR_GROUP_LOOP);
+}
+
 static enum of_error meter(struct flows_rig *r, enum meter_command command, const char *text)
 {
 	struct meter *meter = NULL;
@@ -330,6 +419,8 @@ int main(void)
 		TEST(test_buckets),
 		TEST(test_takes_rules_along),
 		TEST(test_loops),
+		TEST(test_loops_of_all_kinds),
+		TEST(test_no_search_for_new_groups),
 		TEST(test_meters),
 		TEST(test_many_go_at_once),
 		TEST(test_many_go_one_by_one),

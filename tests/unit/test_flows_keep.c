@@ -4,6 +4,7 @@
 
 #include "switch/flows_private.h"
 
+#include "count_walks.h"
 #include "fake_keep.h"
 #include "flows_rig.h"
 #include "switch/kept.h"
@@ -324,6 +325,126 @@ static void test_bad_actions_drop(void **state)
 	assert_int_equal(tally_read(find_rule(r, "in_port=2")->tally).packets, 3);
 }
 
+/* A group that watches another one, and so leads to it. */
+static void add_watcher(struct flows_rig *r, uint32_t id, uint32_t watched)
+{
+	struct error err = { "" };
+	struct group *group;
+	uint32_t bucket;
+	char text[128];
+
+	snprintf(text, sizeof(text), "group_id=%u,type=ff,bucket=watch_group:%u,actions=output:2",
+		 id, watched);
+	assert_int_equal(group_parse(&group, &bucket, text, &err), 0);
+	assert_int_equal(flows_group_mod(r->flows, GROUP_ADD, id, group, 0, &err), 0);
+}
+
+static struct kept_bucket *bucket_record_of(struct flows_rig *r, uint32_t id)
+{
+	const struct group *group = pipeline_group(flows_pipeline(r->flows), id);
+	struct ledger_record *record = (struct ledger_record *)ledger_at(
+		&r->flows->ledger, ((const struct flows_group *)group->owner)->record);
+
+	return (struct kept_bucket *)((struct kept_group *)record)->bytes;
+}
+
+/* A loop is broken up, wherever it is, and what it led to stays. */
+static void test_loops_are_left_out(void **state)
+{
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+
+	add_watcher(r, 1, 2);
+	add_watcher(r, 2, 3);
+	add_watcher(r, 3, 9);
+	add_watcher(r, 9, 10);
+	add_watcher(r, 5, 1);
+	add_watcher(r, 6, 99);
+	change_rules(r, FLOW_ADD,
+		     "in_port=1,actions=group:1\nin_port=2,actions=group:2\n"
+		     "in_port=3,actions=group:3");
+	shared_store(&bucket_record_of(r, 3)->watch_group, 1);
+	shared_store(&bucket_record_of(r, 6)->watch_group, 6);
+	restart(w);
+	assert_int_equal(pipeline_n_groups(flows_pipeline(r->flows)), 4);
+	assert_int_equal(r->flows->n_buckets, 4);
+	assert_null(pipeline_group(flows_pipeline(r->flows), 6));
+	assert_non_null(pipeline_group(flows_pipeline(r->flows), 5));
+	assert_non_null(pipeline_group(flows_pipeline(r->flows), 9));
+	assert_int_equal(!pipeline_group(flows_pipeline(r->flows), 1) +
+				 !pipeline_group(flows_pipeline(r->flows), 2) +
+				 !pipeline_group(flows_pipeline(r->flows), 3),
+			 1);
+	assert_int_equal(flows_group_users(r->flows, 1) + flows_group_users(r->flows, 2) +
+				 flows_group_users(r->flows, 3),
+			 2); /* the rule of the one that is gone drops */
+}
+
+#define IDS 9
+
+/* Groups whose way ends in themselves: whoever gets to @id again from there. */
+static unsigned count_loops(const uint32_t to[IDS])
+{
+	unsigned n = 0;
+
+	for (uint32_t id = 1; id < IDS; id++) {
+		uint32_t at = to[id], least = id;
+
+		for (unsigned i = 0; i < IDS && at && at != id; i++, at = to[at])
+			least = min(least, at);
+		n += at == id && least == id; /* of each loop once */
+	}
+	return n;
+}
+
+/* Each loop costs one group, and nothing else does. */
+static void test_random_loops(void **state)
+{
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+	struct error err;
+	unsigned n_loops = 0;
+
+	srandom(5);
+	for (unsigned n = 0; n < 20; n++) {
+		uint32_t to[IDS];
+
+		for (uint32_t id = 1; id < IDS; id++)
+			add_watcher(r, id, 0);
+		for (uint32_t id = 1; id < IDS; id++) {
+			to[id] = (uint32_t)random() % IDS; /* 0: there is none */
+			shared_store(&bucket_record_of(r, id)->watch_group, to[id]);
+		}
+		restart(w);
+		assert_int_equal(pipeline_n_groups(flows_pipeline(r->flows)),
+				 IDS - 1 - count_loops(to));
+		n_loops += count_loops(to);
+		assert_int_equal(flows_group_mod(r->flows, GROUP_DELETE, GROUP_ALL, NULL, 0, &err),
+				 0);
+	}
+	assert_in_range(n_loops, 5, 100);
+}
+
+/* However long chains are, each group is looked at a few times. */
+static void test_chains_are_quick(void **state)
+{
+	enum { N = 3000 };
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+	unsigned before;
+
+	for (uint32_t id = 1; id <= N; id++)
+		add_watcher(r, id, id - 1);
+	before = n_groups_asked;
+	restart(w);
+	assert_int_equal(pipeline_n_groups(flows_pipeline(r->flows)), N);
+	assert_in_range(n_groups_asked - before, N, 5 * N);
+	/* what leads where is known again */
+	before = n_groups_asked;
+	add_watcher(r, N + 1, N);
+	assert_in_range(n_groups_asked - before, 1, 3);
+}
+
 /* Who watches is told that much is to be done, line by line, rule by rule and record by record. */
 static void test_says_that_it_is_busy(void **state)
 {
@@ -393,6 +514,9 @@ int main(void)
 		TEST(test_ledger_goes_on),
 		TEST(test_unknown_rules),
 		TEST(test_bad_actions_drop),
+		TEST(test_loops_are_left_out),
+		TEST(test_random_loops),
+		TEST(test_chains_are_quick),
 		TEST(test_says_that_it_is_busy),
 		TEST(test_long_life),
 		TEST(test_released),
