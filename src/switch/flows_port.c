@@ -226,7 +226,15 @@ int flows_set_ports(const struct flows *flows, struct pipeline *p)
 	return r;
 }
 
-bool flows_ports_differ(const struct flows *flows, const struct pipeline *p)
+/* A guest that takes its link up and down makes no new versions, with which all plans would go,
+ * unless somebody wants to know. */
+static bool live_matters(const struct flows *flows, uint32_t number)
+{
+	return flows->uses.lost || uses_find(&flows->uses, USE_LIVE, 0, number);
+}
+
+/* @live: all of them. */
+static bool ports_differ(const struct flows *flows, const struct pipeline *p, bool live)
 {
 	const struct pipeline_port *ports = pipeline_ports(p);
 
@@ -239,23 +247,37 @@ bool flows_ports_differ(const struct flows *flows, const struct pipeline *p)
 		    ports[i].no_forward != (s->no_forward || s->down) ||
 		    ports[i].no_receive != (s->no_receive || s->down) ||
 		    ports[i].no_packet_in != s->no_packet_in ||
-		    ports[i].live != (s->link && !s->down))
+		    (ports[i].live != (s->link && !s->down) &&
+		     (live || live_matters(flows, s->number))))
 			return true;
 	}
 	return false;
 }
 
+bool flows_ports_differ(const struct flows *flows, const struct pipeline *p)
+{
+	return ports_differ(flows, p, false);
+}
+
 /* Makes a version that shows the ports as they are, if it matters. 0 or -ENOMEM. */
-static int publish_ports(struct flows *flows)
+static int publish_ports(struct flows *flows, bool live)
 {
 	struct change c;
 
-	if (!flows_ports_differ(flows, flows->current))
+	if (!ports_differ(flows, flows->current, live))
 		return 0;
 	if (change_begin(&c, flows) < 0)
 		return -ENOMEM;
 	c.other = true;
-	return change_commit(&c);
+	if (flows_set_ports(flows, c.next) == 0)
+		return change_commit(&c);
+	change_abort(&c);
+	return -ENOMEM;
+}
+
+int flows_show_live(struct flows *flows)
+{
+	return publish_ports(flows, true);
 }
 
 static void look_at_ports(struct flows *flows)
@@ -270,7 +292,7 @@ static void look_at_ports(struct flows *flows)
 	}
 	flows->shown = now;
 	flows->n_shown = n;
-	if (publish_ports(flows) < 0)
+	if (publish_ports(flows, false) < 0)
 		flows->sw->ports_seen = 0;
 	compare(flows, before, n_before, now, n);
 	free(before);

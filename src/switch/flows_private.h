@@ -208,6 +208,8 @@ int loops_remove(struct flows *flows, struct pipeline *p, size_t *n_removed);
 /* flows_uses.c: what uses groups, meters and cookies. */
 void uses_note_rule(struct flows *flows, struct rule *rule, bool added);
 void uses_note_group(struct flows *flows, const struct group *group, bool added); /* NULL: none */
+/* Whether they ask which ports are live. */
+bool uses_live_ports(const struct action_list *actions);
 /* Calls @fn for each number of a group that @group leads to. */
 void uses_each_next(const struct group *group, void (*fn)(void *arg, uint32_t id), void *arg);
 /* Rules of @p, the published version, that a learn action has made, as its limit counts them. The
@@ -225,9 +227,12 @@ int uses_remove(struct change *c, enum use_kind kind, uint32_t id, enum removed_
 
 /* What was noted of ports that have been shown. */
 void flows_free_ports(struct flows *flows);
-/* Whether @p shows them as they are, as far as it matters; and lets it. 0 or -ENOMEM. */
+/* Whether @p shows them as they are, as far as it matters: which of them are live does for those
+ * that some rule or group asks for; and lets it. 0 or -ENOMEM. */
 bool flows_ports_differ(const struct flows *flows, const struct pipeline *p);
 int flows_set_ports(const struct flows *flows, struct pipeline *p);
+/* Lets the published version show which ports are live, all of them. 0 or -ENOMEM. */
+int flows_show_live(struct flows *flows);
 /* The port of this number; NULL: none. */
 struct sw_port *flows_find_port(const struct flows *flows, uint32_t number);
 

@@ -205,6 +205,10 @@ enum of_error flows_packet_out(struct flows *flows, uint32_t in_port,
 		error_set(err, -EINVAL, "a packet of %zu bytes is no Ethernet frame", len);
 		return OFERR_BAD_PACKET;
 	}
+	if (uses_live_ports(actions) && flows_show_live(flows) < 0) {
+		error_set(err, -ENOMEM, "out of memory");
+		return OFERR_BUFFER_UNKNOWN;
+	}
 	r = datapath_packet_out(flows->sw->dp, &flows->current, p ? p->id : 0, in_port, actions,
 				frame, (uint32_t)len);
 	if (r == 0)

@@ -48,6 +48,12 @@ static void note_user(const struct noting *n, enum use_kind kind, uint32_t id)
 		uses_add_user(n->uses, kind, id, n->rule, &owner->users);
 }
 
+static void note_bundle(const struct noting *n, const struct action_bundle *bundle)
+{
+	for (uint32_t i = 0; i < bundle->n_ports; i++)
+		count(n, USE_LIVE, 0, bundle->ports[i]);
+}
+
 static bool note_action(void *arg, const struct action *a)
 {
 	const struct action_controller *c = (const void *)a;
@@ -64,6 +70,9 @@ static bool note_action(void *arg, const struct action *a)
 	case ACTION_CONTROLLER:
 		if (c->has_meter)
 			note_user(n, USE_METER, c->meter);
+		break;
+	case ACTION_BUNDLE:
+		note_bundle(n, (const struct action_bundle *)a);
 		break;
 	case ACTION_LEARN:
 		if (learn->flags & LEARN_DELETE_LEARNED)
@@ -123,8 +132,22 @@ void uses_note_group(struct flows *flows, const struct group *group, bool added)
 {
 	struct noting n = { .uses = &flows->uses, .added = added };
 
-	if (group)
-		uses_each_next(group, note_next, &n);
+	if (!group)
+		return;
+	uses_each_next(group, note_next, &n);
+	for (unsigned i = 0; i < group->n_buckets; i++)
+		if (group->buckets[i].watch_port != OFPORT_NONE)
+			count(&n, USE_LIVE, 0, group->buckets[i].watch_port);
+}
+
+static bool is_no_bundle(void *arg, const struct action *a)
+{
+	return a->kind != ACTION_BUNDLE;
+}
+
+bool uses_live_ports(const struct action_list *actions)
+{
+	return !walk(actions->bytes, actions->len, is_no_bundle, NULL);
 }
 
 /* Rules that were learned, as limits count them. */

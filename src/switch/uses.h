@@ -13,6 +13,7 @@ enum use_kind {
 	USE_METER,   /* rules with the meter: users */
 	USE_COOKIE,  /* rules of this table with this cookie, of tables that are counted */
 	USE_NEXT,    /* groups that send packets to the group, or watch it */
+	USE_LIVE,    /* rules and groups that ask whether the port is live */
 	USE_DELETER, /* rules that take the rules they taught with them when they go */
 	USE_KINDS,
 };
