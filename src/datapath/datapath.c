@@ -565,6 +565,8 @@ int datapath_again(struct datapath *dp, const struct upcall *u)
 		.offload = u->offload,
 		.hops = u->hops,
 		.n_crossings = u->n_crossings,
+		.n_waits = u->n_waits,
+		.version = u->version,
 	};
 
 	return put_packet(dp, &r, u->actions, u->frame);

@@ -432,8 +432,20 @@ static void teach(struct course *c, uint8_t *steps, uint32_t len, size_t learn_l
 	u.offload = c->pkt->offload;
 	u.hops = c->hops;
 	u.n_crossings = c->fw->n_crossings;
+	u.n_waits = (uint8_t)(c->out->n_waits + 1);
+	u.version = pipeline_version(c->rules);
 	if (!upcalls_put(up, &u, c->pkt))
 		drop(c, DROP_learn_full);
+}
+
+/* Whether the packet has waited enough: it goes on, whatever has been learned. By other rules than
+ * those that it waited for it may teach something else. */
+static bool has_waited(const struct course *c)
+{
+	const struct execution_out *out = c->out;
+
+	return out->n_waits &&
+	       (out->n_waits >= EXECUTION_WAITS_MAX || out->version == pipeline_version(c->rules));
 }
 
 /* Whether the packet has to wait until what it teaches has been learned; it is on its way then. */
@@ -449,7 +461,7 @@ static bool teaches(struct course *c, uint8_t *steps, uint32_t len)
 		learn_len += s->len + sizeof(struct action_learn);
 		n++;
 	}
-	if (!n || c->out->taught)
+	if (!n || has_waited(c))
 		return false;
 	teach(c, steps, len, learn_len, n);
 	return true;

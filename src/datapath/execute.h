@@ -35,14 +35,18 @@ void execution_packet(struct forwarder *fw, const struct pipeline *rules,
 void execution_enter(struct forwarder *fw, const struct pipeline *rules, const struct view_port *in,
 		     struct pkt *pkt, struct normal_tag tag, unsigned hops);
 
+/* How often a packet waits for what it teaches, at most, when rules change meanwhile. */
+#define EXECUTION_WAITS_MAX 4
+
 /* Handles a packet on which @actions are to be carried out, as if it had come in by @in_port
  * (OFPORT); @in: that port, or view_bridge.nowhere. */
 struct execution_out {
 	const struct view_port *in;
 	uint32_t in_port;
 	const struct action_list *actions; /* NULL: the pipeline, from its first table on */
-	bool taught;			   /* what it teaches has been learned, or will not be */
-	unsigned hops;			   /* patch ports that it had crossed before that */
+	unsigned n_waits; /* how often it has waited for what it teaches, and the version of the */
+	uint64_t version; /* rules by which it did so: by these, it will not be learned */
+	unsigned hops;	  /* patch ports that it had crossed before that */
 };
 
 /* @pkt is the caller's, and has to stay until the outboxes that it was put into are flushed. */

@@ -286,7 +286,8 @@ static void forward_injected(struct forwarder *fw, const struct view_port *in,
 		.in = in,
 		.in_port = r->in_port,
 		.actions = r->actions_len || r->kind == RECORD_PACKET_OUT ? &actions : NULL,
-		.taught = r->kind == RECORD_TAUGHT,
+		.n_waits = r->n_waits,
+		.version = r->version,
 		.hops = r->hops,
 	};
 	const struct rule *normal;

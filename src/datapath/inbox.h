@@ -10,7 +10,7 @@
 #include "packet/pkt.h"
 
 #define INBOX_SIZE (1u << 20) /* bytes; untouched ones cost nothing */
-#define INBOX_RECORD_MIN 48   /* bytes that a record takes there, at least */
+#define INBOX_RECORD_MIN 64   /* bytes that a record takes there, at least */
 /* Of what the control thread has put there: a guest whose packets teach rules leaves others room. */
 #define INBOX_TAUGHT_MAX (INBOX_SIZE / 2)
 
@@ -30,11 +30,13 @@ struct record {
 	uint8_t kind;
 	uint8_t home;
 	uint8_t hops;	      /* of RECORD_TAUGHT: patch ports that it had crossed, */
+	uint8_t n_waits;      /* how often it has waited for what it teaches */
 	uint16_t n_crossings; /* with its copies */
 	struct virtio_net_hdr offload;
 	uint32_t actions_len;
 	uint32_t in_port; /* OFPORT, of RECORD_PACKET_OUT */
 	const void *rules;
+	uint64_t version; /* of RECORD_TAUGHT: of the rules that it had met */
 } __attribute__((aligned(8)));
 
 struct inboxes {

@@ -24,8 +24,9 @@ enum upcall_kind {
  * queues has been handed out (datapath_settle()). */
 struct upcall {
 	uint8_t kind, table;
-	uint8_t reason; /* UPCALL_WATCHED: why it is dropped before it meets rules, DROP_N_REASONS:
-			 * it is not */
+	uint8_t reason;	 /* UPCALL_WATCHED: why it is dropped before it meets rules, DROP_N_REASONS:
+			  * it is not */
+	uint8_t n_waits; /* UPCALL_AGAIN: how often it has waited, this time included */
 	uint16_t controller, max_len, userdata_len;
 	uint16_t idle, hard;   /* UPCALL_FIN */
 	uint32_t port, serial; /* of the view: where the packet came in; port 0: from nowhere */
@@ -42,7 +43,8 @@ struct upcall {
 	const uint64_t *words;
 	const struct plan_learn *learn; /* UPCALL_LEARN */
 	struct watch *watch;		/* UPCALL_WATCHED */
-	uint64_t version;		/* of the rules, that it has met or older: the same */
+	uint64_t version; /* UPCALL_WATCHED: of the rules, that it has met or older: the same;
+			   * UPCALL_AGAIN: of those that it has met */
 	const uint8_t *userdata, *actions, *frame;
 };
 

@@ -118,6 +118,8 @@ void rig_keep(struct rig *rig, const struct upcall *u)
 		.len = u->frame_len,
 		.in_port = u->in_port,
 		.rules = u->rules,
+		.n_waits = u->n_waits,
+		.version = u->version,
 	};
 
 	assert(!inboxes_put(&rig->inboxes, &r, NULL, u->frame));

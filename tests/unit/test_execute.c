@@ -473,6 +473,10 @@ static void test_learn(void **state)
 	assert_int_equal(u->kind, UPCALL_AGAIN);
 	assert_int_equal(u->frame_len, len);
 	assert_memory_equal(u->frame, frame, len);
+	assert_int_equal(u->n_waits, 1);
+	assert_int_equal(u->version, pipeline_version(rules[0].current));
+	r.n_waits = u->n_waits;
+	r.version = u->version;
 	assert_null(upcalls_next(&s->upcalls[0]));
 	upcalls_release(&s->upcalls[0]);
 	forward_settle(s->fw[0]);
@@ -491,6 +495,42 @@ static void test_learn(void **state)
 	assert_null(upcalls_next(&s->upcalls[0]));
 	forward_settle(s->fw[0]);
 	assert_int_equal(t->packets, 2);
+}
+
+/* A packet that has waited and meets other rules teaches what these teach, but does not wait for
+ * ever. */
+static void test_learn_by_other_rules(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
+	struct record r = {
+		.kind = RECORD_TAUGHT, .port = 1, .serial = 1, .len = len, .in_port = 1
+	};
+	struct upcall *u;
+
+	rules_add(&rules[0], 0, 10, "in_port=1", "learn(table=1,cookie=0,reg0=1),output:2");
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	for (unsigned i = 1; i <= EXECUTION_WAITS_MAX; i++) {
+		char actions[64];
+
+		u = upcalls_next(&s->upcalls[0]);
+		assert_non_null(u);
+		assert_int_equal(u->learn->learn->cookie, i - 1);
+		u = upcalls_next(&s->upcalls[0]);
+		assert_int_equal(u->n_waits, i);
+		r.n_waits = u->n_waits;
+		r.version = u->version;
+		upcalls_release(&s->upcalls[0]);
+		expect_nothing(s, 2);
+		snprintf(actions, sizeof(actions), "learn(table=1,cookie=%u,reg0=1),output:2", i);
+		rules_add(&rules[0], 0, 10, "in_port=1", actions);
+		assert_int_equal(inboxes_put(&s->inboxes, &r, NULL, frame), 0);
+		turn(s, 0, 0);
+	}
+	expect_frame(s, 2, frame, len);
+	assert_null(upcalls_next(&s->upcalls[0]));
 }
 
 /* Who was asked for a rule, and has not made it, is not asked again by the same packets until rules
@@ -545,6 +585,8 @@ static void test_learn_large(void **state)
 	assert_int_equal(u->kind, UPCALL_AGAIN);
 	assert_int_equal(u->frame_len, len);
 	r.offload = u->offload;
+	r.n_waits = u->n_waits;
+	r.version = u->version;
 	upcalls_release(&s->upcalls[0]);
 	assert_int_equal(inboxes_put(&s->inboxes, &r, NULL, frame), 0);
 	turn(s, 0, 0);
@@ -584,6 +626,8 @@ static void test_learn_loop(void **state)
 			.in_port = u->in_port,
 			.hops = (uint8_t)u->hops,
 			.n_crossings = (uint16_t)u->n_crossings,
+			.n_waits = u->n_waits,
+			.version = u->version,
 		};
 
 		if (u->kind == UPCALL_AGAIN)
@@ -742,6 +786,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_controller_offload, begin, end),
 		cmocka_unit_test_setup_teardown(test_nobody_listens, begin, end),
 		cmocka_unit_test_setup_teardown(test_learn, begin, end),
+		cmocka_unit_test_setup_teardown(test_learn_by_other_rules, begin, end),
 		cmocka_unit_test_setup_teardown(test_learn_refused, begin, end),
 		cmocka_unit_test_setup_teardown(test_learn_large, begin, end),
 		cmocka_unit_test_setup_teardown(test_learn_loop, begin, end),

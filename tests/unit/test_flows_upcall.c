@@ -234,6 +234,42 @@ static void test_stale_teacher(void **state)
 	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 1), 1);
 }
 
+/* A packet that waits while its teacher is replaced teaches by the new one before it leaves. */
+static void test_replaced_teacher(void **state)
+{
+	struct flows_rig *r = *state;
+
+	change_rules(r, FLOW_ADD,
+		     "in_port=1,udp,actions=learn(table=1,cookie=1,NXM_OF_IN_PORT[]),output:2");
+	send_packets(r, 0, 1, 53);
+	usleep(20000); /* it is in the queue */
+	change_rules(r, FLOW_ADD,
+		     "in_port=1,udp,actions=learn(table=2,cookie=2,eth_type=0x800,nw_proto=17,"
+		     "NXM_OF_UDP_DST[],output:NXM_OF_IN_PORT[]),output:3");
+	UNTIL(&r->rig, take_packets(r, 2) == 1);
+	assert_int_equal(take_packets(r, 1), 0);
+	expect_filtered(r, "table=1", "");
+	expect_filtered(r, "table=2", "2 32768 udp,tp_dst=53 -> output:1\n");
+}
+
+/* What a packet has taught may lead it to another teacher. */
+static void test_teaches_step_by_step(void **state)
+{
+	struct flows_rig *r = *state;
+
+	change_rules(r, FLOW_ADD,
+		     "in_port=1,actions=learn(table=1,NXM_OF_IN_PORT[],load:1->NXM_NX_REG0[]),"
+		     "resubmit(,1),resubmit(,2)\n"
+		     "table=2,reg0=1,actions=learn(table=3,NXM_OF_IN_PORT[],load:1->NXM_NX_REG1[]),"
+		     "resubmit(,3),resubmit(,4)\n"
+		     "table=4,reg1=1,actions=learn(table=5,NXM_OF_IN_PORT[]),output:2");
+	send_packets(r, 0, 1, 53);
+	UNTIL(&r->rig, take_packets(r, 1) == 1);
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 1), 1);
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 3), 1);
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 5), 1);
+}
+
 static void test_fin_timeout(void **state)
 {
 	struct flows_rig *r = *state;
@@ -259,11 +295,18 @@ static void test_fin_timeout(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_packet_in),	   TEST(test_others_have_their_turn),
-		TEST(test_packet_out),	   TEST(test_settles_behind_packets),
-		TEST(test_learns),	   TEST(test_learns_fin_timeout),
-		TEST(test_limit),	   TEST(test_limit_is_counted_once),
-		TEST(test_delete_learned), TEST(test_stale_teacher),
+		TEST(test_packet_in),
+		TEST(test_others_have_their_turn),
+		TEST(test_packet_out),
+		TEST(test_settles_behind_packets),
+		TEST(test_learns),
+		TEST(test_learns_fin_timeout),
+		TEST(test_limit),
+		TEST(test_limit_is_counted_once),
+		TEST(test_delete_learned),
+		TEST(test_stale_teacher),
+		TEST(test_replaced_teacher),
+		TEST(test_teaches_step_by_step),
 		TEST(test_fin_timeout),
 	};
 
