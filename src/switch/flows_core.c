@@ -621,6 +621,7 @@ struct flows *flows_create(struct swtch *sw, const char *bridge, const json_t *o
 	flows->sw = sw;
 	flows->name = bridge;
 	flows->after_end = &flows->after;
+	flows->ledger_room = LEDGER_ROOM_MAX;
 	flows->secure = !strcmp(option_string(options, "fail-mode", "standalone"), "secure");
 	if (expire_init(flows) < 0 || flows_keep_open(flows) < 0 || make_first(flows) < 0 ||
 	    flows_keep_started(flows) < 0)

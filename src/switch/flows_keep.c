@@ -4,15 +4,26 @@
  * Theory of operation. Before a version is published, what it adds is put behind the end of the
  * ledger, and one record that tells which ones it makes useless; then the end is moved. So a later
  * process has all of a change, or nothing of it. When half of the ledger is useless, or it is full,
- * what is of use goes to a new one, which then takes the place of the old one in one step. Counts
- * are in slots of their own (switch/bank.h), where workers change them.
+ * what the new version shows goes to a new one, which then takes the place of the old one in one
+ * step. So what only takes away finds room in any ledger: what is left is less than what was there.
+ * Counts are in slots of their own (switch/bank.h), where workers change them.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/limit.h"
+#include "base/log.h"
 #include "switch/flows_keep.h"
 #include "switch/kept.h"
+
+LOG_MODULE("flows");
+
+/* Of @room: in the rest rules are taken away, and changed, without a new ledger each time. */
+#define MAY_FILL(room) ((room) / 8 * 7)
+
+LIMIT_EACH(kept_limit, "flows_kept_bytes", MAY_FILL(LEDGER_ROOM_MAX),
+	   "of each bridge's rules, groups and meters, as they outlive the process");
 
 #define ROOM_FIRST 61440u
 #define DEAD_MAX (1u << 20) /* less than this much that is of no use is not worth the work */
@@ -57,6 +68,7 @@ static int put_meter(struct kept_bytes *to, const struct meter *meter)
 /* A ledger in the making, of all that a version shows. */
 struct writing {
 	struct ledger ledger;
+	struct keep *keep;
 	const struct ledger *old; /* where records are that need only be copied; NULL: none */
 	struct kept_bytes bytes;  /* of one record */
 	uint64_t size;		  /* of all, in the first round */
@@ -69,6 +81,7 @@ static bool write_record(struct writing *w, uint64_t *place)
 {
 	const struct ledger_record *record;
 
+	keep_busy(w->keep);
 	if (w->old && *place)
 		record = ledger_at(w->old, *place);
 	else
@@ -138,17 +151,20 @@ static void write_settings(struct ledger *ledger, const struct pipeline *p)
 	ledger_set(ledger, SETTING_FRAGS, pipeline_frags(p));
 }
 
-/* Replaces the ledger by one of what @p shows, with room for @more bytes. 0 or -ENOMEM. */
-static int rewrite(struct flows *flows, const struct pipeline *p, uint64_t more)
+/* Replaces the ledger by one of what @p shows. 0 or -ENOMEM. */
+static int rewrite(struct flows *flows, const struct pipeline *p)
 {
-	struct writing w = { .old = flows->ledger.header ? &flows->ledger : NULL };
+	struct writing w = { .keep = flows->sw->env.keep,
+			     .old = flows->ledger.header ? &flows->ledger : NULL };
 	char key[KEEP_KEY_MAX];
+	uint64_t room;
 
 	write_all(&w, p);
 	flows_keep_key(flows, "flows", key);
+	room = max(2 * w.size, (uint64_t)ROOM_FIRST);
+	room = min(room, flows->ledger_room);
 	if (w.r == 0)
-		w.r = ledger_create(&w.ledger, flows->sw->env.keep, key,
-				    max(2 * (w.size + more), (uint64_t)ROOM_FIRST));
+		w.r = w.size <= room ? ledger_create(&w.ledger, w.keep, key, room) : -ENOMEM;
 	if (w.r == 0) {
 		/* nothing fails from here on but making records, which has been done before */
 		w.write = true;
@@ -177,7 +193,7 @@ int flows_keep_started(struct flows *flows)
 	if (flows->restored && !flows->doubtful)
 		return 0;
 	flows->ledger.header = NULL;
-	r = rewrite(flows, flows->current, 0);
+	r = rewrite(flows, flows->current);
 	ledger_close(&old);
 	return r;
 }
@@ -186,14 +202,16 @@ int flows_keep_started(struct flows *flows)
 struct additions {
 	struct kept_bytes bytes;
 	uint64_t *gone;
-	size_t n_gone, n_effects;
+	size_t n_gone;
+	uint64_t gone_bytes; /* of these records */
 };
 
-static int add_gone(struct additions *a, uint64_t place)
+static void add_gone(struct additions *a, const struct ledger *ledger, uint64_t place)
 {
-	if (place)
-		a->gone[a->n_gone++] = place;
-	return 0;
+	if (!place)
+		return;
+	a->gone[a->n_gone++] = place;
+	a->gone_bytes += ledger_at(ledger, place)->len;
 }
 
 /* Rules that come and go within the change are not for the ledger. */
@@ -213,7 +231,7 @@ static int collect_rules(struct additions *a, const struct change *c)
 
 		keep_busy(c->flows->ledger.keep);
 		if (!c->effects[i].added)
-			r = add_gone(a, owner->record);
+			add_gone(a, &c->flows->ledger, owner->record);
 		else if (owner->fresh)
 			r = kept_put_rule(&a->bytes, rule, owner->slot);
 	}
@@ -228,8 +246,8 @@ static int collect_objects(struct additions *a, const struct change *c)
 		const struct change_object *o = &c->objects[i];
 
 		keep_busy(c->flows->ledger.keep);
-		r = add_gone(a, o->record);
-		if (r == 0 && o->object)
+		add_gone(a, &c->flows->ledger, o->record);
+		if (o->object)
 			r = o->kind == CHANGE_GROUP ? put_group(&a->bytes, o->object)
 						    : put_meter(&a->bytes, o->object);
 	}
@@ -283,52 +301,52 @@ static bool is_wasteful(const struct ledger *ledger)
 	return ledger->dead > DEAD_MAX && ledger->dead > ledger->end / 2;
 }
 
-/* Places change with the ledger: those in @c are read anew. */
-static int make_room(struct flows *flows, struct change *c, uint64_t more)
+/* Whether what is of use may become so much more: it always may become less. */
+static int check_room(const struct flows *flows, const struct additions *a)
 {
-	int r;
+	uint64_t used = flows->ledger.end - flows->ledger.dead, more = a->bytes.n;
 
-	if (ledger_room(&flows->ledger) >= more && !is_wasteful(&flows->ledger))
+	if (more <= a->gone_bytes || used + more - a->gone_bytes <= MAY_FILL(flows->ledger_room))
 		return 0;
-	for (size_t i = 0; i < c->n_objects; i++)
-		c->objects[i].record = 0;
-	r = rewrite(flows, flows->current, more);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < c->n_objects; i++) {
-		struct change_object *o = &c->objects[i];
-		const struct group *group = pipeline_group(flows->current, o->id);
-		const struct meter *meter = pipeline_meter(flows->current, o->id);
-
-		if (o->kind == CHANGE_GROUP && group)
-			o->record = ((const struct flows_group *)group->owner)->record;
-		else if (o->kind == CHANGE_METER && meter)
-			o->record = ((const struct flows_meter *)meter->owner)->record;
-	}
-	return 0;
+	limit_refuse(&kept_limit);
+	log_limited(LOG_WARNING,
+		    "bridge %s: what outlives the process of its rules has no room for more",
+		    flows->name);
+	return -ENOSPC;
 }
 
 static int collect(struct additions *a, const struct change *c)
 {
-	int r;
+	int r = collect_rules(a, c);
 
-	a->bytes.n = a->n_gone = 0;
-	r = collect_rules(a, c);
 	if (r == 0)
 		r = collect_objects(a, c);
+	if (r == 0)
+		r = check_room(c->flows, a);
 	if (r == 0 && a->n_gone)
 		r = kept_put_gone(&a->bytes, a->gone, a->n_gone);
 	return r;
 }
 
-int flows_keep_change(struct flows *flows, struct change *c)
+static int write_down(struct flows *flows, const struct additions *a, const struct change *c)
+{
+	bool fits = ledger_room(&flows->ledger) >= a->bytes.n;
+
+	if ((!fits || is_wasteful(&flows->ledger)) && rewrite(flows, c->next) == 0)
+		return 0;
+	if (!fits)
+		return -ENOMEM;
+	add_all(flows, a, c);
+	return 0;
+}
+
+int flows_keep_change(struct flows *flows, const struct change *c)
 {
 	struct additions a = { 0 };
 	uint64_t *gone;
-	void *before = flows->ledger.header;
 	int r;
 
-	if (!before)
+	if (!flows->ledger.header)
 		return 0;
 	gone = calloc(c->n + c->n_objects + 1, sizeof(gone[0]));
 	if (!gone)
@@ -337,11 +355,7 @@ int flows_keep_change(struct flows *flows, struct change *c)
 	find_fresh(c);
 	r = collect(&a, c);
 	if (r == 0)
-		r = make_room(flows, c, a.bytes.n);
-	if (r == 0 && flows->ledger.header != before)
-		r = collect(&a, c);
-	if (r == 0)
-		add_all(flows, &a, c);
+		r = write_down(flows, &a, c);
 	free(a.bytes.bytes);
 	free(gone);
 	return r;

@@ -12,9 +12,9 @@ int flows_keep_table(struct flows *flows, unsigned i, uint32_t *slot);
 int flows_keep_restore(struct flows *flows, struct pipeline *p);
 /* The first version is published: what it has is kept from now on. 0 or -ENOMEM. */
 int flows_keep_started(struct flows *flows);
-/* Writes down what a change will have changed, right before it is published. 0 or -ENOMEM: nothing
- * is written. */
-int flows_keep_change(struct flows *flows, struct change *c);
+/* Writes down what a change will have changed, right before it is published. 0, or -ENOMEM, or
+ * -ENOSPC when there would be too much of it: nothing is written. */
+int flows_keep_change(struct flows *flows, const struct change *c);
 /* Frees; what is held stays held. */
 void flows_keep_close(struct flows *flows);
 /* A rule's timeouts have changed, or it is as young as new. */

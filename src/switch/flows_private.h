@@ -122,6 +122,7 @@ struct flows {
 	struct flows_port *shown; /* ports as listeners know them, sorted by number */
 	unsigned n_shown;
 	struct ledger ledger; /* without a header: rules do not outlive the process */
+	uint64_t ledger_room; /* bytes that it may have: LEDGER_ROOM_MAX, less in tests */
 	struct gathering gathering;
 };
 

@@ -10,6 +10,7 @@
 #define FIRST sizeof(struct ledger_header)
 
 _Static_assert(FIRST % 8 == 0, "records are aligned");
+_Static_assert(FIRST <= LEDGER_SIZE_MAX - LEDGER_ROOM_MAX, "there is room for the header");
 
 int ledger_create(struct ledger *ledger, struct keep *keep, const char *key, uint64_t room)
 {

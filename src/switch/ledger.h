@@ -17,6 +17,7 @@
 #define LEDGER_VERSION 1u
 #define LEDGER_SETTINGS 64 /* words */
 #define LEDGER_SIZE_MAX (2ull << 30)
+#define LEDGER_ROOM_MAX (LEDGER_SIZE_MAX - 4096) /* without its header */
 
 /* First member of each: 8-byte aligned. */
 struct ledger_record {

@@ -240,6 +240,76 @@ static void test_ledger_goes_on(void **state)
 	assert_int_equal(r->flows->ledger.dead, 0);
 }
 
+/* Adds rules to table 2 until one is refused, or there are 20,000; how many there are now. */
+static unsigned fill(struct flows_rig *r)
+{
+	char text[64];
+
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(text, sizeof(text), "table=2,priority=%u,in_port=1,actions=output:2", i);
+		if (mod_rules(r, FLOW_ADD, 4, text, 0) == OFERR_FLOW_TABLE_FULL)
+			break;
+	}
+	return pipeline_n_rules(flows_pipeline(r->flows), 255);
+}
+
+/* Who may have no more takes away all the same, one by one, all at once, and by timeouts; and then
+ * there is room again. No change of rules, however many, asks for more than there may be. */
+static void test_full_ledger(void **state)
+{
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+	unsigned n, n_removed;
+
+	r->flows->ledger_room = 128 << 10;
+	change_rules(r, FLOW_ADD, "table=3,hard_timeout=1,send_flow_rem,in_port=1,actions=drop");
+	n = fill(r);
+	assert_in_range(n, 500, 1500);
+	assert_int_equal(fill(r), n);
+	UNTIL(&r->rig, r->n_removed == 1);
+	for (n_removed = 0; n_removed < 400; n_removed++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "table=2,priority=%u,in_port=1", n_removed);
+		change_rules(r, FLOW_DELETE_STRICT, text);
+	}
+	assert_true(r->flows->ledger.header->size <=
+		    LEDGER_SIZE_MAX - LEDGER_ROOM_MAX + (128 << 10));
+	restart(w);
+	r->flows->ledger_room = 128 << 10;
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 255), n - 1 - n_removed);
+	assert_in_range(fill(r), n - 2, n + 1);
+	change_rules(r, FLOW_MODIFY, "table=2,actions=output:3"); /* of the same length */
+	restart(w);
+	expect_filtered(r, "table=2,out_port=vm2", "");
+	r->flows->ledger_room = 128 << 10;
+	change_rules(r, FLOW_DELETE, "");
+	expect_rules(r, "");
+	restart(w);
+	expect_rules(r, "");
+}
+
+/* As long as a wasteful ledger has room it goes on when there is no memory for a new one. */
+static void test_no_new_ledger(void **state)
+{
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+	ino_t file;
+
+	fill(r);
+	change_rules(r, FLOW_ADD, "in_port=1,actions=output:2");
+	file = ledger_file(w);
+	r->flows->ledger_room = 0;
+	change_rules(r, FLOW_DELETE, "table=2");
+	change_rules(r, FLOW_DELETE, "in_port=1");
+	assert_true(r->flows->ledger.dead > r->flows->ledger.end / 2);
+	assert_int_equal(ledger_file(w), file);
+	restart(w);
+	expect_rules(r, "0 0  -> NORMAL\n");
+	change_rules(r, FLOW_DELETE, "");
+	assert_int_not_equal(ledger_file(w), file);
+}
+
 /* The record of a rule. */
 static struct kept_rule *record_of(struct flows_rig *r, const char *text)
 {
@@ -519,6 +589,8 @@ int main(void)
 		TEST(test_chains_are_quick),
 		TEST(test_says_that_it_is_busy),
 		TEST(test_long_life),
+		TEST(test_full_ledger),
+		TEST(test_no_new_ledger),
 		TEST(test_released),
 		TEST(test_hostile),
 	};
