@@ -7,7 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "switch/flows_keep.h"
+
+LOG_MODULE("flows");
 
 #define REST_MS 20   /* between two looks, at least */
 #define RUN 10000u   /* rules looked at in a row */
@@ -171,11 +174,15 @@ static int remove_due(struct flows *flows, struct change *c)
 	return 0;
 }
 
-/* There was no memory: those that were to go are looked at again. */
+/* There was no memory: those that were to go are looked at again. Said once, until they go. */
 static void put_back(struct flows *flows)
 {
 	uint64_t due = flows_now_ms() + RETRY_MS;
 
+	if (!flows->overdue)
+		log_warning("bridge %s: memory is short: rules whose time is over stay for now",
+			    flows->name);
+	flows->overdue = true;
 	for (uint32_t at = 1; at <= flows->n_due; at++) {
 		struct flows_rule *rule = heap_get(flows, at);
 
@@ -205,6 +212,8 @@ static void on_counted(void *arg)
 	}
 	if (r < 0)
 		put_back(flows);
+	else
+		flows->overdue = false;
 	set_timer(flows);
 }
 

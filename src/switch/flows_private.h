@@ -118,6 +118,7 @@ struct flows {
 	uint32_t n_due, due_size;
 	struct event *timer;
 	bool expiring; /* counts were asked for, to see what is due */
+	bool overdue;  /* what is due could not be removed, as the log says */
 
 	struct flows_port *shown; /* ports as listeners know them, sorted by number */
 	unsigned n_shown;

@@ -4,6 +4,7 @@
 
 #include "switch/flows_private.h"
 
+#include "captured.h"
 #include "count_walks.h"
 #include "fake_keep.h"
 #include "flows_rig.h"
@@ -287,6 +288,37 @@ static void test_full_ledger(void **state)
 	expect_rules(r, "");
 	restart(w);
 	expect_rules(r, "");
+}
+
+/* Rules whose time is over are removed as soon as there is memory; the log says once that there is
+ * none. */
+static void test_timeouts_wait_for_memory(void **state)
+{
+	struct world *w = *state;
+	struct flows_rig *r = &w->r;
+	static struct captured log;
+	const char *said;
+	unsigned n_busy;
+
+	change_rules(r, FLOW_ADD, "hard_timeout=1,send_flow_rem,in_port=1,actions=drop");
+	change_rules(r, FLOW_ADD, "table=1,actions=drop");
+	r->flows->ledger_room = 0;
+	while (mod_rules(r, FLOW_MODIFY, 4, "table=1,actions=drop", 0) == OFERR_NONE)
+		;
+	r->flows->ledger.tail = r->flows->ledger.header->size; /* the last bytes, too */
+	log_set_level("flows", "warning", NULL);
+	capture_begin(&log, stderr);
+	n_busy = w->keep.n_busy;
+	UNTIL(&r->rig, w->keep.n_busy > n_busy + 9); /* two a try */
+	r->flows->ledger_room = LEDGER_ROOM_MAX;
+	UNTIL(&r->rig, r->n_removed == 1);
+	said = strstr(capture_end(&log), "memory is short");
+	log_set_level("flows", "error", NULL);
+	assert_non_null(said);
+	assert_null(strstr(said + 1, "memory is short"));
+	assert_false(r->flows->overdue);
+	restart(w);
+	expect_rules(r, "0 0  -> NORMAL\n1 32768  -> drop\n");
 }
 
 /* As long as a wasteful ledger has room it goes on when there is no memory for a new one. */
@@ -591,6 +623,7 @@ int main(void)
 		TEST(test_long_life),
 		TEST(test_full_ledger),
 		TEST(test_no_new_ledger),
+		TEST(test_timeouts_wait_for_memory),
 		TEST(test_released),
 		TEST(test_hostile),
 	};
