@@ -18,7 +18,8 @@ const char *flows_bridge(const struct flows *flows);
 /* The version that is published now: for reading in this call of the loop. */
 const struct pipeline *flows_pipeline(const struct flows *flows);
 
-#define FLOWS_MAX 1000000 /* rules of a bridge */
+#define FLOWS_MAX 1000000	       /* rules of a bridge */
+#define FLOWS_ACTIONS_MAX (256u << 20) /* bytes of the actions of its rules and groups */
 #define FLOWS_TABLE_ALL 0xff
 
 /* As on the wire (OFPFC). Strict: the one rule of this match and priority. */

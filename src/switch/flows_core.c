@@ -120,6 +120,7 @@ static void free_rule(struct rule *rule)
 		return;
 	bank_unref(&owner->flows->tallies, owner->slot);
 	free(owner);
+	room_give(rule->actions.len);
 	limit_give(&flow_limit, 1);
 }
 
@@ -132,6 +133,7 @@ static void free_group(struct group *group)
 	bank_unref(&owner->flows->tallies, owner->slot);
 	for (unsigned i = 0; i < owner->n_buckets; i++)
 		bank_unref(&owner->flows->tallies, owner->buckets[i]);
+	room_give(owner->actions_len);
 	free(owner);
 }
 
@@ -160,10 +162,13 @@ struct rule *flows_make_rule_at(struct flows *flows, uint8_t table, uint16_t pri
 				uint32_t slot)
 {
 	struct flows_rule *owner = calloc(1, sizeof(*owner));
+	uint32_t len = actions->len;
 	struct rule *rule;
 
 	if (!owner || !limit_take(&flow_limit, 1))
 		goto no_owner;
+	if (!room_take(len))
+		goto no_room;
 	actions_settle(actions, match);
 	rule = rule_create(table, priority, match, actions);
 	if (!rule)
@@ -177,6 +182,8 @@ struct rule *flows_make_rule_at(struct flows *flows, uint8_t table, uint16_t pri
 	rule->created_ms = rule->modified_ms = flows_now_ms();
 	return rule;
 no_rule:
+	room_give(len);
+no_room:
 	limit_give(&flow_limit, 1);
 no_owner:
 	bank_unref(&flows->tallies, slot);
@@ -203,7 +210,8 @@ int change_begin(struct change *c, struct flows *flows)
 {
 	*c = (struct change){ .flows = flows,
 			      .n_rules = flows->n_rules,
-			      .n_buckets = flows->n_buckets };
+			      .n_buckets = flows->n_buckets,
+			      .actions_len = flows->actions_len };
 	c->next = pipeline_next(flows->current);
 	return c->next ? 0 : -ENOMEM;
 }
@@ -231,6 +239,7 @@ static void add_effect(struct change *c, struct rule *rule, bool added, unsigned
 		.rule = rule, .added = added, .why = (uint8_t)why, .silent = silent
 	};
 	c->n_rules += added ? 1 : -1u;
+	c->actions_len += added ? rule->actions.len : -(uint64_t)rule->actions.len;
 	keep_busy(c->flows->sw->env.keep);
 	uses_note_rule(c->flows, rule, added);
 }
@@ -369,6 +378,7 @@ int change_commit(struct change *c)
 	rcu_publish(&flows->current, c->next);
 	flows->n_rules = c->n_rules;
 	flows->n_buckets = c->n_buckets;
+	flows->actions_len = c->actions_len;
 	for (size_t i = 0; i < c->n; i++)
 		take_effect(flows, &c->effects[i]);
 	free(c->effects);
@@ -550,6 +560,7 @@ void flows_show_first(struct flows *flows, struct rule *rule)
 
 	owner->shown = true;
 	flows->n_rules++;
+	flows->actions_len += rule->actions.len;
 	uses_note_rule(flows, rule, true);
 	expire_add(flows, owner);
 }
@@ -559,6 +570,7 @@ int flows_hide_first(struct flows *flows, struct pipeline *p, struct rule *rule)
 	int r;
 
 	flows->n_rules--;
+	flows->actions_len -= rule->actions.len;
 	uses_note_rule(flows, rule, false);
 	expire_remove(flows, rule->owner);
 	rule_ref(rule); /* the version is the only one that has it */

@@ -72,6 +72,8 @@ int flows_own_group(struct flows *flows, struct group *group, const struct group
 	group->owner = owner; /* frees what is taken from now on */
 	group->tally = bank_at(&flows->tallies, owner->slot);
 	group->created_ms = old ? old->created_ms : flows_now_ms();
+	if (!room_take_group(group))
+		return -ENOMEM;
 	for (unsigned i = 0; i < group->n_buckets; i++) {
 		const struct group_bucket *heir = old ? same_bucket(old, &group->buckets[i]) : NULL;
 
@@ -118,6 +120,12 @@ bool flows_group_allowed(const struct group *group)
 	return !group_check(group, &err) && !check_actions(group, &err);
 }
 
+/* Bytes of the actions of a group that is shown; NULL: of none. */
+static uint64_t actions_len(const struct group *group)
+{
+	return group ? ((const struct flows_group *)group->owner)->actions_len : 0;
+}
+
 /* Room for @group in place of @old. */
 static enum of_error check_room(struct change *c, const struct group *group,
 				const struct group *old, struct error *err)
@@ -135,7 +143,9 @@ static enum of_error check_room(struct change *c, const struct group *group,
 			  FLOWS_BUCKETS_MAX);
 		return OFERR_GROUP_OUT_OF_BUCKETS;
 	}
-	return OFERR_NONE;
+	return room_check(c, room_of_group(group), actions_len(old), err) < 0
+		       ? OFERR_GROUP_OUT_OF_BUCKETS
+		       : OFERR_NONE;
 }
 
 /* Shows @group, which is taken over, in place of @old (NULL: none). */
@@ -146,6 +156,7 @@ static enum of_error put(struct change *c, struct group *group, const struct gro
 		.kind = CHANGE_GROUP, .id = group->id, .object = group, .old = old
 	};
 	unsigned n_buckets = c->n_buckets + group->n_buckets - (old ? old->n_buckets : 0);
+	uint64_t before = actions_len(old);
 	enum of_error e = group_check(group, err);
 
 	if (!e)
@@ -165,6 +176,7 @@ static enum of_error put(struct change *c, struct group *group, const struct gro
 		return e;
 	}
 	c->n_buckets = n_buckets;
+	c->actions_len += actions_len(group) - before;
 	return change_note(c, note) < 0 ? no_memory(err) : OFERR_NONE;
 }
 
@@ -178,10 +190,12 @@ static enum of_error remove_one(struct change *c, const struct group *group, str
 		.record = ((const struct flows_group *)group->owner)->record,
 	};
 	unsigned n_buckets = group->n_buckets;
+	uint64_t len = actions_len(group);
 
 	if (change_note(c, note) < 0 || pipeline_remove_group(c->next, note.id) < 0)
 		return no_memory(err);
 	c->n_buckets -= n_buckets;
+	c->actions_len -= len;
 	return OFERR_NONE;
 }
 

@@ -147,6 +147,7 @@ int loops_remove(struct flows *flows, struct pipeline *p, size_t *n_removed)
 			continue;
 		++*n_removed;
 		flows->n_buckets -= group->n_buckets;
+		flows->actions_len -= ((const struct flows_group *)group->owner)->actions_len;
 		uses_note_group(flows, group, false);
 		r = pipeline_remove_group(p, group->id);
 	}

@@ -52,6 +52,13 @@ static enum of_error check_room(const struct change *c, uint8_t table, struct er
 	return OFERR_NONE;
 }
 
+/* Room for @more bytes of actions in place of @less. */
+static enum of_error check_actions_room(const struct change *c, uint64_t more, uint64_t less,
+					struct error *err)
+{
+	return room_check(c, more, less, err) < 0 ? OFERR_FLOW_TABLE_FULL : OFERR_NONE;
+}
+
 static enum of_error check_new(const struct change *c, const struct flow_mod *mod, uint8_t table,
 			       struct error *err)
 {
@@ -81,6 +88,8 @@ static enum of_error add(struct change *c, struct flow_mod *mod, struct error *e
 	e = check_actions(c, mod, table, &mod->match, err);
 	if (!e && !old)
 		e = check_new(c, mod, table, err);
+	if (!e)
+		e = check_actions_room(c, mod->actions.len, old ? old->actions.len : 0, err);
 	if (e)
 		return e;
 	rule = flows_make_rule(c->flows, table, mod->priority, &mod->match, &mod->actions,
@@ -95,15 +104,28 @@ static enum of_error add(struct change *c, struct flow_mod *mod, struct error *e
 	return change_add(c, rule, old) < 0 ? no_memory(err) : OFERR_NONE;
 }
 
+/* Room for the same actions in each rule of @list. Asked first: so what is looked at rule by rule
+ * has a bound. */
+static enum of_error check_copies(const struct change *c, const struct flow_mod *mod,
+				  const struct rule_list *list, struct error *err)
+{
+	uint64_t less = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		less += list->rules[i]->actions.len;
+	return check_actions_room(c, (uint64_t)list->n * mod->actions.len, less, err);
+}
+
 /* Whether all of @list may be given other actions. */
 static enum of_error check_modify(const struct change *c, const struct flow_mod *mod,
 				  const struct rule_list *list, struct error *err)
 {
-	enum of_error e = OFERR_NONE;
+	enum of_error e = check_copies(c, mod, list, err);
 
 	for (size_t i = 0; !e && i < list->n; i++) {
 		struct match match;
 
+		keep_busy(c->flows->sw->env.keep);
 		rule_match(list->rules[i], &match);
 		e = check_actions(c, mod, list->rules[i]->table, &match, err);
 	}

@@ -45,6 +45,7 @@ struct flows_group {
 	uint32_t slot;
 	uint64_t record;
 	uint64_t met; /* by which search for loops; flows_loop.c */
+	uint64_t actions_len; /* of all buckets, that room_take_group() has taken */
 	unsigned n_buckets;
 	uint32_t buckets[]; /* slots */
 };
@@ -81,6 +82,7 @@ struct change {
 	struct change_object *objects;
 	size_t n_objects, objects_size;
 	unsigned n_rules, n_buckets; /* there will be */
+	uint64_t actions_len;	     /* of these */
 	bool settings;		     /* those of tables, or of fragments, have changed */
 	bool other;		     /* something beside rules has changed */
 };
@@ -113,6 +115,7 @@ struct flows {
 	struct uses uses;    /* of groups, meters, and cookies of learned rules */
 	uint64_t n_searches; /* for loops */
 	unsigned n_rules, n_buckets;
+	uint64_t actions_len; /* of these */
 
 	struct flows_rule **due; /* a heap of rules with timeouts, by due_ms */
 	uint32_t n_due, due_size;
@@ -176,6 +179,18 @@ void flows_collect(const struct pipeline *p, const struct flow_filter *filter,
 /* For actions_check(): whether @pipeline has it. */
 bool flows_has_group(const void *pipeline, uint32_t group);
 bool flows_has_meter(const void *pipeline, uint32_t meter);
+
+/* flows_room.c: bytes of actions of rules and groups. */
+
+/* Whether there may be @more when @less of what @c shows are gone; asked before they are copied. 0,
+ * or -ENOSPC with a text. */
+int room_check(const struct change *c, uint64_t more, uint64_t less, struct error *err);
+/* Counts those that there are, of all bridges, until they are freed; false: there are too many. */
+bool room_take(uint64_t len);
+void room_give(uint64_t len); /* any thread */
+/* The same of a group that has its owner, whose actions_len is to be given back. */
+bool room_take_group(const struct group *group);
+uint64_t room_of_group(const struct group *group);
 
 /* flows_mod.c */
 

@@ -172,6 +172,8 @@ static bool claim_group(struct restoring *r, struct group *group, uint32_t slot,
 	owner->record = r->place;
 	group->owner = owner;
 	group->tally = bank_at(&flows->tallies, slot);
+	if (!room_take_group(group))
+		return false;
 	for (unsigned i = 0; i < group->n_buckets; i++) {
 		if (claim(r, &flows->tallies, &slots[i]) < 0)
 			return false;
@@ -199,6 +201,7 @@ static bool restore_group(struct restoring *r, const struct ledger_record *recor
 		return false;
 	}
 	r->flows->n_buckets += group->n_buckets;
+	r->flows->actions_len += ((const struct flows_group *)group->owner)->actions_len;
 	uses_note_group(r->flows, group, true);
 	return true;
 }
