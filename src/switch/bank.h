@@ -11,7 +11,7 @@
 
 #include "base/keep.h"
 
-#define BANK_CHUNKS 11	       /* arrays, each twice as long as the one before */
+#define BANK_CHUNKS 12	       /* arrays, each twice as long as the one before */
 #define BANK_CHUNK_FIRST 1024u /* slots of the first */
 #define BANK_SLOTS_MAX (BANK_CHUNK_FIRST * ((1u << BANK_CHUNKS) - 1))
 

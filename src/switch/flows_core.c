@@ -14,6 +14,9 @@ LIMIT(flow_limit, "flows", 16 * FLOWS_MAX, "rules of all bridges");
 
 #define TABLE_SLOTS 2 /* tallies of a table: lookups and matches */
 
+_Static_assert(BANK_SLOTS_MAX > 2 * (FLOWS_MAX + FLOWS_BUCKETS_MAX),
+	       "all rules and buckets have tallies, and all that come in their place");
+
 uint64_t flows_now_ms(void)
 {
 	struct timespec ts;

@@ -39,13 +39,16 @@ static enum of_error check_actions(const struct change *c, const struct flow_mod
 static enum of_error check_room(const struct change *c, uint8_t table, struct error *err)
 {
 	uint32_t most = pipeline_table(c->next, table)->max_rules;
+	unsigned n = c->n_rules - (c->going ? c->going->n : 0);
+	unsigned n_of_table =
+		pipeline_n_rules(c->next, table) - (c->going ? c->going->n_of_table[table] : 0);
 
-	if (c->n_rules >= FLOWS_MAX) {
+	if (n >= FLOWS_MAX) {
 		limit_refuse(&bridge_flow_limit);
 		error_set(err, -ENOSPC, "no more than %u rules in a bridge", FLOWS_MAX);
 		return OFERR_FLOW_TABLE_FULL;
 	}
-	if (most && pipeline_n_rules(c->next, table) >= most) {
+	if (most && n_of_table >= most) {
 		error_set(err, -ENOSPC, "table %u has room for %u rules", table, most);
 		return OFERR_FLOW_TABLE_FULL;
 	}

@@ -74,6 +74,12 @@ struct change_object {
 	uint64_t record;    /* of the ledger, of what was there before; 0: none */
 };
 
+/* Rules that will be gone when a change is over which replaces all of them. */
+struct going {
+	unsigned n, n_of_table[PIPELINE_TABLES];
+	uint64_t actions_len;
+};
+
 struct change {
 	struct flows *flows;
 	struct pipeline *next;
@@ -83,6 +89,7 @@ struct change {
 	size_t n_objects, objects_size;
 	unsigned n_rules, n_buckets; /* there will be */
 	uint64_t actions_len;	     /* of these */
+	struct going *going;	     /* of these, what takes no room from others; NULL: none */
 	bool settings;		     /* those of tables, or of fragments, have changed */
 	bool other;		     /* something beside rules has changed */
 };

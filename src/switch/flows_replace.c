@@ -103,11 +103,39 @@ static void mark(struct flows *flows, struct rule *rule)
 	((struct flows_rule *)rule->owner)->wanted = flows->round;
 }
 
+static bool is_marked(const struct flows *flows, const struct rule *rule)
+{
+	return ((const struct flows_rule *)rule->owner)->wanted == flows->round;
+}
+
+/* All that are there go, until somebody wants them. */
+static bool goes(void *arg, struct rule *rule)
+{
+	struct going *going = arg;
+
+	if (rule->hidden)
+		return true;
+	going->n++;
+	going->n_of_table[rule->table]++;
+	going->actions_len += rule->actions.len;
+	return true;
+}
+
+/* One of them is wanted, or another one comes in its place. */
+static void stays(struct going *going, const struct rule *rule)
+{
+	going->n--;
+	going->n_of_table[rule->table]--;
+	going->actions_len -= rule->actions.len;
+}
+
 static int want(struct change *c, struct flow_mod *mod, struct error *err)
 {
 	struct rule *rule = pipeline_find_rule(c->next, mod->table, mod->priority, &mod->match);
 	int r;
 
+	if (rule && !rule->hidden && !is_marked(c->flows, rule))
+		stays(c->going, rule);
 	if (rule) /* as those of the rule were */
 		actions_settle(&mod->actions, &mod->match);
 	if (rule && is_same(rule, mod)) {
@@ -131,18 +159,16 @@ static int remove_unwanted(struct change *c, struct error *err)
 
 	flows_collect(c->next, &all, &list);
 	r = list.no_memory ? -ENOMEM : 0;
-	for (size_t i = 0; r == 0 && i < list.n; i++) {
-		const struct flows_rule *owner = list.rules[i]->owner;
-
-		if (owner->wanted != c->flows->round)
+	for (size_t i = 0; r == 0 && i < list.n; i++)
+		if (!is_marked(c->flows, list.rules[i]))
 			r = change_remove(c, list.rules[i], REMOVED_DELETE);
-	}
 	free(list.rules);
 	return r < 0 ? error_set(err, r, "out of memory") : 0;
 }
 
 int flows_replace(struct flows *flows, char *text, size_t *n_changed, struct error *err)
 {
+	struct going going = { 0 };
 	struct change c;
 	int r;
 
@@ -150,6 +176,8 @@ int flows_replace(struct flows *flows, char *text, size_t *n_changed, struct err
 	if (change_begin(&c, flows) < 0)
 		return error_set(err, -ENOMEM, "out of memory");
 	flows->round++;
+	pipeline_each_rule(flows->current, FLOWS_TABLE_ALL, NULL, goes, &going);
+	c.going = &going;
 	r = each_line(&c, FLOW_ADD, text, want, err);
 	if (r == 0)
 		r = remove_unwanted(&c, err);

@@ -12,7 +12,9 @@ LIMIT_EACH(bridge_limit, "action_bytes_of_bridge", FLOWS_ACTIONS_MAX,
 
 int room_check(const struct change *c, uint64_t more, uint64_t less, struct error *err)
 {
-	if (more > less && c->actions_len + more - less > FLOWS_ACTIONS_MAX) {
+	uint64_t len = c->actions_len - (c->going ? c->going->actions_len : 0);
+
+	if (more > less && len + more - less > FLOWS_ACTIONS_MAX) {
 		limit_refuse(&bridge_limit);
 		return error_set(err, -ENOSPC,
 				 "no more than %u MiB of actions in the rules and groups of a "

@@ -240,22 +240,77 @@ static void test_replaces_by_the_same(void **state)
 	}
 }
 
+static void set_max_rules(struct flows_rig *r, uint8_t table, uint32_t most)
+{
+	struct pipeline_table settings;
+	struct change c;
+
+	assert_int_equal(change_begin(&c, r->flows), 0);
+	settings = *pipeline_table(c.next, table);
+	settings.max_rules = most;
+	pipeline_set_table(c.next, table, &settings);
+	c.other = true;
+	assert_int_equal(change_commit(&c), 0);
+}
+
 static void test_full_table(void **state)
 {
 	struct flows_rig *r = *state;
-	struct change c;
-	struct pipeline_table settings;
 
-	assert_int_equal(change_begin(&c, r->flows), 0);
-	settings = *pipeline_table(c.next, 5);
-	settings.max_rules = 1;
-	pipeline_set_table(c.next, 5, &settings);
-	c.other = true;
-	assert_int_equal(change_commit(&c), 0);
+	set_max_rules(r, 5, 1);
 	change_rules(r, FLOW_ADD, "table=5,in_port=1,actions=drop");
 	change_rules(r, FLOW_ADD, "table=5,in_port=1,actions=output:2");
 	assert_int_equal(mod_rules(r, FLOW_ADD, 4, "table=5,in_port=2,actions=drop", 0),
 			 OFERR_FLOW_TABLE_FULL);
+}
+
+static int replace_rules(struct flows_rig *r, const char *text, struct error *err)
+{
+	char *copy = strdup(text);
+	size_t n;
+	int result = flows_replace(r->flows, copy, &n, err);
+
+	free(copy);
+	return result;
+}
+
+/* What is to go takes no room from what comes in its place. */
+static void test_replaces_full_table(void **state)
+{
+	static const char *const texts[] = {
+		"table=5,in_port=1,actions=output:2\ntable=5,in_port=2,actions=output:3",
+		"table=5,in_port=3,actions=output:1\ntable=5,udp,actions=output:3",
+		"table=5,in_port=3,actions=output:2\ntable=5,in_port=1,actions=output:3",
+	};
+	static const char too_many[] = "table=5,tcp,actions=drop\ntable=5,in_port=3,actions=drop\n"
+				       "table=5,udp,actions=drop";
+	static const char too_long[] = "table=5,tcp,actions=output:1\n"
+				       "table=5,in_port=3,actions=output:2,output:3";
+	struct flows_rig *r = *state;
+	struct error err;
+
+	assert_int_equal(replace_rules(r, texts[0], &err), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned n = r->flows->n_rules;
+		uint64_t len = r->flows->actions_len;
+
+		if (i == 0)
+			set_max_rules(r, 5, 2);
+		else
+			r->flows->n_rules = FLOWS_MAX;
+		r->flows->actions_len = FLOWS_ACTIONS_MAX;
+		for (unsigned j = 1; j <= 3; j++)
+			if (replace_rules(r, texts[j % 3], &err) != 0)
+				fail_msg("%s: %s", texts[j % 3], err.text);
+		assert_int_equal(replace_rules(r, too_many, &err), -ENOSPC);
+		assert_non_null(strstr(err.text, "line 3"));
+		assert_int_equal(replace_rules(r, too_long, &err), -ENOSPC);
+		assert_non_null(strstr(err.text, "line 2"));
+		r->flows->n_rules = n;
+		r->flows->actions_len += len - FLOWS_ACTIONS_MAX;
+		set_max_rules(r, 5, 0);
+	}
+	expect_rules(r, "5 32768 in_port=1 -> output:2\n5 32768 in_port=2 -> output:3\n");
 }
 
 /* Several become one version; what is refused is not part of it. */
@@ -478,6 +533,7 @@ int main(void)
 		TEST(test_terms_in_any_order),
 		TEST(test_replaces_by_the_same),
 		TEST(test_full_table),
+		TEST(test_replaces_full_table),
 		TEST(test_gathers),
 		TEST(test_gathers_around_learning),
 		TEST(test_limit_behind_refused),
