@@ -340,6 +340,7 @@ static void packet_of_now(struct keeper *k, struct keeper_packet *p)
 		process_calm(&k->now);
 		break;
 	case KEEPER_BUSY: /* which the watchdog has been told of, as of any packet */
+		keeper_now_is_busy(k);
 		break;
 	case KEEPER_ALIVE:
 		watchdog_alive(k->watchdog, p->alive.stuck, p->alive.quiet);

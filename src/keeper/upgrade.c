@@ -11,7 +11,7 @@
 #include "base/order.h"
 #include "keeper/private.h"
 
-#define UPGRADE_MS 5000 /* for each step of an upgrade */
+#define UPGRADE_MS 5000 /* for each step of an upgrade, and since a sign of life in the last */
 
 LOG_MODULE("keeper");
 
@@ -109,6 +109,15 @@ void keeper_has_left(struct keeper *k)
 	belongings_set(k->table, TABLE_PROGRAM, k->now.exe_fd);
 	belongings_set_process(k->table, k->now.pid);
 	keeper_give_all(k);
+}
+
+/* With many rules it takes long until it serves, and the program before it would take as long. */
+void keeper_now_is_busy(struct keeper *k)
+{
+	static const struct timeval patience = { .tv_sec = UPGRADE_MS / 1000 };
+
+	if (!k->leaving && !k->ready && event_pending(k->upgrade_timer, EV_TIMEOUT, NULL))
+		event_add(k->upgrade_timer, &patience);
 }
 
 /* ---- of the keeper */

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+/* How long the keeper waits for the program that takes over. */
+#include "keeper/private.h"
+#include "keeper_peer.h"
+
+/* When the timer of upgrades is over, in microseconds; 0: it does not run. */
+static int64_t end_of(const struct keeper *k)
+{
+	struct timeval end;
+
+	if (!event_pending(k->upgrade_timer, EV_TIMEOUT, &end))
+		return 0;
+	return end.tv_sec * 1000000ll + end.tv_usec;
+}
+
+static void say_busy(struct keeper *k)
+{
+	struct keeper_packet p;
+
+	keeper_packet_init(&p, KEEPER_BUSY, 0, 0);
+	keeper_switch_ops.packet(&k->now, &p);
+}
+
+/* Who says that he has much to do before he serves has more time for it; not who is to leave. */
+static void test_waits_for_who_is_busy(void **state)
+{
+	static const struct timeval soon = { .tv_usec = 1000 };
+	struct keeper k = { .now = { .pid = 1, .exe_fd = -1 } };
+	int64_t before;
+
+	k.now.keeper = &k;
+	k.base = event_base_new();
+	k.upgrade_timer = evtimer_new(k.base, keeper_upgrade_late, &k);
+	say_busy(&k);
+	assert_int_equal(end_of(&k), 0); /* there is no upgrade */
+	event_add(k.upgrade_timer, &soon);
+	before = end_of(&k);
+	k.leaving = true;
+	say_busy(&k);
+	assert_int_equal(end_of(&k), before);
+	k.leaving = false;
+	say_busy(&k);
+	assert_true(end_of(&k) > before + 1000000);
+	event_free(k.upgrade_timer);
+	event_base_free(k.base);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_waits_for_who_is_busy),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
