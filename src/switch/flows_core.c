@@ -12,7 +12,8 @@
 LOG_MODULE("flows");
 LIMIT(flow_limit, "flows", 16 * FLOWS_MAX, "rules of all bridges");
 
-#define TABLE_SLOTS 2 /* tallies of a table: lookups and matches */
+#define TABLE_SLOTS 2	      /* tallies of a table: lookups and matches */
+#define TURN_NS NSEC_PER_MSEC /* after this long, what waits goes on in the next turn */
 
 _Static_assert(BANK_SLOTS_MAX > 2 * (FLOWS_MAX + FLOWS_BUCKETS_MAX),
 	       "all rules and buckets have tallies, and all that come in their place");
@@ -49,20 +50,33 @@ static struct after *take_after(struct flows *flows)
 	return after;
 }
 
+/* Does what waits up to flows->settling, and no more of it in a turn of the loop than others can
+ * wait for: a million rules that go at once are told of one by one. */
 static void on_settled(void *arg)
 {
+	static const struct timeval now;
 	struct flows *flows = arg;
-	struct after *last = flows->settling, *after;
+	const struct after *last = flows->settling;
+	uint64_t until = clock_ns() + TURN_NS;
+	struct after *after;
 
-	while (last && (after = take_after(flows))) {
+	for (unsigned n = 1; (after = take_after(flows)); n++) {
 		bool was_last = after == last;
 
 		after->fn(after);
 		if (was_last)
 			break;
+		/* a timer, not event_active(): what is ready elsewhere comes first */
+		if ((n == FLOWS_TURN || clock_ns() > until) && event_add(flows->more, &now) == 0)
+			return;
 	}
 	flows->settling = NULL;
 	settle(flows);
+}
+
+static void on_more(evutil_socket_t fd, short what, void *arg)
+{
+	on_settled(arg);
 }
 
 void flows_after(struct flows *flows, struct after *after, void (*fn)(struct after *after))
@@ -121,6 +135,7 @@ static void free_rule(struct rule *rule)
 
 	if (!owner)
 		return;
+	keep_busy(owner->flows->sw->env.keep); /* a version may be the last that has a million */
 	bank_unref(&owner->flows->tallies, owner->slot);
 	free(owner);
 	room_give(rule->actions.len);
@@ -344,6 +359,7 @@ static void take_effect(struct flows *flows, struct change_effect *e)
 {
 	struct flows_rule *owner = e->rule->owner;
 
+	keep_busy(flows->sw->env.keep);
 	owner->shown = e->added;
 	if (e->added) {
 		expire_add(flows, owner);
@@ -638,8 +654,9 @@ struct flows *flows_create(struct swtch *sw, const char *bridge, const json_t *o
 	flows->after_end = &flows->after;
 	flows->ledger_room = LEDGER_ROOM_MAX;
 	flows->secure = !strcmp(option_string(options, "fail-mode", "standalone"), "secure");
-	if (expire_init(flows) < 0 || flows_keep_open(flows) < 0 || make_first(flows) < 0 ||
-	    flows_keep_started(flows) < 0)
+	flows->more = evtimer_new(sw->base, on_more, flows);
+	if (!flows->more || expire_init(flows) < 0 || flows_keep_open(flows) < 0 ||
+	    make_first(flows) < 0 || flows_keep_started(flows) < 0)
 		goto no_memory;
 	return flows;
 no_memory:
@@ -669,6 +686,8 @@ void flows_destroy(struct flows *flows)
 		return;
 	if (!flows->closed)
 		flows_close(flows);
+	if (flows->more)
+		event_free(flows->more);
 	while ((after = take_after(flows)))
 		after->fn(after);
 	pipeline_free((struct pipeline *)flows->current);

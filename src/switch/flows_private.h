@@ -4,8 +4,9 @@
  * Life of a version: made by change_begin(), changed, published by change_commit(). The one before
  * is put into a queue, and behind it the rules that are gone, and whoever wants exact counts; when
  * all workers have credited what they had counted (datapath_settle()), the queue is worked off up
- * to where it was when they were asked. So a listener hears of a rule that is gone when its counts
- * are final, and nothing is freed that a worker may have.
+ * to where it was when they were asked, in turns of the loop; they are not asked again before that
+ * is done. So a listener hears of a rule that is gone when its counts are final, and nothing is
+ * freed that a worker may have.
  */
 #pragma once
 
@@ -16,6 +17,7 @@
 #include "switch/uses.h"
 
 #define FLOWS_BUCKETS_MAX 1000000 /* of all groups of a bridge */
+#define FLOWS_TURN 1024		  /* of what has settled, before others have their turn */
 
 /* Something that is done when all has settled; embedded in what it is about. */
 struct after {
@@ -115,6 +117,7 @@ struct flows {
 
 	struct after *after, **after_end; /* queue */
 	struct after *settling;		  /* the last one that waits for the settle that goes on */
+	struct event *more;		  /* there is more of what has settled, for another turn */
 
 	struct flows_listener *listeners;
 	struct bank tallies, meters;

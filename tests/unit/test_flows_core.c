@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Rules of a bridge: versions, counts, and who is told of what is gone. */
+#include "switch/flows_private.h"
+
 #include "flows_rig.h"
 
 static void test_begins_with_normal(void **state)
@@ -165,16 +167,122 @@ static void test_table_miss_and_fragments(void **state)
 	assert_int_equal(pipeline_frags(flows_pipeline(r->flows)), 1);
 }
 
+#define MANY (3 * FLOWS_TURN) /* rules; they are more than a turn is for */
+
+static void add_many(struct flows_rig *r)
+{
+	for (unsigned i = 0; i < MANY; i++) {
+		char text[96];
+
+		snprintf(text, sizeof(text), "send_flow_rem,priority=%u,actions=drop", i);
+		change_rules(r, FLOW_ADD, text);
+	}
+}
+
+/* One turn of the loop; rig_run() goes on as long as there is anything to do. */
+static void turn(struct flows_rig *r)
+{
+	event_base_loop(r->rig.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+}
+
+/* Removes all, and turns the loop until some are told of. */
+static void tell_some(struct flows_rig *r)
+{
+	uint64_t end = clock_ns() + WAIT_NS;
+
+	change_rules(r, FLOW_DELETE, "");
+	while (!r->n_removed && clock_ns() < end)
+		turn(r);
+	assert_in_range(r->n_removed, 1, FLOWS_TURN);
+}
+
+/* Rules that go at once are told of in turns; who has asked for counts behind them waits. */
+static void test_many_are_told_of_in_turns(void **state)
+{
+	struct flows_rig *r = *state;
+	bool counted = false;
+	unsigned before;
+
+	add_many(r);
+	tell_some(r);
+	flows_settle(r->flows, rig_counted, &counted);
+	while (r->n_removed < MANY) {
+		before = r->n_removed;
+		turn(r);
+		assert_in_range(r->n_removed - before, 0, FLOWS_TURN);
+		assert_false(counted);
+	}
+	UNTIL(&r->rig, counted);
+}
+
+/* A bridge that goes meanwhile: nobody hears of the rest, who waits for counts is answered. */
+static void test_a_bridge_goes_between_turns(void **state)
+{
+	struct flows_rig *r = *state;
+	struct error err = { "" };
+	bool counted = false;
+	unsigned told;
+
+	rig_add_bridge(&r->rig, "lab");
+	flows_unlisten(r->flows, &r->listener);
+	r->flows = switch_flows(r->rig.sw, "lab");
+	flows_listen(r->flows, &r->listener);
+	add_many(r);
+	tell_some(r);
+	flows_settle(r->flows, rig_counted, &counted);
+	told = r->n_removed;
+	assert_int_equal(switch_bridge_del(r->rig.sw, "lab", &err), 0);
+	UNTIL(&r->rig, counted);
+	assert_int_equal(r->n_removed, told);
+}
+
+/* The switch ends meanwhile: nothing is left, and nothing is freed twice. */
+static void test_the_end_between_turns(void **state)
+{
+	struct flows_rig *r = *state;
+
+	add_many(r);
+	tell_some(r);
+}
+
+/* Whoever listens may leave when it hears of a rule. */
+static void on_removed_leave(void *arg, const struct rule *rule, enum removed_reason why)
+{
+	struct flows_rig *r = arg;
+
+	r->n_removed++;
+	flows_unlisten(r->flows, &r->listener);
+}
+
+static void test_a_listener_leaves_between_turns(void **state)
+{
+	struct flows_rig *r = *state;
+
+	add_many(r);
+	r->listener.removed = on_removed_leave;
+	tell_some(r);
+	count_rules(r);
+	assert_int_equal(r->n_removed, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, flows_setup, flows_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_begins_with_normal),	      TEST(test_secure_begins_with_nothing),
-		TEST(test_each_change_is_a_version),  TEST(test_packets_follow_and_are_counted),
-		TEST(test_removed_with_final_counts), TEST(test_counts_go_on),
-		TEST(test_bridges_come_and_go),	      TEST(test_many_versions),
+		TEST(test_begins_with_normal),
+		TEST(test_secure_begins_with_nothing),
+		TEST(test_each_change_is_a_version),
+		TEST(test_packets_follow_and_are_counted),
+		TEST(test_removed_with_final_counts),
+		TEST(test_counts_go_on),
+		TEST(test_bridges_come_and_go),
+		TEST(test_many_versions),
 		TEST(test_table_miss_and_fragments),
+		TEST(test_many_are_told_of_in_turns),
+		TEST(test_a_bridge_goes_between_turns),
+		TEST(test_the_end_between_turns),
+		TEST(test_a_listener_leaves_between_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -557,14 +557,17 @@ static void test_says_that_it_is_busy(void **state)
 	unsigned before = w->keep.n_busy;
 
 	change_rules(&w->r, FLOW_ADD, "in_port=1,actions=drop\nin_port=2,actions=drop");
-	assert_int_equal(w->keep.n_busy, before + 6); /* read, added, and written */
+	assert_int_equal(w->keep.n_busy, before + 8); /* read, added, written, in force */
 	change_rules(&w->r, FLOW_MODIFY, "actions=output:1");
-	assert_int_equal(w->keep.n_busy, before + 6 + 1 + 5 * 3); /* looked at, too */
+	assert_int_equal(w->keep.n_busy, before + 8 + 1 + 7 * 3); /* looked at, too */
+	count_rules(&w->r);
 	before = w->keep.n_busy;
 	change_rules(&w->r, FLOW_DELETE, "");
-	assert_int_equal(w->keep.n_busy, before + 6);
+	assert_int_equal(w->keep.n_busy, before + 9); /* three; these are not read */
+	count_rules(&w->r);
+	assert_int_equal(w->keep.n_busy, before + 12); /* and freed */
 	restart(w);
-	assert_in_range(w->keep.n_busy, before + 7, before + 40);
+	assert_in_range(w->keep.n_busy, before + 13, before + 40);
 }
 
 /* A bridge that was deleted leaves nothing. */
