@@ -21,14 +21,14 @@ static void tell_role(struct of_session *s)
 {
 	struct of_out out;
 
-	if (s->version < OF14 || !of_session_wants(s, ASYNC_ROLE_STATUS, STATUS_MASTER_REQUEST))
+	if (s->version < OF14 || !of_may_tell(s, ASYNC_ROLE_STATUS, STATUS_MASTER_REQUEST))
 		return;
 	of_begin(&out, s->version, OFT_ROLE_STATUS, 0);
 	out_u32(&out, s->role);
 	out_u8(&out, STATUS_MASTER_REQUEST);
 	out_zeros(&out, 3);
 	out_u64(&out, s->bridge->has_generation ? s->bridge->generation : NO_GENERATION);
-	of_send_unasked(s, &out);
+	of_send(s, &out);
 }
 
 static void set_role(struct of_session *s, enum of_role role)

@@ -402,12 +402,13 @@ static void write_removed15(struct of_out *out, const struct rule *rule, const s
 void of_tell_removed(struct of_session *s, const struct rule *rule, enum removed_reason why)
 {
 	uint8_t reason = (uint8_t)why;
-	struct tally tally = count_of(rule);
+	struct tally tally;
 	struct match match;
 	struct of_out out;
 
-	if (!of_session_wants(s, ASYNC_FLOW_REMOVED, why))
+	if (!of_may_tell(s, ASYNC_FLOW_REMOVED, why))
 		return;
+	tally = count_of(rule);
 	rule_match(rule, &match);
 	if (reason > (s->version == OF10 ? REASON_DELETE_10 : REASON_LAST_13) && s->version < OF14)
 		reason = REASON_DELETE_10;
@@ -419,5 +420,5 @@ void of_tell_removed(struct of_session *s, const struct rule *rule, enum removed
 		write_removed15(&out, rule, &match, &tally, reason);
 	else
 		write_removed13(&out, s->version, rule, &match, &tally, reason);
-	of_send_unasked(s, &out);
+	of_send(s, &out);
 }

@@ -268,8 +268,7 @@ void of_tell_packet(struct of_session *s, const struct flows_packet *packet)
 	size_t most = missed ? s->miss_send_len : packet->max_len;
 	struct of_out out;
 
-	if (packet->controller != s->controller ||
-	    !of_session_wants(s, ASYNC_PACKET_IN, packet->reason))
+	if (packet->controller != s->controller || !of_may_tell(s, ASYNC_PACKET_IN, packet->reason))
 		return;
 	in.len = min(packet->len, most);
 	in.len = min(in.len, (size_t)OF_LEN_MAX - 2 * MATCH_WIRE_MAX);
@@ -282,5 +281,5 @@ void of_tell_packet(struct of_session *s, const struct flows_packet *packet)
 		write10(&out, &in);
 	else
 		write13(&out, s->version, &in);
-	of_send_unasked(s, &out);
+	of_send(s, &out);
 }

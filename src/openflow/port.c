@@ -232,13 +232,13 @@ void of_tell_port(struct of_session *s, const struct flows_port *port, unsigned 
 {
 	struct of_out out;
 
-	if (!of_session_wants(s, ASYNC_PORT_STATUS, why))
+	if (!of_may_tell(s, ASYNC_PORT_STATUS, why))
 		return;
 	of_begin(&out, s->version, OFT_PORT_STATUS, 0);
 	out_u8(&out, (uint8_t)why);
 	out_zeros(&out, 7);
 	of_write_port(&out, s->version, port);
-	of_send_unasked(s, &out);
+	of_send(s, &out);
 }
 
 /* ---- queues */

@@ -78,17 +78,6 @@ void of_send(struct of_session *s, struct of_out *out)
 	out_free(out);
 }
 
-void of_send_unasked(struct of_session *s, struct of_out *out)
-{
-	if (s->ended || s->transport->waiting(s->transport) > OF_UNASKED_MAX) {
-		s->n_dropped++;
-		limit_refuse(&unasked_limit);
-		out_free(out);
-		return;
-	}
-	of_send(s, out);
-}
-
 void of_refuse(struct of_session *s, const uint8_t *message, size_t len, enum of_error error)
 {
 	uint8_t version = s->version ? s->version : message[0];
@@ -234,4 +223,15 @@ bool of_session_wants(const struct of_session *s, enum of_async what, unsigned r
 	if (!s->version || s->ended || !s->miss_send_len || reason > 31)
 		return false;
 	return s->async[s->role == ROLE_SLAVE][what] >> reason & 1;
+}
+
+bool of_may_tell(struct of_session *s, enum of_async what, unsigned reason)
+{
+	if (!of_session_wants(s, what, reason))
+		return false;
+	if (s->transport->waiting(s->transport) <= OF_UNASKED_MAX)
+		return true;
+	s->n_dropped++;
+	limit_refuse(&unasked_limit);
+	return false;
 }

@@ -139,8 +139,6 @@ void of_begin_nicira(struct of_out *out, uint8_t version, uint32_t subtype, uint
 /* Sends what was begun, and frees it. A message that is too long is not sent, and logged. One for
  * which memory was short ends the session: somebody may wait for it. Nothing is sent then. */
 void of_send(struct of_session *s, struct of_out *out);
-/* The same of an unasked message: dropped when too much waits. */
-void of_send_unasked(struct of_session *s, struct of_out *out);
 /* Refuses @request. */
 void of_refuse(struct of_session *s, const uint8_t *message, size_t len, enum of_error error);
 
@@ -151,6 +149,9 @@ enum of_error of_wait(struct of_session *s, const uint8_t *message, size_t len,
 
 /* Whether @s wants unasked messages of this kind, for this reason. */
 bool of_session_wants(const struct of_session *s, enum of_async what, unsigned reason);
+/* Whether one is to be written and sent: @s wants it, and has read enough. If it has not, the
+ * message is dropped, and counted. */
+bool of_may_tell(struct of_session *s, enum of_async what, unsigned reason);
 /* What a peer of @version gets unless it says otherwise. */
 void of_session_default_async(struct of_session *s);
 

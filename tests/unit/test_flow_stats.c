@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "openflow/flow_stats.h"
+#include "openflow/packet.h"
+#include "openflow/port.h"
 #include "openflow_peer.h"
 #include "short_memory.h"
 
@@ -280,11 +282,31 @@ static void test_removals(void **state)
 	peer_send(OF13, 28, "00000000 00000000 00000000 00000000 00000003 00000000");
 	removed(REMOVED_DELETE);
 	assert_int_equal(peer.len, 0);
-	/* a peer that does not read */
+	peer_teardown();
+}
+
+/* For a peer that does not read nothing is written that would only be dropped. */
+static void test_news_that_are_not_read(void **state)
+{
+	struct flow_key key = { .in_port = 1 };
+	struct flows_packet packet = { .metadata = &key, .reason = 1, .max_len = 64 };
+	const int plenty = 1000;
+
+	setup(OF14);
+	peer_send(OF14, 9, "0000 0080");
 	peer.waiting = OF_UNASKED_MAX + 1;
+	memory_left = plenty;
 	removed(REMOVED_IDLE);
+	of_tell_packet(peer.s, &packet);
+	of_tell_port(peer.s, &fake.ports[0], 2);
+	assert_int_equal(memory_left, plenty); /* with a sanitizer it is not counted */
+	memory_left = -1;
 	assert_int_equal(peer.len, 0);
-	assert_int_equal(peer.s->n_dropped, 1);
+	assert_int_equal(peer.s->n_dropped, 3);
+	peer.waiting = OF_UNASKED_MAX;
+	of_tell_port(peer.s, &fake.ports[0], 2);
+	assert_true(peer.len);
+	assert_int_equal(peer.s->n_dropped, 3);
 	peer_teardown();
 }
 
@@ -302,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_short_memory),
 		cmocka_unit_test(test_a_peer_that_goes_gives_the_rules_back),
 		cmocka_unit_test(test_removals),
+		cmocka_unit_test(test_news_that_are_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
