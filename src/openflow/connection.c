@@ -13,6 +13,7 @@
 #include "base/compiler.h"
 #include "base/limit.h"
 #include "base/log.h"
+#include "base/peer.h"
 #include "openflow/connection.h"
 #include "openflow/message.h"
 
@@ -355,6 +356,10 @@ int of_connection_create(struct of_connection **out, int fd, struct of_bridge *b
 		say_hello(c);
 	if (bridge && !c->session)
 		goto fail;
+	if (bridge) {
+		c->session->pid = peer_pid(fd);
+		c->session->root = peer_is_root(fd);
+	}
 	c->fd = fd;
 	*out = c;
 	return 0;

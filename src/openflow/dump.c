@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Answers in parts. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,19 +10,32 @@
 
 LOG_MODULE("openflow");
 LIMIT(dump_limit, "openflow_dump_objects", OF_DUMP_MAX, "listed for answers to OpenFlow peers");
+LIMIT_EACH(users_limit, "openflow_dump_objects_of_users", OF_OF_USERS(OF_DUMP_MAX),
+	   "listed for others than root's peers");
+LIMIT_EACH(process_limit, "openflow_dump_objects_of_process", OF_OF_PROCESS(OF_DUMP_MAX),
+	   "listed for the peers of one process");
+
+static_assert(OF_OF_PROCESS(OF_DUMP_MAX) >= FLOWS_MAX, "a full bridge can be listed");
 
 #define FLAGS_AT (OF_HEADER + 2)
 #define TURN 1024 /* objects that are written before others have a turn */
 
 struct of_dump {
+	struct of_dump *next_dump; /* of all */
 	struct of_later later;
+	const struct of_session *s;
 	const struct of_dump_ops *ops;
 	uint32_t arg;
 	bool started;
 	size_t n, size, next; /* objects[0..next) are written */
+	size_t most;	      /* what is left of the share, when the list is begun */
+	struct limit *share;
 	void **objects;
 	struct of_reply reply;
 };
+
+/* At most one of each session. */
+static struct of_dump *dumps;
 
 void of_reply_begin(struct of_reply *reply, struct of_session *s, const struct of_request *request)
 {
@@ -96,25 +110,52 @@ static bool go_on(struct of_later *later, struct of_session *s)
 	return true;
 }
 
+/* What those before it leave @dump: no other list grows while it does. */
+static void find_share(struct of_dump *dump)
+{
+	size_t of_process = 0, of_users = 0, users_room;
+
+	for (const struct of_dump *other = dumps; other; other = other->next_dump) {
+		of_process += other->s->pid == dump->s->pid ? other->n : 0;
+		of_users += other->s->root ? 0 : other->n;
+	}
+	dump->most = OF_OF_PROCESS(OF_DUMP_MAX) - of_process;
+	dump->share = &process_limit;
+	users_room = OF_OF_USERS(OF_DUMP_MAX) - of_users;
+	if (!dump->s->root && users_room < dump->most) {
+		dump->most = users_room;
+		dump->share = &users_limit;
+	}
+}
+
 static void free_later(struct of_later *later)
 {
 	of_dump_free(container_of(later, struct of_dump, later));
 }
 
-struct of_dump *of_dump_create(const struct of_dump_ops *ops, uint32_t arg)
+struct of_dump *of_dump_create(const struct of_session *s, const struct of_dump_ops *ops,
+			       uint32_t arg)
 {
 	struct of_dump *dump = calloc(1, sizeof(*dump));
 
 	if (!dump)
 		return NULL;
 	dump->later = (struct of_later){ go_on, free_later };
+	dump->s = s;
 	dump->ops = ops;
 	dump->arg = arg;
+	find_share(dump);
+	dump->next_dump = dumps;
+	dumps = dump;
 	return dump;
 }
 
 bool of_dump_add(struct of_dump *dump, void *object)
 {
+	if (dump->n == dump->most) {
+		limit_refuse(dump->share);
+		return false;
+	}
 	if (dump->n == dump->size) {
 		size_t size = dump->size ? dump->size * 2 : 64;
 		void **objects = reallocarray(dump->objects, size, sizeof(*objects));
@@ -132,8 +173,13 @@ bool of_dump_add(struct of_dump *dump, void *object)
 
 void of_dump_free(struct of_dump *dump)
 {
+	struct of_dump **at;
+
 	if (!dump)
 		return;
+	for (at = &dumps; *at != dump; at = &(*at)->next_dump)
+		;
+	*at = dump->next_dump;
 	for (size_t i = 0; dump->ops->release && i < dump->n; i++)
 		dump->ops->release(dump->objects[i]);
 	limit_give(&dump_limit, dump->n);

@@ -274,7 +274,7 @@ enum of_error of_handle_flow_stats(struct of_session *s, const struct of_request
 
 	if (error)
 		return error;
-	c.dump = of_dump_create(&rule_ops, r->version | (r->vendor ? ARG_NICIRA : 0));
+	c.dump = of_dump_create(s, &rule_ops, r->version | (r->vendor ? ARG_NICIRA : 0));
 	if (!c.dump)
 		return OFERR_MULTIPART_OVERFLOW;
 	flows_each(s->bridge->flows, &filter, collect, &c);

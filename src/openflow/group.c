@@ -202,7 +202,7 @@ static enum of_error dump_groups(struct of_session *s, const struct of_request *
 				 const struct of_dump_ops *ops)
 {
 	const struct pipeline *p = flows_pipeline(s->bridge->flows);
-	struct collection c = { .dump = of_dump_create(ops, r->version) };
+	struct collection c = { .dump = of_dump_create(s, ops, r->version) };
 	const struct group *group;
 
 	if (!c.dump)

@@ -145,7 +145,7 @@ static enum of_error dump_meters(struct of_session *s, const struct of_request *
 		if (!meter)
 			return OFERR_METER_UNKNOWN_METER;
 	}
-	c.dump = of_dump_create(ops, 0);
+	c.dump = of_dump_create(s, ops, 0);
 	if (!c.dump)
 		return OFERR_MULTIPART_OVERFLOW;
 	if (meter)

@@ -4,8 +4,9 @@
  * Control thread.
  *
  * Nothing here grows without bound: a request is one message; what many answers are made of is
- * listed once (OF_DUMP_MAX objects of all peers together) and written as the peer reads; unasked
- * messages are dropped for a peer that does not read.
+ * listed once (OF_DUMP_MAX objects of all peers together, of which a process and users have their
+ * shares) and written as the peer reads; unasked messages are dropped for a peer that does not
+ * read.
  */
 #pragma once
 
@@ -15,9 +16,9 @@
 
 #define OF_SESSIONS_MAX 64		 /* of a bridge, besides those that snoop */
 #define OF_SNOOPERS_MAX 8		 /* of a bridge */
-#define OF_OF_USERS(MAX) ((MAX) / 4 * 3) /* of either, others than root's: root always gets in */
-#define OF_OF_PROCESS(MAX) ((MAX) / 4)	 /* of either: who forgets to close its own leaves room */
 #define OF_DUMP_MAX (4u * FLOWS_MAX)	 /* objects that are listed for answers, of all peers */
+#define OF_OF_USERS(MAX) ((MAX) / 4 * 3) /* of each, others than root's: root always gets in */
+#define OF_OF_PROCESS(MAX) ((MAX) / 4)	 /* of each: who forgets to close its own leaves room */
 #define OF_QUEUE_MAX (256u << 10)	 /* waiting bytes, above which nothing more is answered */
 #define OF_UNASKED_MAX (1u << 20) /* waiting bytes, above which unasked messages are dropped */
 
@@ -75,6 +76,8 @@ struct of_session {
 	struct of_session *next; /* of the bridge */
 	struct of_bridge *bridge;
 	struct of_transport *transport;
+	int pid;	 /* of who has connected; 0: not known */
+	bool root;	 /* is who has connected */
 	uint8_t version; /* 0: not agreed upon yet */
 	bool ended;
 	enum of_role role;

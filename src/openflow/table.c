@@ -222,7 +222,7 @@ enum of_error of_handle_table_features(struct of_session *s, const struct of_req
 
 	if (r->body_len)
 		return OFERR_FEATURES_EPERM; /* tables are as they are */
-	dump = of_dump_create(&features_ops, r->version);
+	dump = of_dump_create(s, &features_ops, r->version);
 	if (!dump)
 		return OFERR_MULTIPART_OVERFLOW;
 	for (uintptr_t id = 0; id < PIPELINE_TABLES; id++) {

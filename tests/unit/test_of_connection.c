@@ -110,6 +110,15 @@ static void greet(struct fixture *f)
 	turn(f, 3);
 }
 
+/* What shares are counted by. */
+static void test_who_has_connected_is_known(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(f->bridge.sessions->pid, getpid());
+	assert_int_equal(f->bridge.sessions->root, geteuid() == 0);
+}
+
 static void test_messages_in_pieces(void **state)
 {
 	struct fixture *f = *state;
@@ -376,6 +385,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, setup, teardown)
+		TEST(test_who_has_connected_is_known),
 		TEST(test_messages_in_pieces),
 		TEST(test_many_at_once_are_answered_in_turns),
 		TEST(test_flow_mods_of_a_turn),
