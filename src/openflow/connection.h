@@ -14,7 +14,6 @@
 #include "openflow/session.h"
 
 #define OF_TURN 64		/* messages of one peer in a turn of the loop */
-#define OF_TURN_NS 1000000	/* after this long, a turn's next message waits for the next turn */
 #define OF_PROMPT_NS 50000	/* within which one who waits for each answer asks again */
 #define OF_PROMPT_MIN 16	/* times, before the thread stays awake for it */
 #define OF_HELLO_SECONDS 10	/* until a peer must have said hello */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/limit.h"
 #include "base/log.h"
 #include "openflow/dump.h"
@@ -18,7 +19,6 @@ LIMIT_EACH(process_limit, "openflow_dump_objects_of_process", OF_OF_PROCESS(OF_D
 static_assert(OF_OF_PROCESS(OF_DUMP_MAX) >= FLOWS_MAX, "a full bridge can be listed");
 
 #define FLAGS_AT (OF_HEADER + 2)
-#define TURN 1024 /* objects that are written before others have a turn */
 
 struct of_dump {
 	struct of_dump *next_dump; /* of all */
@@ -99,9 +99,10 @@ void of_reply_cancel(struct of_reply *reply)
 static bool go_on(struct of_later *later, struct of_session *s)
 {
 	struct of_dump *dump = container_of(later, struct of_dump, later);
+	uint64_t until = clock_ns() + OF_TURN_NS;
 
-	for (unsigned i = 0; dump->next < dump->n; i++) {
-		if (i == TURN || s->transport->waiting(s->transport) > OF_QUEUE_MAX)
+	for (unsigned n = 0; dump->next < dump->n; n++) {
+		if (s->transport->waiting(s->transport) > OF_QUEUE_MAX || (n && clock_ns() > until))
 			return false;
 		dump->ops->write(&dump->reply, dump->objects[dump->next++], dump->arg);
 		of_reply_entry(&dump->reply);

@@ -163,7 +163,8 @@ static void write_desc(struct of_reply *reply, const void *object, uint32_t vers
 	if (new_layout)
 		out_u64(out, 0);
 	buckets = out->len;
-	for (unsigned i = 0; i < group->n_buckets; i++)
+	/* what is longer than any message is left out: the rest of it need not be written */
+	for (unsigned i = 0; i < group->n_buckets && out->len - start <= OF_LEN_MAX; i++)
 		of_write_bucket(out, (uint8_t)version, new_layout, group, &group->buckets[i]);
 	if (new_layout) {
 		out_patch16(out, start + 8, out->len - buckets);

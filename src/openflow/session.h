@@ -20,6 +20,7 @@
 #define OF_OF_USERS(MAX) ((MAX) / 4 * 3) /* of each, others than root's: root always gets in */
 #define OF_OF_PROCESS(MAX) ((MAX) / 4)	 /* of each: who forgets to close its own leaves room */
 #define OF_QUEUE_MAX (256u << 10)	 /* waiting bytes, above which nothing more is answered */
+#define OF_TURN_NS 1000000		 /* after this long, the rest waits for the next turn */
 #define OF_UNASKED_MAX (1u << 20) /* waiting bytes, above which unasked messages are dropped */
 
 struct of_session;

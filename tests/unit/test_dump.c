@@ -72,6 +72,32 @@ static void start(struct of_session *s, struct of_dump *dump)
 	of_dump_start(dump, s, &r);
 }
 
+/* What takes long to be written has a turn for each; what does not has few. */
+static void test_turns_are_short(void **state)
+{
+	struct of_dump *dump;
+
+	setup();
+	takes_ns = OF_TURN_NS + 1;
+	assert_int_equal(list(peer.s, 5, &dump), 5);
+	start(peer.s, dump);
+	for (size_t n = 1; n < 5; n++) {
+		assert_int_equal(n_written, n);
+		assert_false(of_session_ready(peer.s));
+		of_session_more(peer.s);
+	}
+	assert_int_equal(n_written, 5);
+	assert_true(of_session_ready(peer.s));
+	takes_ns = OF_TURN_NS / 100;
+	assert_int_equal(list(peer.s, 150, &dump), 150);
+	start(peer.s, dump);
+	assert_in_range(n_written, 5 + 100, 5 + 102);
+	of_session_more(peer.s);
+	assert_int_equal(n_written, 5 + 150);
+	assert_int_equal(n_released, 5 + 150);
+	peer_teardown();
+}
+
 /* Who does not read gets nothing written, and what is listed goes with the session. */
 static void test_who_does_not_read(void **state)
 {
@@ -135,6 +161,7 @@ static void test_share_of_users(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_turns_are_short),
 		cmocka_unit_test(test_who_does_not_read),
 		cmocka_unit_test(test_share_of_a_process),
 		cmocka_unit_test(test_share_of_users),

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "count_buckets.h"
 #include "openflow_peer.h"
 
 /* type=select,selection_method=hash,fields=ip_src,bucket=bucket_id:1,weight:3,actions=output:1 */
@@ -233,6 +234,36 @@ static void test_bucket_of_a_command(void **state)
 	peer_teardown();
 }
 
+/* A group that buckets were added to until no message has room for its description. */
+static void add_large_group(uint32_t id)
+{
+	struct group *group = group_create(id, GROUP_TYPE_ALL, GROUP_BUCKETS_MAX);
+	struct error err;
+
+	assert_non_null(group);
+	for (unsigned i = 0; i < GROUP_BUCKETS_MAX; i++)
+		for (unsigned n = 0; n < 100; n++) {
+			struct action_output *out = actions_append(&group->buckets[i].actions,
+								   ACTION_OUTPUT, sizeof(*out));
+
+			assert_non_null(out);
+			out->port = 1;
+		}
+	assert_int_equal(flows_group_mod(&fake, GROUP_ADD, id, group, 0, &err), 0);
+}
+
+/* What is left out is not written to its end. */
+static void test_what_no_message_has_room_for(void **state)
+{
+	peer_setup(OF13);
+	add_large_group(7);
+	n_buckets_written = 0;
+	peer_send(OF13, 18, "00070000 00000000");
+	assert_true(peer_got("04 13 0010 11223344 0007 0000 00000000"));
+	assert_in_range(n_buckets_written, 1, OF_LEN_MAX / 1600 + 1);
+	peer_teardown();
+}
+
 static void test_features(void **state)
 {
 	peer_setup(OF13);
@@ -253,6 +284,7 @@ int main(void)
 		cmocka_unit_test(test_buckets_come_and_go),
 		cmocka_unit_test(test_what_a_version_cannot_say_is_left_out),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_what_no_message_has_room_for),
 		cmocka_unit_test(test_features),
 		cmocka_unit_test(test_bad_properties),
 		cmocka_unit_test(test_bucket_of_a_command),
