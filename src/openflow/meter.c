@@ -178,7 +178,7 @@ enum of_error of_handle_meter_features(struct of_session *s, const struct of_req
 	struct of_reply reply;
 
 	of_reply_begin(&reply, s, r);
-	out_u32(&reply.out, METER_MAX);
+	out_u32(&reply.out, METERS_MAX); /* how many, whatever their numbers */
 	out_u32(&reply.out, BANDS);
 	out_u32(&reply.out, CAPABILITIES);
 	out_u8(&reply.out, METER_BANDS_MAX);

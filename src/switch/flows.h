@@ -20,6 +20,7 @@ const struct pipeline *flows_pipeline(const struct flows *flows);
 
 #define FLOWS_MAX 1000000	       /* rules of a bridge */
 #define FLOWS_ACTIONS_MAX (256u << 20) /* bytes of the actions of its rules and groups */
+#define METERS_MAX 65536	       /* meters of a bridge */
 #define FLOWS_TABLE_ALL 0xff
 
 /* As on the wire (OFPFC). Strict: the one rule of this match and priority. */

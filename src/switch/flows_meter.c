@@ -6,8 +6,6 @@
 #include "base/limit.h"
 #include "switch/flows_private.h"
 
-#define METERS_MAX 65536
-
 LIMIT_EACH(meter_limit, "meters", METERS_MAX, "of each bridge");
 
 static enum of_error no_memory(struct error *err)

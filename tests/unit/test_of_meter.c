@@ -73,7 +73,7 @@ static void test_features(void **state)
 {
 	peer_setup(OF15);
 	peer_send(OF15, 18, "000b0000 00000000");
-	assert_true(peer_got("06 13 0020 11223344 000b 0000 00000000 ffff0000 00000006 0000000f"
+	assert_true(peer_got("06 13 0020 11223344 000b 0000 00000000 00010000 00000006 0000000f"
 			     "08 000000"));
 	peer_teardown();
 }
