@@ -154,6 +154,8 @@ static void handle_waiting(struct of_connection *c)
 		c->start += len;
 	}
 	of_session_publish(c->session);
+	if (clock_ns() > until)
+		keep_busy(c->env->keep);
 }
 
 static void make_room(struct of_connection *c)

@@ -5,12 +5,15 @@
  * Nothing that a peer does blocks or grows without bound: after OF_TURN messages, or OF_TURN_NS,
  * others have their turn; while an answer waits (openflow/session.h), or the peer does not read,
  * nothing more is read from it; one that does not say hello, or does not read, is closed. For one
- * that asks again as soon as it is answered the thread does not sleep for OF_PROMPT_NS.
+ * that asks again as soon as it is answered the thread does not sleep for OF_PROMPT_NS. One message
+ * may still take long, and peers may send many such at once: behind each the thread says that it
+ * goes on (keep_busy()).
  */
 #pragma once
 
 #include <event2/event.h>
 
+#include "base/keep.h"
 #include "openflow/session.h"
 
 #define OF_TURN 64		/* messages of one peer in a turn of the loop */
@@ -28,6 +31,7 @@ struct of_connection_env {
 	/* The peer has gone or was cut off: the owner must destroy the connection. */
 	void (*closed)(void *owner, struct of_connection *connection);
 	void *owner;
+	struct keep *keep; /* is told behind a long turn; or NULL */
 };
 
 /* Serves the stream socket @fd, and closes it in the end; not if this fails (-ENOMEM). @bridge

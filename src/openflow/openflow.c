@@ -181,7 +181,8 @@ static int open_door(struct door *door, int fd)
 	struct event_base *base = door->bridge->of->config.base;
 
 	door->fd = fd;
-	door->env = (struct of_connection_env){ base, on_closed, door };
+	door->env =
+		(struct of_connection_env){ base, on_closed, door, door->bridge->of->config.keep };
 	door->acceptable = event_new(base, fd, EV_READ | EV_PERSIST, on_acceptable, door);
 	door->resume = evtimer_new(base, on_resume, door);
 	if (!door->acceptable || !door->resume || event_add(door->acceptable, NULL))

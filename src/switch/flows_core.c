@@ -61,13 +61,16 @@ static void on_settled(void *arg)
 	struct after *after;
 
 	for (unsigned n = 1; (after = take_after(flows)); n++) {
-		bool was_last = after == last;
+		bool was_last = after == last, over;
 
 		after->fn(after);
+		over = n == FLOWS_TURN || clock_ns() > until;
+		if (over) /* other bridges may have as much, in the same turn of the loop */
+			keep_busy(flows->sw->env.keep);
 		if (was_last)
 			break;
 		/* a timer, not event_active(): what is ready elsewhere comes first */
-		if ((n == FLOWS_TURN || clock_ns() > until) && event_add(flows->more, &now) == 0)
+		if (over && event_add(flows->more, &now) == 0)
 			return;
 	}
 	flows->settling = NULL;

@@ -560,14 +560,15 @@ static void test_says_that_it_is_busy(void **state)
 	assert_int_equal(w->keep.n_busy, before + 8); /* read, added, written, in force */
 	change_rules(&w->r, FLOW_MODIFY, "actions=output:1");
 	assert_int_equal(w->keep.n_busy, before + 8 + 1 + 7 * 3); /* looked at, too */
-	count_rules(&w->r);
+	count_rules(&w->r); /* and freed; a turn may be long */
 	before = w->keep.n_busy;
 	change_rules(&w->r, FLOW_DELETE, "");
 	assert_int_equal(w->keep.n_busy, before + 9); /* three; these are not read */
 	count_rules(&w->r);
-	assert_int_equal(w->keep.n_busy, before + 12); /* and freed */
+	assert_in_range(w->keep.n_busy, before + 12, before + 22);
+	before = w->keep.n_busy;
 	restart(w);
-	assert_in_range(w->keep.n_busy, before + 13, before + 40);
+	assert_in_range(w->keep.n_busy, before + 1, before + 30);
 }
 
 /* A bridge that was deleted leaves nothing. */

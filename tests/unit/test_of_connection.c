@@ -55,7 +55,7 @@ static int setup(void **state)
 	fake_setup();
 	f->base = event_base_new();
 	f->bridge.flows = &fake;
-	f->env = (struct of_connection_env){ f->base, on_closed, f };
+	f->env = (struct of_connection_env){ f->base, on_closed, f, NULL };
 	connect_peer(f, false);
 	*state = f;
 	return 0;
@@ -144,6 +144,37 @@ static void test_many_at_once_are_answered_in_turns(void **state)
 		put(f, echo, sizeof(echo));
 	for (int i = 0; i < 3 * OF_TURN; i++)
 		assert_int_equal(take(f, message), OFT_ECHO_REPLY);
+}
+
+static unsigned n_busy;
+
+static void note_busy(struct keep *keep)
+{
+	n_busy++;
+}
+
+static void take_long(struct of_bridge *bridge, const uint8_t *message, size_t len)
+{
+	usleep(OF_TURN_NS / 1000 + 1);
+}
+
+/* Each long turn is a sign of life: many peers' may come between two of the loop's. */
+static void test_long_turns_are_told(void **state)
+{
+	static struct keep keep = { .busy = note_busy };
+	struct fixture *f = *state;
+	uint8_t message[OF_LEN_MAX];
+
+	greet(f);
+	n_busy = 0;
+	f->env.keep = &keep;
+	f->bridge.snoop = take_long;
+	for (unsigned i = 1; i <= 3; i++) {
+		put(f, echo, sizeof(echo));
+		assert_int_equal(take(f, message), OFT_ECHO_REPLY);
+		assert_true(n_busy >= i); /* other turns may be long by chance */
+	}
+	f->bridge.snoop = NULL;
 }
 
 /* Flow-mods that have come at once become few versions, and are in force when the loop goes on. */
@@ -388,6 +419,7 @@ int main(void)
 		TEST(test_who_has_connected_is_known),
 		TEST(test_messages_in_pieces),
 		TEST(test_many_at_once_are_answered_in_turns),
+		TEST(test_long_turns_are_told),
 		TEST(test_flow_mods_of_a_turn),
 		TEST(test_impossible_lengths_end_it),
 		TEST(test_the_largest_message),
