@@ -51,20 +51,21 @@ static struct after *take_after(struct flows *flows)
 }
 
 /* Does what waits up to flows->settling, and no more of it in a turn of the loop than others can
- * wait for: a million rules that go at once are told of one by one. */
-static void on_settled(void *arg)
+ * wait for: a million rules that go at once are told of one by one. But at least @least: as much as
+ * has come since the last turn, or more and more would wait. */
+static void take_turn(struct flows *flows, size_t least)
 {
 	static const struct timeval now;
-	struct flows *flows = arg;
 	const struct after *last = flows->settling;
 	uint64_t until = clock_ns() + TURN_NS;
 	struct after *after;
 
-	for (unsigned n = 1; (after = take_after(flows)); n++) {
+	flows->n_late = 0;
+	for (size_t n = 1; (after = take_after(flows)); n++) {
 		bool was_last = after == last, over;
 
 		after->fn(after);
-		over = n == FLOWS_TURN || clock_ns() > until;
+		over = n >= least && (n >= FLOWS_TURN || clock_ns() > until);
 		if (over) /* other bridges may have as much, in the same turn of the loop */
 			keep_busy(flows->sw->env.keep);
 		if (was_last)
@@ -77,9 +78,16 @@ static void on_settled(void *arg)
 	settle(flows);
 }
 
+static void on_settled(void *arg)
+{
+	take_turn(arg, 0);
+}
+
 static void on_more(evutil_socket_t fd, short what, void *arg)
 {
-	on_settled(arg);
+	struct flows *flows = arg;
+
+	take_turn(flows, flows->n_late);
 }
 
 void flows_after(struct flows *flows, struct after *after, void (*fn)(struct after *after))
@@ -87,6 +95,7 @@ void flows_after(struct flows *flows, struct after *after, void (*fn)(struct aft
 	*after = (struct after){ .fn = fn };
 	*flows->after_end = after;
 	flows->after_end = &after->next;
+	flows->n_late++;
 	settle(flows);
 }
 
@@ -138,7 +147,7 @@ static void free_rule(struct rule *rule)
 
 	if (!owner)
 		return;
-	keep_busy(owner->flows->sw->env.keep); /* a version may be the last that has a million */
+	keep_busy(owner->flows->sw->env.keep); /* whoever lets go of it may do so with a million */
 	bank_unref(&owner->flows->tallies, owner->slot);
 	free(owner);
 	room_give(rule->actions.len);
@@ -344,6 +353,12 @@ void change_abort(struct change *c)
 	pipeline_free(c->next);
 }
 
+/* One that is gone: the version before, which had it, is freed by now. */
+static void let_go(struct after *after)
+{
+	rule_unref(container_of(after, struct flows_rule, after)->rule);
+}
+
 static void tell_removed(struct after *after)
 {
 	struct flows_rule *owner = container_of(after, struct flows_rule, after);
@@ -354,13 +369,14 @@ static void tell_removed(struct after *after)
 		if (l->removed)
 			l->removed(l->arg, owner->rule, owner->why);
 	}
-	rule_unref(owner->rule);
+	let_go(after);
 }
 
-/* Behind publication. */
+/* Behind publication, and behind the version before in the queue. */
 static void take_effect(struct flows *flows, struct change_effect *e)
 {
 	struct flows_rule *owner = e->rule->owner;
+	bool told;
 
 	keep_busy(flows->sw->env.keep);
 	owner->shown = e->added;
@@ -371,11 +387,8 @@ static void take_effect(struct flows *flows, struct change_effect *e)
 	}
 	expire_remove(flows, owner);
 	owner->why = e->why;
-	if (!e->silent && !e->rule->hidden && e->rule->flags & RULE_SEND_FLOW_REM &&
-	    flows->listeners)
-		flows_after(flows, &owner->after, tell_removed);
-	else
-		rule_unref(e->rule);
+	told = !e->silent && !e->rule->hidden && e->rule->flags & RULE_SEND_FLOW_REM;
+	flows_after(flows, &owner->after, told && flows->listeners ? tell_removed : let_go);
 }
 
 int change_commit(struct change *c)
@@ -401,11 +414,11 @@ int change_commit(struct change *c)
 	flows->n_rules = c->n_rules;
 	flows->n_buckets = c->n_buckets;
 	flows->actions_len = c->actions_len;
+	flows_after(flows, &old->after, free_version);
 	for (size_t i = 0; i < c->n; i++)
 		take_effect(flows, &c->effects[i]);
 	free(c->effects);
 	free(c->objects);
-	flows_after(flows, &old->after, free_version);
 	return 0;
 }
 

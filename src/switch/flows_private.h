@@ -118,6 +118,7 @@ struct flows {
 	struct after *after, **after_end; /* queue */
 	struct after *settling;		  /* the last one that waits for the settle that goes on */
 	struct event *more;		  /* there is more of what has settled, for another turn */
+	size_t n_late;			  /* have come into the queue since the last turn */
 
 	struct flows_listener *listeners;
 	struct bank tallies, meters;

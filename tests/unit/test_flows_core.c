@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Rules of a bridge: versions, counts, and who is told of what is gone. */
+#include "base/limit.h"
 #include "switch/flows_private.h"
 
 #include "flows_rig.h"
@@ -169,14 +170,20 @@ static void test_table_miss_and_fragments(void **state)
 
 #define MANY (3 * FLOWS_TURN) /* rules; they are more than a turn is for */
 
-static void add_many(struct flows_rig *r)
+/* With @flag, like "send_flow_rem,". */
+static void add_rules(struct flows_rig *r, const char *flag)
 {
 	for (unsigned i = 0; i < MANY; i++) {
 		char text[96];
 
-		snprintf(text, sizeof(text), "send_flow_rem,priority=%u,actions=drop", i);
+		snprintf(text, sizeof(text), "%spriority=%u,actions=drop", flag, i);
 		change_rules(r, FLOW_ADD, text);
 	}
+}
+
+static void add_many(struct flows_rig *r)
+{
+	add_rules(r, "send_flow_rem,");
 }
 
 /* One turn of the loop; rig_run() goes on as long as there is anything to do. */
@@ -213,6 +220,58 @@ static void test_many_are_told_of_in_turns(void **state)
 		assert_false(counted);
 	}
 	UNTIL(&r->rig, counted);
+}
+
+static void count_one(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+/* As many as come meanwhile, at least: what waits does not become more and more. */
+static void test_turns_keep_up(void **state)
+{
+	struct flows_rig *r = *state;
+	const unsigned n_late = 2 * FLOWS_TURN - 10;
+	static unsigned n_counted;
+	unsigned before;
+
+	n_counted = 0;
+	add_many(r);
+	tell_some(r);
+	before = r->n_removed;
+	for (unsigned i = 0; i < n_late; i++)
+		flows_settle(r->flows, count_one, &n_counted);
+	turn(r);
+	assert_in_range(r->n_removed - before, n_late, 2 * FLOWS_TURN);
+	UNTIL(&r->rig, n_counted == n_late);
+	assert_int_equal(r->n_removed, MANY);
+}
+
+/* Of all bridges, with those that are gone and not freed yet. */
+static uint64_t n_rules(void)
+{
+	const struct limit *l = limits();
+
+	while (l && strcmp(l->name, "flows") != 0)
+		l = l->next;
+	assert_non_null(l);
+	return limit_now(l);
+}
+
+/* And those that nobody is told of are freed in turns. */
+static void test_many_are_freed_in_turns(void **state)
+{
+	struct flows_rig *r = *state;
+	uint64_t before, first = n_rules();
+
+	add_rules(r, "");
+	count_rules(r);
+	assert_int_equal(n_rules() - first, MANY - 1); /* there was one of priority 0 */
+	change_rules(r, FLOW_DELETE, "");
+	while ((before = n_rules())) {
+		turn(r);
+		assert_in_range(before - n_rules(), 0, FLOWS_TURN);
+	}
 }
 
 /* A bridge that goes meanwhile: nobody hears of the rest, who waits for counts is answered. */
@@ -280,6 +339,8 @@ int main(void)
 		TEST(test_many_versions),
 		TEST(test_table_miss_and_fragments),
 		TEST(test_many_are_told_of_in_turns),
+		TEST(test_many_are_freed_in_turns),
+		TEST(test_turns_keep_up),
 		TEST(test_a_bridge_goes_between_turns),
 		TEST(test_the_end_between_turns),
 		TEST(test_a_listener_leaves_between_turns),
