@@ -27,7 +27,7 @@ struct of_dump {
 	const struct of_dump_ops *ops;
 	uint32_t arg;
 	bool started;
-	size_t n, size, next; /* objects[0..next) are written */
+	size_t n, size, next; /* objects[0..next) are written and let go of */
 	size_t most;	      /* what is left of the share, when the list is begun */
 	struct limit *share;
 	void **objects;
@@ -96,6 +96,15 @@ void of_reply_cancel(struct of_reply *reply)
 	out_free(&reply->out);
 }
 
+/* The next object has been written, or is not to be. */
+static void let_go(struct of_dump *dump)
+{
+	void *object = dump->objects[dump->next++];
+
+	if (dump->ops->release)
+		dump->ops->release(object);
+}
+
 static bool go_on(struct of_later *later, struct of_session *s)
 {
 	struct of_dump *dump = container_of(later, struct of_dump, later);
@@ -104,8 +113,9 @@ static bool go_on(struct of_later *later, struct of_session *s)
 	for (unsigned n = 0; dump->next < dump->n; n++) {
 		if (s->transport->waiting(s->transport) > OF_QUEUE_MAX || (n && clock_ns() > until))
 			return false;
-		dump->ops->write(&dump->reply, dump->objects[dump->next++], dump->arg);
+		dump->ops->write(&dump->reply, dump->objects[dump->next], dump->arg);
 		of_reply_entry(&dump->reply);
+		let_go(dump); /* it may be gone already: so its memory goes in turns, too */
 	}
 	of_reply_end(&dump->reply);
 	return true;
@@ -181,9 +191,9 @@ void of_dump_free(struct of_dump *dump)
 	for (at = &dumps; *at != dump; at = &(*at)->next_dump)
 		;
 	*at = dump->next_dump;
-	for (size_t i = 0; dump->ops->release && i < dump->n; i++)
-		dump->ops->release(dump->objects[i]);
-	limit_give(&dump_limit, dump->n);
+	while (dump->next < dump->n)
+		let_go(dump);
+	limit_give(&dump_limit, dump->n); /* not before: so long there is the list */
 	if (dump->started)
 		of_reply_cancel(&dump->reply);
 	free(dump->objects);

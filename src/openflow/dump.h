@@ -37,8 +37,9 @@ struct of_dump;
 /* NULL when memory is short. To be filled, and started or freed, in the same call of the loop. */
 struct of_dump *of_dump_create(const struct of_session *s, const struct of_dump_ops *ops,
 			       uint32_t arg);
-/* Adds an object, which release() is called for in the end. False, and it stays the caller's, when
- * there are too many of all peers, or of those of the same process or of users, or memory is short.
+/* Adds an object, which release() is called for when it is written, or never will be. False, and it
+ * stays the caller's, when there are too many of all peers, or of those of the same process or of
+ * users, or memory is short.
  */
 bool of_dump_add(struct of_dump *dump, void *object);
 void of_dump_free(struct of_dump *dump);

@@ -83,6 +83,7 @@ static void test_turns_are_short(void **state)
 	start(peer.s, dump);
 	for (size_t n = 1; n < 5; n++) {
 		assert_int_equal(n_written, n);
+		assert_int_equal(n_released, n); /* it goes in turns, too */
 		assert_false(of_session_ready(peer.s));
 		of_session_more(peer.s);
 	}
