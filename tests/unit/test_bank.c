@@ -95,6 +95,35 @@ static void test_the_next_process_goes_on(void **state)
 	fake_keep_clear(&keep);
 }
 
+/* A slot of this process, whether the bank has grown or is new, is none that was left. */
+static void test_only_what_was_left_is_claimed(void **state)
+{
+	struct fake_keep keep;
+	struct bank bank;
+	uint32_t slot, n_left;
+
+	fake_keep_init(&keep);
+	bank_init(&bank, &keep.keep, "test", 24);
+	assert_int_equal(bank_take(&bank, &slot), 0);
+	assert_false(bank_claim(&bank, slot));
+	n_left = bank.n_slots;
+	bank_close(&bank);
+
+	bank_init(&bank, &keep.keep, "test", 24);
+	bank_recover(&bank);
+	assert_int_equal(bank.n_slots, n_left);
+	for (uint32_t i = 0; i < n_left; i++)
+		assert_true(bank_claim(&bank, i));
+	bank_recovered(&bank);
+	assert_int_equal(bank_take(&bank, &slot), 0);
+	assert_int_equal(slot, n_left); /* it has grown */
+	assert_true(bank.n_slots > n_left);
+	assert_false(bank_claim(&bank, slot));
+	assert_true(bank_claim(&bank, n_left - 1)); /* those that were left still are */
+	bank_close(&bank);
+	fake_keep_clear(&keep);
+}
+
 /* An array of another length is somebody else's. */
 static void test_what_does_not_fit_is_left(void **state)
 {
@@ -135,6 +164,7 @@ int main(void)
 		cmocka_unit_test(test_takes_and_gives),
 		cmocka_unit_test(test_many_do_not_move),
 		cmocka_unit_test(test_the_next_process_goes_on),
+		cmocka_unit_test(test_only_what_was_left_is_claimed),
 		cmocka_unit_test(test_what_does_not_fit_is_left),
 		cmocka_unit_test(test_there_is_an_end),
 	};
