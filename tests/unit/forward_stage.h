@@ -19,7 +19,7 @@ struct stage {
 	struct unsettled unsettled[3];
 	struct upcalls upcalls[3];
 	struct view *view;
-	uint64_t generation;
+	uint64_t generation, now; /* ns */
 	struct batch *batch;
 };
 
@@ -28,6 +28,7 @@ UNUSED_OK static int setup(void **state)
 	struct stage *s = calloc(1, sizeof(*s));
 
 	assert_non_null(s);
+	s->now = NSEC_PER_SEC;
 	maker_init(&s->m, 3);
 	assert_int_equal(inboxes_init(&s->inboxes, 3), 0);
 	for (unsigned i = 0; i < 3; i++) {
@@ -79,7 +80,7 @@ UNUSED_OK static void take(struct stage *s, unsigned w, unsigned in, unsigned pa
 		q->port->ops->rx(q, s->batch, c);
 		if (!s->batch->n)
 			return;
-		forward_batch(s->fw[w], s->view, &rxq, s->batch, NSEC_PER_SEC, c);
+		forward_batch(s->fw[w], s->view, &rxq, s->batch, s->now, c);
 		q->port->ops->rx_done(q, s->batch);
 	}
 }
