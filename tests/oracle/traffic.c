@@ -251,22 +251,25 @@ static void refuse(const struct plan_learn *l)
 
 	assert_true(l->step.len <= sizeof(r->step));
 	r->version = __real_pipeline_version(t.world.pipeline);
+	r->ms = t.now / NSEC_PER_MSEC;
 	memcpy(r->step, l, l->step.len);
 	memcpy(r->learn, l->learn, sizeof(*l->learn));
 	((struct plan_learn *)r->step)->learn = (const struct action_learn *)r->learn;
 	t.n_refused++;
 }
 
-/* Whether it may have been asked for already, in vain, under these rules: then nobody has to wait.
- */
-static bool was_refused(const struct record *lesson)
+/* Whether it was asked for in the last @ms milliseconds, in vain, under these rules. */
+static bool was_refused(const struct record *lesson, uint64_t ms)
 {
 	uint64_t version = __real_pipeline_version(t.world.pipeline);
 
-	for (unsigned i = 0; i < REFUSED_MAX; i++)
-		if (t.refused[i].version == version &&
-		    is_lesson((const struct plan_learn *)t.refused[i].step, lesson))
+	for (unsigned i = 0; i < REFUSED_MAX; i++) {
+		const struct refused *r = &t.refused[i];
+
+		if (r->version == version && t.now / NSEC_PER_MSEC - r->ms < ms &&
+		    is_lesson((const struct plan_learn *)r->step, lesson))
 			return true;
+	}
 	return false;
 }
 
@@ -282,8 +285,8 @@ static bool must_wait(const char **why)
 		if (is_known(lesson))
 			continue;
 		if (n >= t.n_lessons || !is_lesson(t.lessons[n], lesson)) {
-			if (was_refused(lesson))
-				continue;
+			if (was_refused(lesson, REFUSED_MS))
+				continue; /* nobody has to wait */
 			*why = "what it teaches";
 		}
 		n++;
@@ -412,9 +415,10 @@ static const char *settle(uint64_t seed)
 	return why;
 }
 
-/* False: there is no room for so many rules. */
-static bool learn(void)
+/* What a packet teaches. False: there is no room for so many rules. */
+static bool learn(const struct frame *frame, uint32_t in_port)
 {
+	uint64_t n_refused = t.n_refused;
 	bool room = true;
 
 	for (unsigned i = 0; i < t.n_lessons && room; i++) {
@@ -429,6 +433,9 @@ static bool learn(void)
 		t.n_learned++;
 	}
 	rig_publish(t.rig, t.world.pipeline);
+	if (t.n_refused > n_refused)
+		t.late = (struct late){ in_port, *frame, __real_pipeline_version(t.world.pipeline),
+					t.now / NSEC_PER_MSEC };
 	return room;
 }
 
@@ -481,49 +488,79 @@ static void say(const char *why, uint64_t seed, const struct frame *frame, uint3
 }
 
 /* One that comes in by a port that is there; false: there hardly is one. */
-static bool random_received(struct flow_key *key)
+static bool random_received(struct frame *frame, uint32_t *in_port)
 {
+	struct flow_key key;
+
 	for (unsigned tries = 0; tries < 100; tries++) {
-		random_packet(&t.world, key);
-		if (t.memory.bridge.ports[key->in_port].there)
-			return true;
+		random_packet(&t.world, &key);
+		if (!t.memory.bridge.ports[key.in_port].there)
+			continue;
+		frame_build(frame, &key, below(4) * 30);
+		*in_port = key.in_port;
+		return true;
 	}
 	return false;
+}
+
+/* The one that has been refused a rule comes again. */
+static bool late_received(struct frame *frame, uint32_t *in_port)
+{
+	if (!t.late.in_port || one_in(3) || !t.memory.bridge.ports[t.late.in_port].there)
+		return false;
+	*frame = t.late.frame;
+	*in_port = t.late.in_port;
+	t.now += (REFUSED_MS - 1 + below(3)) * NSEC_PER_MSEC;
+	return true;
+}
+
+/* Whether the one that has come again must wait again: it is a second later, and rules are the
+ * same. */
+static bool must_ask_again(void)
+{
+	return t.late.version == __real_pipeline_version(t.world.pipeline) &&
+	       t.now / NSEC_PER_MSEC - t.late.ms >= REFUSED_MS &&
+	       bridge_fits(&t.memory.bridge.ports[t.late.in_port], &t.late.frame);
 }
 
 /* NULL: all is right. *@go_on: false: another world is due. */
 static const char *one_packet(uint64_t seed, bool *go_on)
 {
 	uint64_t clock;
-	struct flow_key key;
+	uint32_t in_port;
 	struct frame frame;
-	bool taught = false;
+	bool taught = false, late;
 	const char *why;
 
 	*go_on = true;
-	if (!random_received(&key))
+	late = late_received(&frame, &in_port);
+	if (!late && !random_received(&frame, &in_port))
 		return NULL;
-	frame_build(&frame, &key, below(4) * 30);
 	t.now += one_in(3) ? 0 : below(2 * NSEC_PER_MSEC);
 	clock = t.mutation.time ? t.now - t.now % (5 * NSEC_PER_MSEC) : t.now;
 	t.credits = NULL;
-	rig_receive(t.rig, key.in_port, &frame, clock);
+	rig_receive(t.rig, in_port, &frame, clock);
 	look();
-	why = differs(&frame, key.in_port, false);
+	why = differs(&frame, in_port, false);
+	if (!why && late && must_ask_again()) {
+		t.n_again++;
+		why = t.waits ? NULL : "it asks no more";
+	}
+	t.late.in_port = 0;
 	for (unsigned n = 1; !why && t.waits && *go_on; n++) {
 		uint64_t before = __real_pipeline_version(t.world.pipeline);
 
-		*go_on = learn();
+		*go_on = learn(&frame, in_port);
 		rig_release(t.rig);
 		rig_again(t.rig, clock);
 		look();
 		/* by other rules it may teach other things */
 		taught = n == WAITS_MAX || before == __real_pipeline_version(t.world.pipeline);
-		why = *go_on ? differs(&frame, key.in_port, taught) : NULL;
+		why = *go_on ? differs(&frame, in_port, taught) : NULL;
 	}
 	rig_release(t.rig);
 	if (why && !is_mutant())
-		say(why, seed, &frame, key.in_port, taught);
+		say(why, seed, &frame, in_port, taught);
 	if (why)
 		return why;
 	if (!*go_on) { /* it may be anywhere */
@@ -537,7 +574,7 @@ static const char *one_packet(uint64_t seed, bool *go_on)
 
 static void start_world(uint64_t seed)
 {
-	t.version = 0;
+	t.version = t.late.in_port = 0;
 	if (seed % 4 == 3)
 		world_create_plain(&t.world, seed);
 	else
@@ -593,10 +630,11 @@ static void test_against_the_reference(void **state)
 	rig_stats(t.rig, &s);
 	end();
 	print_message("%llu packets, %llu not told; %llu changes, %llu events, %llu rules learned, "
-		      "%llu over limits\n",
+		      "%llu over limits, %llu of them asked for again\n",
 		      (unsigned long long)t.n, (unsigned long long)t.n_unsure,
 		      (unsigned long long)t.n_changes, (unsigned long long)t.n_events,
-		      (unsigned long long)t.n_learned, (unsigned long long)t.n_refused);
+		      (unsigned long long)t.n_learned, (unsigned long long)t.n_refused,
+		      (unsigned long long)t.n_again);
 	print_message("%llu frames out, %llu times NORMAL, %llu meters, %llu for controllers\n",
 		      (unsigned long long)t.n_frames, (unsigned long long)t.n_normal,
 		      (unsigned long long)t.n_metered, (unsigned long long)t.n_told);
@@ -612,6 +650,7 @@ static void test_against_the_reference(void **state)
 	assert_true(t.n_told > packets / 50);
 	assert_true(t.n_learned > packets / 1000);
 	assert_true(t.n_refused > packets / 2000);
+	assert_true(t.n_again > packets / 10000);
 	assert_true(t.n_events > packets / 100);
 	assert_true(s.hint_hits > packets / 20);
 	assert_true(s.mask_hits > packets / 50);

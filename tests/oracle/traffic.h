@@ -19,6 +19,7 @@ struct mutation {
 /* What packets leave behind at the reference's side. */
 #define REFUSED_MAX 256
 #define REFUSED_LEN 2048 /* bytes */
+#define REFUSED_MS 1000	 /* for so long a worker does not ask again */
 
 struct memory {
 	struct bridge bridge;
@@ -28,8 +29,16 @@ struct memory {
 /* A rule that there was no room for, as it was asked for. */
 struct refused {
 	uint64_t version; /* of the rules then; 0: none */
+	uint64_t ms;
 	uint64_t learn[sizeof(struct action_learn) / 8 + 1];
 	uint64_t step[REFUSED_LEN / 8]; /* struct plan_learn, and its actions */
+};
+
+/* A packet that has been refused a rule, and comes again about a second later. */
+struct late {
+	uint32_t in_port; /* 0: there is none */
+	struct frame frame;
+	uint64_t version, ms; /* of the rules, and when it was refused */
 };
 
 struct traffic {
@@ -45,11 +54,12 @@ struct traffic {
 	const struct plan_learn *lessons[LESSONS_MAX];
 	struct refused refused[REFUSED_MAX]; /* lately */
 	unsigned last_refused;
+	struct late late;
 	uint32_t n_credits;
 	struct tally *const *credits; /* of the plan; NULL: there was none */
 	/* for people, and to see that it was worth it */
-	uint64_t n_unsure, n_changes, n_events, n_learned, n_refused, n_frames, n_told, n_normal,
-		n_metered;
+	uint64_t n_unsure, n_changes, n_events, n_learned, n_refused, n_again, n_frames, n_told,
+		n_normal, n_metered;
 };
 
 static inline uint32_t traffic_seconds(const struct traffic *t)
