@@ -95,13 +95,17 @@ struct mac_table *rig_macs(struct rig *rig)
 	return rig->m.macs[0];
 }
 
-void rig_receive(struct rig *rig, uint32_t port, const struct frame *frame, uint64_t now)
+void rig_inject(struct rig *rig, uint32_t port, const struct frame *frame)
+{
+	assert(!dummy_inject(rig->dummies[port], 0, frame->bytes, frame->len, NULL));
+}
+
+void rig_receive(struct rig *rig, uint32_t port, uint64_t now)
 {
 	struct rxq *q = rig->dummies[port]->rxqs[0];
 	const struct view_rxq rxq = { q, port, 0 };
 	struct port_counters *c = &rig->m.ports[port].state->counters[0];
 
-	assert(!dummy_inject(rig->dummies[port], 0, frame->bytes, frame->len, NULL));
 	forward_inboxes(rig->fw, rig->view, now);
 	batch_clear(rig->batch);
 	q->port->ops->rx(q, rig->batch, c);

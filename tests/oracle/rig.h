@@ -18,8 +18,10 @@ void rig_show_ports(struct rig *rig, const struct bridge_port ports[PORTS + 1]);
 void rig_publish(struct rig *rig, const struct pipeline *rules);
 struct mac_table *rig_macs(struct rig *rig);
 
-/* A frame comes in by a port that is there, at @now (ns). */
-void rig_receive(struct rig *rig, uint32_t port, const struct frame *frame, uint64_t now);
+/* A frame waits at a port that is there; there is room for a batch of them. */
+void rig_inject(struct rig *rig, uint32_t port, const struct frame *frame);
+/* Those that wait at a port (at most a batch) come in together, at @now (ns). */
+void rig_receive(struct rig *rig, uint32_t port, uint64_t now);
 /* One that has waited until it was learned what it teaches (UPCALL_AGAIN). */
 void rig_keep(struct rig *rig, const struct upcall *u);
 void rig_again(struct rig *rig, uint64_t now);

@@ -28,6 +28,7 @@
 #define SETTLE_EACH 50
 #define MANY 200000	   /* packets, of which there are some of each kind */
 #define WAITS_MAX 4	   /* of a packet for what it teaches */
+#define BATCH_PACKETS 8	   /* that come together, at most */
 #define TRIES_MAX 300	   /* choices that are looked at */
 #define MANY_ADDRESSES 300 /* are forgotten */
 
@@ -184,7 +185,7 @@ static void output(uint32_t port, const struct frame *frame)
 
 static void tell(const struct record *record)
 {
-	struct record *r = append(&t.should, record->kind);
+	struct record *r = append(&t.told, record->kind);
 
 	*r = *record;
 	if (r->kind == RECORD_FIN)
@@ -194,25 +195,34 @@ static void tell(const struct record *record)
 		r->frame.len = r->max_len;
 }
 
-/* With what the reference has chosen; frames are in the order of ports, as in look(). */
+/* With what the reference has chosen for one more packet. */
 static void expect(uint32_t in_port)
 {
 	const struct records *list = &t.result.records;
 
-	t.sent.n = t.should.n = 0;
 	for (unsigned i = 0; i < list->n; i++)
 		if (list->list[i].kind == RECORD_OUTPUT)
 			output(list->list[i].port, &list->list[i].frame);
 		else if (list->list[i].kind == RECORD_NORMAL)
 			bridge_normal(&t.then.bridge, in_port, &list->list[i].frame,
 				      traffic_seconds(&t), send_to, NULL);
+		else if (list->list[i].kind == RECORD_CONTROLLER ||
+			 list->list[i].kind == RECORD_FIN)
+			tell(&list->list[i]);
+}
+
+/* In what it differs from what was expected; NULL: in nothing. Frames are in the order of ports, as
+ * in look(). */
+static const char *is_other(void)
+{
+	t.should.n = 0;
 	for (uint32_t port = 1; port <= PORTS; port++)
 		for (unsigned i = 0; i < t.sent.n; i++)
 			if (t.sent.list[i].port == port)
 				t.should.list[t.should.n++] = t.sent.list[i];
-	for (unsigned i = 0; i < list->n; i++)
-		if (list->list[i].kind == RECORD_CONTROLLER || list->list[i].kind == RECORD_FIN)
-			tell(&list->list[i]);
+	for (unsigned i = 0; i < t.told.n; i++)
+		t.should.list[t.should.n++] = t.told.list[i];
+	return records_differ(&t.is, &t.should);
 }
 
 /* Whether there is a rule that is just like the one that is taught. */
@@ -310,12 +320,9 @@ static bool same_credits(void)
 	return true;
 }
 
-/* One try. */
-static const char *differs_now(const struct frame *frame, uint32_t in_port, bool taught,
-			       struct choices *choices)
+/* What becomes of a packet, as the reference says. */
+static void foresee(const struct frame *frame, uint32_t in_port, struct choices *choices)
 {
-	const char *why;
-
 	t.then = t.memory;
 	if (!bridge_fits(&t.memory.bridge.ports[in_port], frame)) {
 		memset(&t.result, 0, offsetof(struct reference_result, records.list));
@@ -325,14 +332,24 @@ static const char *differs_now(const struct frame *frame, uint32_t in_port, bool
 	} else {
 		reference_run(&t.world, frame, in_port, choices, &t.result);
 	}
+}
+
+/* One try. */
+static const char *differs_now(const struct frame *frame, uint32_t in_port, bool taught,
+			       struct choices *choices)
+{
+	const char *why;
+
+	foresee(frame, in_port, choices);
 	if (t.result.unsure)
 		return NULL;
 	if (!taught && must_wait(&why))
 		return why;
 	if (t.waits)
 		return "it waits";
+	t.sent.n = t.told.n = 0;
 	expect(in_port);
-	why = records_differ(&t.is, &t.should);
+	why = is_other();
 	return why || same_credits() ? why : "what is counted";
 }
 
@@ -377,23 +394,29 @@ static void believe(void)
 		memset(t.world.meters[i]->state, 0, sizeof(*t.world.meters[i]->state));
 }
 
+/* What one packet leaves behind. */
+static void leave(const struct frame *frame)
+{
+	t.memory = t.then;
+	for (unsigned i = 0; i < t.result.n_credits; i++) {
+		t.result.credits[i]->packets++;
+		t.result.credits[i]->bytes += frame->len;
+	}
+	for (unsigned i = 0; i < t.result.records.n; i++) {
+		t.n_normal += t.result.records.list[i].kind == RECORD_NORMAL;
+		t.n_metered += t.result.records.list[i].kind == RECORD_METER;
+	}
+}
+
 static void commit(const struct frame *frame)
 {
 	if (t.result.unsure) {
 		believe();
 		return;
 	}
-	t.memory = t.then;
-	for (unsigned i = 0; i < t.result.n_credits; i++) {
-		t.result.credits[i]->packets++;
-		t.result.credits[i]->bytes += frame->len;
-	}
+	leave(frame);
 	t.n_frames += t.sent.n;
-	t.n_told += t.should.n - t.sent.n;
-	for (unsigned i = 0; i < t.result.records.n; i++) {
-		t.n_normal += t.result.records.list[i].kind == RECORD_NORMAL;
-		t.n_metered += t.result.records.list[i].kind == RECORD_METER;
-	}
+	t.n_told += t.told.n;
 }
 
 static bool is_mutant(void)
@@ -487,13 +510,15 @@ static void say(const char *why, uint64_t seed, const struct frame *frame, uint3
 	reference_tell = false;
 }
 
-/* One that comes in by a port that is there; false: there hardly is one. */
+/* One that comes in by *@in_port (0: any) that is there; false: there hardly is one. */
 static bool random_received(struct frame *frame, uint32_t *in_port)
 {
 	struct flow_key key;
 
 	for (unsigned tries = 0; tries < 100; tries++) {
 		random_packet(&t.world, &key);
+		if (*in_port)
+			key.in_port = *in_port;
 		if (!t.memory.bridge.ports[key.in_port].there)
 			continue;
 		frame_build(frame, &key, below(4) * 30);
@@ -523,11 +548,64 @@ static bool must_ask_again(void)
 	       bridge_fits(&t.memory.bridge.ports[t.late.in_port], &t.late.frame);
 }
 
+/* Some time passes. What it is for the switch. */
+static uint64_t tick(void)
+{
+	t.now += one_in(3) ? 0 : below(2 * NSEC_PER_MSEC);
+	return t.mutation.time ? t.now - t.now % (5 * NSEC_PER_MSEC) : t.now;
+}
+
+/* Whether nothing has to be found out about the packet: no hash decides, and it teaches nothing. */
+static bool is_foreseen(const struct frame *frame, uint32_t in_port)
+{
+	struct choices choices = { 0 };
+
+	foresee(frame, in_port, &choices);
+	for (unsigned i = 0; i < t.result.n_lessons; i++)
+		if (!is_known(&t.result.lessons[i]))
+			return false;
+	return !t.result.unsure && !choices.n;
+}
+
+/* Several packets that come together by a port: as many as are foreseen, one behind the other.
+ * NULL: all is right. */
+static const char *one_batch(uint64_t seed)
+{
+	unsigned n = 0, most = 2 + below(BATCH_PACKETS - 1);
+	uint64_t clock = tick();
+	uint32_t in_port = 0;
+	struct frame frame;
+	const char *why;
+
+	t.sent.n = t.told.n = t.late.in_port = 0;
+	while (n < most && t.sent.n + t.told.n < RECORDS_MAX / 4 &&
+	       random_received(&frame, &in_port) && is_foreseen(&frame, in_port)) {
+		expect(in_port);
+		leave(&frame);
+		rig_inject(t.rig, in_port, &frame);
+		n++;
+	}
+	if (!n)
+		return NULL;
+	rig_receive(t.rig, in_port, clock);
+	look();
+	why = t.waits ? "it waits" : is_other();
+	rig_release(t.rig);
+	t.n_batches++;
+	t.n_in_batches += n;
+	if (why && !is_mutant()) {
+		printf("world %llu, packet %llu, %u that came in together by port %u: %s\n",
+		       (unsigned long long)seed, (unsigned long long)t.n, n, in_port, why);
+		records_say_difference(&t.is, &t.should);
+	}
+	return why ? why : settle(seed); /* what is counted tells which ways they have gone */
+}
+
 /* NULL: all is right. *@go_on: false: another world is due. */
 static const char *one_packet(uint64_t seed, bool *go_on)
 {
 	uint64_t clock;
-	uint32_t in_port;
+	uint32_t in_port = 0;
 	struct frame frame;
 	bool taught = false, late;
 	const char *why;
@@ -536,10 +614,10 @@ static const char *one_packet(uint64_t seed, bool *go_on)
 	late = late_received(&frame, &in_port);
 	if (!late && !random_received(&frame, &in_port))
 		return NULL;
-	t.now += one_in(3) ? 0 : below(2 * NSEC_PER_MSEC);
-	clock = t.mutation.time ? t.now - t.now % (5 * NSEC_PER_MSEC) : t.now;
+	clock = tick();
 	t.credits = NULL;
-	rig_receive(t.rig, in_port, &frame, clock);
+	rig_inject(t.rig, in_port, &frame);
+	rig_receive(t.rig, in_port, clock);
 	look();
 	why = differs(&frame, in_port, false);
 	if (!why && late && must_ask_again()) {
@@ -600,7 +678,9 @@ static const char *run(uint64_t packets, uint64_t seed, struct mutation mutation
 	for (t.n = 0; t.n < packets && !why; t.n++) {
 		bool end = t.n % WORLD_PACKETS == WORLD_PACKETS - 1;
 
-		why = one_packet(seed, &go_on);
+		why = one_in(8) ? one_batch(seed) : NULL;
+		if (!why)
+			why = one_packet(seed, &go_on);
 		if (!why && (t.n % SETTLE_EACH == 0 || !go_on || end))
 			why = settle(seed);
 		if (why || (go_on && !end))
@@ -635,6 +715,8 @@ static void test_against_the_reference(void **state)
 		      (unsigned long long)t.n_changes, (unsigned long long)t.n_events,
 		      (unsigned long long)t.n_learned, (unsigned long long)t.n_refused,
 		      (unsigned long long)t.n_again);
+	print_message("%llu more in %llu batches\n", (unsigned long long)t.n_in_batches,
+		      (unsigned long long)t.n_batches);
 	print_message("%llu frames out, %llu times NORMAL, %llu meters, %llu for controllers\n",
 		      (unsigned long long)t.n_frames, (unsigned long long)t.n_normal,
 		      (unsigned long long)t.n_metered, (unsigned long long)t.n_told);
@@ -651,6 +733,8 @@ static void test_against_the_reference(void **state)
 	assert_true(t.n_learned > packets / 1000);
 	assert_true(t.n_refused > packets / 2000);
 	assert_true(t.n_again > packets / 10000);
+	assert_true(t.n_in_batches > packets / 20);
+	assert_true(t.n_in_batches > 2 * t.n_batches);
 	assert_true(t.n_events > packets / 100);
 	assert_true(s.hint_hits > packets / 20);
 	assert_true(s.mask_hits > packets / 50);

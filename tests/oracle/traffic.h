@@ -48,7 +48,7 @@ struct traffic {
 	struct memory memory, then; /* now; and when the packet has gone its way */
 	uint64_t now, version, n;
 	struct reference_result result;
-	struct records is, sent, should;
+	struct records is, sent, told, should;
 	bool waits; /* until what it teaches has been learned */
 	unsigned n_lessons;
 	const struct plan_learn *lessons[LESSONS_MAX];
@@ -58,8 +58,8 @@ struct traffic {
 	uint32_t n_credits;
 	struct tally *const *credits; /* of the plan; NULL: there was none */
 	/* for people, and to see that it was worth it */
-	uint64_t n_unsure, n_changes, n_events, n_learned, n_refused, n_again, n_frames, n_told,
-		n_normal, n_metered;
+	uint64_t n_unsure, n_changes, n_events, n_learned, n_refused, n_again, n_batches,
+		n_in_batches, n_frames, n_told, n_normal, n_metered;
 };
 
 static inline uint32_t traffic_seconds(const struct traffic *t)
