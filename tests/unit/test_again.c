@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A packet that has taught a rule goes again by way of the control thread: it is as large as it
  * was, what it asks for is still asked for, and the patch ports that it has crossed still count.
+ * And a rule that was refused is asked for again, in time.
  */
 #include <unistd.h>
 
@@ -180,12 +181,95 @@ static void test_crossings(void **state)
 	assert_int_equal(maker_drops(&w.m, 3, DROP_patch_loop), 1);
 }
 
+/* The same on a worker that the test turns by hand, whose clock is the test's. */
+static int start_by_hand(void **state)
+{
+	struct stage *s;
+
+	if (setup(state) < 0)
+		return -1;
+	s = *state;
+	for (unsigned i = 1; i <= 2; i++)
+		maker_add(&s->m, i, 1);
+	rules_init(&w.rules[0]);
+	rules_ports(&w.rules[0], 2);
+	s->m.rules[0] = (const struct pipeline *const *)&w.rules[0].current;
+	follow(s);
+	return 0;
+}
+
+static int stop_by_hand(void **state)
+{
+	int r = teardown(state);
+
+	rules_free(&w.rules[0]);
+	return r;
+}
+
+/* A packet teaches one rule, and waits. */
+static void expect_asked(struct stage *s)
+{
+	struct upcall *u = upcalls_next(&s->upcalls[0]);
+
+	assert_non_null(u);
+	assert_int_equal(u->kind, UPCALL_LEARN);
+	u = upcalls_next(&s->upcalls[0]);
+	assert_non_null(u);
+	assert_int_equal(u->kind, UPCALL_AGAIN);
+	assert_null(upcalls_next(&s->upcalls[0]));
+	upcalls_release(&s->upcalls[0]);
+	expect_nothing(s, 2);
+}
+
+/* A second later it is asked for again, though the rules are the same; made then, it is met. */
+static void test_learn_refused_for_a_second(void **state)
+{
+	struct stage *s = *state;
+	uint8_t frame[FRAME_MAX];
+	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
+	struct record r = {
+		.kind = RECORD_TAUGHT, .port = 1, .serial = 1, .len = len, .in_port = 1
+	};
+	struct tally *learned;
+
+	rules_add(&w.rules[0], 0, 10, "in_port=1",
+		  "learn(table=1,NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),output:2,resubmit(,1)");
+	for (unsigned seconds = 0; seconds < 3; seconds++) {
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		expect_asked(s);
+		s->now += NSEC_PER_SEC - NSEC_PER_MSEC;
+		inject(s, 1, frame, len);
+		turn(s, 0, 1);
+		expect_frame(s, 2, frame, len);
+		assert_null(upcalls_next(&s->upcalls[0]));
+		s->now += NSEC_PER_MSEC;
+	}
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	expect_asked(s);
+	learned = rules_add(&w.rules[0], 1, 32768, "dl_src=02:00:00:00:00:01", "output:1");
+	assert_int_equal(inboxes_put(&s->inboxes, &r, NULL, frame), 0);
+	inject(s, 1, frame, len);
+	turn(s, 0, 1);
+	expect_frame(s, 2, frame, len);
+	expect_frame(s, 2, frame, len);
+	assert_null(upcalls_next(&s->upcalls[0]));
+	forward_settle(s->fw[0]);
+	assert_int_equal(learned->packets, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_offload), TEST(test_hops),
-					    TEST(test_crossings) };
+	const struct CMUnitTest tests[] = {
+		TEST(test_offload),
+		TEST(test_hops),
+		TEST(test_crossings),
+		cmocka_unit_test_setup_teardown(test_learn_refused_for_a_second, start_by_hand,
+						stop_by_hand),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -563,59 +563,6 @@ static void test_learn_refused(void **state)
 	}
 }
 
-/* A packet teaches one rule, and waits. */
-static void expect_asked(struct stage *s)
-{
-	struct upcall *u = upcalls_next(&s->upcalls[0]);
-
-	assert_non_null(u);
-	assert_int_equal(u->kind, UPCALL_LEARN);
-	u = upcalls_next(&s->upcalls[0]);
-	assert_non_null(u);
-	assert_int_equal(u->kind, UPCALL_AGAIN);
-	assert_null(upcalls_next(&s->upcalls[0]));
-	upcalls_release(&s->upcalls[0]);
-	expect_nothing(s, 2);
-}
-
-/* A second later it is asked for again, though the rules are the same; made then, it is met. */
-static void test_learn_refused_for_a_second(void **state)
-{
-	struct stage *s = *state;
-	uint8_t frame[FRAME_MAX];
-	uint32_t len = make_frame(frame, MAC(9), MAC(1), UNTAGGED, 100);
-	struct record r = {
-		.kind = RECORD_TAUGHT, .port = 1, .serial = 1, .len = len, .in_port = 1
-	};
-	struct tally *learned;
-
-	rules_add(&rules[0], 0, 10, "in_port=1",
-		  "learn(table=1,NXM_OF_ETH_SRC[],output:NXM_OF_IN_PORT[]),output:2,resubmit(,1)");
-	for (unsigned seconds = 0; seconds < 3; seconds++) {
-		inject(s, 1, frame, len);
-		turn(s, 0, 1);
-		expect_asked(s);
-		s->now += NSEC_PER_SEC - NSEC_PER_MSEC;
-		inject(s, 1, frame, len);
-		turn(s, 0, 1);
-		expect_frame(s, 2, frame, len);
-		assert_null(upcalls_next(&s->upcalls[0]));
-		s->now += NSEC_PER_MSEC;
-	}
-	inject(s, 1, frame, len);
-	turn(s, 0, 1);
-	expect_asked(s);
-	learned = rules_add(&rules[0], 1, 32768, "dl_src=02:00:00:00:00:01", "output:1");
-	assert_int_equal(inboxes_put(&s->inboxes, &r, NULL, frame), 0);
-	inject(s, 1, frame, len);
-	turn(s, 0, 1);
-	expect_frame(s, 2, frame, len);
-	expect_frame(s, 2, frame, len);
-	assert_null(upcalls_next(&s->upcalls[0]));
-	forward_settle(s->fw[0]);
-	assert_int_equal(learned->packets, 2);
-}
-
 /* A large packet waits for rules as others do, and stays as large; it remembers patch ports. */
 static void test_learn_large(void **state)
 {
@@ -841,7 +788,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_learn, begin, end),
 		cmocka_unit_test_setup_teardown(test_learn_by_other_rules, begin, end),
 		cmocka_unit_test_setup_teardown(test_learn_refused, begin, end),
-		cmocka_unit_test_setup_teardown(test_learn_refused_for_a_second, begin, end),
 		cmocka_unit_test_setup_teardown(test_learn_large, begin, end),
 		cmocka_unit_test_setup_teardown(test_learn_loop, begin, end),
 		cmocka_unit_test_setup_teardown(test_hidden_transport, begin, end),
