@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The oracle for traffic: frames come in by ports of a bridge, and what goes out, byte for byte and
- * port by port, what controllers are told, and what is counted, is compared with the reference;
- * while rules, groups, ports, their VLANs and addresses come, move and go, and packets teach rules.
- * The switch is a worker's forwarder (rig.h); the reference carries out rules (reference.h), and
- * what leaves by NORMAL or by meters is decided by arrays of its own (bridge.h, buckets.h).
+/* The oracle for traffic: frames come in by ports of a bridge, alone or several together, and what
+ * goes out, byte for byte and port by port, what controllers are told, and what is counted, is
+ * compared with the reference; while rules, groups, ports, their VLANs and addresses come, move and
+ * go, and packets teach rules. The switch is a worker's forwarder (rig.h); the reference carries
+ * out rules (reference.h), and what leaves by NORMAL or by meters is decided by arrays of its own
+ * (bridge.h, buckets.h).
  *
  * And a test of this test: what the switch forgets must be noticed.
  *
