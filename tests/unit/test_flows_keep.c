@@ -311,6 +311,7 @@ static void test_timeouts_wait_for_memory(void **state)
 	r->flows->ledger.tail = r->flows->ledger.header->size; /* the last bytes, too */
 	log_set_level("flows", "warning", NULL);
 	capture_begin(&log, stderr);
+	UNTIL(&r->rig, r->flows->overdue);
 	n_busy = w->keep.n_busy;
 	UNTIL(&r->rig, w->keep.n_busy > n_busy + 9); /* two a try */
 	r->flows->ledger_room = LEDGER_ROOM_MAX;
