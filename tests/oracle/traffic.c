@@ -626,10 +626,10 @@ static const char *one_packet(uint64_t seed, bool *go_on)
 		why = t.waits ? NULL : "it asks no more";
 	}
 	t.late.in_port = 0;
-	for (unsigned n = 1; !why && t.waits && *go_on; n++) {
+	for (unsigned n = 1; !why && t.waits; n++) {
 		uint64_t before = __real_pipeline_version(t.world.pipeline);
 
-		*go_on = learn(&frame, in_port);
+		*go_on = *go_on && learn(&frame, in_port);
 		rig_release(t.rig);
 		rig_again(t.rig, clock);
 		look();
