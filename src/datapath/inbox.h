@@ -11,7 +11,7 @@
 
 #define INBOX_SIZE (1u << 20) /* bytes; untouched ones cost nothing */
 #define INBOX_RECORD_MIN 64   /* bytes that a record takes there, at least */
-/* Of what the control thread has put there: a guest whose packets teach rules leaves others room. */
+/* Of the control thread's inbox: the rest is for others than packets that have taught rules. */
 #define INBOX_TAUGHT_MAX (INBOX_SIZE / 2)
 
 enum record_kind {

@@ -46,7 +46,7 @@ struct flows_group {
 	struct flows *flows;
 	uint32_t slot;
 	uint64_t record;
-	uint64_t met; /* by which search for loops; flows_loop.c */
+	uint64_t met;	      /* by which search for loops; flows_loop.c */
 	uint64_t actions_len; /* of all buckets, that room_take_group() has taken */
 	unsigned n_buckets;
 	uint32_t buckets[]; /* slots */

@@ -349,8 +349,8 @@ static void test_masks_are_bounded(void **state)
 		assert_non_null(add_mask(c, i));
 	assert_int_equal(stats_of(c).masks_full, 1);
 	/* all find now what one flow alone has found */
-	assert_non_null(plans_find(c, &(struct flow_key){ .in_port = 1, .nw_dst = 1000 }, VERSION,
-				   0));
+	assert_non_null(
+		plans_find(c, &(struct flow_key){ .in_port = 1, .nw_dst = 1000 }, VERSION, 0));
 	(void)add_mask(c, 2000);
 	assert_int_equal(stats_of(c).masks_full, 2);
 	assert_ptr_equal(plans_find(c, &(struct flow_key){ .in_port = 1, .nw_dst = 1 }, VERSION, 0),
