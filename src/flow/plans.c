@@ -370,6 +370,16 @@ static struct plan *find_in_half(const struct plans *c, const struct half *half,
 	}
 }
 
+/* The one of this hash, wherever it is. */
+static inline struct plan *find_hashed(struct plans *c, uint64_t hash, const struct flow_key *key,
+				       uint64_t version)
+{
+	const struct half *half = &c->halves[c->current], *other = &c->halves[!c->current];
+	struct plan *plan = find_in_half(c, half, hash, key, version);
+
+	return plan ? plan : find_in_half(c, other, hash, key, version);
+}
+
 static uint64_t hash_version(uint64_t hash, uint64_t version)
 {
 	return hash_mix(hash, version);
@@ -378,7 +388,7 @@ static uint64_t hash_version(uint64_t hash, uint64_t version)
 static NEVER_INLINE struct plan *find_by_masks(struct plans *c, const struct flow_key *key,
 					       uint64_t version)
 {
-	const struct half *half = &c->halves[c->current], *other = &c->halves[!c->current];
+	const struct half *other = &c->halves[!c->current];
 
 	for (unsigned i = 0; i < c->masks.n; i++) {
 		struct mask *mask = &c->masks.masks[c->masks.order[i]];
@@ -389,9 +399,7 @@ static NEVER_INLINE struct plan *find_by_masks(struct plans *c, const struct flo
 		 * again and again */
 		if (other->n_refs)
 			__builtin_prefetch(&other->table[(uint32_t)hash & (c->table_len - 1)]);
-		plan = find_in_half(c, half, hash, key, version);
-		if (!plan)
-			plan = find_in_half(c, other, hash, key, version);
+		plan = find_hashed(c, hash, key, version);
 		if (plan) {
 			mask->hits++;
 			return in_current(c, plan);
@@ -447,6 +455,20 @@ static bool is_worth(struct plans *c, const struct plan_draft *draft, size_t len
 	return false;
 }
 
+/* A plan without a mask is not found by packets of other flows: they get the one that there is, or
+ * equal ones without number would be made, all at one place of the table. NULL: there is none. */
+static struct plan *share(struct plans *c, const struct flow_key *key, uint64_t version,
+			  uint64_t hash, uint32_t flow_hash)
+{
+	struct plan *plan = find_hashed(c, hash, key, version);
+
+	if (!plan)
+		return NULL;
+	plan = in_current(c, plan);
+	set_hint(c, flow_hash, plan);
+	return plan;
+}
+
 static void fill(struct plan *plan, const struct mask *mask, const struct flow_key *key,
 		 const struct plan_draft *draft)
 {
@@ -483,9 +505,13 @@ struct plan *plans_add(struct plans *c, const struct flow_key *key, uint64_t ver
 		plans_settle(c, c->now_ms); /* nobody has asked for so long, and we do not sleep */
 		place = masks_take(&c->masks, &mask);
 	}
-	if (place < 0) /* as one whose mask has gone: its flow has a hint, others do not find it */
-		counter_add(&c->stats.masks_full, 1);
 	shared_store(&c->stats.n_masks, c->masks.n);
+	if (place < 0) { /* as one whose mask has gone: only hints lead to it */
+		counter_add(&c->stats.masks_full, 1);
+		plan = share(c, key, version, hash_version(hash, version), flow_hash);
+		if (plan)
+			return plan;
+	}
 	plan = allocate(c, (uint32_t)len);
 	*plan = (struct plan){
 		.version = version,

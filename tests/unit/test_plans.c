@@ -360,6 +360,28 @@ static void test_masks_are_bounded(void **state)
 	assert_int_equal(stats_of(c).n_masks, PLANS_MASKS_MAX);
 }
 
+/* Flows without number of one plan whose mask has come too late share it. */
+static void test_late_flows_share_a_plan(void **state)
+{
+	struct plans *c = *state;
+	struct flow_key key = key_of(1000);
+	struct plan *late;
+	uint64_t made;
+
+	for (uint32_t i = 1; i <= PLANS_MASKS_MAX; i++)
+		assert_non_null(add_mask(c, i));
+	late = add_mask(c, 1000);
+	made = stats_of(c).made;
+	for (uint32_t flow = 1; flow < 1000; flow++) {
+		key.tp_src = (uint16_t)flow;
+		assert_null(plans_find(c, &key, VERSION, flow));
+		assert_ptr_equal(plans_add(c, &key, VERSION, flow, &draft), late);
+		assert_ptr_equal(plans_find(c, &key, VERSION, flow), late);
+	}
+	assert_int_equal(stats_of(c).made, made);
+	assert_int_equal(stats_of(c).masks_full, 1000);
+}
+
 /* The order of masks is made new where nobody asks for counts, too. */
 static void test_masks_of_a_busy_worker(void **state)
 {
@@ -503,6 +525,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_first_time_is_not_enough, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_moves_into_its_own_half, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_masks_are_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_late_flows_share_a_plan, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_masks_of_a_busy_worker, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_against_a_plain_array, setup, teardown),
 	};
