@@ -80,7 +80,10 @@ static void take_turn(struct flows *flows, size_t least)
 
 static void on_settled(void *arg)
 {
-	take_turn(arg, 0);
+	struct flows *flows = arg;
+
+	flows->counted_ms = flows_now_ms();
+	take_turn(flows, 0);
 }
 
 static void on_more(evutil_socket_t fd, short what, void *arg)

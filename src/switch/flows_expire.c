@@ -150,24 +150,25 @@ void expire_remove(struct flows *flows, struct flows_rule *rule)
 		sift(flows, last, at);
 }
 
-/* All that is due; those that turn out to live longer wait again. */
+/* All that was due when all was counted, which may be some turns ago: of packets that have come since
+ * then nothing is known. Those that turn out to live longer wait again. */
 static int remove_due(struct flows *flows, struct change *c)
 {
-	uint64_t now = flows_now_ms();
+	uint64_t now = flows_now_ms(), counted = flows->counted_ms;
 
 	for (unsigned i = 0; i < RUN && flows->n_due; i++) {
 		struct flows_rule *rule = heap_get(flows, 1);
 		enum removed_reason why;
 		uint64_t deadline;
 
-		if (rule->due_ms > now)
+		if (rule->due_ms > counted)
 			break;
 		deadline = deadline_ms(rule->rule, now, &why);
-		if (deadline <= now && change_remove(c, rule->rule, why) < 0)
+		if (deadline <= counted && change_remove(c, rule->rule, why) < 0)
 			return -ENOMEM;
 		/* what is removed leaves the heap when the change is published */
-		rule->due_ms = deadline <= now ? UINT64_MAX : deadline;
-		if (deadline > now)
+		rule->due_ms = deadline <= counted ? UINT64_MAX : deadline;
+		if (deadline > counted)
 			flows_keep_times(rule->rule);
 		sift_down(flows, rule, 1);
 	}
