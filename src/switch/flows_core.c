@@ -51,8 +51,9 @@ static struct after *take_after(struct flows *flows)
 }
 
 /* Does what waits up to flows->settling, and no more of it in a turn of the loop than others can
- * wait for: a million rules that go at once are told of one by one. But at least @least: as much as
- * has come since the last turn, or more and more would wait. */
+ * wait for: a million rules that go at once are told of one by one. But at least @least: twice as
+ * much as has come since the last turn, or more and more would wait, since more comes while workers
+ * are asked. */
 static void take_turn(struct flows *flows, size_t least)
 {
 	static const struct timeval now;
@@ -90,7 +91,7 @@ static void on_more(evutil_socket_t fd, short what, void *arg)
 {
 	struct flows *flows = arg;
 
-	take_turn(flows, flows->n_late);
+	take_turn(flows, 2 * flows->n_late);
 }
 
 void flows_after(struct flows *flows, struct after *after, void (*fn)(struct after *after))
