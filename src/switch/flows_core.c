@@ -63,16 +63,16 @@ static void take_turn(struct flows *flows, size_t least)
 
 	flows->n_late = 0;
 	for (size_t n = 1; (after = take_after(flows)); n++) {
-		bool was_last = after == last, over;
+		bool was_last = after == last, late;
 
 		after->fn(after);
-		over = n >= least && (n >= FLOWS_TURN || clock_ns() > until);
-		if (over) /* other bridges may have as much, in the same turn of the loop */
+		late = n >= FLOWS_TURN || clock_ns() > until;
+		if (late) /* what is next may take long, too, here and at other bridges */
 			keep_busy(flows->sw->env.keep);
 		if (was_last)
 			break;
 		/* a timer, not event_active(): what is ready elsewhere comes first */
-		if (over && event_add(flows->more, &now) == 0)
+		if (late && n >= least && event_add(flows->more, &now) == 0)
 			return;
 	}
 	flows->settling = NULL;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A rule that is in use while the control thread is long about what has settled. */
+/* While the control thread is long about what has settled: a rule that is in use, and who looks
+ * whether the thread goes on. */
 #include "switch/flows_private.h"
 
 #include "fake_clock.h"
@@ -60,10 +61,49 @@ static void test_idle_behind_others(void **state)
 	assert_int_equal(r->removed_packets, 3);
 }
 
+static unsigned n_busy, n_long;
+
+static void on_busy(struct keep *keep)
+{
+	n_busy++;
+}
+
+/* Like an answer about all rules. */
+static void on_long(void *arg)
+{
+	pass(2);
+	n_long++;
+}
+
+/* Behind each that is long it says that it goes on, also in a turn that has to do many. */
+static void test_says_that_it_goes_on(void **state)
+{
+	struct flows_rig *r = *state;
+	static struct keep keep = { .busy = on_busy };
+
+	count_rules(r);
+	r->rig.sw->env.keep = &keep;
+	n_busy = n_long = 0;
+	for (unsigned i = 0; i < 20; i++)
+		flows_settle(r->flows, on_long, NULL);
+	while (n_long < 2) /* the first has been alone */
+		event_base_loop(r->rig.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	for (unsigned i = 0; i < 20; i++)
+		flows_settle(r->flows, on_long, NULL);
+	while (n_long == 2)
+		event_base_loop(r->rig.base, EVLOOP_NONBLOCK | EVLOOP_ONCE);
+	assert_int_equal(n_long, 20);
+	assert_int_equal(n_busy, 20);
+	UNTIL(&r->rig, n_long == 40);
+	r->rig.sw->env.keep = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_idle_behind_others, flows_setup,
+						flows_teardown),
+		cmocka_unit_test_setup_teardown(test_says_that_it_goes_on, flows_setup,
 						flows_teardown),
 	};
 
