@@ -35,6 +35,7 @@ static void settle(struct flows *flows)
 	if (flows->settling || !flows->after || flows->closed || flows->sw->destroying)
 		return;
 	flows->settling = container_of(flows->after_end, struct after, next);
+	flows->counted_ms = flows_now_ms();
 	datapath_settle(flows->sw->dp, on_settled, flows);
 }
 
@@ -81,10 +82,7 @@ static void take_turn(struct flows *flows, size_t least)
 
 static void on_settled(void *arg)
 {
-	struct flows *flows = arg;
-
-	flows->counted_ms = flows_now_ms();
-	take_turn(flows, 0);
+	take_turn(arg, 0);
 }
 
 static void on_more(evutil_socket_t fd, short what, void *arg)

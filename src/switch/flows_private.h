@@ -119,7 +119,7 @@ struct flows {
 	struct after *settling;		  /* the last one that waits for the settle that goes on */
 	struct event *more;		  /* there is more of what has settled, for another turn */
 	size_t n_late;			  /* have come into the queue since the last turn */
-	uint64_t counted_ms;		  /* when all had settled, last; CLOCK_BOOTTIME */
+	uint64_t counted_ms; /* when workers were asked, last: all before is counted; BOOTTIME */
 
 	struct flows_listener *listeners;
 	struct bank tallies, meters;
