@@ -150,8 +150,9 @@ void expire_remove(struct flows *flows, struct flows_rule *rule)
 		sift(flows, last, at);
 }
 
-/* All that was due when workers were asked for their counts, which may be many turns ago: of packets
- * that have come since then nothing is known. Those that turn out to live longer wait again. */
+/* All that was due when workers were asked for their counts, which may be many turns ago: of
+ * packets that have come since then nothing is known. Those that turn out to live longer wait
+ * again. */
 static int remove_due(struct flows *flows, struct change *c)
 {
 	uint64_t now = flows_now_ms(), counted = flows->counted_ms;

@@ -350,22 +350,14 @@ static void test_a_listener_leaves_between_turns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_begins_with_normal),
-		TEST(test_secure_begins_with_nothing),
-		TEST(test_each_change_is_a_version),
-		TEST(test_packets_follow_and_are_counted),
-		TEST(test_removed_with_final_counts),
-		TEST(test_counts_go_on),
-		TEST(test_bridges_come_and_go),
-		TEST(test_many_versions),
-		TEST(test_table_miss_and_fragments),
-		TEST(test_many_are_told_of_in_turns),
-		TEST(test_many_are_freed_in_turns),
-		TEST(test_turns_keep_up),
-		TEST(test_turns_keep_up_for_long),
-		TEST(test_a_bridge_goes_between_turns),
-		TEST(test_the_end_between_turns),
-		TEST(test_a_listener_leaves_between_turns),
+		TEST(test_begins_with_normal),	      TEST(test_secure_begins_with_nothing),
+		TEST(test_each_change_is_a_version),  TEST(test_packets_follow_and_are_counted),
+		TEST(test_removed_with_final_counts), TEST(test_counts_go_on),
+		TEST(test_bridges_come_and_go),	      TEST(test_many_versions),
+		TEST(test_table_miss_and_fragments),  TEST(test_many_are_told_of_in_turns),
+		TEST(test_many_are_freed_in_turns),   TEST(test_turns_keep_up),
+		TEST(test_turns_keep_up_for_long),    TEST(test_a_bridge_goes_between_turns),
+		TEST(test_the_end_between_turns),     TEST(test_a_listener_leaves_between_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
