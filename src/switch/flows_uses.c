@@ -128,6 +128,13 @@ static void note_next(void *arg, uint32_t id)
 	count(arg, USE_NEXT, 0, id);
 }
 
+static bool note_live(void *arg, const struct action *a)
+{
+	if (a->kind == ACTION_BUNDLE)
+		note_bundle(arg, (const struct action_bundle *)a);
+	return true;
+}
+
 void uses_note_group(struct flows *flows, const struct group *group, bool added)
 {
 	struct noting n = { .uses = &flows->uses, .added = added };
@@ -135,9 +142,13 @@ void uses_note_group(struct flows *flows, const struct group *group, bool added)
 	if (!group)
 		return;
 	uses_each_next(group, note_next, &n);
-	for (unsigned i = 0; i < group->n_buckets; i++)
-		if (group->buckets[i].watch_port != OFPORT_NONE)
-			count(&n, USE_LIVE, 0, group->buckets[i].watch_port);
+	for (unsigned i = 0; i < group->n_buckets; i++) {
+		const struct group_bucket *b = &group->buckets[i];
+
+		if (b->watch_port != OFPORT_NONE)
+			count(&n, USE_LIVE, 0, b->watch_port);
+		walk(b->actions.bytes, b->actions.len, note_live, &n);
+	}
 }
 
 static bool is_no_bundle(void *arg, const struct action *a)

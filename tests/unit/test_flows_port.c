@@ -138,6 +138,21 @@ static void test_links_that_are_watched(void **state)
 	assert_int_equal(flap(r), 0);
 }
 
+/* So does a bucket that sends to whatever port is live. */
+static void test_links_of_bundles_in_buckets(void **state)
+{
+	struct flows_rig *r = *state;
+
+	assert_int_equal(mod_group(r, GROUP_ADD,
+				   "group_id=1,type=indirect,bucket=actions="
+				   "clone(bundle(eth_src,0,active_backup,ofport,members:2,3))"),
+			 0);
+	assert_int_equal(flap(r), 2);
+	assert_int_equal(
+		mod_group(r, GROUP_MODIFY, "group_id=1,type=indirect,bucket=actions=output:2"), 0);
+	assert_int_equal(flap(r), 0);
+}
+
 /* Who begins to watch knows what has happened before. */
 static void test_links_when_somebody_watches(void **state)
 {
@@ -239,6 +254,7 @@ int main(void)
 		TEST(test_taken_ids),
 		TEST(test_links_that_nobody_watches),
 		TEST(test_links_that_are_watched),
+		TEST(test_links_of_bundles_in_buckets),
 		TEST(test_links_when_somebody_watches),
 		TEST(test_links_for_packet_out),
 		TEST(test_config),
