@@ -92,12 +92,17 @@ static void on_more(evutil_socket_t fd, short what, void *arg)
 	take_turn(flows, 2 * flows->n_late);
 }
 
-void flows_after(struct flows *flows, struct after *after, void (*fn)(struct after *after))
+static void add_after(struct flows *flows, struct after *after, void (*fn)(struct after *after))
 {
 	*after = (struct after){ .fn = fn };
 	*flows->after_end = after;
 	flows->after_end = &after->next;
 	flows->n_late++;
+}
+
+void flows_after(struct flows *flows, struct after *after, void (*fn)(struct after *after))
+{
+	add_after(flows, after, fn);
 	settle(flows);
 }
 
@@ -390,7 +395,7 @@ static void take_effect(struct flows *flows, struct change_effect *e)
 	expire_remove(flows, owner);
 	owner->why = e->why;
 	told = !e->silent && !e->rule->hidden && e->rule->flags & RULE_SEND_FLOW_REM;
-	flows_after(flows, &owner->after, told && flows->listeners ? tell_removed : let_go);
+	add_after(flows, &owner->after, told && flows->listeners ? tell_removed : let_go);
 }
 
 int change_commit(struct change *c)
@@ -416,9 +421,10 @@ int change_commit(struct change *c)
 	flows->n_rules = c->n_rules;
 	flows->n_buckets = c->n_buckets;
 	flows->actions_len = c->actions_len;
-	flows_after(flows, &old->after, free_version);
+	add_after(flows, &old->after, free_version);
 	for (size_t i = 0; i < c->n; i++)
 		take_effect(flows, &c->effects[i]);
+	settle(flows); /* for all of them: who is told of one does not wait for workers twice */
 	free(c->effects);
 	free(c->objects);
 	return 0;

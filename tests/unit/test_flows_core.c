@@ -168,6 +168,18 @@ static void test_table_miss_and_fragments(void **state)
 	assert_int_equal(pipeline_frags(flows_pipeline(r->flows)), 1);
 }
 
+/* What a change takes away settles with the version that had it, at once. */
+static void test_a_change_settles_as_one(void **state)
+{
+	struct flows_rig *r = *state;
+
+	change_rules(r, FLOW_ADD, "in_port=1,actions=drop\nin_port=2,actions=drop");
+	count_rules(r);
+	change_rules(r, FLOW_DELETE, "");
+	assert_non_null(r->flows->settling);
+	assert_ptr_equal(r->flows->settling, container_of(r->flows->after_end, struct after, next));
+}
+
 #define MANY (3 * FLOWS_TURN) /* rules; they are more than a turn is for */
 
 /* With @flag, like "send_flow_rem,". */
@@ -350,14 +362,23 @@ static void test_a_listener_leaves_between_turns(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_begins_with_normal),	      TEST(test_secure_begins_with_nothing),
-		TEST(test_each_change_is_a_version),  TEST(test_packets_follow_and_are_counted),
-		TEST(test_removed_with_final_counts), TEST(test_counts_go_on),
-		TEST(test_bridges_come_and_go),	      TEST(test_many_versions),
-		TEST(test_table_miss_and_fragments),  TEST(test_many_are_told_of_in_turns),
-		TEST(test_many_are_freed_in_turns),   TEST(test_turns_keep_up),
-		TEST(test_turns_keep_up_for_long),    TEST(test_a_bridge_goes_between_turns),
-		TEST(test_the_end_between_turns),     TEST(test_a_listener_leaves_between_turns),
+		TEST(test_begins_with_normal),
+		TEST(test_secure_begins_with_nothing),
+		TEST(test_each_change_is_a_version),
+		TEST(test_packets_follow_and_are_counted),
+		TEST(test_removed_with_final_counts),
+		TEST(test_counts_go_on),
+		TEST(test_bridges_come_and_go),
+		TEST(test_many_versions),
+		TEST(test_table_miss_and_fragments),
+		TEST(test_a_change_settles_as_one),
+		TEST(test_many_are_told_of_in_turns),
+		TEST(test_many_are_freed_in_turns),
+		TEST(test_turns_keep_up),
+		TEST(test_turns_keep_up_for_long),
+		TEST(test_a_bridge_goes_between_turns),
+		TEST(test_the_end_between_turns),
+		TEST(test_a_listener_leaves_between_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
