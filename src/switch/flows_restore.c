@@ -53,8 +53,10 @@ static bool find_records(struct restoring *r)
 	const struct ledger *ledger = &r->flows->ledger;
 	uint64_t place = 0;
 
-	while ((place = ledger_next(ledger, place)))
+	while ((place = ledger_next(ledger, place))) {
+		keep_busy(ledger->keep);
 		r->n++;
+	}
 	r->places = calloc(r->n + 1, sizeof(r->places[0]));
 	r->gone = calloc(r->n + 1, sizeof(r->gone[0]));
 	if (!r->places || !r->gone)
@@ -99,8 +101,10 @@ static void find_gone(struct restoring *r)
 			continue;
 		r->gone[i] = true;
 		r->unknown |= !gone;
-		for (uint64_t j = 0; gone && j < gone->n; j++)
+		for (uint64_t j = 0; gone && j < gone->n; j++) {
+			keep_busy(r->flows->ledger.keep);
 			set_gone(r, gone->places[j]);
+		}
 	}
 	for (size_t i = 0; i < r->n; i++)
 		if (r->gone[i])

@@ -569,7 +569,25 @@ static void test_says_that_it_is_busy(void **state)
 	assert_in_range(w->keep.n_busy, before + 12, before + 22);
 	before = w->keep.n_busy;
 	restart(w);
-	assert_in_range(w->keep.n_busy, before + 1, before + 30);
+	assert_in_range(w->keep.n_busy, before + 1, before + 50);
+}
+
+/* So does who reads what is of no use any more: which records there are, and which are gone. */
+static void test_says_that_it_reads(void **state)
+{
+	enum { N = 100, RECORDS = 1 + 2 * N };
+	struct world *w = *state;
+	unsigned before;
+
+	for (unsigned i = 0; i < N; i++) {
+		change_rules(&w->r, FLOW_ADD, "in_port=1,actions=drop");
+		change_rules(&w->r, FLOW_DELETE, "in_port=1");
+	}
+	count_rules(&w->r);
+	before = w->keep.n_busy;
+	restart(w);
+	/* once to find it, and for each kind; and for each that is told to be gone */
+	assert_in_range(w->keep.n_busy - before, 4 * RECORDS + N, 4 * RECORDS + N + 30);
 }
 
 /* A bridge that was deleted leaves nothing. */
@@ -631,6 +649,7 @@ int main(void)
 		TEST(test_random_loops),
 		TEST(test_chains_are_quick),
 		TEST(test_says_that_it_is_busy),
+		TEST(test_says_that_it_reads),
 		TEST(test_long_life),
 		TEST(test_full_ledger),
 		TEST(test_no_new_ledger),
