@@ -21,7 +21,8 @@ static void say_busy(struct keeper *k)
 	keeper_switch_ops.packet(&k->now, &p);
 }
 
-/* Who says that he has much to do before he serves has more time for it; not who is to leave. */
+/* Who says that he has much to do before he serves has more time for it; not who is to leave, nor
+ * by one that serves, a program that is being started. */
 static void test_waits_for_who_is_busy(void **state)
 {
 	static const struct timeval soon = { .tv_usec = 1000 };
@@ -39,6 +40,10 @@ static void test_waits_for_who_is_busy(void **state)
 	say_busy(&k);
 	assert_int_equal(end_of(&k), before);
 	k.leaving = false;
+	k.ready = true;
+	keeper_now_is_busy(&k);
+	assert_int_equal(end_of(&k), before);
+	k.ready = false;
 	say_busy(&k);
 	assert_true(end_of(&k) > before + 1000000);
 	event_free(k.upgrade_timer);
