@@ -98,7 +98,7 @@ enum meter_command { METER_ADD, METER_MODIFY, METER_DELETE };
 enum of_error flows_meter_mod(struct flows *flows, enum meter_command command, uint32_t id,
 			      struct meter *meter, struct error *err);
 
-/* How many actions of rules lead to a group, or through a meter. */
+/* How many rules use a group, or a meter; each counts once, however often it does. */
 unsigned flows_group_users(struct flows *flows, uint32_t id);
 unsigned flows_meter_users(struct flows *flows, uint32_t id);
 
