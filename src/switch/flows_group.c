@@ -3,9 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/hash.h"
 #include "base/limit.h"
 #include "switch/flows_private.h"
 
