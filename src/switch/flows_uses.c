@@ -54,10 +54,19 @@ static void note_bundle(const struct noting *n, const struct action_bundle *bund
 		count(n, USE_LIVE, 0, bundle->ports[i]);
 }
 
+/* Who takes the rules along that it taught. */
+static bool note_deleter(void *arg, const struct action *a)
+{
+	const struct action_learn *learn = (const void *)a;
+
+	if (a->kind == ACTION_LEARN && learn->flags & LEARN_DELETE_LEARNED)
+		count(arg, USE_DELETER, learn->table, learn->cookie);
+	return true;
+}
+
 static bool note_action(void *arg, const struct action *a)
 {
 	const struct action_controller *c = (const void *)a;
-	const struct action_learn *learn = (const void *)a;
 	const struct noting *n = arg;
 
 	switch (a->kind) {
@@ -75,8 +84,7 @@ static bool note_action(void *arg, const struct action *a)
 		note_bundle(n, (const struct action_bundle *)a);
 		break;
 	case ACTION_LEARN:
-		if (learn->flags & LEARN_DELETE_LEARNED)
-			count(n, USE_DELETER, learn->table, learn->cookie);
+		note_deleter(arg, a);
 		break;
 	default:
 		break;
@@ -215,6 +223,8 @@ struct by_cookie {
 struct forgetting {
 	struct change *c;
 	struct by_cookie *tables;
+	const struct uses *deleters; /* NULL: not asked for yet */
+	struct uses counted;	     /* these, if those of the bridge are lost */
 };
 
 static int compare_cookies(const void *a, const void *b)
@@ -270,15 +280,49 @@ static size_t first_of_cookie(const struct by_cookie *t, uint64_t cookie)
 	return low;
 }
 
+static bool count_deleter(void *arg, struct rule *rule)
+{
+	struct noting n = { .uses = arg, .added = true };
+
+	keep_busy(((const struct flows_rule *)rule->owner)->flows->sw->env.keep);
+	return walk(rule->actions.bytes, rule->actions.len, note_deleter, &n);
+}
+
+/* Who still teaches; NULL: no memory. */
+static const struct uses *find_deleters(struct forgetting *f)
+{
+	const struct uses *uses = &f->c->flows->uses;
+
+	if (!f->deleters && uses->lost)
+		pipeline_each_rule(f->c->next, 255, NULL, count_deleter, &f->counted);
+	if (!f->deleters)
+		f->deleters = uses->lost ? &f->counted : uses;
+	return f->deleters->lost ? NULL : f->deleters;
+}
+
+static bool remove_taught(struct forgetting *f, struct rule *rule)
+{
+	struct noting n = { .uses = &f->counted };
+
+	if (change_remove(f->c, rule, REMOVED_DELETE) < 0)
+		return false;
+	return walk(rule->actions.bytes, rule->actions.len, note_deleter, &n);
+}
+
 /* Rules that a learn action has made, when no other rule teaches them any more. */
 static bool forget(void *arg, const struct action *a)
 {
 	const struct action_learn *learn = (const void *)a;
 	struct forgetting *f = arg;
+	const struct uses *deleters;
 	struct by_cookie *t;
 
-	if (a->kind != ACTION_LEARN || !(learn->flags & LEARN_DELETE_LEARNED) ||
-	    uses_find(&f->c->flows->uses, USE_DELETER, learn->table, learn->cookie))
+	if (a->kind != ACTION_LEARN || !(learn->flags & LEARN_DELETE_LEARNED))
+		return true;
+	deleters = find_deleters(f);
+	if (!deleters)
+		return false;
+	if (uses_find(deleters, USE_DELETER, learn->table, learn->cookie))
 		return true;
 	t = rules_by_cookie(f, learn->table);
 	if (!t)
@@ -286,7 +330,7 @@ static bool forget(void *arg, const struct action *a)
 	/* they go together: when the first is gone, so are the others */
 	for (size_t i = first_of_cookie(t, learn->cookie);
 	     i < t->n && t->rules[i].cookie == learn->cookie && t->rules[i].rule; i++) {
-		if (change_remove(f->c, t->rules[i].rule, REMOVED_DELETE) < 0)
+		if (!remove_taught(f, t->rules[i].rule))
 			return false;
 		t->rules[i].rule = NULL;
 	}
@@ -306,6 +350,7 @@ int uses_forget_learned(struct change *c)
 	for (unsigned i = 0; f.tables && i < 256; i++)
 		free(f.tables[i].rules);
 	free(f.tables);
+	uses_free(&f.counted);
 	return good ? 0 : -ENOMEM;
 }
 

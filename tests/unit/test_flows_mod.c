@@ -515,6 +515,29 @@ static void test_gathers_while_memory_is_short(void **state)
 #endif
 }
 
+#define TEACH(table, cookie) \
+	"actions=learn(table=" table ",cookie=" cookie ",delete_learned,reg0=1)\n"
+
+/* When memory was short, so that it is not counted who teaches what, all rules are asked. */
+static void test_delete_learned_uncounted(void **state)
+{
+	struct flows_rig *r = *state;
+
+	change_rules(
+		r, FLOW_ADD,
+		"in_port=1," TEACH("1", "3") "in_port=2," TEACH(
+			"1",
+			"3") "table=1,cookie=3,in_port=1," TEACH("2",
+								 "4") "table=2,cookie=4,actions=drop");
+	uses_sub(&r->flows->uses, USE_DELETER, 1, 3);
+	r->flows->uses.lost = true;
+	change_rules(r, FLOW_DELETE, "table=0,in_port=1");
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 1), 1);
+	assert_int_equal(pipeline_n_rules(flows_pipeline(r->flows), 2), 1);
+	change_rules(r, FLOW_DELETE, "table=0,in_port=2");
+	expect_rules(r, START);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, flows_setup, flows_teardown)
 
 int main(void)
@@ -536,6 +559,7 @@ int main(void)
 		TEST(test_replaces_full_table),
 		TEST(test_gathers),
 		TEST(test_gathers_around_learning),
+		TEST(test_delete_learned_uncounted),
 		TEST(test_limit_behind_refused),
 		TEST(test_delete_learned_within),
 		TEST(test_teaches_many),
