@@ -11,7 +11,8 @@
 #include "base/order.h"
 #include "keeper/private.h"
 
-#define UPGRADE_MS 5000 /* for each step of an upgrade, and since a sign of life in the last */
+#define UPGRADE_MS 5000			/* for each step of an upgrade; for the last two, */
+#define BUSY_MAX_NS (60 * NSEC_PER_SEC) /* and since a sign of life, but no longer than this */
 
 LOG_MODULE("keeper");
 
@@ -111,12 +112,14 @@ void keeper_has_left(struct keeper *k)
 	keeper_give_all(k);
 }
 
-/* With many rules it takes long until it serves, and the program before it would take as long. */
+/* It may be in the middle of a change of many rules when it is told to leave; and with many rules
+ * it takes long until the next one serves, and the program before it would take as long. */
 void keeper_now_is_busy(struct keeper *k)
 {
 	static const struct timeval patience = { .tv_sec = UPGRADE_MS / 1000 };
 
-	if (!k->leaving && !k->ready && event_pending(k->upgrade_timer, EV_TIMEOUT, NULL))
+	if ((k->leaving || !k->ready) && event_pending(k->upgrade_timer, EV_TIMEOUT, NULL) &&
+	    clock_ns() - k->died_ns < BUSY_MAX_NS)
 		event_add(k->upgrade_timer, &patience);
 }
 

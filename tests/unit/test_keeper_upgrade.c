@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* How long the keeper waits for the program that takes over. */
+#include "base/clock.h"
 #include "keeper/private.h"
 #include "keeper_peer.h"
 
@@ -21,8 +22,8 @@ static void say_busy(struct keeper *k)
 	keeper_switch_ops.packet(&k->now, &p);
 }
 
-/* Who says that he has much to do before he serves has more time for it; not who is to leave, nor
- * by one that serves, a program that is being started. */
+/* Who says that he has much to do before he leaves, or before he serves, has more time for it, but
+ * not without an end; a process that serves gives none to a program that is being started. */
 static void test_waits_for_who_is_busy(void **state)
 {
 	static const struct timeval soon = { .tv_usec = 1000 };
@@ -34,18 +35,24 @@ static void test_waits_for_who_is_busy(void **state)
 	k.upgrade_timer = evtimer_new(k.base, keeper_upgrade_late, &k);
 	say_busy(&k);
 	assert_int_equal(end_of(&k), 0); /* there is no upgrade */
+	k.died_ns = clock_ns();
 	event_add(k.upgrade_timer, &soon);
 	before = end_of(&k);
-	k.leaving = true;
-	say_busy(&k);
-	assert_int_equal(end_of(&k), before);
-	k.leaving = false;
 	k.ready = true;
 	keeper_now_is_busy(&k);
 	assert_int_equal(end_of(&k), before);
-	k.ready = false;
+	k.leaving = true;
 	say_busy(&k);
 	assert_true(end_of(&k) > before + 1000000);
+	event_add(k.upgrade_timer, &soon);
+	k.leaving = k.ready = false;
+	say_busy(&k);
+	assert_true(end_of(&k) > before + 1000000);
+	event_add(k.upgrade_timer, &soon);
+	before = end_of(&k);
+	k.died_ns -= 61 * NSEC_PER_SEC;
+	say_busy(&k);
+	assert_int_equal(end_of(&k), before);
 	event_free(k.upgrade_timer);
 	event_base_free(k.base);
 }
