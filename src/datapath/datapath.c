@@ -22,23 +22,6 @@ LOG_MODULE("datapath");
 #define UPCALLS_TURN_NS 1000000	     /* how long records of a worker are handed out in a row */
 #define DRAIN_LOOKS_MAX 10000	     /* at inboxes that do not become empty */
 
-struct waiter {
-	struct waiter *next;
-	uint64_t generation;
-	uint64_t since;
-	bool complained;
-	void (*fn)(void *arg);
-	void *arg;
-	bool drain;	   /* the inboxes have to be empty, too */
-	bool settles;	   /* all that was counted has to be credited, too: */
-	uint64_t injected; /* first of packets of ours, up to here in their inbox */
-	uint64_t settle;   /* then by this number of worker_shared; 0: not asked for yet */
-	bool credited;	   /* it is; then what points at what was counted has to be handed out */
-	uint64_t ends[VIEW_WORKERS_MAX]; /* up to here in each worker's upcalls */
-	unsigned n_looks;
-	uint64_t turns[VIEW_WORKERS_MAX]; /* of each worker at the last look */
-};
-
 struct datapath {
 	struct worker_shared shared;
 	struct event *poll;		       /* looks at the workers while somebody waits */
@@ -277,6 +260,16 @@ static bool is_over(struct datapath *dp, struct waiter *w, bool *settles)
 	return !*settles;
 }
 
+/* It is over for @w, which may be gone then. */
+static void call(struct waiter *w)
+{
+	bool lent = w->settles;
+
+	w->fn(w->arg);
+	if (!lent)
+		free(w);
+}
+
 static void look_at_workers(evutil_socket_t fd, short what, void *arg)
 {
 	struct timeval tv = { .tv_usec = QUIESCE_POLL_US };
@@ -292,8 +285,7 @@ static void look_at_workers(evutil_socket_t fd, short what, void *arg)
 		*at = w->next;
 		if (!w->next)
 			dp->last_waiter = at;
-		w->fn(w->arg); /* may add waiters */
-		free(w);
+		call(w); /* may add waiters */
 	}
 	if (dp->waiters) {
 		complain(dp->waiters);
@@ -380,8 +372,7 @@ void datapath_destroy(struct datapath *dp)
 	stop_workers(dp);
 	while ((w = dp->waiters)) {
 		dp->waiters = w->next;
-		w->fn(w->arg);
-		free(w);
+		call(w);
 	}
 	if (dp->shared.view)
 		view_free(&dp->shared.view->rcu);
@@ -464,10 +455,23 @@ void datapath_publish(struct datapath *dp, struct view *view)
 	wake_all(dp);
 }
 
-static void wait_for_workers(struct datapath *dp, bool drain, bool settles, void (*fn)(void *arg),
-			     void *arg)
+static void begin(struct datapath *dp, struct waiter *w, void (*fn)(void *arg), void *arg)
 {
-	struct timeval now = { 0 };
+	static const struct timeval now;
+
+	*w = (struct waiter){
+		.generation = dp->shared.generation + dp->owes_view,
+		.since = clock_ns(),
+		.fn = fn,
+		.arg = arg,
+	};
+	*dp->last_waiter = w;
+	dp->last_waiter = &w->next;
+	event_add(dp->poll, &now);
+}
+
+static void wait_for_workers(struct datapath *dp, bool drain, void (*fn)(void *arg), void *arg)
+{
 	struct waiter *w = malloc(sizeof(*w));
 
 	if (!w) {
@@ -477,20 +481,8 @@ static void wait_for_workers(struct datapath *dp, bool drain, bool settles, void
 		fn(arg);
 		return;
 	}
-	*w = (struct waiter){
-		.generation = dp->shared.generation + dp->owes_view,
-		.since = clock_ns(),
-		.fn = fn,
-		.arg = arg,
-		.drain = drain,
-		.settles = settles,
-		.injected = spsc_published(inboxes_of_control(&dp->shared.inboxes)),
-	};
-	if (settles)
-		ask_to_settle(dp, w);
-	*dp->last_waiter = w;
-	dp->last_waiter = &w->next;
-	event_add(dp->poll, &now);
+	begin(dp, w, fn, arg);
+	w->drain = drain;
 }
 
 void datapath_owes_view(struct datapath *dp)
@@ -500,17 +492,20 @@ void datapath_owes_view(struct datapath *dp)
 
 void datapath_quiesce(struct datapath *dp, void (*fn)(void *arg), void *arg)
 {
-	wait_for_workers(dp, false, false, fn, arg);
+	wait_for_workers(dp, false, fn, arg);
 }
 
 void datapath_drain(struct datapath *dp, void (*fn)(void *arg), void *arg)
 {
-	wait_for_workers(dp, true, false, fn, arg);
+	wait_for_workers(dp, true, fn, arg);
 }
 
-void datapath_settle(struct datapath *dp, void (*fn)(void *arg), void *arg)
+void datapath_settle(struct datapath *dp, struct waiter *w, void (*fn)(void *arg), void *arg)
 {
-	wait_for_workers(dp, false, true, fn, arg);
+	begin(dp, w, fn, arg);
+	w->settles = true;
+	w->injected = spsc_published(inboxes_of_control(&dp->shared.inboxes));
+	ask_to_settle(dp, w);
 }
 
 void datapath_set_upcall(struct datapath *dp, datapath_upcall_fn *fn, void *arg)

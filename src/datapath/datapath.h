@@ -26,6 +26,24 @@ struct datapath_worker_stats {
 	uint64_t poll_ns; /* how long it polls at present before it sleeps */
 };
 
+/* Somebody who waits for workers. Only datapath.c looks at what is in it. */
+struct waiter {
+	struct waiter *next;
+	uint64_t generation;
+	uint64_t since;
+	bool complained;
+	void (*fn)(void *arg);
+	void *arg;
+	bool drain;	   /* the inboxes have to be empty, too */
+	bool settles;	   /* all that was counted has to be credited, too: */
+	uint64_t injected; /* first of packets of ours, up to here in their inbox */
+	uint64_t settle;   /* then by this number of worker_shared; 0: not asked for yet */
+	bool credited;	   /* it is; then what points at what was counted has to be handed out */
+	uint64_t ends[VIEW_WORKERS_MAX]; /* up to here in each worker's upcalls */
+	unsigned n_looks;
+	uint64_t turns[VIEW_WORKERS_MAX]; /* of each worker at the last look */
+};
+
 /* Starts @n_workers (1..VIEW_WORKERS_MAX) threads. @cpus: CPUs to pin them to in turn, "2,4-5";
  * NULL: not pinned. Returns 0, or -errno and a text.
  */
@@ -61,8 +79,9 @@ void datapath_drain(struct datapath *dp, void (*fn)(void *arg), void *arg);
 /* The same, once no worker uses rules older than those that are published now, packets of
  * datapath_packet_out() have left, all that packets did until then has been credited to rules,
  * groups and tables, and all that workers had for the control thread has been handed out: then
- * rules that are in no version any more can be freed. */
-void datapath_settle(struct datapath *dp, void (*fn)(void *arg), void *arg);
+ * rules that are in no version any more can be freed. @w is the caller's, so that this cannot fail:
+ * it must stay until @fn is called, and may go, or be used again, then. */
+void datapath_settle(struct datapath *dp, struct waiter *w, void (*fn)(void *arg), void *arg);
 
 /* Calls @fn(@arg, ...), from the loop, for what workers have for the control thread. The record and
  * what it points at are valid during the call. */

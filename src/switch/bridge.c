@@ -207,7 +207,7 @@ int switch_bridge_del(struct swtch *sw, const char *name, struct error *err)
 	flows_close(b->flows);
 	flows_release(b->flows);
 	switch_publish(sw);
-	datapath_settle(sw->dp, free_unlinked, b);
+	datapath_settle(sw->dp, &b->waiter, free_unlinked, b);
 	return 0;
 }
 

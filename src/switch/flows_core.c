@@ -36,7 +36,7 @@ static void settle(struct flows *flows)
 		return;
 	flows->settling = container_of(flows->after_end, struct after, next);
 	flows->counted_ms = flows_now_ms();
-	datapath_settle(flows->sw->dp, on_settled, flows);
+	datapath_settle(flows->sw->dp, &flows->waiter, on_settled, flows);
 }
 
 static struct after *take_after(struct flows *flows)

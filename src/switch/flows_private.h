@@ -116,9 +116,10 @@ struct flows {
 	bool doubtful;			/* not all of its ledger made sense */
 
 	struct after *after, **after_end; /* queue */
-	struct after *settling;		  /* the last one that waits for the settle that goes on */
-	struct event *more;		  /* there is more of what has settled, for another turn */
-	size_t n_late;			  /* have come into the queue since the last turn */
+	struct after *settling;		  /* the last one that waits for the settle that goes on: */
+	struct waiter waiter;
+	struct event *more;  /* there is more of what has settled, for another turn */
+	size_t n_late;	     /* have come into the queue since the last turn */
 	uint64_t counted_ms; /* when workers were asked, last: all before is counted; BOOTTIME */
 
 	struct flows_listener *listeners;

@@ -43,6 +43,7 @@ struct live {
 	uint64_t n_told;
 	unsigned n_unread; /* packets in a row that found no room in the socket */
 	bool over;
+	struct waiter waiter;
 };
 
 /* Sends an object (takes the reference). 0 or -errno. */
@@ -115,7 +116,7 @@ static void end(struct live *l, const char *why)
 
 	stop(l, why);
 	switch_publish(sw);
-	datapath_settle(sw->dp, live_free, l);
+	datapath_settle(sw->dp, &l->waiter, live_free, l);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *arg)

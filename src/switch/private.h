@@ -27,6 +27,7 @@ struct sw_bridge {
 	const struct pipeline *const *rules; /* see struct view_bridge */
 	const void *const *listened;	     /* the same */
 	struct view_port_state *nowhere;     /* counts of packets that came by no port */
+	struct waiter waiter;		     /* until it can be freed */
 };
 
 /* Options that all ports have, as the datapath wants them. */

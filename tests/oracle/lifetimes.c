@@ -75,7 +75,8 @@ static struct {
 /* ---- in place of the datapath and the clock */
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
-void __wrap_datapath_settle(struct datapath *dp, void (*fn)(void *arg), void *arg);
+void __wrap_datapath_settle(struct datapath *dp, struct waiter *w, void (*fn)(void *arg),
+			    void *arg);
 void __wrap_datapath_set_upcall(struct datapath *dp, datapath_upcall_fn *fn, void *arg);
 int __wrap_datapath_again(struct datapath *dp, const struct upcall *u);
 
@@ -88,7 +89,7 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 	return 0;
 }
 
-void __wrap_datapath_settle(struct datapath *dp, void (*fn)(void *arg), void *arg)
+void __wrap_datapath_settle(struct datapath *dp, struct waiter *w, void (*fn)(void *arg), void *arg)
 {
 	assert_null(o.settled);
 	o.settled = fn;

@@ -184,6 +184,7 @@ static void test_quiesces_in_order(void **state)
 static void test_settles_in_order(void **state)
 {
 	uint8_t frame[64] = { 0 };
+	struct waiter waiters[2];
 	struct world w;
 
 	start(&w, 1);
@@ -196,9 +197,9 @@ static void test_settles_in_order(void **state)
 	n_called = 0;
 	for (unsigned i = 0; i < 200; i += 2) {
 		assert_int_equal(datapath_inject(w.dp, 1, frame, sizeof(frame)), 0);
-		datapath_settle(w.dp, note, (void *)(uintptr_t)i);
+		datapath_settle(w.dp, &waiters[0], note, (void *)(uintptr_t)i);
 		usleep(100); /* the packet leaves */
-		datapath_settle(w.dp, note, (void *)(uintptr_t)(i + 1));
+		datapath_settle(w.dp, &waiters[1], note, (void *)(uintptr_t)(i + 1));
 		usleep(100); /* the worker credits for the second one */
 		UNTIL(&w, n_called == 2);
 		assert_int_equal(called[0], i);
