@@ -198,12 +198,15 @@ static enum of_error modify(struct change *c, struct flow_mod *mod, bool strict,
 	return e;
 }
 
-static enum of_error delete (struct change *c, struct flow_mod *mod, bool strict,
-			     struct error *err) {
-	struct rule_list list = { 0 }; enum of_error e = collect(c, mod, true, strict, &list, err);
+static enum of_error remove_rules(struct change *c, const struct flow_mod *mod, bool strict,
+				  struct error *err)
+{
+	struct rule_list list = { 0 };
+	enum of_error e = collect(c, mod, true, strict, &list, err);
 
-	for (size_t i = 0; !e && i < list.n;
-	     i++) if (change_remove(c, list.rules[i], REMOVED_DELETE) < 0) e = no_memory(err);
+	for (size_t i = 0; !e && i < list.n; i++)
+		if (change_remove(c, list.rules[i], REMOVED_DELETE) < 0)
+			e = no_memory(err);
 	free(list.rules);
 	return e;
 }
@@ -220,7 +223,7 @@ static enum of_error carry_out(struct change *c, struct flow_mod *mod, struct er
 		return modify(c, mod, strict, err);
 	case FLOW_DELETE:
 	case FLOW_DELETE_STRICT:
-		return delete (c, mod, strict, err);
+		return remove_rules(c, mod, strict, err);
 	default:
 		error_set(err, -EINVAL, "no such command");
 		return OFERR_FLOW_BAD_COMMAND;

@@ -186,19 +186,19 @@ static void compare(struct flows *flows, const struct flows_port *old, unsigned 
 
 	while (i < n_old || j < n_now) {
 		bool gone = j == n_now || (i < n_old && old[i].number < now[j].number);
-		bool new = i == n_old || (j < n_now && now[j].number < old[i].number);
+		bool fresh = i == n_old || (j < n_now && now[j].number < old[i].number);
 
 		/* another port of the same number is another port */
-		if (!gone && !new &&strcmp(old[i].name, now[j].name))
-			gone = new = true;
+		if (!gone && !fresh && strcmp(old[i].name, now[j].name))
+			gone = fresh = true;
 		if (gone)
 			tell(flows, &old[i], PORT_DELETED);
-		if (new)
+		if (fresh)
 			tell(flows, &now[j], PORT_ADDED);
-		if (!gone && !new && !same(&old[i], &now[j]))
+		if (!gone && !fresh && !same(&old[i], &now[j]))
 			tell(flows, &now[j], PORT_CHANGED);
-		i += !new || gone;
-		j += !gone || new;
+		i += !fresh || gone;
+		j += !gone || fresh;
 	}
 }
 
