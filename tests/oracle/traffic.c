@@ -633,8 +633,10 @@ static const char *one_packet(uint64_t seed, bool *go_on)
 		rig_release(t.rig);
 		rig_again(t.rig, clock);
 		look();
-		/* by other rules it may teach other things */
+		/* by other rules it may teach other things, or go where nothing was refused */
 		taught = n == WAITS_MAX || before == __real_pipeline_version(t.world.pipeline);
+		if (before != __real_pipeline_version(t.world.pipeline))
+			t.late.in_port = 0;
 		why = *go_on ? differs(&frame, in_port, taught) : NULL;
 	}
 	rig_release(t.rig);
