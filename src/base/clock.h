@@ -19,6 +19,15 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
+/* The same, late by some milliseconds at most: for those who ask very often. */
+static inline uint64_t clock_coarse_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
 /* Ticks of the processor's clock, for measuring short times cheaply; how long a tick is has to be
  * found out by comparing with clock_ns(). Where there is no such clock, nanoseconds. On a machine
  * whose cores' clocks differ, a difference may be wrong, even negative.

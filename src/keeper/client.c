@@ -545,7 +545,7 @@ static unsigned client_take(struct keep *keep, const char *key, int *fds, unsign
 static void client_busy(struct keep *keep)
 {
 	struct keeper_client *client = container_of(keep, struct keeper_client, keep);
-	uint64_t now = clock_ns();
+	uint64_t now = clock_coarse_ns();
 	struct keeper_packet p;
 
 	if (now - client->said_busy_ns < BUSY_NS)
