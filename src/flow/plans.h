@@ -57,7 +57,7 @@ static inline struct tally **plan_credits(const struct plan *plan)
 struct plans_stats {
 	uint64_t hint_hits, mask_hits, misses;
 	uint64_t made, moved, evicted, flipped; /* plans; halves */
-	uint64_t masks_full; /* plans that only their own flow found: no room among the masks */
+	uint64_t masks_full; /* how often a plan was to be kept whose mask had no room */
 	/* plans that were not kept: made for the first time while memory is short; not cacheable;
 	 * too large */
 	uint64_t once, not_cacheable, too_large;

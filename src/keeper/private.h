@@ -96,7 +96,7 @@ void keeper_next_is_here(struct keeper *k);
 /* The process that served has stopped: the next one goes on, or one like it. */
 void keeper_has_left(struct keeper *k);
 
-/* The process that serves goes on, but what it does takes long: so does an upgrade to it. */
+/* The process now goes on, but what it does takes long: so may an upgrade from it, or to it. */
 void keeper_now_is_busy(struct keeper *k);
 
 /* A program that was tried can be the keeper. */

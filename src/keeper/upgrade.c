@@ -11,8 +11,9 @@
 #include "base/order.h"
 #include "keeper/private.h"
 
-#define UPGRADE_MS 5000			/* for each step of an upgrade; for the last two, */
-#define BUSY_MAX_NS (60 * NSEC_PER_SEC) /* and since a sign of life, but no longer than this */
+#define UPGRADE_MS 5000 /* for each step of an upgrade */
+/* Who is to leave, or to serve, and says that it is busy has more time, but no more than this. */
+#define BUSY_MAX_NS (60 * NSEC_PER_SEC)
 
 LOG_MODULE("keeper");
 
