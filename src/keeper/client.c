@@ -20,9 +20,10 @@
 #include "virtio/ring_state.h"
 
 #define ANSWER_MS 5000		      /* the keeper does little, and at once */
-#define START_MS 30000		      /* but a process before this one may have to leave first */
 #define BUSY_NS (200 * NSEC_PER_MSEC) /* between two that say that there is much to do */
 #define CONFIG_LEN_MAX (64 << 20)     /* bytes: whoever has left more was out of order */
+/* A process before this one may have to leave first, and the keeper kills it in the end. */
+#define START_MS (KEEPER_BUSY_MAX_MS + 3 * KEEPER_STEP_MS)
 #define STATES_LEN (VHOST_VRINGS_MAX * sizeof(struct ring_state)) /* unused ones cost nothing */
 
 LOG_MODULE("keeper");

@@ -413,6 +413,7 @@ static bool ended(struct keeper *k, int status)
 	keeper_forget_now(k);
 	keeper_end_upgrade(k, k->next.pid ? -ECANCELED : 0, "the switch process died meanwhile");
 	k->leaving = false;
+	event_del(k->upgrade_timer);
 	k->status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 	if (k->stopping || (WIFEXITED(status) && !WEXITSTATUS(status)))
 		return false;

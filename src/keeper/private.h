@@ -44,6 +44,7 @@ struct keeper {
 	bool reload;	    /* as soon as it is ready: before, SIGHUP would be its end */
 	uint64_t reload_ns; /* when that was asked for last */
 	uint64_t died_ns;   /* when the last process was found dead, or told to leave; 0: never */
+	uint64_t step_ns;   /* when what an upgrade waits for has begun */
 	struct hurry hurry; /* of this thread, between processes */
 	uint32_t n_crashes;
 	unsigned n_quick; /* crashes in a row that came soon */

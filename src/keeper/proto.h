@@ -70,6 +70,11 @@ enum keeper_kind {
 	KEEPER_BUSY,	  /* from the switch: it goes on, but does not come to its loop for long */
 };
 
+/* Who takes part in an upgrade has so long for each step; one that says that it is busy has more
+ * time for its step, but no more than this. */
+#define KEEPER_STEP_MS 5000
+#define KEEPER_BUSY_MAX_MS 60000
+
 struct keeper_header {
 	uint32_t kind; /* enum keeper_kind */
 	uint32_t device;

@@ -11,17 +11,22 @@
 #include "base/order.h"
 #include "keeper/private.h"
 
-#define UPGRADE_MS 5000 /* for each step of an upgrade */
-/* Who is to leave, or to serve, and says that it is busy has more time, but no more than this. */
-#define BUSY_MAX_NS (60 * NSEC_PER_SEC)
-
 LOG_MODULE("keeper");
+
+static const struct timeval patience = { .tv_sec = KEEPER_STEP_MS / 1000 };
+
+static void begin_step(struct keeper *k)
+{
+	k->step_ns = clock_ns();
+	event_add(k->upgrade_timer, &patience);
+}
 
 /* ---- of the switch process */
 
 void keeper_end_upgrade(struct keeper *k, int rc, const char *why)
 {
-	event_del(k->upgrade_timer);
+	if (!k->leaving) /* who was told to leave has to, in time, whoever comes next */
+		event_del(k->upgrade_timer);
 	process_end(&k->next);
 	close_fd(&k->next.exe_fd);
 	k->exchange = EXCHANGE_NONE;
@@ -37,7 +42,6 @@ void keeper_end_upgrade(struct keeper *k, int rc, const char *why)
 
 void keeper_start_upgrade(struct keeper *k, const char *path, bool keeper, int order)
 {
-	static const struct timeval patience = { .tv_sec = UPGRADE_MS / 1000 };
 	struct error err = { "" };
 	int rc;
 
@@ -69,13 +73,11 @@ void keeper_start_upgrade(struct keeper *k, const char *path, bool keeper, int o
 		keeper_end_upgrade(k, rc, strerror(-rc));
 		return;
 	}
-	event_add(k->upgrade_timer, &patience);
+	begin_step(k);
 }
 
 void keeper_next_is_here(struct keeper *k)
 {
-	static const struct timeval patience = { .tv_sec = UPGRADE_MS / 1000 };
-
 	keeper_relay_freeze(k->relay, true);
 	watchdog_end(k->watchdog); /* there is patience, but no more than this */
 	hurry_begin(&k->hurry, pthread_self());
@@ -86,7 +88,7 @@ void keeper_next_is_here(struct keeper *k)
 	keeper_hurry(k, &k->now, true);
 	keeper_hurry(k, &k->next, false);
 	keeper_send_text(&k->now, KEEPER_LEAVE, 0, "");
-	event_add(k->upgrade_timer, &patience);
+	begin_step(k);
 }
 
 void keeper_has_left(struct keeper *k)
@@ -97,10 +99,12 @@ void keeper_has_left(struct keeper *k)
 	k->leaver = k->now.pid;
 	process_calm(&k->now);
 	keeper_forget_now(k);
+	event_del(k->upgrade_timer);
 	if (!k->next.pid) {
 		keeper_start_switch(k);
 		return;
 	}
+	begin_step(k);
 	close_fd(&k->fallback_fd);
 	k->fallback_fd = k->now.exe_fd;
 	k->now = k->next;
@@ -117,10 +121,8 @@ void keeper_has_left(struct keeper *k)
  * it takes long until the next one serves, and the program before it would take as long. */
 void keeper_now_is_busy(struct keeper *k)
 {
-	static const struct timeval patience = { .tv_sec = UPGRADE_MS / 1000 };
-
 	if ((k->leaving || !k->ready) && event_pending(k->upgrade_timer, EV_TIMEOUT, NULL) &&
-	    clock_ns() - k->died_ns < BUSY_MAX_NS)
+	    clock_ns() - k->step_ns < KEEPER_BUSY_MAX_MS * NSEC_PER_MSEC)
 		event_add(k->upgrade_timer, &patience);
 }
 
@@ -161,7 +163,7 @@ static void replace_soon(struct keeper *k)
 		int rc = become(k);
 
 		keeper_end_upgrade(k, rc, strerror(-rc));
-	} else if (++k->n_waits > UPGRADE_MS) {
+	} else if (++k->n_waits > KEEPER_STEP_MS) {
 		keeper_end_upgrade(k, -ETIMEDOUT, "the switch is too busy");
 	} else {
 		event_add(k->upgrade_timer, &soon);

@@ -35,7 +35,7 @@ static void test_waits_for_who_is_busy(void **state)
 	k.upgrade_timer = evtimer_new(k.base, keeper_upgrade_late, &k);
 	say_busy(&k);
 	assert_int_equal(end_of(&k), 0); /* there is no upgrade */
-	k.died_ns = clock_ns();
+	k.step_ns = clock_ns();
 	event_add(k.upgrade_timer, &soon);
 	before = end_of(&k);
 	k.ready = true;
@@ -50,9 +50,28 @@ static void test_waits_for_who_is_busy(void **state)
 	assert_true(end_of(&k) > before + 1000000);
 	event_add(k.upgrade_timer, &soon);
 	before = end_of(&k);
-	k.died_ns -= 61 * NSEC_PER_SEC;
+	k.step_ns -= 61 * NSEC_PER_SEC;
 	say_busy(&k);
 	assert_int_equal(end_of(&k), before);
+	event_free(k.upgrade_timer);
+	event_base_free(k.base);
+}
+
+/* Who was told to leave has to, in time, also when nobody is there any more to take its place. */
+static void test_next_dies(void **state)
+{
+	static const struct timeval soon = { .tv_usec = 1000 };
+	struct keeper k = { .now = { .exe_fd = -1 }, .next = { .exe_fd = -1 } };
+
+	k.base = event_base_new();
+	k.upgrade_timer = evtimer_new(k.base, keeper_upgrade_late, &k);
+	event_add(k.upgrade_timer, &soon);
+	k.leaving = true;
+	keeper_end_upgrade(&k, -ENOEXEC, "a test");
+	assert_true(end_of(&k) > 0);
+	k.leaving = false;
+	keeper_end_upgrade(&k, 0, NULL);
+	assert_int_equal(end_of(&k), 0);
 	event_free(k.upgrade_timer);
 	event_base_free(k.base);
 }
@@ -61,6 +80,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_waits_for_who_is_busy),
+		cmocka_unit_test(test_next_dies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
