@@ -17,18 +17,30 @@ LOG_MODULE("flows");
 #define RETRY_MS 100 /* when there was no memory */
 #define SLEEP_MS_MAX 3600000u
 
-/* Time since the last packet, or since the rule has come. */
-static uint64_t idle_ms(const struct rule *rule, uint64_t now_ms)
-{
-	uint64_t used = tally_read(rule->tally).used_ms, mono = clock_ns() / NSEC_PER_MSEC;
-	uint64_t age = now_ms > rule->created_ms ? now_ms - rule->created_ms : 0;
+/* One moment by the clock of packets and by that of rules. */
+struct moment {
+	uint64_t packets_ms, rules_ms;
+};
 
-	uint64_t rest = mono > used ? mono - used : 0;
+/* In this order: a pause between the two makes rules live longer, not shorter. */
+static struct moment moment_now(void)
+{
+	uint64_t packets_ms = clock_ns() / NSEC_PER_MSEC;
+
+	return (struct moment){ .packets_ms = packets_ms, .rules_ms = flows_now_ms() };
+}
+
+/* Time since the last packet, or since the rule has come. */
+static uint64_t idle_ms(const struct rule *rule, struct moment now)
+{
+	uint64_t used = tally_read(rule->tally).used_ms;
+	uint64_t age = now.rules_ms > rule->created_ms ? now.rules_ms - rule->created_ms : 0;
+	uint64_t rest = now.packets_ms > used ? now.packets_ms - used : 0;
 
 	return used ? min(age, rest) : age;
 }
 
-static uint64_t deadline_ms(const struct rule *rule, uint64_t now_ms, enum removed_reason *why)
+static uint64_t deadline_ms(const struct rule *rule, struct moment now, enum removed_reason *why)
 {
 	uint64_t modified = __atomic_load_n(&rule->modified_ms, __ATOMIC_RELAXED);
 	uint64_t hard = UINT64_MAX, idle = UINT64_MAX;
@@ -36,7 +48,7 @@ static uint64_t deadline_ms(const struct rule *rule, uint64_t now_ms, enum remov
 	if (rule->hard_timeout)
 		hard = modified + rule->hard_timeout * 1000ull;
 	if (rule->idle_timeout)
-		idle = now_ms - idle_ms(rule, now_ms) + rule->idle_timeout * 1000ull;
+		idle = now.rules_ms - idle_ms(rule, now) + rule->idle_timeout * 1000ull;
 	*why = hard <= idle ? REMOVED_HARD : REMOVED_IDLE;
 	return min(hard, idle);
 }
@@ -130,7 +142,7 @@ void expire_add(struct flows *flows, struct flows_rule *rule)
 	expire_remove(flows, rule);
 	if (!rule->rule->idle_timeout && !rule->rule->hard_timeout)
 		return;
-	rule->due_ms = deadline_ms(rule->rule, flows_now_ms(), &why);
+	rule->due_ms = deadline_ms(rule->rule, moment_now(), &why);
 	flows->n_due++;
 	sift_up(flows, rule, flows->n_due);
 	if (rule->at == 1)
@@ -155,7 +167,8 @@ void expire_remove(struct flows *flows, struct flows_rule *rule)
  * again. */
 static int remove_due(struct flows *flows, struct change *c)
 {
-	uint64_t now = flows_now_ms(), counted = flows->counted_ms;
+	struct moment now = moment_now();
+	uint64_t counted = flows->counted_ms;
 
 	for (unsigned i = 0; i < RUN && flows->n_due; i++) {
 		struct flows_rule *rule = heap_get(flows, 1);
