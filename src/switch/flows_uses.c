@@ -5,6 +5,8 @@
 
 #include "switch/flows_private.h"
 
+#define PORTS 0x10000u /* numbers of ports that may be live are below */
+
 typedef bool each_action(void *arg, const struct action *action);
 
 /* Calls @fn for each action, those within others included, until it returns false: then so does
@@ -29,6 +31,8 @@ struct noting {
 	struct uses *uses;
 	struct rule *rule;
 	bool added;
+	uint64_t *noted; /* bitmap of PORTS that have been; NULL: each is noted as often as it comes
+			  */
 };
 
 static void count(const struct noting *n, enum use_kind kind, uint8_t table, uint64_t id)
@@ -50,8 +54,16 @@ static void note_user(const struct noting *n, enum use_kind kind, uint32_t id)
 
 static void note_bundle(const struct noting *n, const struct action_bundle *bundle)
 {
-	for (uint32_t i = 0; i < bundle->n_ports; i++)
-		count(n, USE_LIVE, 0, bundle->ports[i]);
+	for (uint32_t i = 0; i < bundle->n_ports; i++) {
+		uint32_t port = bundle->ports[i];
+
+		if (n->noted && port < PORTS) {
+			if (n->noted[port / 64] >> port % 64 & 1)
+				continue;
+			n->noted[port / 64] |= 1ull << port % 64;
+		}
+		count(n, USE_LIVE, 0, port);
+	}
 }
 
 /* Who takes the rules along that it taught. */
@@ -143,9 +155,11 @@ static bool note_live(void *arg, const struct action *a)
 	return true;
 }
 
+/* Ports of bundles once: buckets have room for millions of them. */
 void uses_note_group(struct flows *flows, const struct group *group, bool added)
 {
-	struct noting n = { .uses = &flows->uses, .added = added };
+	uint64_t noted[PORTS / 64] = { 0 };
+	struct noting n = { .uses = &flows->uses, .added = added, .noted = noted };
 
 	if (!group)
 		return;

@@ -151,6 +151,20 @@ static void test_links_of_bundles_in_buckets(void **state)
 	assert_int_equal(
 		mod_group(r, GROUP_MODIFY, "group_id=1,type=indirect,bucket=actions=output:2"), 0);
 	assert_int_equal(flap(r), 0);
+	/* however often it asks for a port, and whoever else does */
+	assert_int_equal(mod_group(r, GROUP_ADD,
+				   "group_id=2,type=indirect,"
+				   "bucket=actions=bundle(eth_src,0,hrw,ofport,members:2)"),
+			 0);
+	assert_int_equal(mod_group(r, GROUP_ADD,
+				   "group_id=3,type=all,"
+				   "bucket=actions=bundle(eth_src,0,hrw,ofport,members:2,2,3),"
+				   "bucket=actions=bundle(eth_src,0,hrw,ofport,members:3,2)"),
+			 0);
+	assert_int_equal(mod_group(r, GROUP_DELETE, "group_id=3"), 0);
+	assert_int_equal(flap(r), 2);
+	assert_int_equal(mod_group(r, GROUP_DELETE, "group_id=2"), 0);
+	assert_int_equal(flap(r), 0);
 }
 
 /* Who begins to watch knows what has happened before. */
