@@ -305,13 +305,6 @@ action_check_fn action_check_output, action_check_output_reg, action_check_contr
 	action_check_bundle, action_check_check_len, action_check_nest, action_check_meter,
 	action_check_goto;
 
-/* Bits of a field that actions see, as on the wire of NXM: a port has 16, and some of ct_state are
- * always 0. */
-static inline unsigned action_field_bits(const struct field *field)
-{
-	return field->id == FIELD_in_port ? 16 : field->id == FIELD_ct_state ? 32 : field->n_bits;
-}
-
 /* All bits of a field that can be written. */
 u128 action_field_full(const struct field *field);
 bool action_value_valid(const struct field *field, u128 value, u128 mask);

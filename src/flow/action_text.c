@@ -27,11 +27,9 @@ void action_text_add(struct action_text *out, const char *fmt, ...)
 
 void action_text_subfield(struct action_text *out, const struct subfield *sub)
 {
-	struct subfield whole = { .field = sub->field, .n_bits = sub->field->n_bits };
 	char text[96];
 
-	subfield_print(sub->n_bits == action_field_bits(sub->field) ? &whole : sub, text,
-		       sizeof(text));
+	subfield_print(sub, text, sizeof(text));
 	action_text_add(out, "%s", text);
 }
 
@@ -281,11 +279,6 @@ int action_parse_subfield(const char *text, struct subfield *sub, struct error *
 		return error_set(err, -EINVAL, "'%.40s' behind a field is too much", text);
 	if (!field_header(found.field, OF15))
 		return error_set(err, -EINVAL, "actions have no access to %s", found.field->name);
-	if (found.n_bits == found.field->n_bits)
-		found.n_bits = (uint8_t)action_field_bits(found.field);
-	if (found.first + found.n_bits > action_field_bits(found.field))
-		return error_set(err, -EINVAL, "%s has %u bits", found.field->name,
-				 action_field_bits(found.field));
 	subfield_copy(sub, &found);
 	return 0;
 }

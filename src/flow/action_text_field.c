@@ -168,7 +168,7 @@ static u128 load_mask(const struct action_set_field *a)
 
 static void print_loads(struct action_text *out, const struct action_set_field *a)
 {
-	u128 mask = load_mask(a) & bits_ones(action_field_bits(a->field));
+	u128 mask = load_mask(a) & bits_ones(subfield_bits(a->field));
 	struct subfield to;
 	const char *comma = "";
 	uint64_t value;

@@ -175,7 +175,7 @@ static int parse_match_field(struct learning *l, const struct field *field, cons
 	if (mask != field_ones(field) && mask != action_field_full(field))
 		return error_set(l->p->err, -EINVAL, "%s: a mask cannot be given", field->name);
 	spec.to.field = field;
-	spec.to.n_bits = (uint8_t)action_field_bits(field);
+	spec.to.n_bits = (uint8_t)subfield_bits(field);
 	spec.value &= bits_ones(spec.to.n_bits);
 	return add(l, &spec);
 }
@@ -282,11 +282,12 @@ static bool same(const struct subfield *a, const struct subfield *b)
 static void print_match_value(struct action_text *out, const struct learn_spec *spec)
 {
 	const struct field *field = spec->to.field;
+	bool whole = spec->to.n_bits == subfield_bits(field);
 
-	if (field->id == FIELD_in_port && spec->to.n_bits == action_field_bits(field)) {
+	if (whole && field->id == FIELD_in_port) {
 		action_text_add(out, "%s=", field->name);
 		action_text_port(out, action_port16((uint16_t)spec->value));
-	} else if (spec->to.n_bits == field->n_bits) {
+	} else if (whole && spec->to.n_bits == field->n_bits) {
 		action_text_add(out, "%s=", field->name);
 		action_text_field(out, field, spec->value, field_ones(field));
 	} else {

@@ -44,8 +44,7 @@ static const struct field *decode_part(const struct action_decode *d, uint32_t h
 		error_set(d->err, (int)*error, "there is no field 0x%08x", header);
 		return NULL;
 	}
-	if (n_bits && n_bits <= action_field_bits(field) &&
-	    first <= action_field_bits(field) - n_bits)
+	if (n_bits && n_bits <= subfield_bits(field) && first <= subfield_bits(field) - n_bits)
 		return field;
 	*error = OFERR_ACT_BAD_SET_LEN;
 	error_set(d->err, (int)*error, "%s has no %u bits from %u on", field->name, n_bits, first);
@@ -250,7 +249,7 @@ static void put_loads(struct action_encode *e, const struct action_set_field *a)
 	struct subfield to;
 	uint64_t value;
 
-	mask &= bits_ones(action_field_bits(a->field));
+	mask &= bits_ones(subfield_bits(a->field));
 	while (action_next_load(a, &mask, &to, &value)) {
 		uint8_t *p = action_encode_nx(e, NX_REG_LOAD, 24);
 

@@ -201,6 +201,13 @@ struct subfield {
 	uint8_t first, n_bits;
 };
 
+/* Bits that a field has for actions, as on the wire of NXM: a port has 16, and some of ct_state are
+ * always 0. */
+static inline unsigned subfield_bits(const struct field *field)
+{
+	return field->id == FIELD_in_port ? 16 : field->id == FIELD_ct_state ? 32 : field->n_bits;
+}
+
 /* Reads one from the front of *@text and moves that behind it. 0, or -EINVAL and a text. */
 int subfield_parse(const char **text, struct subfield *out, struct error *err);
 int subfield_print(const struct subfield *sub, char *text, size_t size);

@@ -10,7 +10,7 @@
 /* "3]", "0..15]", "]": what is behind the opening bracket. */
 static int parse_range(const char **text, struct subfield *out, struct error *err)
 {
-	unsigned long first = 0, last = out->field->n_bits - 1ul;
+	unsigned long n = subfield_bits(out->field), first = 0, last = n - 1;
 	const char *at = *text;
 	char *end;
 
@@ -25,9 +25,9 @@ static int parse_range(const char **text, struct subfield *out, struct error *er
 	if (*at != ']')
 		return error_set(err, -EINVAL, "%s[: write bits like [], [3] or [0..15]",
 				 out->field->name);
-	if (first > last || last >= out->field->n_bits)
-		return error_set(err, -EINVAL, "%s has bits 0 to %u, not %lu to %lu",
-				 out->field->name, out->field->n_bits - 1u, first, last);
+	if (first > last || last >= n)
+		return error_set(err, -EINVAL, "%s has bits 0 to %lu, not %lu to %lu",
+				 out->field->name, n - 1, first, last);
 	out->first = (uint8_t)first;
 	out->n_bits = (uint8_t)(last - first + 1);
 	*text = at + 1;
@@ -46,7 +46,7 @@ int subfield_parse(const char **text, struct subfield *out, struct error *err)
 				 *text);
 	*text += len;
 	out->first = 0;
-	out->n_bits = out->field->n_bits;
+	out->n_bits = (uint8_t)subfield_bits(out->field);
 	if (**text != '[')
 		return 0;
 	++*text;
@@ -57,7 +57,7 @@ int subfield_print(const struct subfield *sub, char *text, size_t size)
 {
 	const char *name = field_wire_name(sub->field);
 
-	if (sub->n_bits == sub->field->n_bits)
+	if (sub->n_bits == subfield_bits(sub->field))
 		return snprintf(text, size, "%s[]", name);
 	if (sub->n_bits == 1)
 		return snprintf(text, size, "%s[%u]", name, sub->first);

@@ -75,7 +75,7 @@ static void take_subfield(char *text)
 	if (subfield_parse(&at, &sub, &err) < 0)
 		return;
 	require(at > text && at <= text + strlen(text));
-	require(sub.n_bits && sub.first + sub.n_bits <= sub.field->n_bits);
+	require(sub.n_bits && sub.first + sub.n_bits <= subfield_bits(sub.field));
 	require(subfield_print(&sub, line, sizeof(line)) < (int)sizeof(line));
 	at = line;
 	require(subfield_parse(&at, &again, &err) == 0 && !*at);

@@ -113,6 +113,8 @@ static const struct round rounds[] = {
 	{ .text = "move:NXM_NX_REG0[]->reg1[]", .shown = "move:NXM_NX_REG0[]->NXM_NX_REG1[]" },
 	{ .text = "move:NXM_OF_IN_PORT[]->NXM_NX_REG1[0..15]" },
 	{ .text = "move:NXM_NX_CT_STATE[]->NXM_NX_REG0[]" },
+	{ .text = "move:NXM_NX_CT_STATE[0..7]->NXM_NX_REG0[0..7]" },
+	{ .text = "move:NXM_NX_CT_STATE[4..11]->NXM_NX_REG0[0..7]" },
 	{ .text = "load:0x5->NXM_OF_IN_PORT[0..7]", .of15 = "set_field:0x5/0xff->in_port" },
 	{ .match = "tcp", .text = "move:NXM_OF_TCP_SRC[]->NXM_OF_TCP_DST[]" },
 	{ .text = "push:NXM_NX_REG2[1..5],pop:NXM_OF_ETH_SRC[0..4]" },
@@ -146,7 +148,7 @@ static void test_refuses(void **state)
 	round_refused("move:NXM_NX_REG0[0..15]->NXM_OF_ETH_TYPE[]", "read-only");
 	round_refused("push:reg0[32]", "reg0 has bits");
 	round_refused("push:tun_ttl[]", "no access to tun_ttl");
-	round_refused("push:in_port[0..16]", "in_port has 16 bits");
+	round_refused("push:in_port[0..16]", "in_port has bits 0 to 15");
 	round_refused("push_vlan:0x800", "is no tag");
 	round_refused("push_mpls:0x800", "is not MPLS");
 	round_refused("mod_nw_tos:41", "lower two bits");

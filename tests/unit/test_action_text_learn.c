@@ -21,6 +21,7 @@ static const struct round rounds[] = {
 	{ .match = "ip",
 	  .text = "learn(NXM_OF_ETH_TYPE[]=0x800,NXM_OF_IP_SRC[]=NXM_OF_IP_DST[])",
 	  .shown = "learn(table=1,eth_type=0x800,NXM_OF_IP_SRC[]=NXM_OF_IP_DST[])" },
+	{ .text = "learn(table=1,NXM_NX_CT_STATE[0..7]=0x21,NXM_NX_CT_STATE[]=0x121)" },
 	{ .text = "learn(eth_type=0x86dd,ipv6_src=2001:db8::1,"
 		  "load:0x123456789abcdef0->NXM_NX_XXREG0[0..63])",
 	  .shown = "learn(table=1,eth_type=0x86dd,ipv6_src=2001:db8::1,"

@@ -37,6 +37,10 @@ static void test_text(void **state)
 	expect("OXM_OF_METADATA[32..63]", FIELD_metadata, 32, 32, "OXM_OF_METADATA[32..63]", "");
 	expect("xxreg3[0..127]", FIELD_xxreg0 + 3, 0, 128, "NXM_NX_XXREG3[]", "");
 	expect("mpls_bos[0]", FIELD_mpls_bos, 0, 1, "OXM_OF_MPLS_BOS[]", "");
+	expect("ct_state", FIELD_ct_state, 0, 32, "NXM_NX_CT_STATE[]", "");
+	expect("ct_state[0..7]", FIELD_ct_state, 0, 8, "NXM_NX_CT_STATE[0..7]", "");
+	expect("ct_state[0..27]", FIELD_ct_state, 0, 28, "NXM_NX_CT_STATE[0..27]", "");
+	expect("NXM_OF_IN_PORT[0..15]", FIELD_in_port, 0, 16, "NXM_OF_IN_PORT[]", "");
 	expect("tun_ttl[1..2]", FIELD_tun_ttl, 1, 2, "tun_ttl[1..2]", "");
 }
 
@@ -63,6 +67,8 @@ static void test_bad_text(void **state)
 	refuse("reg0[-1]", "reg0[: write bits like [], [3] or [0..15]");
 	refuse("reg0[5..4]", "reg0 has bits 0 to 31, not 5 to 4");
 	refuse("reg0[32]", "reg0 has bits 0 to 31, not 32 to 32");
+	refuse("ct_state[32]", "ct_state has bits 0 to 31, not 32 to 32");
+	refuse("in_port[0..31]", "in_port has bits 0 to 15, not 0 to 31");
 	refuse("reg0[0..4294967296]", "reg0 has bits 0 to 31, not 0 to 4294967296");
 	refuse("reg0[99999999999999999999]",
 	       "reg0 has bits 0 to 31, not 18446744073709551615 to 18446744073709551615");
