@@ -151,7 +151,6 @@ struct field {
 	const char *nxm_name, *oxm_name; /* "NXM_OF_ETH_DST", "OXM_OF_ETH_DST"; NULL: none */
 };
 
-/* By id. */
 /* By enum field_id. */
 extern const struct field fields[FIELD_N];
 

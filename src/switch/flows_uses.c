@@ -31,8 +31,7 @@ struct noting {
 	struct uses *uses;
 	struct rule *rule;
 	bool added;
-	uint64_t *noted; /* bitmap of PORTS that have been; NULL: each is noted as often as it comes
-			  */
+	uint64_t *noted; /* bitmap of PORTS that need not be again; NULL: all are, each time */
 };
 
 static void count(const struct noting *n, enum use_kind kind, uint8_t table, uint64_t id)
